@@ -1,0 +1,114 @@
+"""The command line: the root command, its global options, and what an error becomes.
+
+A command group is one module of this package; it is imported when it is run, so that `--help` and `--version` stay
+quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promthctl import __version__
+from promthctl.cli.common import Invocation, LazyGroup, hoist_global_options
+from promthctl.errors import PromthctlError, UsageError
+from promthctl.output import Output
+
+
+class Commands(LazyGroup):
+    """The commands: name → (module of this package, one line of help)."""
+
+    lazy = {  # noqa: RUF012 - read only
+        "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
+        "migrations": ("migrations", "The folder of SQL migrations: list, sync."),
+        "push": ("push", "Apply the pending migrations to a database."),
+        "reset": ("reset", "Drop what the migrations made in a database and replay them."),
+        "seed": ("seed", "Store data an app needs: the VanchinAI keys."),
+    }
+
+
+app = typer.Typer(
+    name="promthctl",
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="A folder of SQL migrations becomes a running, verified, seeded Supabase.",
+    epilog="The options above may stand before or after a command. Start with: promthctl local up",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"promthctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    project_dir: Annotated[
+        Path, typer.Option("-C", "--project-dir", metavar="DIR", help="The project's folder.", show_default=False)
+    ] = Path(),
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the details of each step.")] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Answer yes to every question.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    context.obj = Invocation(Output(as_json=as_json, verbose=verbose), project_dir, yes)
+
+
+def main() -> None:
+    """The console script. Ends the process with the exit code of errors.py; no exception leaves it."""
+    arguments = hoist_global_options(sys.argv[1:])
+    output = Output(as_json="--json" in arguments, verbose="-v" in arguments or "--verbose" in arguments)
+    try:
+        code = app(arguments, prog_name="promthctl", standalone_mode=False)
+        sys.stdout.flush()
+    except PromthctlError as error:
+        output.error(error)
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        output.note("Interrupted. Nothing is lost: run the same command again.")
+        code = 130
+    except BrokenPipeError:  # `promthctl … | head`: not an error
+        sys.stderr.close()
+        code = 0
+    except OSError as error:
+        code = _unexpected_disk_error(output, error)
+    except Exception as error:
+        code = _usage_or_bug(output, error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unexpected_disk_error(output: Output, error: OSError) -> int:
+    path = f": {error.filename}" if error.filename else ""
+    output.error(
+        PromthctlError("The operation failed", f"{error.strerror or error}{path}", "mend that and run it again")
+    )
+    return 1
+
+
+def _usage_or_bug(output: Output, error: Exception) -> int:
+    """Typer's own complaints about the command line; everything else is a bug, shown whole with --verbose."""
+    message = getattr(error, "format_message", None)
+    if message is None:
+        if output.verbose:
+            import traceback
+
+            output.note(traceback.format_exc())
+        name = type(error).__name__
+        hint = "run it again with --verbose and report what it prints"
+        output.error(PromthctlError("promthctl has a bug", f"{name}: {error}", hint))
+        return 1
+    context = getattr(error, "ctx", None)
+    if not message():  # no command given: Typer has shown the help
+        return 2
+    path = context.command_path if context else "promthctl"
+    output.error(UsageError("That command line cannot be understood", message(), f"{path} --help"))
+    return 2

@@ -1,0 +1,121 @@
+"""What the command modules share: the invocation's settings and output, questions, and loading groups late."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from promthctl.errors import RefusedError, UsageError
+from promthctl.output import Output
+
+if TYPE_CHECKING:
+    from promthctl.settings import Settings
+    from promthctl.targets import Target
+
+FLAGS = {"--json", "-v", "--verbose", "-y", "--yes"}
+VALUED = {"-C", "--project-dir"}
+
+EngineName = Annotated[
+    str, typer.Option("--engine", metavar="NAME", help="auto, embedded or docker (not in this version).")
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--db-url",
+        metavar="URL",
+        help="Any PostgreSQL database: postgresql://USER@HOST:PORT/DATABASE, its password in PGPASSWORD.",
+    ),
+]
+Local = Annotated[bool, typer.Option("--local", help="The local stack; this is the default.")]
+
+
+@dataclass
+class Invocation:
+    """One run of promthctl, as its global options say."""
+
+    output: Output
+    project_dir: Path
+    yes: bool
+
+    @cached_property
+    def settings(self) -> Settings:
+        from promthctl import settings
+
+        return settings.load(self.project_dir)
+
+    def confirm(self, question: str, refused: str) -> None:
+        """Ask, default No. Raises RefusedError when the answer is not yes, or nobody is there to give it."""
+        if self.yes:
+            return
+        if not sys.stdin.isatty():
+            raise RefusedError(refused, "it needs a yes, and there is no terminal to ask on", "run it again with --yes")
+        if self.ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+            raise RefusedError(refused, "you did not say yes", "nothing was changed")
+
+    def ask(self, question: str) -> str:
+        """A line typed by the user; the question goes to standard error, so that output stays clean."""
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        return sys.stdin.readline()
+
+
+def target(run: Invocation, local: bool, db_url: str | None) -> Target:
+    """The target the options name; it is printed before anything happens to it."""
+    from promthctl import targets
+    from promthctl.engines import pick
+    from promthctl.local import running, target_of
+
+    if local and db_url is not None:
+        raise UsageError("There are two targets", "--local and --db-url exclude each other", "give one of them")
+    if db_url is not None:
+        chosen = targets.from_url(db_url, run.settings.database_password)
+    else:
+        engine, _ = pick("auto", run.settings)
+        chosen = target_of(running(engine))
+    run.output.note(f"Target: {chosen.label}")
+    return chosen
+
+
+class LazyGroup(TyperGroup):
+    """A group that shows its commands from a table and imports a command's module when it is used."""
+
+    lazy: ClassVar[dict[str, tuple[str, str]]] = {}
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (_, summary) in self.lazy.items():
+            self.commands[name] = TyperCommand(name, help=summary, short_help=summary, rich_markup_mode="rich")
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in self.lazy:
+            module, _ = self.lazy[args[0]]
+            self.commands[args[0]] = typer.main.get_command(importlib.import_module(f"promthctl.cli.{module}").app)
+        return super().resolve_command(ctx, args)
+
+
+def hoist_global_options(arguments: Sequence[str]) -> list[str]:
+    """The global options moved to the front, so that they may be given after a command too.
+
+    Nothing after "--" is touched.
+    """
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word in FLAGS or word.startswith("--project-dir=") or (word.startswith("-C") and len(word) > 2):
+            front.append(word)
+        elif word in VALUED:
+            front += [word, *([value] if (value := next(words, None)) is not None else [])]
+        else:
+            rest.append(word)
+    return front + rest

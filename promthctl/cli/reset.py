@@ -1,0 +1,25 @@
+"""promthctl reset: drop what the migrations made and replay them."""
+
+from __future__ import annotations
+
+import typer
+
+from promthctl import push, views
+from promthctl.cli.common import DatabaseUrl, Invocation, Local, target
+
+app = typer.Typer()
+
+
+@app.command("reset")
+def command(context: typer.Context, local: Local = False, db_url: DatabaseUrl = None) -> None:
+    """Drop everything the migrations made in the target, with all its rows, and replay them.
+
+    Asks for the database's name to be typed, except on the local stack; --yes does not answer that.
+    """
+    run: Invocation = context.obj
+    chosen = target(run, local, db_url)
+    if not chosen.local:
+        push.plan(run.settings, chosen)  # an unreachable target or a broken folder is told before the question
+        run.output.note(f"All tables and rows of {chosen.label} will be lost.")
+        push.check_name(chosen, run.ask(f"Type the database's name ({chosen.database}) to reset it: "))
+    run.output.show(push.reset(run.settings, chosen, run.output), views.reset)

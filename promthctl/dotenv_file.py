@@ -1,0 +1,51 @@
+"""Merges variables into an env file, keeping every other line as it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from promthctl.errors import PromthctlError
+from promthctl.process import write_private
+
+
+def merge(path: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Set the variables in the file, made if missing (0600); the names whose lines changed.
+
+    A variable set more than once is set in each place; `export NAME=` stays so. Values are written bare: URLs and
+    keys need no quotes.
+    """
+    try:
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unusable(path, error) from None
+    lines = before.splitlines()
+    changed: list[str] = []
+    for name, value in variables.items():
+        pattern = re.compile(rf"^(\s*(?:export\s+)?){re.escape(name)}\s*=")
+        places = [number for number, line in enumerate(lines) if pattern.match(line)]
+        if not places:
+            lines.append(f"{name}={value}")
+            changed.append(name)
+            continue
+        for number in places:  # dotenv reads the last, shells the last: all must agree
+            match = pattern.match(lines[number])
+            line = f"{match[1] if match else ''}{name}={value}"
+            if lines[number] != line:
+                lines[number] = line
+                changed.append(name)
+    text = "\n".join(lines) + "\n"
+    try:
+        if text != before:
+            write_private(path.resolve(), text)  # through a link, to the file it names
+        else:
+            path.chmod(0o600)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    return tuple(dict.fromkeys(changed))
+
+
+def _unusable(path: Path, error: Exception) -> PromthctlError:
+    why = getattr(error, "strerror", None) or str(error)
+    return PromthctlError(f"{path} cannot be updated", why, "choose another file: promthctl local env --write FILE")

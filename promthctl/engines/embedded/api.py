@@ -1,0 +1,106 @@
+"""The API server: server.mjs on the toolchain's Node.js, started, watched and asked over HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from promthctl import process
+from promthctl.engines.embedded.cluster import find_process
+from promthctl.engines.embedded.state import Stack
+from promthctl.errors import PromthctlError
+from promthctl.process import ProcessId
+from promthctl.settings import Settings
+from promthctl.toolchain import Toolchain
+
+_READY_SECONDS = 60.0
+_ASK_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server says of itself. applied: the versions in the migration history."""
+
+    pid: int
+    applied: tuple[str, ...]
+
+
+def start(
+    stack: Stack,
+    tools: Toolchain,
+    settings: Settings,
+    log: Path,
+    record: Callable[[ProcessId], None],
+) -> ProcessId:
+    """Start the server; it answers 503 until the database is up."""
+    configuration = {
+        "project": stack.project,
+        "port": stack.api_port,
+        "db": {
+            "host": "127.0.0.1",
+            "port": stack.db_port,
+            "database": "postgres",
+            "password": stack.internal_password,
+        },
+        "jwtSecret": stack.jwt_secret,
+        "anonKey": stack.anon_key,
+        "serviceKey": stack.service_role_key,
+        "siteUrl": f"http://127.0.0.1:{stack.api_port}",
+    }
+    with as_file(files(__package__) / "server.mjs") as script:
+        # The program comes on standard input, so that its bare imports resolve in the toolchain's folder.
+        return process.spawn_detached(
+            [tools.node, "--input-type=module", "-", _marker(stack)],
+            record=record,
+            log=log,
+            env=settings.child_env(PROMTHCTL_API=json.dumps(configuration), LITE_TELEMETRY="0", DO_NOT_TRACK="1"),
+            cwd=tools.root,
+            stdin=script,
+        )
+
+
+def wait(server: ProcessId, stack: Stack, log: Path) -> Answer:
+    """Return the first good answer; raise with the last log lines when the server ended instead."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while (answer := ask(stack)) is None:
+        if not server.alive() or time.monotonic() > deadline:
+            raise PromthctlError(
+                "The API server did not start",
+                "\n".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-6:]),
+                "promthctl local logs api, then promthctl local up",
+            )
+        time.sleep(0.01)
+    return answer
+
+
+def ask(stack: Stack) -> Answer | None:
+    """The server's own status, None while this project's server does not answer at its port."""
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection("127.0.0.1", stack.api_port, timeout=_ASK_SECONDS)
+    with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException, ValueError, KeyError, TypeError):
+        connection.request("GET", "/_promthctl/status", headers={"apikey": stack.service_role_key})
+        response = connection.getresponse()
+        body = json.loads(response.read())
+        if response.status == 200 and body["project"] == stack.project:
+            return Answer(int(body["pid"]), tuple(body["applied"]))
+    return None
+
+
+def find(stack: Stack) -> ProcessId | None:
+    """The server of this project, found by its command line when its record is lost."""
+    return find_process(lambda argv: argv[-1] == _marker(stack) and "--input-type=module" in argv)
+
+
+def stop(server: ProcessId) -> None:
+    server.end(signal.SIGTERM, grace=5.0)
+
+
+def _marker(stack: Stack) -> str:
+    return f"promthctl-api:{stack.project}"

@@ -1,0 +1,263 @@
+"""PostgreSQL's data directory: made from a template, its passwords set, the server started and stopped.
+
+The template is a cluster that has run bootstrap/*.sql once; it is kept in the cache directory under a hash of what
+went into it, so that a new project costs a copy (0.1 s) instead of initdb and the bootstrap (1 s).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from promthctl import process
+from promthctl.engines.embedded import accounts
+from promthctl.errors import PromthctlError
+from promthctl.locks import locked
+from promthctl.process import ProcessId, RunAs
+from promthctl.settings import Settings
+from promthctl.steps import Steps
+from promthctl.toolchain import cache_root
+
+SUPERUSER = "supabase_admin"
+LOGINS = ("authenticator", "supabase_auth_admin", "supabase_storage_admin", "promthctl_api")
+_ORPHAN_SECONDS = 5.0  # a backend notices its postmaster's death at once, and may be busy for a moment
+_START_SECONDS = 60.0  # a crash recovery may have much to replay
+# en_US by ICU sorts as hosted Supabase's en_US.UTF-8 does, on every operating system.
+_INITDB = ("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US", "--auth=scram-sha-256")
+_CONFIGURATION = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''          # loopback only, and no limit on the length of the project's path
+wal_level = logical                   # as hosted: publications and replication slots can be made
+shared_preload_libraries = 'pg_stat_statements'
+max_connections = 100
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] %q%u@%d '
+"""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One data directory and the programs that serve it.
+
+    binaries: the folder with bin/. data: the data directory. user: who runs it, None for the present user.
+    """
+
+    binaries: Path
+    data: Path
+    user: RunAs | None
+    settings: Settings
+
+    def exists(self) -> bool:
+        return (self.data / "PG_VERSION").exists()
+
+    def create(self, steps: Steps) -> None:
+        """Make the data directory from the template; it appears whole or not at all."""
+        source = template(self.binaries, self.user, self.settings, steps)
+        home = self.data.parent
+        home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if self.user is not None:
+            os.chown(home, self.user.uid, self.user.gid)
+            accounts.check_readable(home, self.user)
+        partial = self.data.with_name(f".{self.data.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        copied = process.run(["cp", "-Rp", source, partial], env=self.settings.child_env())
+        if copied.code != 0:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise PromthctlError(
+                "The database's files could not be made",
+                copied.stderr.strip().splitlines()[-1] if copied.stderr.strip() else f"cp ended with {copied.code}",
+                f"free some space for {home} and run the same command again",
+            )
+        partial.rename(self.data)
+
+    def set_passwords(self, postgres: str, internal: str) -> None:
+        """Give the roles their passwords, with the server stopped: needs no password and heals a lost one."""
+        roles = {"postgres": postgres, SUPERUSER: internal} | dict.fromkeys(LOGINS, internal)
+        script = "".join(f"alter role {role} password '{password}'\n" for role, password in roles.items())
+        answer = self._run("postgres", "--single", "-D", self.data, "postgres", stdin=script)
+        if answer.code != 0 or "ERROR:" in answer.stderr:
+            raise self._failed("The database's passwords could not be set", answer.stderr)
+
+    def start(self, port: int, log: Path, record: Callable[[ProcessId], None]) -> ProcessId:
+        """Start the server; returns at once (see wait)."""
+        return process.spawn_detached(
+            [self.binaries / "bin" / "postgres", "-D", self.data, "-c", f"port={port}"],
+            record=record,
+            log=log,
+            env=self.environment(),
+            cwd=Path("/"),
+            user=self.user,
+        )
+
+    def wait(self, server: ProcessId, log: Path) -> None:
+        """Return when the server accepts connections; raise with its last log lines when it ended instead."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._ready(server):
+            if not server.alive() or time.monotonic() > deadline:
+                raise self._failed("The database did not start", _tail(log))
+            time.sleep(0.005)
+
+    def find(self) -> ProcessId | None:
+        """The server of this data directory, found by its command line when its record is lost."""
+        return find_process(lambda argv: "-D" in argv and str(self.data) in argv and argv[0].endswith("postgres"))
+
+    def stop(self, server: ProcessId) -> None:
+        """Fast shutdown: connections are closed, what is committed is on disk."""
+        server.end(signal.SIGINT, grace=30.0)
+
+    def recover(self) -> None:
+        """After a kill -9, a power cut or a reboot: let the old server's children end, drop a wrong postmaster.pid.
+
+        The file stays when its server is merely gone: Postgres reads in it whether children still use the memory.
+        """
+        pid_file = self.data / "postmaster.pid"
+        if not pid_file.exists():
+            return
+        deadline = time.monotonic() + _ORPHAN_SECONDS
+        while (child := self._orphan()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if child:
+            child.end(signal.SIGKILL)
+        try:
+            alive = ProcessId.of(int(pid_file.read_text(encoding="utf-8").splitlines()[0])) is not None
+        except (ValueError, IndexError):
+            alive = True  # damaged: Postgres would refuse it
+        if alive:  # another program has that number since a reboot
+            pid_file.unlink()
+
+    def _orphan(self) -> ProcessId | None:
+        """A server process whose working directory is the data directory."""
+        import psutil
+
+        for candidate in psutil.process_iter(["cwd", "name"]):
+            if candidate.info["cwd"] == str(self.data) and candidate.info["name"] == "postgres":
+                return ProcessId.of(candidate.pid)
+        return None
+
+    def environment(self) -> dict[str, str]:
+        """Nothing of ours but the locale: PGPORT and the like must not reach the server."""
+        return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+    def _ready(self, server: ProcessId) -> bool:
+        # Line 1 is the pid, line 8 the state: src/include/utils/pidfile.h of PostgreSQL.
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+            return int(lines[0]) == server.pid and lines[7].strip() == "ready"
+        return False
+
+    def _run(self, program: str, *arguments: str | Path, stdin: str | None = None) -> process.Completed:
+        command = [self.binaries / "bin" / program, *arguments]
+        return process.run(command, env=self.environment(), cwd=Path("/"), stdin=stdin, user=self.user, timeout=300)
+
+    def _failed(self, what: str, log: str) -> PromthctlError:
+        full = "No space left on device" in log
+        return PromthctlError(
+            what,
+            log.strip() or "Postgres said nothing",
+            f"free some space for {self.data.parent} and run the same command again"
+            if full
+            else "promthctl local logs postgres, then promthctl local up",
+        )
+
+
+def template(binaries: Path, user: RunAs | None, settings: Settings, steps: Steps) -> Path:
+    """The folder of the prepared cluster for these programs, made when there is none."""
+    root = cache_root(settings) / "templates" / _template_hash(binaries, user)
+    if not root.exists():
+        with locked(root.parent / "template.lock", steps, "preparing the database"):
+            if not root.exists():
+                with steps.step("Preparing the database (once)"):
+                    _make_template(binaries, root, user, settings)
+    return root
+
+
+def _make_template(binaries: Path, root: Path, user: RunAs | None, settings: Settings) -> None:
+    accounts.check_readable(binaries / "bin", user)
+    for leftover in root.parent.glob(".staging-*"):  # of a run that was killed: we hold the lock
+        shutil.rmtree(leftover, ignore_errors=True)
+    root.parent.chmod(0o755)
+    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root.parent))
+    try:
+        password_file = staging / "password"
+        password = secrets.token_hex(24)
+        process.write_private(password_file, password)
+        if user is not None:
+            for path in (staging, password_file):
+                os.chown(path, user.uid, user.gid)
+        cluster = Cluster(binaries, staging / "data", user, settings)
+        made = cluster._run(
+            "initdb", "-D", cluster.data, "-U", SUPERUSER, "--no-sync", f"--pwfile={password_file}", *_INITDB
+        )
+        if made.code != 0:
+            raise cluster._failed("The database's files could not be made", made.stderr)
+        with (cluster.data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write(_CONFIGURATION)
+        log = staging / "postgres.log"
+        port = free_port()
+        server = cluster.start(port, log, lambda _: None)
+        try:
+            cluster.wait(server, log)
+            _bootstrap(f"host=127.0.0.1 port={port} user={SUPERUSER} password={password} dbname=postgres")
+        finally:
+            cluster.stop(server)
+        cluster.data.rename(root)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _bootstrap(conninfo: str) -> None:
+    import psycopg
+
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for script in bootstrap_scripts():
+            connection.execute(script.encode())
+
+
+def bootstrap_scripts() -> Sequence[str]:
+    """The Supabase-shaped bootstrap, in order: bootstrap/NN_name.sql."""
+    folder = files(__package__) / "bootstrap"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(folder / name).read_text(encoding="utf-8") for name in names]
+
+
+def find_process(matches: Callable[[list[str]], bool]) -> ProcessId | None:
+    """A running process by its command line."""
+    import psutil
+
+    for candidate in psutil.process_iter(["cmdline"]):
+        argv = candidate.info["cmdline"]
+        if argv and matches(argv) and (identity := ProcessId.of(candidate.pid)):
+            return identity
+    return None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _template_hash(binaries: Path, user: RunAs | None) -> str:
+    digest = hashlib.sha256(repr((str(binaries), user, _INITDB, _CONFIGURATION)).encode())
+    for script in bootstrap_scripts():
+        digest.update(script.encode())
+    return digest.hexdigest()[:16]
+
+
+def _tail(log: Path, lines: int = 6) -> str:
+    try:
+        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""

@@ -1,0 +1,46 @@
+-- Stand-in for http 1.6. A call waits for its answer, so there is nothing honest to return: every one raises an error.
+
+create domain http_method as text;
+create type http_header as (field varchar, value varchar);
+create type http_response as (status integer, content_type varchar, headers http_header[], content varchar);
+create type http_request as (
+  method http_method, uri varchar, headers http_header[], content_type varchar, content varchar);
+
+create function http_header(field varchar, value varchar) returns http_header language sql immutable as
+$$ select $1, $2 $$;
+create function http(request http_request) returns http_response language plpgsql as $$
+begin
+  raise exception 'http is not available on the embedded engine: % % was not called', request.method, request.uri
+    using errcode = 'feature_not_supported';
+end $$;
+
+do $$
+declare signature text;
+begin
+  foreach signature in array array[
+    'http_get(uri varchar)', 'http_get(uri varchar, data jsonb)', 'http_post(uri varchar, data jsonb)',
+    'http_post(uri varchar, content varchar, content_type varchar)',
+    'http_put(uri varchar, content varchar, content_type varchar)',
+    'http_patch(uri varchar, content varchar, content_type varchar)', 'http_delete(uri varchar)',
+    'http_delete(uri varchar, content varchar, content_type varchar)', 'http_head(uri varchar)']
+  loop
+    execute format($f$
+      create function %s returns http_response language plpgsql as
+      $b$ begin raise exception '%s is not available on the embedded engine: %% was not called', uri
+            using errcode = 'feature_not_supported'; end $b$ $f$, signature, split_part(signature, '(', 1));
+  end loop;
+end $$;
+
+-- Options of the next call: nothing to set, but no reason to fail.
+create function http_set_curlopt(curlopt varchar, value varchar) returns boolean language sql as $$ select true $$;
+create function http_reset_curlopt() returns boolean language sql as $$ select true $$;
+create function http_list_curlopt() returns table (curlopt text, value text) language sql as
+$$ select null::text, null::text where false $$;
+
+create function urlencode(string varchar) returns text language sql strict immutable as $$
+  select string_agg(case when length(character) > 0 and character ~ '^[A-Za-z0-9_.~-]$' then character
+                         else (select string_agg('%' || upper(lpad(to_hex(get_byte(bytes, i)), 2, '0')), '')
+                                 from generate_series(0, length(bytes) - 1) i) end, '' order by position)
+    from (select character, convert_to(character, 'utf8') as bytes, position
+            from regexp_split_to_table($1::text, '') with ordinality as part (character, position)) parts
+$$;

@@ -1,0 +1,1 @@
+-- Stand-in for pgaudit: it adds settings and log lines, no objects; its settings can be set and do nothing.

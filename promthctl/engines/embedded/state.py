@@ -1,0 +1,128 @@
+"""What the embedded engine remembers of a project, in .promthctl/ (0700, git-ignored).
+
+    stack.json      ports, keys and passwords: written once, kept over down and up   (0600)
+    processes.json  the ids of what runs: rewritten at every start                    (0600)
+
+Either may be lost or corrupted: keys are made anew, ports fall back to the configured ones, and processes are found
+again by their command lines.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hmac
+import json
+import secrets
+import time
+from dataclasses import asdict, dataclass, field
+
+from promthctl.engines import Access
+from promthctl.process import ProcessId
+from promthctl.redact import remember
+from promthctl.state import StateDir
+
+_TEN_YEARS = 10 * 365 * 24 * 3600
+SERVICES = ("postgres", "api")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A project's ports and secrets.
+
+    project: Settings.project_id. db_password: of the role postgres.
+    internal_password: of the API server's own logins.
+    """
+
+    project: str
+    api_port: int
+    db_port: int
+    postgres: int
+    db_password: str = field(repr=False)
+    internal_password: str = field(repr=False)
+    jwt_secret: str = field(repr=False)
+    anon_key: str = field(repr=False)
+    service_role_key: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for secret in (
+            self.db_password,
+            self.internal_password,
+            self.jwt_secret,
+            self.anon_key,
+            self.service_role_key,
+        ):
+            remember(secret)
+
+    def access(self) -> Access:
+        return Access(
+            api_url=f"http://127.0.0.1:{self.api_port}",
+            db_url=f"postgresql://postgres:{self.db_password}@127.0.0.1:{self.db_port}/postgres",
+            anon_key=self.anon_key,
+            service_role_key=self.service_role_key,
+        )
+
+
+def new_stack(project: str, api_port: int, db_port: int, postgres: int) -> Stack:
+    """Fresh keys and passwords. The keys are JWTs signed with the stack's own secret, as Supabase's are."""
+    jwt_secret = secrets.token_hex(20)
+    return Stack(
+        project=project,
+        api_port=api_port,
+        db_port=db_port,
+        postgres=postgres,
+        db_password=secrets.token_hex(12),
+        internal_password=secrets.token_hex(24),
+        jwt_secret=jwt_secret,
+        anon_key=_api_key("anon", jwt_secret),
+        service_role_key=_api_key("service_role", jwt_secret),
+    )
+
+
+def _api_key(role: str, secret: str) -> str:
+    """An HS256 JWT {role, iss, iat, exp}: https://supabase.com/docs/guides/api/api-keys."""
+    now = int(time.time())
+    claims = {"iss": "promthctl", "role": role, "iat": now, "exp": now + _TEN_YEARS}
+    body = ".".join(
+        _base64url(json.dumps(part, separators=(",", ":")).encode())
+        for part in ({"alg": "HS256", "typ": "JWT"}, claims)
+    )
+    return f"{body}.{_base64url(hmac.digest(secret.encode(), body.encode(), 'sha256'))}"
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Records(StateDir):
+    """The two files of the embedded engine."""
+
+    def load_stack(self) -> Stack | None:
+        """The stack's record, None when there is none or it cannot be made sense of."""
+        with contextlib.suppress(TypeError, ValueError, KeyError):
+            value = Stack(**self.read("stack.json"))
+            wrong = [
+                name for name, kind in Stack.__annotations__.items() if type(getattr(value, name)).__name__ != kind
+            ]
+            return None if wrong else value
+        return None
+
+    def save_stack(self, stack: Stack) -> None:
+        self.write("stack.json", asdict(stack))
+
+    def load_process(self, service: str) -> ProcessId | None:
+        """The recorded process of a service, if that very process still runs."""
+        with contextlib.suppress(TypeError, ValueError, KeyError):
+            entry = self.read("processes.json")[service]
+            identity = ProcessId(int(entry["pid"]), float(entry["created"]))
+            return identity if identity.alive() else None
+        return None
+
+    def save_process(self, service: str, identity: ProcessId) -> None:
+        try:
+            known = self.read("processes.json")
+        except ValueError:
+            known = {}
+        self.write(
+            "processes.json", {name: known[name] for name in SERVICES if name in known} | {service: asdict(identity)}
+        )

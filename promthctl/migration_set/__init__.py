@@ -1,0 +1,29 @@
+"""A folder of SQL migrations: read and checked, copied into supabase/migrations, compared with a target's history.
+
+Three steps, one module each; none of them prints, starts a process or reads the environment.
+
+    folder.py   NNN_name.sql files → Migration, in order, or one error that lists everything wrong with the folder
+    sync.py     source → supabase/migrations: first a plan, then the writing of it
+    history.py  what the target says was applied → one row per migration, edited since or not
+"""
+
+from promthctl.migration_set.folder import Migration, discover, packaged_source, present
+from promthctl.migration_set.history import HistoryEntry, MigrationRow, listing, matches
+from promthctl.migration_set.sync import Conflict, Difference, Rename, SyncPlan, plan_sync, write
+
+__all__ = [
+    "Conflict",
+    "Difference",
+    "HistoryEntry",
+    "Migration",
+    "MigrationRow",
+    "Rename",
+    "SyncPlan",
+    "discover",
+    "listing",
+    "matches",
+    "packaged_source",
+    "plan_sync",
+    "present",
+    "write",
+]

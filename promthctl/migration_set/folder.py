@@ -1,0 +1,303 @@
+"""Reads a folder of migrations and refuses one that the Supabase CLI would misread.
+
+The CLI takes every file named digits, underscore, name, ".sql"; skips any other in silence; applies them in the
+order of their versions as text; and keeps the version as the primary key of its history.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from promthctl.errors import PromthctlError, UsageError
+
+FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")  # the CLI's own pattern
+_CONTENT = re.compile(r"[^\s;]")  # anything the CLI would send
+_DOWN = ".down.sql"
+_TIMESTAMP_WIDTH = 14  # versions made by `supabase migration new`: YYYYMMDDHHMMSS
+_DEFAULT_WIDTH = 3
+# The CLI leaves out a first migration of this name if it is older than 2021-12-09 (its own former dump).
+_SKIPPED_NAME, _SKIPPED_BEFORE = "init", 20211209000000
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One NNN_name.sql file.
+
+    version: its digits as written, leading zeros included. name: what follows the underscore, without ".sql".
+    content: the bytes as they are. down: the NNN_name.down.sql beside it, if there is one.
+    """
+
+    version: str
+    name: str
+    path: Path
+    content: bytes = field(repr=False)
+    down: Path | None = None
+
+    @property
+    def filename(self) -> str:
+        return f"{self.version}_{self.name}.sql"
+
+    @property
+    def sql(self) -> str:
+        """The text as the CLI reads it: no byte order mark, what is not UTF-8 replaced by U+FFFD."""
+        return self.content.decode("utf-8-sig", errors="replace")
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the content, as hex."""
+        import hashlib
+
+        return hashlib.sha256(self.content).hexdigest()
+
+
+class _Problem(NamedTuple):
+    """Something wrong with the folder. mend: a command to run in that folder, or what to edit."""
+
+    why: str
+    mend: str
+
+
+def packaged_source() -> Path:
+    """The folder of the migrations that come with promthctl."""
+    from importlib.resources import files
+
+    return Path(str(files("promthctl.migrations")))
+
+
+def discover(folder: Path) -> tuple[Migration, ...]:
+    """The migrations of a source folder in the order they apply.
+
+    Links to files are followed; subfolders, hidden files and files that are not .sql are left aside.
+    Raises UsageError when the folder is missing or holds no migration, PromthctlError listing all that is wrong
+    with its files: one version twice, a name that is not NNN_name.sql, an order that text and numbers disagree
+    about, an empty or non-UTF-8 file, a down script without its migration.
+    """
+    problems: list[_Problem] = []
+    misnamed: list[str] = []
+    migrations: list[Migration] = []
+    try:
+        entries = {entry.name: entry for entry in _scan(folder)}
+    except OSError as error:
+        raise UsageError(
+            f"The migrations folder {folder} cannot be read",
+            "it does not exist" if isinstance(error, FileNotFoundError) else reason(error),
+            f'mkdir -p {quote(str(folder))}, or correct [tool.promthctl] migrations = "FOLDER" in pyproject.toml',
+        ) from None
+    downs = {name for name in entries if name.endswith(_DOWN)}
+    for name, entry in entries.items():
+        if not name.isprintable():
+            misnamed.append(name)
+        elif problem := _not_a_file(entry):
+            problems.append(problem)
+        elif name in downs:
+            problems += _orphan(name, entries)
+        elif (match := FILE_NAME.fullmatch(name)) is None or not match[2]:
+            misnamed.append(name)
+        else:
+            path = Path(entry.path)
+            down = f"{name.removesuffix('.sql')}{_DOWN}"
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                problems.append(_Problem(f"{name} cannot be read: {reason(error)}", f"chmod u+r {quote(name)}"))
+                continue
+            problems += _unreadable(name, content)
+            migrations.append(Migration(match[1], match[2], path, content, folder / down if down in downs else None))
+    migrations.sort(key=lambda migration: (int(migration.version), migration.filename))
+    numbers = _Numbers(migrations)
+    problems += [_misnamed(name, numbers) for name in misnamed]
+    problems += _twice(migrations, numbers) or _disorder(migrations)
+    problems += _skipped(migrations)
+    if problems:
+        lines = [problem.mend for problem in problems]
+        raise PromthctlError(
+            f"The migrations in {folder} cannot be used",
+            "\n".join(problem.why for problem in problems),
+            "\n".join([f"in {folder}:", *lines]) if len(lines) > 1 else f"in {folder}: {lines[0]}",
+        )
+    if not migrations:
+        raise UsageError(
+            f"{folder} holds no migrations",
+            "it has no file named NNN_name.sql, e.g. 001_initial_schema.sql",
+            'correct [tool.promthctl] migrations = "FOLDER" in pyproject.toml, or put the first migration there',
+        )
+    return tuple(migrations)
+
+
+def present(folder: Path) -> tuple[Migration, ...]:
+    """The files of supabase/migrations that the CLI would apply, in its order; a missing folder has none.
+
+    Nothing is checked: a down script that strayed in here is a migration to the CLI, and so it is here.
+    Raises PromthctlError when the folder or a file in it cannot be read.
+    """
+    found = []
+    try:
+        for entry in _scan(folder):
+            match = FILE_NAME.fullmatch(entry.name)
+            if match and entry.is_file():
+                path = Path(entry.path)
+                found.append(Migration(match[1], match[2], path, path.read_bytes()))
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        name = error.filename or folder
+        raise PromthctlError(f"{name} cannot be read", reason(error), f"ls -l {quote(str(name))}") from None
+    return tuple(sorted(found, key=lambda migration: (migration.version, migration.name)))
+
+
+def is_sql(name: str) -> bool:
+    """True for what a person would take for a migration: a visible file ending in .sql, in any case."""
+    return name.lower().endswith(".sql") and not name.startswith(".")
+
+
+def free_version(taken: Iterable[str], after: str) -> str | None:
+    """The next version of the same width that nobody has: of 001, 002, 003 after 002 it is 004; None after 999."""
+    used = {int(version) for version in taken}
+    number = int(after) + 1
+    while number in used:
+        number += 1
+    version = f"{number:0{len(after)}}"
+    return version if len(version) == len(after) else None
+
+
+def reason(error: OSError) -> str:
+    """What the operating system said, without the number."""
+    return error.strerror or str(error)
+
+
+def quote(*names: str) -> str:
+    """File names as a shell takes them."""
+    import shlex
+
+    return shlex.join(names)
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    """The folder's .sql entries by name; raises OSError."""
+    with os.scandir(folder) as entries:
+        return sorted((entry for entry in entries if is_sql(entry.name)), key=lambda entry: entry.name)
+
+
+class _Numbers:
+    """Hands out free version numbers, each once, so that two proposals never collide."""
+
+    def __init__(self, migrations: Sequence[Migration]) -> None:
+        self._taken = [migration.version for migration in migrations]
+        self._last = self._taken[-1] if self._taken else "0" * _DEFAULT_WIDTH
+
+    def next(self, after: str | None = None) -> str | None:
+        """The next free version after `after`, by default after the last one."""
+        version = free_version(self._taken, after or self._last)
+        if version is not None:
+            self._taken.append(version)
+        return version
+
+
+def _not_a_file(entry: os.DirEntry[str]) -> _Problem | None:
+    try:
+        if entry.is_file():
+            return None
+        kind = "is a folder" if entry.is_dir() else "is not a file" if entry.stat() else ""
+    except OSError:
+        kind = "is a link that leads nowhere"
+    return _Problem(f"{entry.name} {kind}", f"remove {quote(entry.name)}, or put the SQL file in its place")
+
+
+def _orphan(down: str, names: Iterable[str]) -> list[_Problem]:
+    up = f"{down.removesuffix(_DOWN)}.sql"
+    if up in names:
+        return []
+    return [_Problem(f"{down} has no {up} beside it", f"add {quote(up)}, or git rm {quote(down)}")]
+
+
+def _unreadable(name: str, content: bytes) -> list[_Problem]:
+    """What keeps Postgres from reading the content."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        offset = error.start + (3 if content.startswith(b"\xef\xbb\xbf") else 0)
+    else:
+        if not _CONTENT.search(text):
+            return [_Problem(f"{name} is empty", f"write its SQL, or git rm {quote(name)}")]
+        offset = content.find(b"\0")  # valid in UTF-8, never in SQL: mostly UTF-16 without its mark
+        if offset < 0:
+            return []
+    line = content.count(b"\n", 0, offset) + 1
+    found = f"byte {content[offset]:#04x} at offset {offset}, line {line}"
+    return [_Problem(f"{name} is not UTF-8 text: {found}", f"save {quote(name)} as UTF-8")]
+
+
+def _misnamed(name: str, numbers: _Numbers) -> _Problem:
+    """A file the CLI would skip, with the name it probably should have."""
+    stem = name[: -len(".sql")]
+    shown = name if name.isprintable() else ascii(name)
+    why = f"{shown} is not named NNN_name.sql, so the Supabase CLI would skip it"
+    match = re.fullmatch(r"(?P<digits>[0-9]*)[\W_]*(?P<name>.*)", stem)
+    version = (match and match["digits"]) or numbers.next()
+    if match is None or version is None or not name.isprintable():
+        return _Problem(why, f"rename {shown} to NNN_name.sql, or move it out of the folder")
+    better = f"{version}_{match['name'] or 'migration'}.sql"
+    return _Problem(why, f"git mv {quote(name, better)}, or move it out of the folder")
+
+
+def _rename(migration: Migration, version: str, name: str) -> str:
+    """The commands that rename a migration, its down script included."""
+    command = f"git mv {quote(migration.filename, f'{version}_{name}.sql')}"
+    if migration.down is not None:
+        command += f" && git mv {quote(migration.down.name, f'{version}_{name}{_DOWN}')}"
+    return command
+
+
+def _twice(migrations: Sequence[Migration], numbers: _Numbers) -> list[_Problem]:
+    """Versions that two files share; the first by name keeps it. 1 and 001 count as one: nobody can tell them apart."""
+    groups: dict[int, list[Migration]] = defaultdict(list)
+    for migration in migrations:
+        groups[int(migration.version)].append(migration)
+    problems = []
+    for first, *others in groups.values():
+        for other in others:
+            free = numbers.next(after=first.version)
+            problems.append(
+                _Problem(
+                    f"{first.filename} and {other.filename} both have version {first.version}",
+                    _rename(other, free, other.name) if free else f"give {quote(other.filename)} a version of its own",
+                )
+            )
+    return problems
+
+
+def _disorder(migrations: Sequence[Migration]) -> list[_Problem]:
+    """Versions whose order as text, which the CLI goes by, is not their order as numbers."""
+    versions = [migration.version for migration in migrations]
+    if versions == sorted(versions):
+        return []
+    before, after = next(pair for pair in pairwise(versions) if pair[0] > pair[1])
+    widths = sorted({len(version) for version in versions}, reverse=True)
+    # Pad to the widest plain number if that is enough: 9 becomes 09 beside 10, also when timestamps follow.
+    candidates = [width for width in widths if width < _TIMESTAMP_WIDTH] + widths[:1]
+    padded = ([version.zfill(width) for version in versions] for width in candidates)
+    better = dict(zip(versions, next(each for each in padded if each == sorted(each)), strict=True))
+    moved = [
+        _rename(migration, better[migration.version], migration.name)
+        for migration in migrations
+        if better[migration.version] != migration.version
+    ]
+    why = f"version {after} would be applied before {before}: the Supabase CLI orders versions as text"
+    return [_Problem(why, "\n".join(moved))]
+
+
+def _skipped(migrations: Sequence[Migration]) -> list[_Problem]:
+    first = min(migrations, key=lambda migration: migration.version, default=None)
+    if first is None or first.name != _SKIPPED_NAME or len(first.version) != _TIMESTAMP_WIDTH:
+        return []
+    if int(first.version) >= _SKIPPED_BEFORE:
+        return []
+    why = f"{first.filename} would be skipped: the Supabase CLI takes an old first “init” for a dump of its own"
+    return [_Problem(why, _rename(first, first.version, "initial_schema"))]

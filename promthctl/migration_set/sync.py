@@ -1,0 +1,253 @@
+"""Copies a source's migrations into supabase/migrations, byte for byte, without ever losing somebody's work.
+
+A plan first, so that nothing is written when anything is refused. Files of the destination that the source does
+not know are left alone; down scripts are not copied, for the CLI would run them as migrations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from promthctl.errors import PromthctlError, RefusedError
+from promthctl.migration_set.folder import FILE_NAME, Migration, free_version, is_sql, quote, reason
+
+_REGULAR, _LINK, _OTHER = "file", "link", "other"
+_MENDS = {
+    errno.ENOSPC: "free some space and run again",
+    errno.EROFS: "make the file system writable and run again",
+}
+# Characters a diff would not show although they are the difference.
+_VISIBLE = str.maketrans({"\r": "␍", "\ufeff": "<BOM>"})
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A file of the destination that is not what the source has. current: its bytes as they are now."""
+
+    migration: Migration
+    current: bytes = field(repr=False)
+
+    @property
+    def diff(self) -> str:
+        """Unified diff from the destination to the source; a carriage return shows as ␍."""
+        from difflib import unified_diff
+
+        now, new = (
+            content.decode("utf-8", errors="replace").translate(_VISIBLE).split("\n")
+            for content in (self.current, self.migration.content)
+        )
+        name = self.migration.filename
+        return "\n".join(unified_diff(now, new, f"supabase/migrations/{name}", f"source/{name}", lineterm=""))
+
+
+@dataclass(frozen=True)
+class Rename:
+    """A file of the destination with the source's content under another name. old: that name."""
+
+    migration: Migration
+    old: str
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Another file of the destination has this migration's version: the history's primary key allows one only.
+
+    other: its name. mend: what to do about it.
+    """
+
+    migration: Migration
+    other: str
+    mend: str
+
+
+@dataclass(frozen=True)
+class SyncPlan:
+    """What `write` would do to the destination, each in the order of versions.
+
+    refused: differs and is applied, so it needs --force. conflicts: needs a person whatever the flags.
+    foreign: names of the .sql files there that do not come from the source.
+    """
+
+    destination: Path
+    added: tuple[Migration, ...] = ()
+    unchanged: tuple[Migration, ...] = ()
+    overwritten: tuple[Difference, ...] = ()
+    renamed: tuple[Rename, ...] = ()
+    refused: tuple[Difference, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """True when the destination is not what the source says, whether or not that may be mended."""
+        return bool(self.added or self.overwritten or self.renamed or self.refused or self.conflicts)
+
+    @property
+    def refusal(self) -> RefusedError | None:
+        """Why nothing may be written, with its mend; None when all may."""
+        if not self.refused and not self.conflicts:
+            return None
+        why, mend = [], []
+        for conflict in self.conflicts:
+            name = conflict.migration.filename
+            why.append(
+                f"{conflict.other} there and {name} of the source both have version {conflict.migration.version}"
+            )
+            mend.append(conflict.mend)
+        for difference in self.refused:
+            why.append(f"{difference.migration.filename} differs and is applied to the target:\n{difference.diff}")
+        if self.refused:
+            mend.append("put the change into a new migration, or run again with --force to overwrite the copy")
+        return RefusedError(f"{self.destination} was not changed", "\n".join(why), "\n".join(mend))
+
+
+def plan_sync(source: Sequence[Migration], destination: Path, applied: Collection[str], force: bool) -> SyncPlan:
+    """Compare the source with the destination folder, which need not exist; nothing is written.
+
+    source: as `discover` returns it. applied: the versions in the target's history. force: overwrite a file that
+    differs although its version is applied.
+    Raises PromthctlError when the destination is not a plain folder, cannot be read, or holds a link, folder or
+    device in a migration's place.
+    """
+    entries = _entries(destination)
+    sources = {migration.filename for migration in source}
+    versions = _by_version(entries)
+    taken = [*versions, *(migration.version for migration in source)]
+    _refuse_special(destination, sorted(sources & {name for name, kind in entries.items() if kind != _REGULAR}))
+    added: list[Migration] = []
+    unchanged: list[Migration] = []
+    renamed: list[Rename] = []
+    differing: list[Difference] = []
+    conflicts: list[Conflict] = []
+    for migration in source:
+        others = [name for name in versions.get(migration.version, ()) if name != migration.filename]
+        if migration.filename in entries:
+            current = _read(destination / migration.filename)
+            if current == migration.content:
+                unchanged.append(migration)
+            else:
+                differing.append(Difference(migration, current))
+        elif not others:
+            added.append(migration)
+        elif [entries[name] for name in others] == [_REGULAR] and _read(destination / others[0]) == migration.content:
+            renamed.append(Rename(migration, others.pop()))
+        conflicts += [Conflict(migration, other, _settle(migration, destination / other, taken)) for other in others]
+    known = sources | {rename.old for rename in renamed} | {conflict.other for conflict in conflicts}
+    may = [force or difference.migration.version not in applied for difference in differing]
+    return SyncPlan(
+        destination=destination,
+        added=tuple(added),
+        unchanged=tuple(unchanged),
+        overwritten=tuple(difference for difference, yes in zip(differing, may, strict=True) if yes),
+        renamed=tuple(renamed),
+        refused=tuple(difference for difference, yes in zip(differing, may, strict=True) if not yes),
+        conflicts=tuple(conflicts),
+        foreign=tuple(sorted(name for name in entries if is_sql(name) and name not in known)),
+    )
+
+
+def write(plan: SyncPlan) -> None:
+    """Carry out a plan, making supabase/migrations if it is not there. Each file is replaced as a whole or not at all.
+
+    Raises RefusedError with nothing written when the plan has refusals, PromthctlError when the disk refuses.
+    """
+    if refusal := plan.refusal:
+        raise refusal
+    try:
+        if plan.changes:
+            plan.destination.mkdir(parents=True, exist_ok=True)
+        for rename in plan.renamed:
+            (plan.destination / rename.old).replace(plan.destination / rename.migration.filename)
+        for migration in (*plan.added, *(difference.migration for difference in plan.overwritten)):
+            _replace(plan.destination / migration.filename, migration.content)
+    except OSError as error:
+        raise _failed(plan.destination, error, "written") from None
+
+
+def _entries(destination: Path) -> dict[str, str]:
+    """What the folder holds: name → kind. Links are not followed: they may lead anywhere."""
+    if destination.is_symlink():
+        raise PromthctlError(
+            f"{destination} is a symbolic link",
+            "files are never copied through a link, out of the project",
+            f"rm {quote(str(destination))}; set [tool.promthctl] migrations in pyproject.toml to where it led",
+        )
+    try:
+        with os.scandir(destination) as entries:
+            return {entry.name: _kind(entry) for entry in entries}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise _failed(destination, error, "read") from None
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_file(follow_symlinks=False):
+        return _REGULAR
+    return _LINK if entry.is_symlink() else _OTHER
+
+
+def _by_version(entries: Mapping[str, str]) -> dict[str, list[str]]:
+    """Names the CLI takes for migrations, by version; it follows links and skips folders."""
+    versions: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(entries):
+        if entries[name] != _OTHER and (match := FILE_NAME.fullmatch(name)):
+            versions[match[1]].append(name)
+    return versions
+
+
+def _settle(migration: Migration, other: Path, taken: list[str]) -> str:
+    """How to end a conflict; a version it proposes is added to `taken`."""
+    if migration.path.parent.resolve() == other.parent.resolve():
+        return f"mv {quote(str(other))} to another folder: the Supabase CLI applies every file in {other.parent}"
+    remove = f"git rm {quote(str(other))}"
+    if other.name.endswith(".down.sql"):
+        return f"{remove}: the Supabase CLI would apply it; down scripts stay in the source"
+    free = free_version(taken, migration.version)
+    if free is None:
+        return f"{remove} if it is an old copy, or give it a version of its own"
+    taken.append(free)
+    better = other.with_name(free + other.name[len(migration.version) :])
+    return f"{remove} if it is an old copy, or git mv {quote(str(other), str(better))} to keep it"
+
+
+def _refuse_special(destination: Path, names: Sequence[str]) -> None:
+    if names:
+        paths = [str(destination / name) for name in names]
+        raise PromthctlError(
+            f"{', '.join(names)} in {destination} cannot be compared",
+            "a link, folder or device stands where the migration should be",
+            f"mv it away, or: rm -r {quote(*paths)}",
+        )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _failed(path, error, "read") from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside the file, then put it in place; the CLI skips the hidden name should we be killed in between."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _failed(path: Path, error: OSError, verb: str) -> PromthctlError:
+    whose = f"ls -ld {quote(str(path))} shows whose it is: chown or chmod it, and run again"
+    return PromthctlError(f"{path} cannot be {verb}", reason(error), _MENDS.get(error.errno or 0, whose))

@@ -1,0 +1,4 @@
+-- Reverses 002_agent_chain_schema, with all its data. Roll back 003 first.
+
+drop table if exists public.agent_logs;
+drop table if exists public.projects;

@@ -1,0 +1,133 @@
+"""The only renderer: results on standard output, for people or as JSON; progress and errors on standard error.
+
+Everything passes through redact on its way out, except what the user asked to be shown (`secret`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
+
+from promthctl.errors import PromthctlError
+from promthctl.redact import redact
+from promthctl.steps import Update
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.status import Status
+
+Result = TypeVar("Result")
+
+
+class Output:
+    """as_json: results as one JSON value. verbose: with the details of each step."""
+
+    def __init__(self, *, as_json: bool = False, verbose: bool = False) -> None:
+        self.as_json = as_json
+        self.verbose = verbose
+        self._status: Status | None = None
+
+    def show(self, result: Result, view: Callable[[Result], Iterable[RenderableType]]) -> None:
+        """Print a result: `view` turns it into what people read; --json prints its fields."""
+        if self.as_json:
+            sys.stdout.write(redact(json.dumps(to_json(result), ensure_ascii=False, indent=2)) + "\n")
+            return
+        console = self._console(sys.stdout)
+        for part in view(result):
+            console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+
+    def secret(self, variables: Mapping[str, str]) -> None:
+        """Print what the user asked for although it is secret: dotenv lines, or an object."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(dict(variables), indent=2) + "\n")
+            return
+        for name, value in variables.items():
+            sys.stdout.write(f"{name}={value}\n")
+
+    def log_line(self, service: str, line: str) -> None:
+        """One line of a service's log, as it comes; with --json one object a line."""
+        text = json.dumps({"service": service, "line": line}) if self.as_json else f"{service:<8} | {line}"
+        sys.stdout.write(redact(text) + "\n")
+        sys.stdout.flush()
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Update]:
+        """See steps.Steps: a spinner on a terminal, a line of text elsewhere."""
+        console = self._console(sys.stderr)
+        if not console.is_terminal:
+            console.print(f"{title} …", highlight=False, soft_wrap=True, markup=False)
+            yield self._detail
+        elif self._status is not None:  # a step of a step: one spinner, with the inner title for as long as it takes
+            outer = self._status.status
+            self._status.update(title)
+            yield self._updater(title)
+            self._status.update(outer)
+        else:
+            with console.status(title) as self._status:
+                yield self._updater(title)
+            self._status = None
+
+    def _updater(self, title: str) -> Update:
+        def update(detail: str) -> None:
+            if self._status is not None:
+                self._status.update(f"{title} [dim]{detail}[/dim]")
+
+        return update
+
+    def note(self, text: str) -> None:
+        self._console(sys.stderr).print(text, highlight=False, soft_wrap=True, markup=False)
+
+    def error(self, error: PromthctlError) -> None:
+        """The three lines of an error: what failed, why, what to run next."""
+        if self.as_json:
+            fields = {"error": error.what, "why": error.why, "hint": error.hint, "exit_code": error.exit_code}
+            sys.stdout.write(redact(json.dumps(fields, ensure_ascii=False, indent=2)) + "\n")
+        console = self._console(sys.stderr)
+        for label, style, text in (
+            ("error", "bold red", error.what),
+            ("  why", "dim", error.why),
+            (" next", "bold cyan", error.hint),
+        ):
+            body = text.replace("\n", "\n       ")
+            console.print(f"[{style}]{label}:[/{style}] ", end="", highlight=False)
+            console.print(body, highlight=False, soft_wrap=True, markup=False)
+
+    def _detail(self, detail: str) -> None:
+        if self.verbose:
+            self.note(f"  {detail}")
+
+    def _console(self, stream: TextIO) -> Console:
+        from rich.console import Console
+
+        return Console(file=cast(TextIO, _Redacting(stream)))
+
+
+class _Redacting:
+    """A text stream that masks secrets in whatever rich writes to it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(redact(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def to_json(value: Any) -> Any:
+    """A result as JSON knows it: dataclasses become objects without the fields kept out of their repr."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
+    if isinstance(value, dict):
+        return {str(name): to_json(item) for name, item in value.items()}
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return [to_json(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value

@@ -1,0 +1,229 @@
+"""The only place that starts child processes.
+
+Two kinds: `run` waits for a command and returns what it printed; `spawn_detached` starts a service that outlives
+promthctl. A detached process does not begin before its id is on record: a shell waits for a line on a pipe and
+then becomes the program, so a promthctl killed between the two leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+_GATE = 'read -r go && exec "$@" <"$0"'
+_CREATED_TOLERANCE = 1.0  # seconds; the kernel counts in ticks, psutil converts them to wall time
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a finished command left: exit code, standard output and standard error as text."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """A process that cannot be confused with a later one of the same number.
+
+    pid: the number. created: its start, in seconds since the epoch.
+    """
+
+    pid: int
+    created: float
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId | None:
+        """The running process with that number, or None."""
+        import psutil
+
+        try:
+            process = psutil.Process(pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            return cls(pid, process.create_time())
+        except psutil.Error:
+            return None
+
+    def alive(self) -> bool:
+        """True while this very process runs; a zombie counts as ended."""
+        now = ProcessId.of(self.pid)
+        return now is not None and abs(now.created - self.created) < _CREATED_TOLERANCE
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal if the process still runs."""
+        if self.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def wait(self, seconds: float) -> bool:
+        """True when the process has ended within that time."""
+        deadline = time.monotonic() + seconds
+        while self.alive():
+            _reap(self.pid)
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def end(self, number: signal.Signals = signal.SIGTERM, grace: float = 10.0) -> None:
+        """Ask the process to end, wait `grace` seconds, then kill it."""
+        self.send(number)
+        if not self.wait(grace):
+            self.send(signal.SIGKILL)
+            self.wait(5.0)
+
+
+@dataclass(frozen=True)
+class RunAs:
+    """The system user a child runs as when promthctl itself is root."""
+
+    uid: int
+    gid: int
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    timeout: float | None = None,
+    user: RunAs | None = None,
+    umask: int = -1,
+    on_line: Callable[[str], None] | None = None,
+) -> Completed:
+    """Run a command to its end.
+
+    env: the child's whole environment (default: ours). stdin: text to feed it (default: nothing to read).
+    timeout: seconds after which it is killed (subprocess.TimeoutExpired). umask: the child's, -1 for ours.
+    on_line: called with each line of standard error as it arrives. Interrupted (Ctrl-C), the child is ended
+    before KeyboardInterrupt goes on.
+    """
+    child = subprocess.Popen(
+        [str(part) for part in argv],
+        env=dict(env) if env is not None else None,
+        cwd=cwd,
+        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        umask=umask,
+        start_new_session=True,  # Ctrl-C reaches us alone; we decide how the child ends
+        **_identity(user),
+    )
+    try:
+        if on_line is None:
+            stdout, stderr = child.communicate(stdin, timeout=timeout)
+        else:
+            stdout, stderr = _relay(child, on_line, timeout)
+    except BaseException:
+        _end_group(child)
+        raise
+    return Completed(child.returncode, stdout, stderr)
+
+
+def spawn_detached(
+    argv: Sequence[str | Path],
+    *,
+    record: Callable[[ProcessId], None],
+    log: Path,
+    env: Mapping[str, str],
+    cwd: Path,
+    stdin: Path | None = None,
+    user: RunAs | None = None,
+) -> ProcessId:
+    """Start a service in a session of its own, its output appended to `log` (0600).
+
+    record: stores the process id; the program begins only after it returned. stdin: a file to read from.
+    """
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open_private(log, "ab") as output:
+        child = subprocess.Popen(
+            ["/bin/sh", "-c", _GATE, str(stdin or os.devnull), *(str(part) for part in argv)],
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            **_identity(user),
+        )
+    assert child.stdin is not None
+    with child.stdin as gate:
+        identity = ProcessId.of(child.pid) or ProcessId(child.pid, time.time())
+        record(identity)
+        with contextlib.suppress(BrokenPipeError):  # it ended already: the caller sees that when it waits
+            gate.write(b"go\n")
+    child.returncode = 0  # ours no longer: silences the interpreter's "still running" warning
+    return identity
+
+
+def open_private(path: Path, mode: str) -> IO[bytes]:
+    """Open a file that only its owner may read, also when it existed with a wider mode."""
+    flags = {"ab": os.O_APPEND, "wb": os.O_TRUNC}[mode] | os.O_WRONLY | os.O_CREAT
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, mode)
+
+
+def write_private(path: Path, content: str) -> None:
+    """Replace a file atomically by one that only its owner may read: a reader sees the old text or the new."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open_private(temporary, "wb") as file:
+            file.write(content.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _identity(user: RunAs | None) -> dict[str, Any]:
+    return {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
+
+
+def _relay(child: subprocess.Popen[str], on_line: Callable[[str], None], timeout: float | None) -> tuple[str, str]:
+    """Collect both streams, handing each line of standard error on as it comes."""
+    assert child.stdout is not None and child.stderr is not None
+    lines: list[str] = []
+
+    def read_errors(stream: IO[str]) -> None:
+        for line in stream:
+            lines.append(line)
+            on_line(line.rstrip("\n"))
+
+    reader = threading.Thread(target=read_errors, args=(child.stderr,), daemon=True)
+    reader.start()
+    stdout = child.stdout.read()
+    reader.join()
+    child.wait(timeout)
+    return stdout, "".join(lines)
+
+
+def _end_group(child: subprocess.Popen[str]) -> None:
+    """End a child and its own children: it leads its process group."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(3.0)
+            return
+
+
+def _reap(pid: int) -> None:
+    """Collect a child of our own that has ended; somebody else's process is left to its parent."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

@@ -1,0 +1,78 @@
+"""The supabase/ folder of a project: made where it is missing, filled from the source."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from promthctl import migration_set
+from promthctl.errors import PrerequisiteError
+from promthctl.migration_set import Migration, SyncPlan
+from promthctl.settings import Settings
+
+_CONFIG = """# Configuration of the Supabase CLI: https://supabase.com/docs/guides/local-development/cli/config
+project_id = "{name}"
+"""
+_IGNORED = "# Supabase\n.branches\n.temp\n"
+
+
+def source_folder(settings: Settings) -> Path:
+    return settings.migrations or migration_set.packaged_source()
+
+
+def source(settings: Settings) -> tuple[Migration, ...]:
+    """The migrations to bring to a target. Raises UsageError or PromthctlError for a folder that cannot be used."""
+    return migration_set.discover(source_folder(settings))
+
+
+def plan(settings: Settings, applied: Collection[str], force: bool = False) -> SyncPlan:
+    """What sync would do; see migration_set.plan_sync."""
+    return migration_set.plan_sync(source(settings), settings.migrations_dir, applied, force)
+
+
+def prepare(settings: Settings) -> None:
+    """Make supabase/config.toml and supabase/.gitignore where they are missing; the CLI needs the first."""
+    for name, content in {
+        "config.toml": _CONFIG.format(name=settings.project_id),
+        ".gitignore": _IGNORED,
+    }.items():
+        path = settings.supabase_dir / name
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content, encoding="utf-8")
+        except OSError as error:
+            raise PrerequisiteError(
+                f"{path} cannot be written",
+                error.strerror or str(error),
+                "run promthctl where you may write, or choose another folder with -C DIR",
+            ) from None
+
+
+def sync(settings: Settings, applied: Collection[str], force: bool = False) -> SyncPlan:
+    """Bring supabase/migrations to what the source says; the plan that was carried out."""
+    made = plan(settings, applied, force)
+    if refusal := made.refusal:
+        raise refusal
+    prepare(settings)
+    migration_set.write(made)
+    return made
+
+
+def expected(settings: Settings, made: SyncPlan | None = None) -> tuple[Migration, ...]:
+    """The files of supabase/migrations in the CLI's order; with a plan, as they will be once it is carried out.
+
+    Their paths are those a person should edit: the source's where the file comes from there.
+    """
+    files = {file.filename: file for file in migration_set.present(settings.migrations_dir)}
+    if made is not None:
+        for rename in made.renamed:
+            files.pop(rename.old, None)
+    origin = source(settings) if settings.migrations or made is not None else ()
+    files |= {file.filename: file for file in origin if made is not None or file.filename in files}
+    return tuple(sorted(files.values(), key=lambda file: (file.version, file.name)))
+
+
+def pending(files: Iterable[Migration], applied: Collection[str]) -> tuple[Migration, ...]:
+    """Those whose version the target does not have."""
+    return tuple(file for file in files if file.version not in applied)

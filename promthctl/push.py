@@ -1,0 +1,97 @@
+"""Bringing a target to the state of the migrations: plan, ask, sync, apply; or drop everything and replay."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from promthctl import database, project, toolchain
+from promthctl.errors import RefusedError
+from promthctl.migration_set import Migration, SyncPlan
+from promthctl.settings import Settings
+from promthctl.steps import Steps
+from promthctl.supabase_cli import SupabaseCli
+from promthctl.targets import Target
+
+
+@dataclass(frozen=True)
+class PushPlan:
+    """applied: versions in the target's history. sync: what supabase/migrations lacks. pending: in their order."""
+
+    applied: tuple[str, ...]
+    sync: SyncPlan
+    pending: tuple[Migration, ...]
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """applied: file names this push applied. pending: what it would apply, in a dry run. total: all there are."""
+
+    target: str
+    applied: tuple[str, ...]
+    pending: tuple[str, ...]
+    total: int
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class ResetResult:
+    """applied: file names in the order they were replayed."""
+
+    target: str
+    applied: tuple[str, ...]
+
+
+def plan(settings: Settings, target: Target) -> PushPlan:
+    """What a push would do; nothing is changed, neither there nor here.
+
+    Raises TargetError when the target cannot be reached, RefusedError when the files here contradict its history.
+    """
+    applied = tuple(database.history(target))
+    sync = project.plan(settings, applied)
+    if refusal := sync.refusal:
+        raise refusal
+    return PushPlan(applied, sync, project.pending(project.expected(settings, sync), applied))
+
+
+def preview(settings: Settings, target: Target) -> PushResult:
+    """The plan as a result, for --dry-run."""
+    made = plan(settings, target)
+    total = len(project.expected(settings, made.sync))
+    return PushResult(target.label, (), tuple(file.filename for file in made.pending), total, dry_run=True)
+
+
+def push(settings: Settings, target: Target, made: PushPlan, steps: Steps) -> PushResult:
+    """Carry out a plan."""
+    project.sync(settings, made.applied)
+    return apply(settings, target, made.applied, steps)
+
+
+def apply(settings: Settings, target: Target, applied: Collection[str], steps: Steps) -> PushResult:
+    """Apply through the CLI what the target lacks; with nothing pending the CLI is not started."""
+    files = project.expected(settings)
+    waiting = project.pending(files, applied)
+    done = _cli(settings, steps).push(target, files, steps) if waiting else ()
+    return PushResult(target.label, done, (), len(files))
+
+
+def reset(settings: Settings, target: Target, steps: Steps) -> ResetResult:
+    """Drop what the migrations made in the target, all its rows with it, and replay them."""
+    project.sync(settings, ())  # everything is replayed, so an edited file may take its place
+    files = project.expected(settings)
+    _cli(settings, steps).reset(target, files, steps)
+    return ResetResult(target.label, tuple(file.filename for file in files))
+
+
+def check_name(target: Target, typed: str) -> None:
+    """The guard of a reset: the database's name must have been typed."""
+    if typed.strip() != target.database:
+        raise RefusedError(
+            f"The reset of {target.label} was refused",
+            f"the name typed is not {target.database!r}" if typed.strip() else "its name was not typed",
+            "nothing was changed; run it again and type the database's name",
+        )
+
+
+def _cli(settings: Settings, steps: Steps) -> SupabaseCli:
+    return SupabaseCli(toolchain.ensure(settings, steps).supabase, settings)

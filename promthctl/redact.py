@@ -1,0 +1,32 @@
+"""Secrets never reach a person, a log or a program: whatever is known to be secret is masked on the way out.
+
+The registry is process-wide on purpose: a secret read anywhere must be masked everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MIN_LENGTH = 6
+_known: set[str] = set()
+# The password of any database URL, also of one we were never told about (a child's error message, say).
+_URL_PASSWORD = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)(?P<password>[^\s@]+)(?=@)", re.IGNORECASE)
+
+
+def remember(secret: str | None) -> None:
+    """Mask `secret` in everything printed from now on; shorter than six characters it would mask common text."""
+    if secret and len(secret) >= _MIN_LENGTH:
+        _known.add(secret)
+
+
+def redact(text: str) -> str:
+    """`text` with every remembered secret and every URL password replaced by asterisks."""
+    for secret in sorted(_known, key=len, reverse=True):
+        if secret in text:
+            text = text.replace(secret, "********")
+    return _URL_PASSWORD.sub(r"\g<head>********", text)
+
+
+def mask(key: str) -> str:
+    """First four characters, "...", last three: how the Mr.Promth app shows a key (its `masked_key` column)."""
+    return f"{key[:4]}...{key[-3:]}" if len(key) > 10 else "..."

@@ -1,0 +1,183 @@
+"""What the user configured, read once and frozen. Nothing else reads the environment or a configuration file.
+
+Precedence, first wins: flags, the process environment, .env in the project, [tool.promthctl] in pyproject.toml,
+supabase/config.toml, defaults.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from promthctl.errors import UsageError
+from promthctl.redact import remember
+
+API_PORT = 54321  # as `supabase start` publishes them
+DB_PORT = 54322
+POSTGRES_MAJORS = (17, 18)
+
+# Names whose values are secret wherever they are read; VANCHIN_API_KEY_n is matched by the pattern.
+_SECRET_NAMES = re.compile(
+    r"^(ENCRYPTION_SECRET|SUPABASE_(SERVICE_ROLE_KEY|ACCESS_TOKEN|DB_PASSWORD|DB_URL)|PGPASSWORD"
+    r"|VANCHIN_API_KEY(_\d+)?)$"
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a command may want to know about where it runs.
+
+    project_dir: absolute. env: .env overlaid with the process environment. migrations: the folder migrations are
+    copied from, None for the packaged ones. api_port, db_port: what configuration asks for, None if nothing does.
+    postgres: the major version of the embedded engine. cache_dir: None for the user's own cache directory.
+    """
+
+    project_dir: Path
+    env: Mapping[str, str] = field(repr=False)
+    migrations: Path | None = None
+    api_port: int | None = None
+    db_port: int | None = None
+    postgres: int = 17
+    cache_dir: Path | None = None
+
+    @property
+    def database_password(self) -> str | None:
+        """For a database URL that has none."""
+        return self.get("PGPASSWORD") or self.get("SUPABASE_DB_PASSWORD")
+
+    @property
+    def project_id(self) -> str:
+        """A name for the project that is safe in paths: its folder's letters and a hash of the whole path."""
+        plain = "".join(letter for letter in self.project_dir.name.lower() if letter.isascii() and letter.isalnum())
+        return f"{plain[:20] or 'project'}-{hashlib.sha256(str(self.project_dir).encode()).hexdigest()[:12]}"
+
+    @property
+    def state_dir(self) -> Path:
+        return self.project_dir / ".promthctl"
+
+    @property
+    def supabase_dir(self) -> Path:
+        return self.project_dir / "supabase"
+
+    @property
+    def migrations_dir(self) -> Path:
+        return self.supabase_dir / "migrations"
+
+    def child_env(self, **extra: str) -> dict[str, str]:
+        """What a child process inherits: our environment without the secrets, plus what it needs by name."""
+        return {name: value for name, value in os.environ.items() if not _SECRET_NAMES.match(name)} | extra
+
+    def get(self, name: str) -> str | None:
+        """A variable's value; an empty one counts as not set, as in a half-filled .env."""
+        return self.env.get(name, "").strip() or None
+
+
+def load(project_dir: Path) -> Settings:
+    """Read the configuration of a project; an empty folder is a project too.
+
+    Raises UsageError when a file is not what it should be, naming the file and the place.
+    """
+    root = project_dir.expanduser().absolute()
+    if not root.is_dir():
+        raise UsageError(
+            f"The project directory {root} does not exist",
+            "it was given with -C/--project-dir",
+            f"mkdir -p {root}",
+        )
+    env = {**_dotenv(root / ".env"), **os.environ}
+    for name, value in env.items():
+        if _SECRET_NAMES.match(name):
+            remember(value)
+    tool = _table(_toml(root / "pyproject.toml"), "tool", "promthctl", where="pyproject.toml")
+    known = {"migrations", "postgres"}
+    if unknown := sorted(set(tool) - known):
+        raise UsageError(
+            f"pyproject.toml has an unknown setting: {unknown[0]}",
+            f"[tool.promthctl] takes {', '.join(sorted(known))}",
+            "correct the name, or remove the line",
+        )
+    config = _toml(root / "supabase" / "config.toml")
+    source = tool.get("migrations")
+    cache = env.get("PROMTHCTL_CACHE_DIR")
+    return Settings(
+        project_dir=root,
+        env=env,
+        migrations=_folder(root, source) if source is not None else None,
+        api_port=_port(config, "api"),
+        db_port=_port(config, "db"),
+        postgres=_major(tool.get("postgres", 17)),
+        cache_dir=Path(cache).expanduser().absolute() if cache else None,
+    )
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read", _reason(error), f"check {path}: UTF-8 lines NAME=value") from None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path} cannot be read", _reason(error), f"correct {path} and run again") from None
+
+
+def _table(document: Mapping[str, Any], *names: str, where: str) -> dict[str, Any]:
+    """The nested table, empty when absent; anything but a table is refused."""
+    value: Any = document
+    for name in names:
+        value = value.get(name, {})
+        if not isinstance(value, dict):
+            raise UsageError(
+                f"{where} has a wrong [{'.'.join(names)}]", f"{name} must be a table", f"correct {where} and run again"
+            )
+    return dict(value)
+
+
+def _folder(root: Path, value: Any) -> Path:
+    if not isinstance(value, str) or not value:
+        raise UsageError(
+            "pyproject.toml has a wrong setting: migrations",
+            "it names the folder of your migrations, as text",
+            '[tool.promthctl] migrations = "database/migrations"',
+        )
+    return root / Path(value).expanduser()
+
+
+def _major(value: Any) -> int:
+    if value not in POSTGRES_MAJORS or isinstance(value, bool):
+        raise UsageError(
+            f"PostgreSQL {value!r} is not available on the embedded engine",
+            f"[tool.promthctl] postgres takes {' or '.join(map(str, POSTGRES_MAJORS))} (18 has pgvector)",
+            "[tool.promthctl] postgres = 17",
+        )
+    return int(value)
+
+
+def _port(config: Mapping[str, Any], section: str) -> int | None:
+    value = _table(config, section, where="supabase/config.toml").get("port")
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
+        raise UsageError(
+            f"supabase/config.toml has a wrong [{section}] port", f"{value!r} is not a port (1 to 65535)", "correct it"
+        )
+    return value
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,138 @@
+"""The Supabase CLI: applies migrations and owns the history. We run it, read its JSON, and explain its errors.
+
+The password goes to it in PGPASSWORD, never in argv. Dialect: v3, `--remote=URL` and `--yes`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promthctl import process
+from promthctl.errors import PromthctlError
+from promthctl.migration_set import Migration
+from promthctl.redact import redact
+from promthctl.settings import Settings
+from promthctl.steps import Steps
+from promthctl.targets import Target
+
+_APPLYING = re.compile(r"^Applying migration (\S+)\.\.\.$")
+_STATEMENT = re.compile(r"^At statement: (\d+)$", re.MULTILINE)  # counted from 0
+_SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
+_EXTENSION = re.compile(r'extension "([^"]+)" is not available')
+_EXISTS = {"42P07", "42710", "42701", "42723", "42P06"}  # duplicate table, object, column, function, schema
+_SHOWN_LINES = 6
+
+
+@dataclass(frozen=True)
+class SupabaseCli:
+    """binary: the CLI's executable. settings: of the project whose supabase/ folder it works in."""
+
+    binary: Path
+    settings: Settings
+
+    def push(self, target: Target, migrations: Sequence[Migration], steps: Steps) -> tuple[str, ...]:
+        """`supabase db push`: apply what is pending; the names of the files applied.
+
+        migrations: the files of supabase/migrations with the paths to name in errors (their source).
+        Raises PromthctlError naming file, line and statement when a migration fails; nothing of it stays.
+        """
+        with steps.step("Applying migrations") as update:
+            answer = self._run(target, ["db", "push"], update)
+        if answer.code == 0:
+            return tuple(_body(answer).get("migrations", ()))
+        raise self._failure(target, answer, migrations, "The push")
+
+    def reset(self, target: Target, migrations: Sequence[Migration], steps: Steps) -> None:
+        """`supabase db reset`: drop what the migrations made, replay them all. Raises as push does."""
+        with steps.step("Resetting the database") as update:
+            answer = self._run(target, ["db", "reset", "--no-seed"], update)
+        if answer.code != 0:
+            raise self._failure(target, answer, migrations, "The reset")
+
+    def _run(self, target: Target, words: Sequence[str], update: Any) -> process.Completed:
+        def relay(line: str) -> None:
+            if match := _APPLYING.match(line):
+                update(match[1])
+
+        options = [f"--remote={target.url}", "--yes", "--output-format", "json", "--agent", "no"]
+        options += ["--workdir", str(self.settings.project_dir)]
+        quiet = {"DO_NOT_TRACK": "1", "SUPABASE_TELEMETRY_DISABLED": "1", "SUPABASE_UPDATE_NOTIFIER": "0"}
+        tls = {"PGSSLMODE": "disable"} if target.local else {}  # ours speaks none; the CLI would try and warn
+        env = self.settings.child_env(**quiet, **tls, **target.environment())
+        return process.run([self.binary, *words, *options], env=env, cwd=self.settings.project_dir, on_line=relay)
+
+    def _failure(
+        self, target: Target, answer: process.Completed, migrations: Sequence[Migration], what: str
+    ) -> PromthctlError:
+        error = _body(answer).get("error", {})
+        message = redact(str(error.get("message") or answer.stderr or answer.stdout)).strip()
+        applying = [match[1] for line in answer.stderr.splitlines() if (match := _APPLYING.match(line))]
+        statement = _STATEMENT.search(message)
+        if applying and statement:
+            return _migration_error(target, applying[-1], migrations, message, statement)
+        return PromthctlError(
+            f"{what} to {target.label} failed" if what == "The push" else f"{what} of {target.label} failed",
+            message or f"the Supabase CLI ended with code {answer.code} and said nothing",
+            _hint(message, "promthctl migrations list shows what is applied; nothing else was changed"),
+        )
+
+
+def _migration_error(
+    target: Target, filename: str, migrations: Sequence[Migration], message: str, statement: re.Match[str]
+) -> PromthctlError:
+    """What the CLI said about one statement, with the line it stands on."""
+    reason = message[: statement.start()].strip()
+    text = message[statement.end() :].strip("\n")
+    source = next((migration for migration in migrations if migration.filename == filename), None)
+    line = _line_of(text, source.sql) if source else None
+    place = f"line {line}, " if line else ""
+    shown = text.splitlines()
+    more = ["…"] if len(shown) > _SHOWN_LINES else []
+    excerpt = "\n".join(f"    {row}" for row in shown[:_SHOWN_LINES] + more)
+    path = source.path if source else filename
+    return PromthctlError(
+        f"{filename} could not be applied to {target.label}",
+        f"{place}statement {int(statement[1]) + 1}: {reason}\n{excerpt}",
+        _hint(reason, f"correct {path} and run the same command again; nothing of {filename} was applied"),
+    )
+
+
+def _line_of(statement: str, sql: str) -> int | None:
+    """The line, from 1, on which the statement's first code stands; its leading comments are skipped."""
+    start = sql.replace("\r\n", "\n").find(statement)
+    if start < 0:
+        return None
+    skipped = re.match(r"(?:\s*--[^\n]*(?:\n|$)|\s*/\*.*?\*/|\s+)*", statement, re.DOTALL)
+    return sql.replace("\r\n", "\n")[: start + (skipped.end() if skipped else 0)].count("\n") + 1
+
+
+def _hint(message: str, default: str) -> str:
+    if match := _EXTENSION.search(message):
+        if match[1] == "vector":
+            return 'pip install "promthctl[pgvector]" and set [tool.promthctl] postgres = 18 in pyproject.toml'
+        return f"the embedded engine has no {match[1]}; promthctl push --db-url URL for a database that has it"
+    state = _SQLSTATE.search(message)
+    if state and state[1] in _EXISTS:
+        return (
+            "something made it before (pasted SQL?): write `if not exists`, or promthctl local reset on the local stack"
+        )
+    if "Remote migration versions not found" in message:
+        return "promthctl migrations list shows which versions the database has and this folder lacks"
+    return default
+
+
+def _body(answer: process.Completed) -> dict[str, Any]:
+    """The JSON object on the CLI's standard output, empty when it printed none."""
+    for line in reversed(answer.stdout.splitlines()):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            return value
+    return {}

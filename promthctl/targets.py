@@ -1,0 +1,65 @@
+"""Which database a command works on, how it is reached, and how dangerous that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from promthctl.errors import UsageError
+from promthctl.redact import remember
+
+
+@dataclass(frozen=True)
+class Target:
+    """A database.
+
+    label: how it is shown, without secrets. url: a PostgreSQL URL without its password. password: None when the
+    URL has none. local: the project's own local stack, which may be changed without asking.
+    """
+
+    label: str
+    url: str
+    password: str | None = field(default=None, repr=False)
+    local: bool = False
+
+    @property
+    def database(self) -> str:
+        """The database's name, which a reset asks to be typed."""
+        return unquote(urlsplit(self.url).path.lstrip("/")) or "postgres"
+
+    def environment(self) -> dict[str, str]:
+        """What libpq and the Supabase CLI read the password from."""
+        return {"PGPASSWORD": self.password} if self.password else {}
+
+
+def from_url(url: str, fallback_password: str | None = None, *, local: bool = False) -> Target:
+    """The target a URL names. fallback_password: used when the URL has none (PGPASSWORD, SUPABASE_DB_PASSWORD).
+
+    Raises UsageError, without repeating the URL, when it is not postgresql://[user[:password]@]host[:port]/database.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise _not_a_url(f"it cannot be read: {error}") from None
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise _not_a_url("it does not begin with postgresql://")
+    if not host:
+        raise _not_a_url("it names no host")
+    password = unquote(parts.password) if parts.password else fallback_password
+    remember(password)
+    user = parts.username or "postgres"
+    where = f"[{host}]" if ":" in host else host
+    place = f"{where}:{port or 5432}"
+    path = parts.path if parts.path not in ("", "/") else "/postgres"
+    bare = urlunsplit(("postgresql", f"{user}@{place}", path, parts.query, ""))
+    label = f"the local stack ({place})" if local else f"database {unquote(path[1:])} at {place}, user {unquote(user)}"
+    return Target(label, bare, password, local)
+
+
+def _not_a_url(why: str) -> UsageError:
+    return UsageError(
+        "--db-url is not a database URL",
+        why,
+        "--db-url postgresql://USER@HOST:5432/DATABASE, with the password in PGPASSWORD or in the URL",
+    )

@@ -1,0 +1,147 @@
+"""Whose keys they are: a user by e-mail or UUID, or the local stack's development user, through the Auth API."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from promthctl.api_access import ApiAccess, connect
+from promthctl.errors import PromthctlError, UsageError
+from promthctl.redact import remember
+
+if TYPE_CHECKING:
+    from supabase import Client
+
+# example.com (RFC 2606) never receives mail, and validators that refuse .local and .test accept it.
+DEV_EMAIL = "dev@promthctl.example.com"
+
+_PAGE = 1000  # users a request; Supabase Auth sends 50 when not told
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+@dataclass(frozen=True)
+class User:
+    """A user as Supabase Auth knows it; email is "" for a user that has none."""
+
+    id: str
+    email: str
+
+
+@dataclass(frozen=True)
+class DevUser:
+    """The local stack's own user, with the password it was signed up with."""
+
+    id: str
+    email: str
+    password: str = field(repr=False)
+
+
+def find_user(client: Client, wanted: str) -> User:
+    """The user with that e-mail address (in any case) or UUID; `client` must hold the service key.
+
+    Raises UsageError when `wanted` is neither, PromthctlError when there is no such user, and what
+    promthctl.api_access.connect raises.
+    """
+    wanted = wanted.strip()
+    if user_id := _uuid(wanted):
+        found = _by_id(client, user_id)
+    elif _EMAIL.fullmatch(wanted):
+        found = _by_email(client, wanted.lower())
+    else:
+        raise UsageError(
+            f"{wanted!r} is not a user",
+            "it is neither an e-mail address nor a UUID",
+            "promthctl seed vanchin --user name@example.com",
+        )
+    if found is None:
+        raise PromthctlError(
+            f"There is no user {wanted}",
+            "Supabase Auth of this target does not know that e-mail or UUID",
+            "sign that user up in the app first, or choose another with --user",
+        )
+    return found
+
+
+def ensure_dev_user(access: ApiAccess, stored: DevUser | None) -> tuple[DevUser, bool]:
+    """The development user of the local stack, and True if it was signed up just now.
+
+    stored: the user an earlier call returned, None if there was none. It is looked up by its id, which costs a
+    fraction of a sign-in; after a reset of the database it is signed up again with the same e-mail and password.
+    Raises PromthctlError when the e-mail is taken and its password unknown, or sign-up is switched off, and what
+    promthctl.api_access.connect raises.
+    """
+    if stored:
+        remember(stored.password)
+        with connect(access, access.service_key) as client:
+            if _by_id(client, stored.id):
+                return stored, False
+    email = stored.email if stored else DEV_EMAIL
+    password = stored.password if stored else secrets.token_urlsafe(18)
+    remember(password)
+    return _sign_up(access, email, password)
+
+
+def _sign_up(access: ApiAccess, email: str, password: str) -> tuple[DevUser, bool]:
+    from supabase_auth.errors import AuthApiError
+
+    with connect(access, access.anon_key) as client:
+        try:
+            signed_up = client.auth.sign_up({"email": email, "password": password}).user
+        except AuthApiError as error:
+            if error.status not in (400, 409, 422):
+                raise
+            signed_up = None
+            refusal = error.code or "no reason given"
+        if signed_up:
+            return DevUser(signed_up.id, email, password), True
+        try:
+            known = client.auth.sign_in_with_password({"email": email, "password": password}).user
+        except AuthApiError as error:
+            if error.status not in (400, 422):
+                raise
+            known = None
+        if known:
+            return DevUser(known.id, email, password), False
+    raise PromthctlError(
+        f"The development user {email} could not be signed up",
+        f"Supabase Auth refused ({refusal}), and the user's password is not known here",
+        f"promthctl seed vanchin --user {email}",
+    )
+
+
+def _uuid(text: str) -> str | None:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
+
+
+def _by_id(client: Client, user_id: str) -> User | None:
+    from supabase_auth.errors import AuthApiError
+
+    try:
+        user = client.auth.admin.get_user_by_id(user_id).user
+    except AuthApiError as error:
+        # Without the code a 404 may come from something that is not Supabase Auth at all.
+        if error.code == "user_not_found" or (error.status == 404 and "user not found" in error.message.lower()):
+            return None
+        raise
+    return User(user.id, user.email or "")
+
+
+def _by_email(client: Client, email: str) -> User | None:
+    seen: set[str] = set()
+    page = 1
+    while True:
+        users = client.auth.admin.list_users(page=page, per_page=_PAGE)
+        for user in users:
+            if (user.email or "").lower() == email:
+                return User(user.id, user.email or "")
+        # Pages may be shorter than asked for; one with nothing new is the end, whatever the server makes of `page`.
+        if seen.issuperset(user.id for user in users):
+            return None
+        seen.update(user.id for user in users)
+        page += 1

@@ -1,0 +1,12 @@
+create extension if not exists pg_trgm;
+create extension if not exists "unaccent" with schema "extensions";
+create extension if not exists citext with schema extensions;
+create extension if not exists btree_gist with schema extensions;
+create extension if not exists btree_gin;
+create extension if not exists fuzzystrmatch schema extensions;
+create extension if not exists ltree with schema public;
+create extension if not exists hstore with schema extensions cascade;
+create extension if not exists moddatetime schema extensions;
+create extension if not exists tablefunc;
+create extension if not exists earthdistance with schema extensions cascade;
+comment on extension pg_trgm is 'similar words';
