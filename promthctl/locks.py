@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,17 +13,18 @@ from promthctl.steps import Steps
 
 @contextmanager
 def locked(path: Path, steps: Steps, what: str) -> Iterator[None]:
-    """Hold a lock file; the kernel lets go of it when its holder dies, however it dies."""
-    from filelock import FileLock, Timeout
+    """Hold a lock file; the kernel lets go of it when its holder dies, however it dies.
 
+    what: what the other promthctl is busy with, told while we wait for it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        with steps.step(f"Waiting for another promthctl to finish {what}"):
-            lock.acquire()
-    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with steps.step(f"Waiting for another promthctl to finish {what}"):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        lock.release()
+        os.close(descriptor)

@@ -1,6 +1,6 @@
 """The only renderer: results on standard output, for people or as JSON; progress and errors on standard error.
 
-Everything passes through redact on its way out, except what the user asked to be shown (`secret`).
+Everything passes through redact on its way out, except what is meant to be seen (`secret`, `reveal`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 Result = TypeVar("Result")
+
+_PIPE_WIDTH = 200  # no terminal to fit into: tables keep their words whole
 
 
 class Output:
@@ -48,6 +50,10 @@ class Output:
             return
         for name, value in variables.items():
             sys.stdout.write(f"{name}={value}\n")
+
+    def reveal(self, text: str) -> None:
+        """Show a secret the user needs to see once, on standard error."""
+        sys.stderr.write(text + "\n")
 
     def log_line(self, service: str, line: str) -> None:
         """One line of a service's log, as it comes; with --json one object a line."""
@@ -104,7 +110,8 @@ class Output:
     def _console(self, stream: TextIO) -> Console:
         from rich.console import Console
 
-        return Console(file=cast(TextIO, _Redacting(stream)))
+        width = None if stream.isatty() else _PIPE_WIDTH
+        return Console(file=cast(TextIO, _Redacting(stream)), width=width)
 
 
 class _Redacting:

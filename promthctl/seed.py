@@ -47,10 +47,11 @@ def vanchin(
     known = local.running(engine)
     access = ApiAccess(known.api_url, known.anon_key, known.service_role_key)
     state = StateDir(settings.state_dir)
-    person, made = _load(state), False
+    person = recorded = _load(state)
+    made = False
     if user is None and not dry_run:
-        person, made = ensure_dev_user(access, person)
-        if made:
+        person, made = ensure_dev_user(access, recorded)
+        if person != recorded:
             state.write(_DEV_USER, asdict(person))
     seeded = seed(access, keys, secret, user, dry_run, person)
     return VanchinResult(seeded, keys.warnings, person.password if made and person else None)

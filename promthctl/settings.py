@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from promthctl.errors import UsageError
 from promthctl.redact import remember
@@ -93,7 +94,7 @@ def load(project_dir: Path) -> Settings:
     env = {**_dotenv(root / ".env"), **os.environ}
     for name, value in env.items():
         if _SECRET_NAMES.match(name):
-            remember(value)
+            remember(_password(value) if name.endswith("_URL") else value)
     tool = _table(_toml(root / "pyproject.toml"), "tool", "promthctl", where="pyproject.toml")
     known = {"migrations", "postgres"}
     if unknown := sorted(set(tool) - known):
@@ -114,6 +115,13 @@ def load(project_dir: Path) -> Settings:
         postgres=_major(tool.get("postgres", 17)),
         cache_dir=Path(cache).expanduser().absolute() if cache else None,
     )
+
+
+def _password(url: str) -> str | None:
+    try:
+        return urlsplit(url).password
+    except ValueError:
+        return url
 
 
 def _dotenv(path: Path) -> dict[str, str]:

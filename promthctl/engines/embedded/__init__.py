@@ -18,6 +18,8 @@ from promthctl.process import ProcessId
 from promthctl.settings import API_PORT, DB_PORT, Settings
 from promthctl.steps import Steps
 
+_NOWHERE = Path("/nonexistent")
+
 
 class EmbeddedEngine:
     """One project's stack. api_port, db_port: what the flags ask for; None leaves it to the record, 0 picks one."""
@@ -34,7 +36,7 @@ class EmbeddedEngine:
         self.state.make()
         tools = toolchain.ensure(self.settings, steps)
         stack, changed = self._stack()
-        cluster = self._cluster(stack, tools)
+        cluster = self._cluster(stack, self._binaries(stack, tools, steps))
         server, database = self._processes(stack, cluster)
         if changed:  # other keys or ports: what runs does not know them
             server, database = self._stop(server, cluster, database)
@@ -61,7 +63,7 @@ class EmbeddedEngine:
 
     def down(self, purge: bool, steps: Steps) -> bool:
         stack = self.state.load_stack() or self._unrecorded()
-        cluster = self._cluster(stack, toolchain.installed(self.settings))
+        cluster = self._cluster(stack)
         server, database = self._processes(stack, cluster)
         if server or database:
             with steps.step("Stopping the API and PostgreSQL"):
@@ -138,10 +140,14 @@ class EmbeddedEngine:
     def _data(self, project: str, major: int) -> Path:
         return accounts.data_home(self.settings, project) / f"postgres-{major}"
 
-    def _cluster(self, stack: Stack, tools: toolchain.Toolchain | None) -> Cluster:
-        binaries = tools.postgres if tools else Path("/nonexistent")
+    def _cluster(self, stack: Stack, binaries: Path = _NOWHERE) -> Cluster:
+        """The stack's cluster; without binaries it can only be found and stopped."""
         user = accounts.postgres_user(self.settings)
-        return Cluster(binaries, self._data(stack.project, stack.postgres), user, self.settings)
+        return Cluster(stack.postgres, binaries, self._data(stack.project, stack.postgres), user, self.settings)
+
+    def _binaries(self, stack: Stack, tools: toolchain.Toolchain, steps: Steps) -> Path:
+        user = accounts.postgres_user(self.settings)
+        return toolchain.postgres(tools, stack.postgres, self.settings, user, free_port(), steps)
 
     def _processes(self, stack: Stack, cluster: Cluster) -> tuple[ProcessId | None, ProcessId | None]:
         """The API server and the database of this project that run, recorded or not."""

@@ -27,14 +27,19 @@ from promthctl.locks import locked
 from promthctl.process import ProcessId, RunAs
 from promthctl.settings import Settings
 from promthctl.steps import Steps
-from promthctl.toolchain import cache_root
+from promthctl.toolchain import cache_root, installation
 
 SUPERUSER = "supabase_admin"
 LOGINS = ("authenticator", "supabase_auth_admin", "supabase_storage_admin", "promthctl_api")
 _ORPHAN_SECONDS = 5.0  # a backend notices its postmaster's death at once, and may be busy for a moment
 _START_SECONDS = 60.0  # a crash recovery may have much to replay
-# en_US by ICU sorts as hosted Supabase's en_US.UTF-8 does, on every operating system.
-_INITDB = ("--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US", "--auth=scram-sha-256")
+_INITDB = ("--encoding=UTF8", "--locale=C", "--auth=scram-sha-256")
+_LOCALE = {
+    # en_US by ICU sorts as hosted Supabase's en_US.UTF-8 does, on every operating system.
+    17: ("--locale-provider=icu", "--icu-locale=en-US"),
+    # The build with pgvector has no ICU.
+    18: ("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+}
 _CONFIGURATION = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''          # loopback only, and no limit on the length of the project's path
@@ -51,9 +56,11 @@ log_line_prefix = '%m [%p] %q%u@%d '
 class Cluster:
     """One data directory and the programs that serve it.
 
-    binaries: the folder with bin/. data: the data directory. user: who runs it, None for the present user.
+    major: PostgreSQL's version, 17 or 18. binaries: the folder with its bin/. data: the data directory. user: who
+    runs it, None for the present user.
     """
 
+    major: int
     binaries: Path
     data: Path
     user: RunAs | None
@@ -64,7 +71,7 @@ class Cluster:
 
     def create(self, steps: Steps) -> None:
         """Make the data directory from the template; it appears whole or not at all."""
-        source = template(self.binaries, self.user, self.settings, steps)
+        source = template(self.major, self.binaries, self.user, self.settings, steps)
         home = self.data.parent
         home.mkdir(mode=0o755, parents=True, exist_ok=True)
         if self.user is not None:
@@ -148,7 +155,7 @@ class Cluster:
 
     def environment(self) -> dict[str, str]:
         """Nothing of ours but the locale: PGPORT and the like must not reach the server."""
-        return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+        return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "LD_LIBRARY_PATH": str(self.binaries / "lib")}
 
     def _ready(self, server: ProcessId) -> bool:
         # Line 1 is the pid, line 8 the state: src/include/utils/pidfile.h of PostgreSQL.
@@ -172,18 +179,18 @@ class Cluster:
         )
 
 
-def template(binaries: Path, user: RunAs | None, settings: Settings, steps: Steps) -> Path:
+def template(major: int, binaries: Path, user: RunAs | None, settings: Settings, steps: Steps) -> Path:
     """The folder of the prepared cluster for these programs, made when there is none."""
-    root = cache_root(settings) / "templates" / _template_hash(binaries, user)
+    root = cache_root(settings) / "templates" / _template_hash(major, binaries, user)
     if not root.exists():
         with locked(root.parent / "template.lock", steps, "preparing the database"):
             if not root.exists():
                 with steps.step("Preparing the database (once)"):
-                    _make_template(binaries, root, user, settings)
+                    _make_template(major, binaries, root, user, settings)
     return root
 
 
-def _make_template(binaries: Path, root: Path, user: RunAs | None, settings: Settings) -> None:
+def _make_template(major: int, binaries: Path, root: Path, user: RunAs | None, settings: Settings) -> None:
     accounts.check_readable(binaries / "bin", user)
     for leftover in root.parent.glob(".staging-*"):  # of a run that was killed: we hold the lock
         shutil.rmtree(leftover, ignore_errors=True)
@@ -196,9 +203,17 @@ def _make_template(binaries: Path, root: Path, user: RunAs | None, settings: Set
         if user is not None:
             for path in (staging, password_file):
                 os.chown(path, user.uid, user.gid)
-        cluster = Cluster(binaries, staging / "data", user, settings)
+        cluster = Cluster(major, binaries, staging / "data", user, settings)
         made = cluster._run(
-            "initdb", "-D", cluster.data, "-U", SUPERUSER, "--no-sync", f"--pwfile={password_file}", *_INITDB
+            "initdb",
+            "-D",
+            cluster.data,
+            "-U",
+            SUPERUSER,
+            "--no-sync",
+            f"--pwfile={password_file}",
+            *_INITDB,
+            *_LOCALE[major],
         )
         if made.code != 0:
             raise cluster._failed("The database's files could not be made", made.stderr)
@@ -249,8 +264,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _template_hash(binaries: Path, user: RunAs | None) -> str:
-    digest = hashlib.sha256(repr((str(binaries), user, _INITDB, _CONFIGURATION)).encode())
+def _template_hash(major: int, binaries: Path, user: RunAs | None) -> str:
+    digest = hashlib.sha256(repr((str(binaries), user, _INITDB, _LOCALE[major], _CONFIGURATION)).encode())
+    digest.update(installation.fingerprint().encode())
     for script in bootstrap_scripts():
         digest.update(script.encode())
     return digest.hexdigest()[:16]

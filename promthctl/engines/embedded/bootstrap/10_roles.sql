@@ -47,7 +47,7 @@ grant set on parameter session_replication_role, log_min_messages, log_lock_wait
   pgrst.max_rows, pgrst.openapi_mode, pgrst.openapi_security_active, pgrst.openapi_server_proxy_uri,
   pgrst.server_cors_allowed_origins, pgrst.server_timing_enabled, pgrst.server_trace_header,
   auto_explain.log_min_duration, auto_explain.log_nested_statements, pg_net.batch_size, pg_net.ttl,
-  pgaudit.log, pgaudit.log_catalog, pgaudit.log_client, pgaudit.log_level, pgaudit.log_parameter, pgaudit.log_relation,
+  pgaudit.log, pgaudit.log_catalog, pgaudit.log_client, pgaudit.log_level, pgaudit.log_relation,
   pgaudit.log_rows, pgaudit.log_statement, pgaudit.log_statement_once, pgaudit.role,
   plan_filter.limit_select_only, plan_filter.statement_cost_limit, safeupdate.enabled
 to postgres;

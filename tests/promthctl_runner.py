@@ -1,0 +1,115 @@
+"""Runs promthctl as a user does, in throw-away projects, and sees to it that nothing outlives a test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+# What a developer's own shell must not lend to a test.
+_FOREIGN = ("VANCHIN_", "SUPABASE_", "PG", "ENCRYPTION_SECRET")
+
+
+@dataclass
+class Project:
+    """A project folder. extra: environment variables for every command in it."""
+
+    path: Path
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+        return inherited | self.extra | more
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "promthctl", "-C", str(self.path), *words]
+
+    def run(
+        self, *words: str, code: int | None = 0, stdin: str | None = None, timeout: float = 120, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run promthctl and check its exit code (None: any). No run may end in a traceback."""
+        done = subprocess.run(
+            self.command(*words),
+            env=self.environment(**env),
+            input=stdin if stdin is not None else "",
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        told = f"promthctl {' '.join(words)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stdout + done.stderr, told
+        assert code is None or done.returncode == code, told
+        return done
+
+    def json(self, *words: str, code: int | None = 0, **env: str) -> Any:
+        return json.loads(self.run(*words, "--json", code=code, **env).stdout)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Run promthctl in the background; the caller waits for it."""
+        return subprocess.Popen(
+            self.command(*words),
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def up(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """`local up` on free ports, kept for this project from then on."""
+        return self.run("local", "up", "--api-port", "0", "--db-port", "0", *words, **env)
+
+    def env(self) -> dict[str, str]:
+        """`local env` as a mapping."""
+        values: dict[str, str] = self.json("local", "env")
+        return values
+
+    def record(self) -> dict[str, Any]:
+        """.promthctl/stack.json."""
+        record: dict[str, Any] = json.loads((self.path / ".promthctl" / "stack.json").read_text())
+        return record
+
+    def pids(self) -> dict[str, int]:
+        """The recorded process ids by service."""
+        record = json.loads((self.path / ".promthctl" / "processes.json").read_text())
+        return {name: entry["pid"] for name, entry in record.items()}
+
+    def leftovers(self) -> list[Sequence[str]]:
+        """Command lines of processes that belong to this project and still run."""
+        name = project_id(self.path)
+        found = []
+        for process in psutil.process_iter(["cmdline", "status", "cwd"]):
+            argv = process.info["cmdline"] or []
+            if process.info["status"] == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
+                continue
+            mine = any(word.endswith(name) or f"{name}/postgres" in word for word in argv)
+            inside = any(str(self.path / ".promthctl") in word for word in argv)
+            if mine or inside or f"{name}/postgres" in (process.info["cwd"] or ""):
+                found.append(argv)
+        return found
+
+    def dispose(self) -> None:
+        """Stop everything and remove the data, whatever state a test left it in."""
+        self.run("local", "down", "--purge", "--yes", code=None)
+        assert self.leftovers() == []
+
+
+def project_id(path: Path) -> str:
+    from promthctl.settings import Settings
+
+    return Settings(path, {}).project_id
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
