@@ -83,6 +83,26 @@ class ProcessId:
             self.wait(5.0)
 
 
+def find(matches: Callable[[list[str], str], bool]) -> list[ProcessId]:
+    """The running processes whose command line and working directory (empty when unknown) match, oldest first."""
+    import psutil
+
+    found = []
+    for candidate in psutil.process_iter(["cmdline", "cwd"]):
+        argv = candidate.info["cmdline"]
+        if argv and matches(argv, candidate.info["cwd"] or "") and (identity := ProcessId.of(candidate.pid)):
+            found.append(identity)
+    return sorted(found, key=lambda identity: identity.created)
+
+
+def end_all(processes: Sequence[ProcessId], grace: float) -> None:
+    """Ask all of them to end, wait `grace` seconds at most for each, then kill it."""
+    for identity in processes:
+        identity.send(signal.SIGTERM)
+    for identity in processes:
+        identity.end(grace=grace)
+
+
 @dataclass(frozen=True)
 class RunAs:
     """The system user a child runs as when promthctl itself is root."""

@@ -88,6 +88,9 @@ def postgres(tools: Toolchain, major: int, settings: Settings, user: RunAs | Non
     from promthctl.toolchain import pg0
 
     root = pg0.ensure(cache_root(settings), settings, user, port, steps)
+    for library in (tools.postgres / "lib").glob("libossp-uuid.*"):  # uuid-ossp's, which that build leaves out
+        if not (root / "lib" / library.name).exists():
+            shutil.copy2(library, root / "lib")
     _prepare(root, root.parent, steps)
     return root
 

@@ -34,7 +34,7 @@ def links(native: Path, source: str, target: str) -> None:
 
 def test_prepare_makes_an_installation_and_again_changes_nothing(native: Path) -> None:
     prepare(native)
-    assert os.readlink(native / "lib/libpq.so.5") == "libpq.so.5.17"
+    assert str((native / "lib/libpq.so.5").readlink()) == "libpq.so.5.17"
     assert os.access(native / "bin/postgres", os.X_OK)
     folder = native / EXTENSIONS
     assert (folder / "moddatetime.control").read_text() == "default_version = '1.0'\ntrusted = true\n"

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promthctl import toolchain
 from promthctl.engines import Access, Service, Status
-from promthctl.engines.embedded import accounts, api, logs
+from promthctl.engines.embedded import accounts, api, cluster, logs
 from promthctl.engines.embedded.cluster import Cluster, free_port
 from promthctl.engines.embedded.state import Records, Stack, new_stack
-from promthctl.errors import PromthctlError
+from promthctl.errors import PromthctlError, UsageError
 from promthctl.process import ProcessId
-from promthctl.settings import API_PORT, DB_PORT, Settings
+from promthctl.settings import API_PORT, DB_PORT, POSTGRES_MAJORS, Settings
 from promthctl.steps import Steps
+
+if TYPE_CHECKING:
+    import psutil
 
 _NOWHERE = Path("/nonexistent")
 
@@ -35,69 +39,76 @@ class EmbeddedEngine:
         """See Engine.up; called by one promthctl at a time (local.py holds the project's lock)."""
         self.state.make()
         tools = toolchain.ensure(self.settings, steps)
-        stack, changed = self._stack()
-        cluster = self._cluster(stack, self._binaries(stack, tools, steps))
-        server, database = self._processes(stack, cluster)
-        if changed:  # other keys or ports: what runs does not know them
-            server, database = self._stop(server, cluster, database)
-        answer = api.ask(stack) if server and database else None
-        if answer:
+        known = self.state.load_stack()
+        server, database = self._processes(known)
+        own = [identity.pid for identity in (server, database) if identity]
+        stack = self._stack(known, own)
+        cluster = self._cluster(stack, tools)
+        if stack == known and server and database and (answer := api.ask(stack)):
+            self._record_found(server, database)
             migrate(stack.access(), answer.applied)
             return stack.access(), False
+        _check_port("API", stack.api_port, "--api-port", own)
+        _check_port("database", stack.db_port, "--db-port", own)
         with steps.step("Starting PostgreSQL and the API"):
             if server:
                 api.stop(server)
-            _check_port("API", stack.api_port, "--api-port")
-            # Node.js needs longer to start than Postgres: it goes first and waits for the database itself.
-            server = api.start(stack, tools, self.settings, self._log("api"), self._record("api"))
+            if database and stack != known:  # other keys or ports: what runs does not know them
+                cluster.stop(database)
+                database = None
+            if known is None and cluster.exists():
+                steps.note("The record of the stack was lost: it gets new keys, and its rows stay.")
+            self.state.save_stack(stack)  # only now: a server that outlived a killed `up` would have other keys
             fresh = not cluster.exists()
             try:
-                if database is None:
-                    database = self._start_database(cluster, stack, steps)
+                # Node.js needs longer to start than Postgres: it goes first and waits for the database itself.
+                server = api.start(stack, tools, self.settings, self._log("api"), self._record("api"))
+                if database:
+                    self._record("postgres")(database)
+                    cluster.wait_accepting(database, stack.access().db_url, self._log("postgres"))
+                else:
+                    self._start_database(cluster, stack, steps)
             except BaseException:
-                api.stop(server)
+                self._stop(*self._processes(stack), stack.project)
                 raise
         migrate(stack.access(), () if fresh else None)
         api.wait(server, stack, self._log("api"))
         return stack.access(), True
 
     def down(self, purge: bool, steps: Steps) -> bool:
-        stack = self.state.load_stack() or self._unrecorded()
-        cluster = self._cluster(stack)
-        server, database = self._processes(stack, cluster)
+        stack = self.state.load_stack()
+        project = self._project(stack)
+        server, database = self._processes(stack)
         if server or database:
             with steps.step("Stopping the API and PostgreSQL"):
-                self._stop(server, cluster, database)
+                self._stop(server, database, project)
+        else:
+            cluster.end_strays(self._home(project))
         if purge:
-            for major in (17, 18):
-                shutil.rmtree(self._data(stack.project, major), ignore_errors=True)
-            for name in ("stack.json", "processes.json", "dev-user.json"):
-                (self.state.path / name).unlink(missing_ok=True)
+            self._purge(self._home(project))
         return bool(server or database)
 
     def status(self) -> Status:
         stack = self.state.load_stack()
-        if stack is None:
-            stopped = tuple(Service(name, "stopped") for name in ("postgres", "api"))
-            return Status(self.name, False, None, None, stopped, None)
-        found = {name: self.state.load_process(name) for name in ("postgres", "api")}
-        answer = api.ask(stack) if all(found.values()) else None
-        ports = {"postgres": stack.db_port, "api": stack.api_port}
+        server, database = self._processes(stack)
+        found = {"postgres": database, "api": server}
+        answer = api.ask(stack) if stack and server and database else None
+        ports = {"postgres": stack.db_port, "api": stack.api_port} if stack else {}
         services = tuple(
             Service(
                 name,
                 "stopped" if identity is None else "running" if answer or name == "postgres" else "starting",
                 pid=identity.pid if identity else None,
-                port=ports[name],
+                port=ports.get(name),
             )
             for name, identity in found.items()
         )
-        url = stack.access().api_url
+        url = stack.access().api_url if stack else None
         return Status(
             self.name,
             answer is not None,
             url,
-            url + "/" if answer else None,
+            f"{url}/" if answer else None,
             services,
             answer.applied if answer else None,
         )
@@ -109,9 +120,8 @@ class EmbeddedEngine:
     def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
         return logs.read(self.state.logs, service, follow)
 
-    def _stack(self) -> tuple[Stack, bool]:
-        """The project's record brought to what is asked for, and whether running services know it already."""
-        known = self.state.load_stack()
+    def _stack(self, known: Stack | None, own: Collection[int]) -> Stack:
+        """The project's record brought to what is asked for. own: the ids of its processes, whose ports are free."""
         configured = {"api_port": self.settings.api_port or API_PORT, "db_port": self.settings.db_port or DB_PORT}
         ports: dict[str, int] = {}  # by the names of Stack's fields
         for name, default in configured.items():
@@ -119,51 +129,52 @@ class EmbeddedEngine:
             wanted = self.wanted[name]
             if wanted is None:
                 ports[name] = kept
-            elif wanted == 0:  # a port picked before is kept
-                ports[name] = kept if known and kept != default else free_port()
+            elif wanted == 0:  # a port picked before is kept while nobody else has it
+                ports[name] = kept if known and kept != default and _usable(kept, own) else _other_port(ports)
             else:
                 ports[name] = wanted
-        if known is None:
-            stack = new_stack(self.settings.project_id, **ports, postgres=self.settings.postgres)
-        else:
-            stack = dataclasses.replace(
-                known, api_port=ports["api_port"], db_port=ports["db_port"], postgres=self.settings.postgres
+        if ports["api_port"] == ports["db_port"]:
+            raise UsageError(
+                f"The API and the database cannot both have port {ports['api_port']}",
+                "each listens on a port of its own",
+                "promthctl local up --api-port 0 --db-port 0 picks free ones",
             )
-        if stack != known:
-            self.state.save_stack(stack)
-        return stack, stack != known
+        if known is None:
+            return new_stack(self.settings.project_id, **ports, postgres=self.settings.postgres)
+        return dataclasses.replace(known, **ports, postgres=self.settings.postgres)
 
-    def _unrecorded(self) -> Stack:
-        """Enough of a stack to find its processes and data when the record is lost."""
-        return new_stack(self.settings.project_id, API_PORT, DB_PORT, self.settings.postgres)
+    def _project(self, stack: Stack | None) -> str:
+        """The project's name in paths and command lines, also when its record is lost."""
+        return stack.project if stack else self.settings.project_id
 
-    def _data(self, project: str, major: int) -> Path:
-        return accounts.data_home(self.settings, project) / f"postgres-{major}"
+    def _home(self, project: str) -> Path:
+        return accounts.data_home(self.settings, project)
 
-    def _cluster(self, stack: Stack, binaries: Path = _NOWHERE) -> Cluster:
-        """The stack's cluster; without binaries it can only be found and stopped."""
-        user = accounts.postgres_user(self.settings)
-        return Cluster(stack.postgres, binaries, self._data(stack.project, stack.postgres), user, self.settings)
+    def _cluster(self, stack: Stack, tools: toolchain.Toolchain) -> Cluster:
+        data = self._home(stack.project) / f"postgres-{stack.postgres}"
+        return Cluster(tools.postgres, data, accounts.postgres_user(self.settings), self.settings)
 
-    def _binaries(self, stack: Stack, tools: toolchain.Toolchain, steps: Steps) -> Path:
-        user = accounts.postgres_user(self.settings)
-        return toolchain.postgres(tools, stack.postgres, self.settings, user, free_port(), steps)
-
-    def _processes(self, stack: Stack, cluster: Cluster) -> tuple[ProcessId | None, ProcessId | None]:
+    def _processes(self, stack: Stack | None) -> tuple[ProcessId | None, ProcessId | None]:
         """The API server and the database of this project that run, recorded or not."""
-        server = self.state.load_process("api") or api.find(stack)
-        database = self.state.load_process("postgres") or cluster.find()
+        project = self._project(stack)
+        server = self.state.load_process("api") or api.find(project)
+        database = self.state.load_process("postgres") or cluster.find(self._home(project))
         return server, database
 
-    def _stop(self, server: ProcessId | None, cluster: Cluster, database: ProcessId | None) -> tuple[None, None]:
+    def _record_found(self, server: ProcessId, database: ProcessId) -> None:
+        for service, identity in (("api", server), ("postgres", database)):
+            if self.state.load_process(service) is None:
+                self._record(service)(identity)
+
+    def _stop(self, server: ProcessId | None, database: ProcessId | None, project: str) -> None:
         if server:
             api.stop(server)
         if database:
-            cluster.stop(database)
-        return None, None
+            cluster.stop(database, self._home(project))
+        else:
+            cluster.end_strays(self._home(project))
 
-    def _start_database(self, cluster: Cluster, stack: Stack, steps: Steps) -> ProcessId:
-        _check_port("database", stack.db_port, "--db-port")
+    def _start_database(self, cluster: Cluster, stack: Stack, steps: Steps) -> None:
         if cluster.exists():
             cluster.recover()
         else:
@@ -171,7 +182,15 @@ class EmbeddedEngine:
         cluster.set_passwords(stack.db_password, stack.internal_password)
         database = cluster.start(stack.db_port, self._log("postgres"), self._record("postgres"))
         cluster.wait(database, self._log("postgres"))
-        return database
+
+    def _purge(self, home: Path) -> None:
+        for major in POSTGRES_MAJORS:
+            cluster.remove(home / f"postgres-{major}")
+        if home != self.state.path:
+            with contextlib.suppress(OSError):  # somebody else's files are in it, or it is a mount point
+                home.rmdir()
+        for name in ("stack.json", "processes.json", "dev-user.json"):
+            (self.state.path / name).unlink(missing_ok=True)
 
     def _log(self, service: str) -> Path:
         return self.state.logs / f"{service}.log"
@@ -180,32 +199,41 @@ class EmbeddedEngine:
         return lambda identity: self.state.save_process(service, identity)
 
 
-def _check_port(what: str, port: int, flag: str) -> None:
-    """Raise when the port is taken, naming who holds it where that can be known."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            return
-        except OSError as error:
-            reason = error.strerror
+def _check_port(what: str, port: int, flag: str, own: Collection[int]) -> None:
+    """Raise when the port is taken, naming who holds it where that can be known. own: processes that may hold it."""
+    if _usable(port, own):
+        return
     holder = _holder(port)
     raise PromthctlError(
         f"Port {port}, wanted for the {what}, is taken",
-        f"{holder} listens there" if holder else f"another program listens there ({reason})",
+        f"{holder.name()} (pid {holder.pid}) listens there" if holder else "another program listens there",
         f"stop that program, or: promthctl local up {flag} 0",
     )
 
 
-def _holder(port: int) -> str | None:
+def _usable(port: int, own: Collection[int]) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            holder = _holder(port) if own else None
+            return holder is not None and holder.pid in own
+
+
+def _other_port(taken: Mapping[str, int]) -> int:
+    while (port := free_port()) in taken.values():
+        pass
+    return port
+
+
+def _holder(port: int) -> psutil.Process | None:
+    """The process that listens on the port; None when it cannot be known, as of another user's."""
     import psutil
 
-    try:
+    with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("inet"):
             if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-                if connection.pid is None:
-                    return None
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    except psutil.Error:  # another user's process, on some systems
-        pass
+                return psutil.Process(connection.pid) if connection.pid else None
     return None

@@ -12,7 +12,6 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from promthctl import process
-from promthctl.engines.embedded.cluster import find_process
 from promthctl.engines.embedded.state import Stack
 from promthctl.errors import PromthctlError
 from promthctl.process import ProcessId
@@ -56,7 +55,7 @@ def start(
     with as_file(files(__package__) / "server.mjs") as script:
         # The program comes on standard input, so that its bare imports resolve in the toolchain's folder.
         return process.spawn_detached(
-            [tools.node, "--input-type=module", "-", _marker(stack)],
+            [tools.node, "--input-type=module", "-", _marker(stack.project)],
             record=record,
             log=log,
             env=settings.child_env(PROMTHCTL_API=json.dumps(configuration), LITE_TELEMETRY="0", DO_NOT_TRACK="1"),
@@ -93,14 +92,15 @@ def ask(stack: Stack) -> Answer | None:
     return None
 
 
-def find(stack: Stack) -> ProcessId | None:
-    """The server of this project, found by its command line when its record is lost."""
-    return find_process(lambda argv: argv[-1] == _marker(stack) and "--input-type=module" in argv)
+def find(project: str) -> ProcessId | None:
+    """The server of a project, found by its command line when its record is lost."""
+    found = process.find(lambda argv, _: argv[-1] == _marker(project) and "--input-type=module" in argv)
+    return found[0] if found else None
 
 
 def stop(server: ProcessId) -> None:
     server.end(signal.SIGTERM, grace=5.0)
 
 
-def _marker(stack: Stack) -> str:
-    return f"promthctl-api:{stack.project}"
+def _marker(project: str) -> str:
+    return f"promthctl-api:{project}"

@@ -30,8 +30,9 @@ from promthctl.steps import Steps
 from promthctl.toolchain import cache_root, installation
 
 SUPERUSER = "supabase_admin"
+_LEFTOVER = ".postgres-partial-"
 LOGINS = ("authenticator", "supabase_auth_admin", "supabase_storage_admin", "promthctl_api")
-_ORPHAN_SECONDS = 5.0  # a backend notices its postmaster's death at once, and may be busy for a moment
+_STRAY_SECONDS = 5.0  # a server process asked to end may be busy for a moment
 _START_SECONDS = 60.0  # a crash recovery may have much to replay
 _INITDB = ("--encoding=UTF8", "--locale=C", "--auth=scram-sha-256")
 _LOCALE = {
@@ -49,6 +50,7 @@ max_connections = 100
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %q%u@%d '
+client_connection_check_interval = 1000 # a statement ends with its client, also when that was killed
 """
 
 
@@ -77,17 +79,20 @@ class Cluster:
         if self.user is not None:
             os.chown(home, self.user.uid, self.user.gid)
             accounts.check_readable(home, self.user)
-        partial = self.data.with_name(f".{self.data.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        copied = process.run(["cp", "-Rp", source, partial], env=self.settings.child_env())
-        if copied.code != 0:
+        remove_leftovers(home)
+        # A name of its own: the `cp` of a promthctl that was killed may still be writing.
+        partial = Path(tempfile.mkdtemp(prefix=_LEFTOVER, dir=home))
+        try:
+            copied = process.run(["cp", "-Rp", source, partial / "data"], env=self.settings.child_env())
+            if copied.code != 0:
+                raise PromthctlError(
+                    "The database's files could not be made",
+                    copied.stderr.strip().splitlines()[-1] if copied.stderr.strip() else f"cp ended with {copied.code}",
+                    f"free some space for {home} and run the same command again",
+                )
+            (partial / "data").rename(self.data)
+        finally:
             shutil.rmtree(partial, ignore_errors=True)
-            raise PromthctlError(
-                "The database's files could not be made",
-                copied.stderr.strip().splitlines()[-1] if copied.stderr.strip() else f"cp ended with {copied.code}",
-                f"free some space for {home} and run the same command again",
-            )
-        partial.rename(self.data)
 
     def set_passwords(self, postgres: str, internal: str) -> None:
         """Give the roles their passwords, with the server stopped: needs no password and heals a lost one."""
@@ -116,42 +121,29 @@ class Cluster:
                 raise self._failed("The database did not start", _tail(log))
             time.sleep(0.005)
 
-    def find(self) -> ProcessId | None:
-        """The server of this data directory, found by its command line when its record is lost."""
-        return find_process(lambda argv: "-D" in argv and str(self.data) in argv and argv[0].endswith("postgres"))
-
     def stop(self, server: ProcessId) -> None:
         """Fast shutdown: connections are closed, what is committed is on disk."""
-        server.end(signal.SIGINT, grace=30.0)
+        stop(server, self.data.parent)
 
     def recover(self) -> None:
-        """After a kill -9, a power cut or a reboot: let the old server's children end, drop a wrong postmaster.pid.
+        """After a kill -9, a power cut or a reboot, with no server running: end what is left of it.
 
-        The file stays when its server is merely gone: Postgres reads in it whether children still use the memory.
+        postmaster.pid stays when its server is merely gone: Postgres reads in it whether somebody still uses the
+        memory. It goes when it is damaged or names another program's process: Postgres would refuse to start.
         """
+        import psutil
+
+        end_strays(self.data.parent)
         pid_file = self.data / "postmaster.pid"
         if not pid_file.exists():
             return
-        deadline = time.monotonic() + _ORPHAN_SECONDS
-        while (child := self._orphan()) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if child:
-            child.end(signal.SIGKILL)
         try:
-            alive = ProcessId.of(int(pid_file.read_text(encoding="utf-8").splitlines()[0])) is not None
-        except (ValueError, IndexError):
-            alive = True  # damaged: Postgres would refuse it
-        if alive:  # another program has that number since a reboot
+            first = pid_file.read_text(encoding="utf-8", errors="replace").splitlines()[0]
+            misleading = psutil.pid_exists(abs(int(first)))  # a `postgres --single` writes its number negated
+        except (ValueError, IndexError, OverflowError):
+            misleading = True
+        if misleading:
             pid_file.unlink()
-
-    def _orphan(self) -> ProcessId | None:
-        """A server process whose working directory is the data directory."""
-        import psutil
-
-        for candidate in psutil.process_iter(["cwd", "name"]):
-            if candidate.info["cwd"] == str(self.data) and candidate.info["name"] == "postgres":
-                return ProcessId.of(candidate.pid)
-        return None
 
     def environment(self) -> dict[str, str]:
         """Nothing of ours but the locale: PGPORT and the like must not reach the server."""
@@ -193,6 +185,7 @@ def template(major: int, binaries: Path, user: RunAs | None, settings: Settings,
 def _make_template(major: int, binaries: Path, root: Path, user: RunAs | None, settings: Settings) -> None:
     accounts.check_readable(binaries / "bin", user)
     for leftover in root.parent.glob(".staging-*"):  # of a run that was killed: we hold the lock
+        end_strays(leftover)
         shutil.rmtree(leftover, ignore_errors=True)
     root.parent.chmod(0o755)
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root.parent))
@@ -247,15 +240,47 @@ def bootstrap_scripts() -> Sequence[str]:
     return [(folder / name).read_text(encoding="utf-8") for name in names]
 
 
-def find_process(matches: Callable[[list[str]], bool]) -> ProcessId | None:
-    """A running process by its command line."""
-    import psutil
+def find(home: Path) -> ProcessId | None:
+    """The server of a project's data, of either version, found by its command line when its record is lost."""
+    inside = _inside(home)
+    found = process.find(
+        lambda argv, _: argv[0].endswith("postgres") and "--single" not in argv and "-D" in argv and inside(argv, "")
+    )
+    return found[0] if found else None  # its children, newer, look the same for a moment
 
-    for candidate in psutil.process_iter(["cmdline"]):
-        argv = candidate.info["cmdline"]
-        if argv and matches(argv) and (identity := ProcessId.of(candidate.pid)):
-            return identity
-    return None
+
+def stop(server: ProcessId, home: Path) -> None:
+    server.end(signal.SIGINT, grace=30.0)
+    end_strays(home)
+
+
+def end_strays(home: Path) -> None:
+    """End server processes without their server: after its kill -9, or when promthctl died while one worked for it."""
+    process.end_all(process.find(_inside(home)), grace=_STRAY_SECONDS)
+
+
+def _inside(folder: Path) -> Callable[[list[str], str], bool]:
+    """Matches the processes of PostgreSQL that work on a data directory in `folder`."""
+    places = tuple({f"{folder}{os.sep}", f"{os.path.realpath(folder)}{os.sep}"})
+
+    def matches(argv: list[str], cwd: str) -> bool:
+        program = Path(argv[0]).name
+        return program.startswith(("postgres", "initdb")) and any(word.startswith(places) for word in (*argv, cwd))
+
+    return matches
+
+
+def remove(data: Path) -> None:
+    """Remove a data directory; it is gone at once, not half there, should this be killed."""
+    if data.exists():
+        data.rename(data.with_name(_LEFTOVER + secrets.token_hex(4)))
+    remove_leftovers(data.parent)
+
+
+def remove_leftovers(home: Path) -> None:
+    """Remove what a promthctl that was killed left half made or half removed."""
+    for leftover in home.glob(f"{_LEFTOVER}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ import base64
 import contextlib
 import hmac
 import json
+import re
 import secrets
 import time
 from dataclasses import asdict, dataclass, field
@@ -20,9 +21,12 @@ from dataclasses import asdict, dataclass, field
 from promthctl.engines import Access
 from promthctl.process import ProcessId
 from promthctl.redact import remember
+from promthctl.settings import POSTGRES_MAJORS
 from promthctl.state import StateDir
 
 _TEN_YEARS = 10 * 365 * 24 * 3600
+_PROJECT = re.compile(r"[a-z0-9]+-[0-9a-f]{12}")  # it names folders
+_SECRET = re.compile(r"[A-Za-z0-9_.-]{6,}")  # it goes into URLs and SQL
 SERVICES = ("postgres", "api")
 
 
@@ -45,14 +49,22 @@ class Stack:
     service_role_key: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        for secret in (
-            self.db_password,
-            self.internal_password,
-            self.jwt_secret,
-            self.anon_key,
-            self.service_role_key,
-        ):
+        for secret in self._secrets():
             remember(secret)
+
+    def valid(self) -> bool:
+        """False for what no promthctl wrote: a damaged record must not name a folder to remove."""
+        ports = (self.api_port, self.db_port)
+        return (
+            _PROJECT.fullmatch(self.project) is not None
+            and all(type(port) is int and 0 < port < 65536 for port in ports)
+            and type(self.postgres) is int
+            and self.postgres in POSTGRES_MAJORS
+            and all(_SECRET.fullmatch(secret) for secret in self._secrets())
+        )
+
+    def _secrets(self) -> tuple[str, ...]:
+        return (self.db_password, self.internal_password, self.jwt_secret, self.anon_key, self.service_role_key)
 
     def access(self) -> Access:
         return Access(
@@ -99,12 +111,9 @@ class Records(StateDir):
 
     def load_stack(self) -> Stack | None:
         """The stack's record, None when there is none or it cannot be made sense of."""
-        with contextlib.suppress(TypeError, ValueError, KeyError):
-            value = Stack(**self.read("stack.json"))
-            wrong = [
-                name for name, kind in Stack.__annotations__.items() if type(getattr(value, name)).__name__ != kind
-            ]
-            return None if wrong else value
+        with contextlib.suppress(TypeError, ValueError):
+            stack = Stack(**self.read("stack.json"))
+            return stack if stack.valid() else None
         return None
 
     def save_stack(self, stack: Stack) -> None:
@@ -112,7 +121,7 @@ class Records(StateDir):
 
     def load_process(self, service: str) -> ProcessId | None:
         """The recorded process of a service, if that very process still runs."""
-        with contextlib.suppress(TypeError, ValueError, KeyError):
+        with contextlib.suppress(TypeError, ValueError, KeyError, OverflowError):
             entry = self.read("processes.json")[service]
             identity = ProcessId(int(entry["pid"]), float(entry["created"]))
             return identity if identity.alive() else None
