@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from promthctl.errors import TargetError
+from promthctl.errors import TargetError, UsageError
 from promthctl.migration_set import HistoryEntry
 from promthctl.redact import redact
 from promthctl.targets import Target
@@ -19,13 +19,20 @@ _CONNECT_SECONDS = 10
 
 @contextmanager
 def connect(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    """A connection in autocommit. Raises TargetError when the target does not answer or refuses the credentials."""
+    """A connection in autocommit.
+
+    Raises TargetError when the target does not answer or refuses the credentials, UsageError for a URL libpq refuses.
+    """
     import psycopg
 
     try:
         connection = psycopg.connect(
             target.url, password=target.password, connect_timeout=_CONNECT_SECONDS, autocommit=True
         )
+    except psycopg.ProgrammingError as error:
+        raise UsageError(
+            f"The URL of {target.label} cannot be used", redact(str(error)).strip(), "correct what follows the ? in it"
+        ) from None
     except psycopg.Error as error:
         raise unreachable(target, str(error)) from None
     with connection:
@@ -50,9 +57,12 @@ def history(target: Target) -> dict[str, HistoryEntry]:
 
 def unreachable(target: Target, message: str) -> TargetError:
     """What to tell when a connection failed; `message` is libpq's."""
-    why = redact(message).strip().splitlines()[-1] if message.strip() else "no answer"
+    lines = redact(message).strip().splitlines() or ["no answer"]
+    why = lines[0].removeprefix("connection failed: ")  # what follows is advice, or another address of the same host
     if "password" in message or "authentication" in message:
         hint = "check the user and the password (in the URL, PGPASSWORD or SUPABASE_DB_PASSWORD)"
+    elif "does not exist" in message:
+        hint = "correct the database or the user in the URL, or create it there"
     elif target.local:
         hint = "promthctl local up"
     else:

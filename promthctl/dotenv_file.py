@@ -13,25 +13,31 @@ from promthctl.process import write_private
 def merge(path: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
     """Set the variables in the file, made if missing (0600); the names whose lines changed.
 
-    A variable set more than once is set in each place; `export NAME=` stays so. Values are written bare: URLs and
-    keys need no quotes.
+    Lines end as they did, in LF or CRLF. A variable set more than once is set in each place; `export NAME=` stays
+    so. Values are written bare: URLs and keys need no quotes.
     """
     try:
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        before = path.read_bytes().decode()
+    except FileNotFoundError:
+        before = ""
     except (OSError, UnicodeDecodeError) as error:
         raise _unusable(path, error) from None
-    lines = before.splitlines()
+    end = "\r" if "\r\n" in before else ""  # belongs to the line, as each may have its own
+    lines = before.removesuffix("\n").split("\n") if before else []
+    if before and not before.endswith("\n"):
+        lines[-1] += end
     changed: list[str] = []
     for name, value in variables.items():
         pattern = re.compile(rf"^(\s*(?:export\s+)?){re.escape(name)}\s*=")
         places = [number for number, line in enumerate(lines) if pattern.match(line)]
         if not places:
-            lines.append(f"{name}={value}")
+            lines.append(f"{name}={value}{end}")
             changed.append(name)
             continue
         for number in places:  # dotenv reads the last, shells the last: all must agree
             match = pattern.match(lines[number])
-            line = f"{match[1] if match else ''}{name}={value}"
+            kept = "\r" if lines[number].endswith("\r") else ""
+            line = f"{match[1] if match else ''}{name}={value}{kept}"
             if lines[number] != line:
                 lines[number] = line
                 changed.append(name)

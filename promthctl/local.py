@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from promthctl import database, dotenv_file, project, push, targets
+from promthctl import database, dotenv_file, process, project, push, targets
 from promthctl.engines import Access, Engine, Service
 from promthctl.errors import PromthctlError
 from promthctl.locks import locked
@@ -99,7 +99,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
 
 def down(settings: Settings, engine: Engine, purge: bool, steps: Steps) -> DownResult:
     """Stop the stack; with `purge` remove its data."""
-    if not settings.state_dir.exists():
+    if not settings.state_dir.exists() and all(service.pid is None for service in engine.status().services):
         return DownResult(engine.down(purge, steps), purge)
     with _alone(settings, steps):
         return DownResult(engine.down(purge, steps), purge)
@@ -150,10 +150,20 @@ def target_of(access: Access) -> Target:
 
 @contextmanager
 def _alone(settings: Settings, steps: Steps) -> Iterator[None]:
+    """One promthctl at a time; what an earlier one left behind when it was killed is cleared away first."""
     state = StateDir(settings.state_dir)
     state.make()
-    with locked(state.path / "lock", steps, "with this project"):
+    with locked(state.path / "lock", steps, "with this project"), state.working() as interrupted:
+        if interrupted:
+            state.clear_leftovers()
+            process.end_all(process.find(lambda argv, _: _applies(argv, settings)), grace=3.0)
         yield
+
+
+def _applies(argv: Sequence[str], settings: Settings) -> bool:
+    """True for a Supabase CLI at work on this project's local stack: it goes on when its promthctl is killed."""
+    local = any(word.startswith("--remote=") and "@127.0.0.1:" in word for word in argv)
+    return Path(argv[0]).name == "supabase" and local and str(settings.project_dir) in argv
 
 
 def _copied(plan: SyncPlan) -> Iterator[Migration]:

@@ -37,10 +37,11 @@ class Output:
     def show(self, result: Result, view: Callable[[Result], Iterable[RenderableType]]) -> None:
         """Print a result: `view` turns it into what people read; --json prints its fields."""
         if self.as_json:
-            sys.stdout.write(redact(json.dumps(to_json(result), ensure_ascii=False, indent=2)) + "\n")
+            sys.stdout.write(json.dumps(to_json(result), ensure_ascii=False, indent=2) + "\n")
             return
         console = self._console(sys.stdout)
         for part in view(result):
+            # Text is never wrapped: a secret must not be split before it is masked.
             console.print(part, highlight=False, soft_wrap=isinstance(part, str))
 
     def secret(self, variables: Mapping[str, str]) -> None:
@@ -57,8 +58,9 @@ class Output:
 
     def log_line(self, service: str, line: str) -> None:
         """One line of a service's log, as it comes; with --json one object a line."""
+        line = redact(line)
         text = json.dumps({"service": service, "line": line}) if self.as_json else f"{service:<8} | {line}"
-        sys.stdout.write(redact(text) + "\n")
+        sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
     @contextmanager
@@ -92,7 +94,7 @@ class Output:
         """The three lines of an error: what failed, why, what to run next."""
         if self.as_json:
             fields = {"error": error.what, "why": error.why, "hint": error.hint, "exit_code": error.exit_code}
-            sys.stdout.write(redact(json.dumps(fields, ensure_ascii=False, indent=2)) + "\n")
+            sys.stdout.write(json.dumps(to_json(fields), ensure_ascii=False, indent=2) + "\n")
         console = self._console(sys.stderr)
         for label, style, text in (
             ("error", "bold red", error.what),
@@ -128,13 +130,16 @@ class _Redacting:
 
 
 def to_json(value: Any) -> Any:
-    """A result as JSON knows it: dataclasses become objects without the fields kept out of their repr."""
+    """A result as JSON knows it: dataclasses become objects without the fields kept out of their repr.
+
+    Secrets are masked here: once escaped, they could not be found.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
     if isinstance(value, dict):
         return {str(name): to_json(item) for name, item in value.items()}
     if isinstance(value, (tuple, list, set, frozenset)):
         return [to_json(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
+    if isinstance(value, (str, Path)):
+        return redact(str(value))
     return value

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import IO, Any
 
 _GATE = 'read -r go && exec "$@" <"$0"'
-_CREATED_TOLERANCE = 1.0  # seconds; the kernel counts in ticks, psutil converts them to wall time
+# Linux tells a start in ticks since its boot, and the boot's time in whole seconds that can shift by one: the same
+# process differs from its record by a second or not at all.
+_SHIFT_SECONDS, _TICK_SECONDS = 1.5, 0.005
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,10 @@ class ProcessId:
     def alive(self) -> bool:
         """True while this very process runs; a zombie counts as ended."""
         now = ProcessId.of(self.pid)
-        return now is not None and abs(now.created - self.created) < _CREATED_TOLERANCE
+        if now is None:
+            return False
+        difference = abs(now.created - self.created)
+        return difference < _SHIFT_SECONDS and abs(difference - round(difference)) < _TICK_SECONDS
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal if the process still runs."""
@@ -218,19 +223,24 @@ def _identity(user: RunAs | None) -> dict[str, Any]:
 def _relay(child: subprocess.Popen[str], on_line: Callable[[str], None], timeout: float | None) -> tuple[str, str]:
     """Collect both streams, handing each line of standard error on as it comes."""
     assert child.stdout is not None and child.stderr is not None
+    output, errors = child.stdout, child.stderr
+    text: list[str] = []
     lines: list[str] = []
 
-    def read_errors(stream: IO[str]) -> None:
-        for line in stream:
+    def read_errors() -> None:
+        for line in errors:
             lines.append(line)
             on_line(line.rstrip("\n"))
 
-    reader = threading.Thread(target=read_errors, args=(child.stderr,), daemon=True)
-    reader.start()
-    stdout = child.stdout.read()
-    reader.join()
+    readers = [
+        threading.Thread(target=target, daemon=True) for target in (lambda: text.append(output.read()), read_errors)
+    ]
+    for reader in readers:
+        reader.start()
     child.wait(timeout)
-    return stdout, "".join(lines)
+    for reader in readers:
+        reader.join()
+    return "".join(text), "".join(lines)
 
 
 def _end_group(child: subprocess.Popen[str]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from promthctl import database, project, toolchain
 from promthctl.errors import RefusedError
 from promthctl.migration_set import Migration, SyncPlan
+from promthctl.migration_set.folder import free_version, quote
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.supabase_cli import SupabaseCli
@@ -51,7 +52,7 @@ def plan(settings: Settings, target: Target) -> PushPlan:
     sync = project.plan(settings, applied)
     if refusal := sync.refusal:
         raise refusal
-    return PushPlan(applied, sync, project.pending(project.expected(settings, sync), applied))
+    return PushPlan(applied, sync, _pending(target, project.expected(settings, sync), applied))
 
 
 def preview(settings: Settings, target: Target) -> PushResult:
@@ -68,9 +69,12 @@ def push(settings: Settings, target: Target, made: PushPlan, steps: Steps) -> Pu
 
 
 def apply(settings: Settings, target: Target, applied: Collection[str], steps: Steps) -> PushResult:
-    """Apply through the CLI what the target lacks; with nothing pending the CLI is not started."""
+    """Apply through the CLI what the target lacks; with nothing pending the CLI is not started.
+
+    Raises RefusedError when the history cannot be continued with these files.
+    """
     files = project.expected(settings)
-    waiting = project.pending(files, applied)
+    waiting = _pending(target, files, applied)
     done = _cli(settings, steps).push(target, files, steps) if waiting else ()
     return PushResult(target.label, done, (), len(files))
 
@@ -83,6 +87,13 @@ def reset(settings: Settings, target: Target, steps: Steps) -> ResetResult:
     return ResetResult(target.label, tuple(file.filename for file in files))
 
 
+def check_reset(settings: Settings, target: Target) -> None:
+    """Raise what would stop a reset before it begins: a target out of reach, files that cannot be used."""
+    database.history(target)
+    if refusal := project.plan(settings, ()).refusal:
+        raise refusal
+
+
 def check_name(target: Target, typed: str) -> None:
     """The guard of a reset: the database's name must have been typed."""
     if typed.strip() != target.database:
@@ -91,6 +102,31 @@ def check_name(target: Target, typed: str) -> None:
             f"the name typed is not {target.database!r}" if typed.strip() else "its name was not typed",
             "nothing was changed; run it again and type the database's name",
         )
+
+
+def _pending(target: Target, files: Sequence[Migration], applied: Collection[str]) -> tuple[Migration, ...]:
+    """What the target lacks. Raises RefusedError where the CLI would refuse to go on, and says how to go on."""
+    waiting = project.pending(files, applied)
+    known = [file.version for file in files]
+    missing = sorted(set(applied).difference(known))
+    refused = f"Nothing was pushed to {target.label}"
+    if waiting and missing:
+        raise RefusedError(
+            refused,
+            f"its history has versions that have no file here: {', '.join(missing)}",
+            "promthctl migrations list shows them; bring their files here (another branch has them?) and run it again",
+        )
+    last = max(applied, default="")
+    mends, early = [], [file for file in waiting if file.version < last]
+    for file in early:
+        after = free_version(known, last)
+        known += [after] if after else []
+        name = file.path.with_name(f"{after}_{file.name}.sql") if after else "a later version"
+        mends.append(f"git mv {quote(str(file.path), str(name))}")
+    if early:
+        names = ", ".join(file.filename for file in early)
+        raise RefusedError(refused, f"{names} would come before version {last}, which is applied", "\n".join(mends))
+    return waiting
 
 
 def _cli(settings: Settings, steps: Steps) -> SupabaseCli:

@@ -8,14 +8,17 @@ from __future__ import annotations
 import re
 
 _MIN_LENGTH = 6
+_COMMON = {"postgres", "password", "supabase"}  # everybody's password for a database of no value, and everyday words
 _known: set[str] = set()
 # The password of any database URL, also of one we were never told about (a child's error message, say).
-_URL_PASSWORD = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)(?P<password>[^\s@]+)(?=@)", re.IGNORECASE)
+_URL_PASSWORD = re.compile(
+    r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)(?P<password>[^\s/'\x22<>]+)(?=@)", re.IGNORECASE
+)
 
 
 def remember(secret: str | None) -> None:
-    """Mask `secret` in everything printed from now on; shorter than six characters it would mask common text."""
-    if secret and len(secret) >= _MIN_LENGTH:
+    """Mask `secret` in everything printed from now on; what is short or common would mask ordinary text."""
+    if secret and len(secret) >= _MIN_LENGTH and secret not in _COMMON:
         _known.add(secret)
 
 

@@ -44,7 +44,7 @@ def vanchin(
     """
     keys = sources.demo() if demo else sources.load(settings, keys_file, stdin)
     secret = sources.encryption_secret(settings)
-    known = local.running(engine)
+    known = local.access(engine)  # whether it runs, the first request tells
     access = ApiAccess(known.api_url, known.anon_key, known.service_role_key)
     state = StateDir(settings.state_dir)
     person = recorded = _load(state)

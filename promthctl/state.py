@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ class StateDir:
             self.path.mkdir(mode=0o700, exist_ok=True)
             self.path.chmod(0o700)
             self.logs.mkdir(mode=0o700, exist_ok=True)
+            self.logs.chmod(0o700)
             ignore = self.path / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
@@ -35,6 +38,22 @@ class StateDir:
                 error.strerror or str(error),
                 "run promthctl where you may write, or choose another folder with -C DIR",
             ) from None
+
+    @contextmanager
+    def working(self) -> Iterator[bool]:
+        """Mark that a command works here; yields whether the one before was killed at its work."""
+        mark = self.path / "working"
+        interrupted = mark.exists()
+        mark.touch(mode=0o600)
+        try:
+            yield interrupted
+        finally:
+            mark.unlink(missing_ok=True)
+
+    def clear_leftovers(self) -> None:
+        """Remove the files a killed promthctl had half written."""
+        for leftover in self.path.glob(".*.json.*"):
+            leftover.unlink(missing_ok=True)
 
     def read(self, name: str) -> dict[str, Any]:
         """Raises ValueError when the file is missing or is not a JSON object."""

@@ -5,9 +5,10 @@ The password goes to it in PGPASSWORD, never in argv. Dialect: v3, `--remote=URL
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,14 @@ _SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
 _EXTENSION = re.compile(r'extension "([^"]+)" is not available')
 _EXISTS = {"42P07", "42710", "42701", "42723", "42P06"}  # duplicate table, object, column, function, schema
 _SHOWN_LINES = 6
+_CARET = re.compile(r" *\^")  # the CLI cuts the statement after the line Postgres points at and marks the place
+# What a semicolon inside does not end; the rest one character or word at a time.
+_TOKEN = re.compile(
+    r"""[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "[^"]*" | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
+    | (?P<gap>/\*.*?\*/ | --[^\n]* | \s+) | (?P<word>[^\W\d][\w$]*) | .""",
+    re.DOTALL | re.VERBOSE,
+)
+_ENDS_TRANSACTION = {"commit", "rollback", "vacuum"}  # as first words
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,7 @@ class SupabaseCli:
         return PromthctlError(
             f"{what} to {target.label} failed" if what == "The push" else f"{what} of {target.label} failed",
             message or f"the Supabase CLI ended with code {answer.code} and said nothing",
-            _hint(message, "promthctl migrations list shows what is applied; nothing else was changed"),
+            _hint(target, message, "promthctl migrations list shows what is applied; nothing else was changed"),
         )
 
 
@@ -87,32 +96,82 @@ def _migration_error(
 ) -> PromthctlError:
     """What the CLI said about one statement, with the line it stands on."""
     reason = message[: statement.start()].strip()
-    text = message[statement.end() :].strip("\n")
+    text = message[statement.end() :].strip("\n").replace("\r\n", "\n")
+    number = int(statement[1])
     source = next((migration for migration in migrations if migration.filename == filename), None)
-    line = _line_of(text, source.sql) if source else None
+    line = _line_of(text, number, source.sql) if source else None
     place = f"line {line}, " if line else ""
-    shown = text.splitlines()
-    more = ["…"] if len(shown) > _SHOWN_LINES else []
-    excerpt = "\n".join(f"    {row}" for row in shown[:_SHOWN_LINES] + more)
     path = source.path if source else filename
+    stays = f"nothing of {filename} was applied"
+    if source and _commits(source.sql, number):
+        stays = "what stands before that statement was applied: it cannot run in a transaction"
     return PromthctlError(
         f"{filename} could not be applied to {target.label}",
-        f"{place}statement {int(statement[1]) + 1}: {reason}\n{excerpt}",
-        _hint(reason, f"correct {path} and run the same command again; nothing of {filename} was applied"),
+        f"{place}statement {number + 1}: {reason}\n{_excerpt(text)}",
+        _hint(target, reason, f"correct {path} and run the same command again; {stays}"),
     )
 
 
-def _line_of(statement: str, sql: str) -> int | None:
-    """The line, from 1, on which the statement's first code stands; its leading comments are skipped."""
-    start = sql.replace("\r\n", "\n").find(statement)
-    if start < 0:
+def _excerpt(text: str) -> str:
+    """The statement, or some lines of it: its beginning, or what leads to the place Postgres points at."""
+    rows = text.splitlines()
+    if len(rows) > _SHOWN_LINES:
+        rows = ["…", *rows[-_SHOWN_LINES:]] if _CARET.fullmatch(rows[-1]) else [*rows[:_SHOWN_LINES], "…"]
+    return "\n".join(f"    {row}" for row in rows)
+
+
+def _line_of(text: str, number: int, sql: str) -> int | None:
+    """The line, from 1, that Postgres points at, else the one on which the statement's first code stands.
+
+    text: the statement as the CLI shows it, perhaps with its caret. number: its place in the file, from 0.
+    """
+    sql = sql.replace("\r\n", "\n")
+    statement, _, last = text.rpartition("\n")
+    pointed = _CARET.fullmatch(last) is not None
+    if not pointed:
+        statement = text
+    start = next(itertools.islice(_statements(sql), number, None), (-1, ()))[0]
+    if start < 0 or not sql.startswith(statement, start):
+        start = sql.find(statement)  # cut otherwise than the CLI does; the text is what counts
+    if start < 0 or not statement:
         return None
-    skipped = re.match(r"(?:\s*--[^\n]*(?:\n|$)|\s*/\*.*?\*/|\s+)*", statement, re.DOTALL)
-    return sql.replace("\r\n", "\n")[: start + (skipped.end() if skipped else 0)].count("\n") + 1
+    code = len(statement) if pointed else _code_start(statement)
+    return sql.count("\n", 0, start + code) + 1
 
 
-def _hint(message: str, default: str) -> str:
+def _statements(sql: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Where each statement begins, leading comments included, and its words outside of strings and comments."""
+    begin: int | None = None
+    words: list[str] = []
+    for token in _TOKEN.finditer(sql):
+        if token[0] == ";":
+            if begin is not None:
+                yield begin, tuple(words)
+            begin, words = None, []
+        elif begin is None and not token[0].isspace():
+            begin = token.start()
+        if token["word"]:
+            words.append(token["word"].lower())
+    if begin is not None:
+        yield begin, tuple(words)
+
+
+def _code_start(statement: str) -> int:
+    return next((token.start() for token in _TOKEN.finditer(statement) if not token["gap"]), 0)
+
+
+def _commits(sql: str, number: int) -> bool:
+    """True if one of the statements before that one, or itself, makes the CLI leave its transaction."""
+    return any(
+        "concurrently" in words or _ENDS_TRANSACTION.intersection(words[:1])
+        for _, words in itertools.islice(_statements(sql), number + 1)
+    )
+
+
+def _hint(target: Target, message: str, default: str) -> str:
     if match := _EXTENSION.search(message):
+        if not target.local:
+            return f"install {match[1]} on that server, or push to a database that has it"
         if match[1] == "vector":
             return 'pip install "promthctl[pgvector]" and set [tool.promthctl] postgres = 18 in pyproject.toml'
         return f"the embedded engine has no {match[1]}; promthctl push --db-url URL for a database that has it"
@@ -121,8 +180,6 @@ def _hint(message: str, default: str) -> str:
         return (
             "something made it before (pasted SQL?): write `if not exists`, or promthctl local reset on the local stack"
         )
-    if "Remote migration versions not found" in message:
-        return "promthctl migrations list shows which versions the database has and this folder lacks"
     return default
 
 

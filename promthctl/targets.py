@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from promthctl.errors import UsageError
 from promthctl.redact import remember
 
+_ELSEWHERE = {"host", "hostaddr", "port", "user", "dbname", "service"}  # libpq would follow these instead of the URL
+
 
 @dataclass(frozen=True)
 class Target:
@@ -40,19 +42,31 @@ def from_url(url: str, fallback_password: str | None = None, *, local: bool = Fa
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise _not_a_url(f"it cannot be read: {error}") from None
+    except ValueError:  # its text may quote a piece of the password
+        raise _not_a_url("its host or port cannot be read; in a password, @ : / ? # % are written %40 %3A …") from None
     if parts.scheme not in ("postgresql", "postgres"):
         raise _not_a_url("it does not begin with postgresql://")
     if not host:
         raise _not_a_url("it names no host")
-    password = unquote(parts.password) if parts.password else fallback_password
+    if parts.fragment or "@" in parts.path + parts.query:  # of a password that was meant to stand before the host
+        raise _not_a_url("it has an @ or # after the host; in a password, @ : / ? # % are written %40 %3A …")
+    given, parameters = parts.password, []
+    for parameter in parts.query.split("&"):
+        name, _, value = parameter.partition("=")
+        if name in _ELSEWHERE:
+            raise _not_a_url(f"its parameter {name} would lead to another target than the URL shows")
+        if name == "password":
+            given = given or value
+        else:
+            parameters.append(parameter)
+    remember(given)  # as the URL spells it
+    password = unquote(given) if given else fallback_password
     remember(password)
     user = parts.username or "postgres"
     where = f"[{host}]" if ":" in host else host
     place = f"{where}:{port or 5432}"
     path = parts.path if parts.path not in ("", "/") else "/postgres"
-    bare = urlunsplit(("postgresql", f"{user}@{place}", path, parts.query, ""))
+    bare = urlunsplit(("postgresql", f"{user}@{place}", path, "&".join(parameters), ""))
     label = f"the local stack ({place})" if local else f"database {unquote(path[1:])} at {place}, user {unquote(user)}"
     return Target(label, bare, password, local)
 
@@ -61,5 +75,5 @@ def _not_a_url(why: str) -> UsageError:
     return UsageError(
         "--db-url is not a database URL",
         why,
-        "--db-url postgresql://USER@HOST:5432/DATABASE, with the password in PGPASSWORD or in the URL",
+        "promthctl … --db-url postgresql://USER@HOST:5432/DATABASE, with the password in PGPASSWORD or in the URL",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,17 +14,16 @@ from tests.promthctl_runner import Project
 @pytest.fixture
 def make_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
     """Makes project folders; whatever runs in them is stopped when the test ends, also when it fails."""
-    projects: list[Project] = []
+    with ExitStack() as projects:
 
-    def make(name: str = "project", **extra: str) -> Project:
-        path = tmp_path / name
-        path.mkdir(parents=True)
-        projects.append(Project(path, extra))
-        return projects[-1]
+        def make(name: str = "project", **extra: str) -> Project:
+            path = tmp_path / name
+            path.mkdir(parents=True)
+            project = Project(path, extra)
+            projects.callback(project.dispose)
+            return project
 
-    yield make
-    for project in projects:
-        project.dispose()
+        yield make
 
 
 @pytest.fixture

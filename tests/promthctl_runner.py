@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+REPOSITORY = Path(__file__).parent.parent
 # What a developer's own shell must not lend to a test.
 _FOREIGN = ("VANCHIN_", "SUPABASE_", "PG", "ENCRYPTION_SECRET")
 
 
 @dataclass
 class Project:
-    """A project folder. extra: environment variables for every command in it."""
+    """A project folder. extra: environment variables for every command in it. prefix: words before each."""
 
     path: Path
     extra: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
 
     def environment(self, **more: str) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         return inherited | self.extra | more
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "promthctl", "-C", str(self.path), *words]
+        return [*self.prefix, sys.executable, "-m", "promthctl", "-C", str(self.path), *words]
 
     def run(
         self, *words: str, code: int | None = 0, stdin: str | None = None, timeout: float = 120, **env: str
@@ -38,6 +41,7 @@ class Project:
         done = subprocess.run(
             self.command(*words),
             env=self.environment(**env),
+            cwd=REPOSITORY,
             input=stdin if stdin is not None else "",
             capture_output=True,
             text=True,
@@ -52,20 +56,35 @@ class Project:
     def json(self, *words: str, code: int | None = 0, **env: str) -> Any:
         return json.loads(self.run(*words, "--json", code=code, **env).stdout)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Run promthctl in the background; the caller waits for it."""
+    def start(self, *words: str, at: str | None = None, signal: str = "SIGKILL") -> subprocess.Popen[str]:
+        """Run promthctl in the background; the caller waits for it.
+
+        at: the point of its course where it gets the signal, see interrupted.py.
+        """
+        command = self.command(*words)
+        if at is not None:
+            command = [sys.executable, "-m", "tests.interrupted", signal, at, *command[3:]]
         return subprocess.Popen(
-            self.command(*words),
+            command,
             env=self.environment(),
+            cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def up(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    def interrupt(self, at: str, signal: str = "SIGKILL", code: int = -9) -> str:
+        """`local up` on free ports that gets a signal at a point of its course; what it printed."""
+        running = self.start("local", "up", "--api-port", "0", "--db-port", "0", at=at, signal=signal)
+        stdout, stderr = running.communicate(timeout=120)
+        assert running.returncode == code, (at, running.returncode, stdout, stderr)
+        assert "Traceback" not in stdout + stderr, stderr
+        return stdout + stderr
+
+    def up(self, *words: str, code: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
         """`local up` on free ports, kept for this project from then on."""
-        return self.run("local", "up", "--api-port", "0", "--db-port", "0", *words, **env)
+        return self.run("local", "up", "--api-port", "0", "--db-port", "0", *words, code=code, **env)
 
     def env(self) -> dict[str, str]:
         """`local env` as a mapping."""
@@ -84,22 +103,29 @@ class Project:
 
     def leftovers(self) -> list[Sequence[str]]:
         """Command lines of processes that belong to this project and still run."""
+        return [process.info["cmdline"] for process in self._processes()]
+
+    def _processes(self) -> Iterator[psutil.Process]:
         name = project_id(self.path)
-        found = []
         for process in psutil.process_iter(["cmdline", "status", "cwd"]):
             argv = process.info["cmdline"] or []
             if process.info["status"] == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
                 continue
-            mine = any(word.endswith(name) or f"{name}/postgres" in word for word in argv)
-            inside = any(str(self.path / ".promthctl") in word for word in argv)
-            if mine or inside or f"{name}/postgres" in (process.info["cwd"] or ""):
-                found.append(argv)
-        return found
+            mine = any(word.endswith(name) or f"{name}/" in word for word in (*argv, process.info["cwd"] or ""))
+            inside = any(str(self.path / ".promthctl") in word for word in (*argv, process.info["cwd"] or ""))
+            cli = "--workdir" in argv and str(self.path) in argv
+            if mine or inside or cli:
+                yield process
 
     def dispose(self) -> None:
         """Stop everything and remove the data, whatever state a test left it in."""
-        self.run("local", "down", "--purge", "--yes", code=None)
-        assert self.leftovers() == []
+        try:
+            self.run("local", "down", "--purge", "--yes", code=None)
+            assert self.leftovers() == []
+        finally:
+            for process in self._processes():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
 
 
 def project_id(path: Path) -> str:

@@ -115,7 +115,10 @@ def hoist_global_options(arguments: Sequence[str]) -> list[str]:
         elif word in FLAGS or word.startswith("--project-dir=") or (word.startswith("-C") and len(word) > 2):
             front.append(word)
         elif word in VALUED:
-            front += [word, *([value] if (value := next(words, None)) is not None else [])]
+            value = next(words, None)
+            if value is None:
+                return [word]  # for Typer to say what is missing, before it takes the command for it
+            front += [word, value]
         else:
             rest.append(word)
     return front + rest

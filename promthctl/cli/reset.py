@@ -19,7 +19,7 @@ def command(context: typer.Context, local: Local = False, db_url: DatabaseUrl = 
     run: Invocation = context.obj
     chosen = target(run, local, db_url)
     if not chosen.local:
-        push.plan(run.settings, chosen)  # an unreachable target or a broken folder is told before the question
+        push.check_reset(run.settings, chosen)  # before the question, not after it
         run.output.note(f"All tables and rows of {chosen.label} will be lost.")
         push.check_name(chosen, run.ask(f"Type the database's name ({chosen.database}) to reset it: "))
     run.output.show(push.reset(run.settings, chosen, run.output), views.reset)

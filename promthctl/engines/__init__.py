@@ -93,5 +93,5 @@ def pick(name: str, settings: Settings, api_port: int | None = None, db_port: in
         )
     from promthctl.engines.embedded import EmbeddedEngine
 
-    why = "chosen with --engine" if name == "embedded" else "PostgreSQL and Supabase Lite on this machine, no Docker"
+    why = "chosen with --engine" if name == "embedded" else "it needs no Docker"
     return EmbeddedEngine(settings, api_port, db_port), why

@@ -76,6 +76,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory, tools: Toolchain) -> Iterato
         project.dispose()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, tools: Toolchain) -> Iterator[Project]:
+    """A project for a module's tests that leave its stack in any state."""
+    project = Project(tmp_path_factory.mktemp("shared"))
+    try:
+        yield project
+    finally:
+        project.dispose()
+
+
+@pytest.fixture
+def running(shared: Project) -> Project:
+    """The shared project with its stack up."""
+    shared.up()
+    return shared
+
+
 @dataclass(frozen=True)
 class Server:
     """A bare Supabase-shaped PostgreSQL, without the API, whose databases come and go."""

@@ -6,6 +6,7 @@ Each pair is measured in turns, so that a busy moment of the machine meets both;
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import statistics
 import subprocess
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.perf import rls
 from tests.perf.parts import run_parts
 from tests.promthctl_runner import Project
 
@@ -25,7 +27,7 @@ Measure = Callable[[], float]
 
 def timed(command: list[str], stdin: str = "", project: Project | None = None) -> float:
     """Seconds a command takes; it must succeed."""
-    env = project.environment() if project else None
+    env = (project.environment() if project else dict(os.environ)) | {"PYTHONDONTWRITEBYTECODE": ""}
     begin = time.perf_counter()
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, env=env, check=False)
     spent = time.perf_counter() - begin
@@ -116,12 +118,14 @@ def _get(url: str, headers: dict[str, str]) -> str:
         return str(answer.read().decode())
 
 
-BENCHES = {
+BENCHES: dict[str, Callable[[Project], None]] = {
     "help": bench_help,
     "cold-up": bench_cold_up,
     "running-up": bench_running_up,
     "seed": bench_seed,
     "sync": bench_sync,
+    "rls-100k": lambda project: rls.bench(project, 100_000),
+    "rls-1m": lambda project: rls.bench(project, 1_000_000),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from promthctl import toolchain
 from promthctl.engines import Access, Service, Status
-from promthctl.engines.embedded import accounts, api, cluster, logs
+from promthctl.engines.embedded import accounts, api, logs
+from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster, free_port
 from promthctl.engines.embedded.state import Records, Stack, new_stack
 from promthctl.errors import PromthctlError, UsageError
@@ -21,8 +23,6 @@ from promthctl.steps import Steps
 
 if TYPE_CHECKING:
     import psutil
-
-_NOWHERE = Path("/nonexistent")
 
 
 class EmbeddedEngine:
@@ -38,12 +38,13 @@ class EmbeddedEngine:
     def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
         """See Engine.up; called by one promthctl at a time (local.py holds the project's lock)."""
         self.state.make()
+        self.state.drop_copy()
         tools = toolchain.ensure(self.settings, steps)
         known = self.state.load_stack()
         server, database = self._processes(known)
         own = [identity.pid for identity in (server, database) if identity]
         stack = self._stack(known, own)
-        cluster = self._cluster(stack, tools)
+        cluster = self._cluster(stack, tools, steps)
         if stack == known and server and database and (answer := api.ask(stack)):
             self._record_found(server, database)
             migrate(stack.access(), answer.applied)
@@ -76,6 +77,7 @@ class EmbeddedEngine:
         return stack.access(), True
 
     def down(self, purge: bool, steps: Steps) -> bool:
+        self.state.drop_copy()
         stack = self.state.load_stack()
         project = self._project(stack)
         server, database = self._processes(stack)
@@ -83,7 +85,7 @@ class EmbeddedEngine:
             with steps.step("Stopping the API and PostgreSQL"):
                 self._stop(server, database, project)
         else:
-            cluster.end_strays(self._home(project))
+            postgres.end_strays(self._home(project))
         if purge:
             self._purge(self._home(project))
         return bool(server or database)
@@ -140,8 +142,14 @@ class EmbeddedEngine:
                 "promthctl local up --api-port 0 --db-port 0 picks free ones",
             )
         if known is None:
-            return new_stack(self.settings.project_id, **ports, postgres=self.settings.postgres)
-        return dataclasses.replace(known, **ports, postgres=self.settings.postgres)
+            return new_stack(self.settings.project_id, self.state.path, **ports, postgres=self.settings.postgres)
+        return dataclasses.replace(
+            known,
+            folder=os.path.realpath(self.state.path),
+            api_port=ports["api_port"],
+            db_port=ports["db_port"],
+            postgres=self.settings.postgres,
+        )
 
     def _project(self, stack: Stack | None) -> str:
         """The project's name in paths and command lines, also when its record is lost."""
@@ -150,15 +158,17 @@ class EmbeddedEngine:
     def _home(self, project: str) -> Path:
         return accounts.data_home(self.settings, project)
 
-    def _cluster(self, stack: Stack, tools: toolchain.Toolchain) -> Cluster:
+    def _cluster(self, stack: Stack, tools: toolchain.Toolchain, steps: Steps) -> Cluster:
+        user = accounts.postgres_user(self.settings)
+        binaries = toolchain.postgres(tools, stack.postgres, self.settings, user, free_port(), steps)
         data = self._home(stack.project) / f"postgres-{stack.postgres}"
-        return Cluster(tools.postgres, data, accounts.postgres_user(self.settings), self.settings)
+        return Cluster(stack.postgres, binaries, data, user, self.settings)
 
     def _processes(self, stack: Stack | None) -> tuple[ProcessId | None, ProcessId | None]:
         """The API server and the database of this project that run, recorded or not."""
         project = self._project(stack)
         server = self.state.load_process("api") or api.find(project)
-        database = self.state.load_process("postgres") or cluster.find(self._home(project))
+        database = self.state.load_process("postgres") or postgres.find(self._home(project))
         return server, database
 
     def _record_found(self, server: ProcessId, database: ProcessId) -> None:
@@ -170,9 +180,9 @@ class EmbeddedEngine:
         if server:
             api.stop(server)
         if database:
-            cluster.stop(database, self._home(project))
+            postgres.stop(database, self._home(project))
         else:
-            cluster.end_strays(self._home(project))
+            postgres.end_strays(self._home(project))
 
     def _start_database(self, cluster: Cluster, stack: Stack, steps: Steps) -> None:
         if cluster.exists():
@@ -185,7 +195,7 @@ class EmbeddedEngine:
 
     def _purge(self, home: Path) -> None:
         for major in POSTGRES_MAJORS:
-            cluster.remove(home / f"postgres-{major}")
+            postgres.remove(home / f"postgres-{major}")
         if home != self.state.path:
             with contextlib.suppress(OSError):  # somebody else's files are in it, or it is a mount point
                 home.rmdir()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from promthctl import process
 from promthctl.engines.embedded import accounts
-from promthctl.errors import PromthctlError
+from promthctl.errors import PrerequisiteError, PromthctlError
 from promthctl.locks import locked
 from promthctl.process import ProcessId, RunAs
 from promthctl.settings import Settings
@@ -30,6 +31,7 @@ from promthctl.steps import Steps
 from promthctl.toolchain import cache_root, installation
 
 SUPERUSER = "supabase_admin"
+_REASON = re.compile(r"\b(?:ERROR|FATAL|PANIC):\s+")
 _LEFTOVER = ".postgres-partial-"
 LOGINS = ("authenticator", "supabase_auth_admin", "supabase_storage_admin", "promthctl_api")
 _STRAY_SECONDS = 5.0  # a server process asked to end may be busy for a moment
@@ -121,6 +123,23 @@ class Cluster:
                 raise self._failed("The database did not start", _tail(log))
             time.sleep(0.005)
 
+    def wait_accepting(self, server: ProcessId, url: str, log: Path) -> None:
+        """Wait for a server that ran already: it may still be starting, or recovering from a lost child."""
+        import psycopg
+
+        self.wait(server, log)
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                psycopg.connect(url, connect_timeout=10).close()
+                return
+            except psycopg.OperationalError as error:
+                if not server.alive():
+                    raise self._failed("The database ended while it was recovering", _tail(log)) from None
+                if "the database system is" not in str(error) or time.monotonic() > deadline:
+                    return  # not "starting up" or "in recovery mode": whoever connects next tells it better
+            time.sleep(0.02)
+
     def stop(self, server: ProcessId) -> None:
         """Fast shutdown: connections are closed, what is committed is on disk."""
         stop(server, self.data.parent)
@@ -161,12 +180,12 @@ class Cluster:
         return process.run(command, env=self.environment(), cwd=Path("/"), stdin=stdin, user=self.user, timeout=300)
 
     def _failed(self, what: str, log: str) -> PromthctlError:
-        full = "No space left on device" in log
+        reasons = [line for line in log.splitlines() if _REASON.search(line)]
         return PromthctlError(
             what,
-            log.strip() or "Postgres said nothing",
+            _REASON.split(reasons[-1])[-1] if reasons else log.strip() or "Postgres said nothing",
             f"free some space for {self.data.parent} and run the same command again"
-            if full
+            if "No space left on device" in log
             else "promthctl local logs postgres, then promthctl local up",
         )
 
@@ -174,11 +193,19 @@ class Cluster:
 def template(major: int, binaries: Path, user: RunAs | None, settings: Settings, steps: Steps) -> Path:
     """The folder of the prepared cluster for these programs, made when there is none."""
     root = cache_root(settings) / "templates" / _template_hash(major, binaries, user)
-    if not root.exists():
+    if root.exists():
+        return root
+    try:
         with locked(root.parent / "template.lock", steps, "preparing the database"):
             if not root.exists():
                 with steps.step("Preparing the database (once)"):
                     _make_template(major, binaries, root, user, settings)
+    except OSError as error:
+        raise PrerequisiteError(
+            "The prepared database could not be kept in the cache directory",
+            f"{error.strerror or error}: {error.filename or root.parent}",
+            "free some space or choose another cache directory: export PROMTHCTL_CACHE_DIR=/path/you/can/write",
+        ) from None
     return root
 
 

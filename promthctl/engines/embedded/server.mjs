@@ -26,11 +26,42 @@ const PORT_TAKEN = 75; // EX_TEMPFAIL of sysexits.h
 const iso = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
 const passThrough = (type, parse) => ({ to: type, from: [type], serialize: (value) => value, parse });
 
+const EXPOSED = new Set(["public", "graphql_public"]);
+const exposed = new WeakMap(); // introspection → its exposed part
+
 class Connection extends PostgresConnection {
   // Always set the request's role. Lite's own check grants ALL on every table to anon once it sees a policy,
   // and leaves the role unset where there is none. Can go when Lite takes grants as it finds them.
   async ensureRlsContext() {
     return true;
+  }
+
+  // Only what REST exposes. Lite expands `*` and finds foreign keys by a table's bare name: it would take the columns
+  // of realtime.messages for those of public.messages. Can go when Lite asks for the schema too (0.10.0 does not).
+  async introspect(options) {
+    const found = await super.introspect(options);
+    if (!exposed.has(found)) {
+      const kept = Object.entries(found).map(([kind, entries]) => [
+        kind,
+        Array.isArray(entries) ? entries.filter(({ schema }) => !schema || EXPOSED.has(schema)) : entries,
+      ]);
+      exposed.set(found, Object.fromEntries(kept));
+    }
+    return exposed.get(found);
+  }
+
+  // Lite answers 500 without Postgres's code to what it does not list, a check or `raise exception` among it. Its
+  // own form for errors that bring their answer along says it as PostgREST does. Can go when Lite lists them.
+  normalizeDbError(error) {
+    const known = super.normalizeDbError(error);
+    if (!/^(23(?!502|503|505)|P0)/.test(known?.code ?? "")) return known;
+    const { code, message, detail: details = null, hint = null } = known;
+    const status = code.startsWith("P0") && code !== "P0001" ? 500 : 400;
+    return {
+      code: "PGRST",
+      message: JSON.stringify({ code, message, details, hint }),
+      detail: JSON.stringify({ status, headers: {} }),
+    };
   }
 }
 
@@ -85,6 +116,16 @@ const auth = app(connect("supabase_auth_admin", { jsonb: jsonText }));
 const sql = postgres({ ...config.db, user: "promthctl_api", max: 2, onnotice: () => {} });
 const authSql = postgres({ ...config.db, user: "supabase_auth_admin", max: 2, onnotice: () => {} });
 
+// As PostgREST does: what is known of the schema is forgotten when the database says that it has changed, also when
+// the connection that says so comes back. Lite itself reads the schema once and for all (0.10.0).
+const forget = () => Promise.all([rest, auth].map(({ connection }) => connection.clearSchemaCache()));
+let listening; // once the database is up; from then on the driver reconnects by itself
+const listen = () =>
+  (listening ??= sql.listen("pgrst", forget, forget).catch((error) => {
+    listening = undefined;
+    throw error;
+  }));
+
 const json = (body, status = 200, headers = {}) =>
   new Response(JSON.stringify(body), {
     status,
@@ -94,6 +135,7 @@ const json = (body, status = 200, headers = {}) =>
 /** What `promthctl local up` and `status` ask: is everything answering, and which migrations are applied. */
 async function status() {
   const [{ ready }] = await sql`select to_regclass('supabase_migrations.schema_migrations') is not null as ready`;
+  await listen();
   const applied = ready ? await sql`select version from supabase_migrations.schema_migrations order by 1` : [];
   return json({ project: config.project, pid: process.pid, applied: applied.map((row) => row.version) });
 }
@@ -175,8 +217,8 @@ async function route(request, peerAddress) {
   if (!LOOPBACK.test(request.headers.get("host") ?? "")) return json({ message: "Not a loopback host" }, 421);
   if (path === "/_promthctl/status")
     return roleOf(request.headers.get("apikey") ?? "") === "service_role" ? status() : json({ message: "Forbidden" }, 403);
-  // Lite shows its database options here, the password among them.
-  if (path.startsWith("/_system/info")) return json({ connection: {}, config: {}, admin: false });
+  // Lite shows its database options here, the password among them; Studio needs the rest.
+  if (path.startsWith("/_system/info")) return json({ ...(await (await rest.fetch(request)).json()), connection: {} });
   if (path.startsWith("/auth/v1/admin/") && request.method !== "OPTIONS") return admin(request, path.slice(15));
   if (path.startsWith("/static/")) return asset(path.slice(8));
   return (path.startsWith("/auth/") ? auth : rest).fetch(request, { peerAddress });

@@ -13,10 +13,12 @@ import base64
 import contextlib
 import hmac
 import json
+import os
 import re
 import secrets
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from promthctl.engines import Access
 from promthctl.process import ProcessId
@@ -34,11 +36,12 @@ SERVICES = ("postgres", "api")
 class Stack:
     """A project's ports and secrets.
 
-    project: Settings.project_id. db_password: of the role postgres.
+    project: Settings.project_id. folder: the .promthctl it was written in. db_password: of the role postgres.
     internal_password: of the API server's own logins.
     """
 
     project: str
+    folder: str
     api_port: int
     db_port: int
     postgres: int
@@ -75,11 +78,12 @@ class Stack:
         )
 
 
-def new_stack(project: str, api_port: int, db_port: int, postgres: int) -> Stack:
+def new_stack(project: str, folder: Path, api_port: int, db_port: int, postgres: int) -> Stack:
     """Fresh keys and passwords. The keys are JWTs signed with the stack's own secret, as Supabase's are."""
     jwt_secret = secrets.token_hex(20)
     return Stack(
         project=project,
+        folder=os.path.realpath(folder),
         api_port=api_port,
         db_port=db_port,
         postgres=postgres,
@@ -110,17 +114,36 @@ class Records(StateDir):
     """The two files of the embedded engine."""
 
     def load_stack(self) -> Stack | None:
-        """The stack's record, None when there is none or it cannot be made sense of."""
+        """The stack's record, None when there is none, it cannot be made sense of, or it is another project's."""
+        stack = self._read_stack()
+        return None if stack is None or self._is_copy(stack) else stack
+
+    def save_stack(self, stack: Stack) -> None:
+        self.write("stack.json", asdict(stack))
+
+    def drop_copy(self) -> None:
+        """Forget what came with a copied project folder: the records are those of the project it was copied from."""
+        if (stack := self._read_stack()) and self._is_copy(stack):
+            for name in ("processes.json", "stack.json"):  # the one that tells goes last
+                (self.path / name).unlink(missing_ok=True)
+
+    def _read_stack(self) -> Stack | None:
         with contextlib.suppress(TypeError, ValueError):
             stack = Stack(**self.read("stack.json"))
             return stack if stack.valid() else None
         return None
 
-    def save_stack(self, stack: Stack) -> None:
-        self.write("stack.json", asdict(stack))
+    def _is_copy(self, stack: Stack) -> bool:
+        """True when the record was written elsewhere and is there still; a folder that was moved keeps its stack."""
+        if os.path.realpath(stack.folder) == os.path.realpath(self.path):
+            return False
+        original = Records(Path(stack.folder))._read_stack()
+        return original is not None and original.project == stack.project
 
     def load_process(self, service: str) -> ProcessId | None:
         """The recorded process of a service, if that very process still runs."""
+        if (stack := self._read_stack()) and self._is_copy(stack):
+            return None
         with contextlib.suppress(TypeError, ValueError, KeyError, OverflowError):
             entry = self.read("processes.json")[service]
             identity = ProcessId(int(entry["pid"]), float(entry["created"]))

@@ -1,0 +1,284 @@
+"""`local …` as a user runs it: what is printed, what is written, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.embedded.conftest import Stack
+from tests.promthctl_runner import Project
+
+NAMES = [
+    "SUPABASE_URL",
+    "SUPABASE_ANON_KEY",
+    "SUPABASE_SERVICE_ROLE_KEY",
+    "SUPABASE_DB_URL",
+    "NEXT_PUBLIC_SUPABASE_URL",
+    "NEXT_PUBLIC_SUPABASE_ANON_KEY",
+]
+PACKAGED = ["001_initial_schema.sql", "002_agent_chain_schema.sql", "003_add_metadata_and_cli_sessions.sql"]
+
+
+def write(project: Project, files: dict[str, str]) -> None:
+    (project.path / "db").mkdir(exist_ok=True)
+    (project.path / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "db"\n')
+    for name, sql in files.items():
+        (project.path / "db" / name).write_text(sql)
+
+
+def fresh(project: Project, files: dict[str, str]) -> None:
+    """The project without a stack, with these migrations and no others."""
+    project.run("local", "down", "--purge", "--yes")
+    for folder in ("db", "supabase"):
+        shutil.rmtree(project.path / folder, ignore_errors=True)
+    write(project, files)
+
+
+def tables(project: Project) -> list[str]:
+    query = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1"
+    with psycopg.connect(project.env()["SUPABASE_DB_URL"]) as connection:
+        return [name for (name,) in connection.execute(query)]
+
+
+def secrets_of(project: Project) -> list[str]:
+    record = project.record()
+    return [record[name] for name in ("db_password", "internal_password", "jwt_secret", "anon_key", "service_role_key")]
+
+
+# up and status
+
+
+def test_up_on_a_running_stack_tells_where_it_is_and_no_secret(stack: Stack) -> None:
+    pids = stack.project.pids()
+    done = stack.project.run("local", "up")
+    for part in ("was up already (embedded engine)", stack.api_url, "postgresql://postgres:********@", "3 applied"):
+        assert part in done.stdout
+    assert re.search(r"anon key +eyJ\w\.\.\.[\w-]{3}\n", done.stdout)
+    assert not [secret for secret in secrets_of(stack.project) if secret in done.stdout + done.stderr]
+    assert done.stderr.startswith("Target: the local stack (embedded engine: ")
+    assert stack.project.pids() == pids
+
+
+def test_up_as_json(stack: Stack) -> None:
+    result = stack.project.json("local", "up")
+    why = result.pop("why")
+    assert why and result == {
+        "engine": "embedded",
+        "started": False,
+        "api_url": stack.api_url,
+        "studio_url": stack.api_url + "/",
+        "synced": [],
+        "foreign": [],
+        "applied": [],
+        "total": 3,
+    }
+
+
+def test_status_of_a_running_stack(stack: Stack) -> None:
+    record, pids = stack.project.record(), stack.project.pids()
+    services = [
+        {"name": name, "state": "running", "pid": pids[name], "container": None, "port": record[port]}
+        for name, port in (("postgres", "db_port"), ("api", "api_port"))
+    ]
+    assert stack.project.json("local", "status") == {
+        "engine": "embedded",
+        "running": True,
+        "api_url": stack.api_url,
+        "studio_url": stack.api_url + "/",
+        "services": services,
+        "migrations": {"applied": ["001", "002", "003"], "pending": []},
+    }
+    told = stack.project.run("local", "status").stdout
+    assert re.search(rf"postgres +running +{pids['postgres']} +{record['db_port']}", told)
+    assert f"API {stack.api_url}" in told and "3 applied, 0 pending" in told
+
+
+def test_a_folder_without_a_stack(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    status = project.json("local", "status", code=1)
+    assert (status["running"], status["api_url"], status["studio_url"]) == (False, None, None)
+    assert status["migrations"] == {"applied": None, "pending": None}
+    assert [(service["name"], service["state"]) for service in status["services"]] == [
+        ("postgres", "stopped"),
+        ("api", "stopped"),
+    ]
+    assert "was not running" in project.run("local", "down").stdout
+    assert project.run("local", "logs").stdout == ""
+    for command in ("local env", "local env --write .env", "push", "push --local", "reset", "local reset"):
+        told = project.run(*command.split(), code=1).stderr
+        assert "error: There is no local stack yet" in told and "next: promthctl local up" in told
+        assert command == "local reset" or list(tmp_path.iterdir()) == []
+
+
+def test_down_and_what_still_works_then(running: Project) -> None:
+    before, api_url = running.env(), running.record()["api_port"]
+    assert running.json("local", "down") == {"stopped": True, "purged": False}
+    assert running.json("local", "down") == {"stopped": False, "purged": False}
+    assert running.env() == before and str(api_url) in before["SUPABASE_URL"]
+    status = running.json("local", "status", code=1)
+    assert (status["running"], status["studio_url"], status["migrations"]["applied"]) == (False, None, None)
+    assert {service["state"] for service in status["services"]} == {"stopped"}
+    assert "not running" in running.run("local", "status", code=1).stdout
+    for command in ("push", "reset", "local reset"):
+        assert "The local stack is not running" in running.run(*command.split(), code=1).stderr
+    again = running.json("local", "up")
+    assert (again["started"], again["applied"], running.env()) == (True, [], before)
+
+
+def test_purging_needs_a_yes(running: Project) -> None:
+    told = running.run("local", "down", "--purge", code=5, stdin="y\n").stderr
+    assert "The local database was not removed" in told and "--yes" in told
+    assert running.json("local", "status")["running"] is True
+    assert running.json("local", "down", "--purge", "--yes") == {"stopped": True, "purged": True}
+    running.run("local", "env", code=1)
+
+
+# migrations
+
+
+def test_a_broken_migration_leaves_the_stack_up_and_the_next_up_completes(shared: Project) -> None:
+    fresh(shared, {"001_a.sql": "create table public.a ();\n", "002_b.sql": "create table public.b (;\n"})
+    told = shared.run("local", "up", "--api-port", "0", "--db-port", "0", code=1).stderr
+    assert "002_b.sql could not be applied to the local stack" in told and "line 1, statement 1" in told
+    assert f"correct {shared.path}/db/002_b.sql" in told
+    status = shared.json("local", "status")
+    assert status["running"] and status["migrations"] == {"applied": ["001"], "pending": ["002_b.sql"]}
+    assert "pending: 002_b.sql" in shared.run("local", "status").stdout
+    write(shared, {"002_b.sql": "create table public.b ();\n", "003_c.sql": "create table public.c ();\n"})
+    mended = shared.json("local", "up")
+    assert (mended["started"], mended["applied"]) == (False, ["002_b.sql", "003_c.sql"])
+    assert (mended["synced"], mended["total"]) == (["002_b.sql", "003_c.sql"], 3)
+    assert tables(shared) == ["a", "b", "c"]
+
+
+def test_push_and_resets_of_the_local_stack_need_no_question(shared: Project) -> None:
+    fresh(shared, {"001_a.sql": "create table public.a ();\n"})
+    shared.up()
+    write(shared, {"002_b.sql": "create table public.b ();\n"})
+    assert shared.json("push", "--dry-run")["pending"] == ["002_b.sql"]
+    assert shared.json("push", "--local")["applied"] == ["002_b.sql"]
+    label = f"the local stack (127.0.0.1:{shared.record()['db_port']})"
+    for command in ("reset", "local reset"):
+        with psycopg.connect(shared.env()["SUPABASE_DB_URL"]) as connection:
+            connection.execute("create table public.by_hand ()")
+        result = shared.json(*command.split())
+        assert result == {"target": label, "applied": ["001_a.sql", "002_b.sql"]}
+        assert tables(shared) == ["a", "b"]
+        assert shared.json("local", "status")["migrations"]["pending"] == []
+
+
+def test_an_edited_migration_stops_up_until_it_is_settled(shared: Project) -> None:
+    fresh(shared, {"001_a.sql": "create table public.a ();\n"})
+    shared.up()
+    write(shared, {"001_a.sql": "create table public.a ();\n-- edited\n"})
+    told = shared.run("local", "up", code=5).stderr
+    assert "+-- edited" in told and "--force" in told
+    assert shared.json("local", "status")["running"]
+    assert "1 migration replayed" in shared.run("local", "reset").stdout
+    assert shared.json("local", "up")["applied"] == []
+
+
+def test_two_targets_at_once_are_refused(stack: Stack) -> None:
+    for command in ("push", "reset"):
+        told = stack.project.run(command, "--local", "--db-url", "postgresql://h/d", code=2).stderr
+        assert "There are two targets" in told
+
+
+# env
+
+
+def test_env_prints_dotenv_lines_or_an_object(stack: Stack) -> None:
+    lines = stack.project.run("local", "env").stdout.splitlines()
+    assert [line.partition("=")[0] for line in lines] == NAMES
+    values = stack.project.json("local", "env")
+    assert [f"{name}={value}" for name, value in values.items()] == lines
+    assert values["NEXT_PUBLIC_SUPABASE_URL"] == values["SUPABASE_URL"] == stack.api_url
+    assert values["NEXT_PUBLIC_SUPABASE_ANON_KEY"] == values["SUPABASE_ANON_KEY"]
+
+
+BEFORE = "# my app\nexport SUPABASE_URL = old\nOTHER='kept # so'\n\n  SUPABASE_ANON_KEY=a\nSUPABASE_ANON_KEY=b\nLAST=1"
+
+
+def test_env_write_keeps_every_other_line(stack: Stack, tmp_path: Path) -> None:
+    file, env = tmp_path / ".env.local", stack.env
+    file.write_text(BEFORE)
+    file.chmod(0o644)
+    result = stack.project.json("local", "env", "--write", str(file))
+    assert result == {"file": str(file), "changed": NAMES}
+    key = env["SUPABASE_ANON_KEY"]
+    assert file.read_text().splitlines() == [
+        "# my app",
+        f"export SUPABASE_URL={env['SUPABASE_URL']}",
+        "OTHER='kept # so'",
+        "",
+        f"  SUPABASE_ANON_KEY={key}",
+        f"SUPABASE_ANON_KEY={key}",
+        "LAST=1",
+        *(f"{name}={env[name]}" for name in NAMES if name not in ("SUPABASE_URL", "SUPABASE_ANON_KEY")),
+    ]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    written = file.read_text()
+    told = stack.project.run("local", "env", "--write", str(file)).stdout
+    assert "nothing was changed" in told and file.read_text() == written
+    assert not [secret for secret in secrets_of(stack.project) if secret in told]
+
+
+def test_env_write_makes_the_file_in_the_project_and_follows_a_link(stack: Stack, tmp_path: Path) -> None:
+    real = stack.project_dir / "real.env"
+    real.write_bytes(b"A=1\r\nSUPABASE_URL=old\r\n")
+    link = stack.project_dir / ".env.test"
+    link.symlink_to(real.name)
+    stack.project.run("local", "env", "--write", ".env.test")
+    assert link.is_symlink() and real.read_bytes().startswith(b"A=1\r\nSUPABASE_URL=http")
+    assert real.read_bytes().count(b"\n") == real.read_bytes().count(b"\r\n") == 7
+    link.unlink()
+    stack.project.run("local", "env", "--write", ".env.test")
+    assert [line.partition("=")[0] for line in link.read_text().splitlines()] == NAMES
+    link.unlink()
+    real.unlink()
+
+
+@pytest.mark.parametrize("file", ["no/such/folder/.env", "."])
+def test_env_write_to_a_place_that_is_none(stack: Stack, file: str) -> None:
+    told = stack.project.run("local", "env", "--write", file, code=1).stderr
+    assert "cannot be updated" in told and "--write FILE" in told
+
+
+# logs
+
+
+def test_logs_of_each_service(stack: Stack) -> None:
+    together = stack.project.run("local", "logs").stdout
+    for service, words in (("postgres", "database system is ready"), ("api", "listening on 127.0.0.1")):
+        alone = stack.project.run("local", "logs", service).stdout
+        assert words in alone and all(line.startswith(f"{service:<8} | ") for line in alone.splitlines())
+        assert alone.splitlines()[0] in together
+    lines = stack.project.run("local", "logs", "postgres", "--json").stdout.splitlines()
+    objects: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    assert {(*sorted(entry), entry["service"]) for entry in objects} == {("line", "service", "postgres")}
+
+
+def test_logs_of_an_unknown_service(stack: Stack) -> None:
+    told = stack.project.run("local", "logs", "kong", code=2).stderr
+    assert "There is no service 'kong'" in told and "postgres and api" in told
+
+
+def test_logs_are_followed_until_interrupted(stack: Stack) -> None:
+    following = stack.project.start("local", "logs", "-f", "postgres")
+    assert following.stdout is not None
+    with psycopg.connect(stack.db_url, autocommit=True) as connection:
+        connection.execute("do $$ begin raise log 'said while % followed', 'somebody'; end $$")
+    seen = next(line for line in following.stdout if "said while somebody followed" in line)
+    assert seen.startswith("postgres | ")
+    os.kill(following.pid, signal.SIGINT)
+    stdout, stderr = following.communicate(timeout=30)
+    assert following.returncode == 130 and "Traceback" not in stdout + stderr

@@ -1,0 +1,160 @@
+"""The renderer: three-line errors, JSON, masked secrets, plain text where nobody looks at a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from rich.table import Table
+
+from promthctl import redact
+from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
+from promthctl.output import Output, to_json
+from tests.promthctl_runner import REPOSITORY
+
+SECRET = "fake-secret-of-a-test"
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(redact, "_known", {SECRET, 'fake-"quoted"\\secret'})
+    yield
+
+
+@dataclass(frozen=True)
+class Result:
+    name: str
+    paths: tuple[Path, ...] = ()
+    hidden: str = field(default=SECRET, repr=False)
+
+
+def test_an_error_is_three_lines_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().error(UsageError("[x] is wrong", "it is [bold]y[/bold]", "promthctl --help"))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "error: [x] is wrong\n  why: it is [bold]y[/bold]\n next: promthctl --help\n"
+
+
+def test_more_lines_stand_under_the_first(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().error(PromthctlError("what", "one\ntwo", "next"))
+    assert capsys.readouterr().err.splitlines()[1:3] == ["  why: one", "       two"]
+
+
+def test_an_error_as_json_stands_on_standard_output_too(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=True).error(RefusedError("what é", f"why {SECRET}", 'a "hint"'))
+    shown = capsys.readouterr()
+    told = json.loads(shown.out)
+    assert told == {"error": "what é", "why": "why ********", "hint": 'a "hint"', "exit_code": 5}
+    assert "é" in shown.out and shown.err.startswith("error: what é")
+
+
+@pytest.mark.parametrize("width", ["20", "40", "200"])
+def test_secrets_are_masked_however_narrow_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    output = Output(verbose=True)
+    output.error(TargetError("what " + SECRET, "why postgresql://u:p@h/d " * 3 + SECRET, SECRET + " next"))
+    output.note("a note " * 5 + SECRET)
+    output.show(Result("n"), lambda _: [f"text [bold]{'x ' * 9}{SECRET}[/bold] postgresql://u:other@h/d"])
+    output.log_line("api", f"line {SECRET}")
+    with output.step("step " + SECRET) as update:
+        update("detail " + SECRET)
+    shown = capsys.readouterr()
+    both = (shown.out + shown.err).replace("\n", "")
+    assert "fake-secret" not in both and "of-a-test" not in both and "u:p@" not in both and "u:other@" not in both
+    assert both.count("postgresql://u:********@h/d") == 4
+
+
+@pytest.mark.parametrize("value", ["fake-secret-of-a-test", 'fake-"quoted"\\secret'])
+def test_secrets_are_masked_in_json(capsys: pytest.CaptureFixture[str], value: str) -> None:
+    Output(as_json=True).show(Result(f"a {value}", (Path("/x") / SECRET,)), lambda _: [])
+    Output(as_json=True).log_line("api", f"a {value}")
+    shown = capsys.readouterr().out
+    first, end = json.JSONDecoder().raw_decode(shown)
+    assert first == {"name": "a ********", "paths": ["/x/********"]}  # without what is kept out of the repr
+    assert json.loads(shown[end:]) == {"service": "api", "line": "a ********"}
+
+
+def test_what_was_asked_for_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().secret({"A": SECRET, "B": "2"})
+    Output(as_json=True).secret({"A": SECRET})
+    Output().reveal(SECRET)
+    shown = capsys.readouterr()
+    assert shown.out == f'A={SECRET}\nB=2\n{{\n  "A": "{SECRET}"\n}}\n' and shown.err == f"{SECRET}\n"
+
+
+def test_steps_are_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for verbose in (False, True):
+        with Output(verbose=verbose).step("Doing [it]") as update:
+            update("the half of it")
+    assert capsys.readouterr().err.splitlines() == ["Doing [it] …", "Doing [it] …", "  the half of it"]
+
+
+def test_results_become_json_values() -> None:
+    value = {1: [Result("a"), None, True], "b": (Path("/p"), {"c"}, 1.5)}
+    assert to_json(value) == {"1": [{"name": "a", "paths": []}, None, True], "b": ["/p", ["c"], 1.5]}
+
+
+def test_tables_keep_their_words_whole_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table(box=None)
+    for _ in range(6):
+        table.add_column("c")
+    table.add_row(*["word-of-twenty-letters"] * 6)
+    Output().show(None, lambda _: [table])
+    assert capsys.readouterr().out.count("word-of-twenty-letters") == 6
+
+
+PROGRAM = """
+from promthctl.errors import PromthctlError
+from promthctl.output import Output
+output = Output()
+output.show(None, lambda _: ["[bold green]done[/bold green]"])
+output.error(PromthctlError("what", "why", "next"))
+with output.step("step") as update:
+    update("detail")
+"""
+
+
+def terminal(**env: str) -> str:
+    """What PROGRAM shows on a terminal."""
+    ours, theirs = pty.openpty()
+    inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        child = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            env=inherited | {"TERM": "xterm-256color"} | env,
+            cwd=REPOSITORY,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := screen.read(4096):
+                shown += piece
+        except OSError:  # Linux says so when the other side is closed
+            pass
+        assert child.wait(20) == 0
+    return shown.decode()
+
+
+def test_a_terminal_gets_colours_unless_it_does_not_want_them() -> None:
+    assert "\x1b[1;32mdone\x1b[0m" in terminal() and "\x1b[1;31merror:\x1b[0m" in terminal()
+    for plain in (terminal(NO_COLOR="1"), terminal(TERM="dumb")):
+        assert "done" in plain and " what" in plain
+        assert not re.search(r"\x1b\[[\d;]*[349]\d[;m]", plain)  # bold and dim are no colours
+
+
+def test_a_pipe_gets_no_escapes() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, cwd=REPOSITORY, check=True, timeout=20)
+    assert b"\x1b" not in done.stdout + done.stderr and done.stdout == b"done\n"

@@ -1,0 +1,132 @@
+"""Database URLs: what they name, what is shown of them, and what is refused."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from promthctl import database
+from promthctl.errors import TargetError, UsageError
+from promthctl.redact import redact
+from promthctl.targets import Target, from_url
+
+PW = "fake-secret-pw"
+HOSTED = "postgresql://postgres.abc@aws-0-x.pooler.example.com:6543/postgres?sslmode=require"
+URLS = {
+    # URL: (without its password, its password, database, label)
+    f"postgresql://me:{PW}@db.example.com:6543/app": (
+        "postgresql://me@db.example.com:6543/app",
+        PW,
+        "app",
+        "database app at db.example.com:6543, user me",
+    ),
+    "postgres://me@h": ("postgresql://me@h:5432/postgres", None, "postgres", "database postgres at h:5432, user me"),
+    "postgresql://h/": (
+        "postgresql://postgres@h:5432/postgres",
+        None,
+        "postgres",
+        "database postgres at h:5432, user postgres",
+    ),
+    " postgresql://me:fake%2Fpw%40%C3%A9@h/my%20app\n": (
+        "postgresql://me@h:5432/my%20app",
+        "fake/pw@é",
+        "my app",
+        "database my app at h:5432, user me",
+    ),
+    f"postgresql://u%40x:a:{PW}@[::1]:1/d": (
+        "postgresql://u%40x@[::1]:1/d",
+        f"a:{PW}",
+        "d",
+        "database d at [::1]:1, user u@x",
+    ),
+    HOSTED.replace("abc@", f"abc:{PW}@"): (
+        HOSTED,
+        PW,
+        "postgres",
+        "database postgres at aws-0-x.pooler.example.com:6543, user postgres.abc",
+    ),
+    f"postgresql://me@h/d?password={PW}&sslmode=require": (
+        "postgresql://me@h:5432/d?sslmode=require",
+        PW,
+        "d",
+        "database d at h:5432, user me",
+    ),
+}
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_a_url_is_taken_apart(url: str) -> None:
+    target = from_url(url)
+    assert (target.url, target.password, target.database, target.label) == URLS[url]
+    assert target.environment() == ({"PGPASSWORD": target.password} if target.password else {})
+    assert not target.local
+    if target.password:
+        assert target.password not in target.url + target.label + repr(target)
+        assert redact(f"it said {target.password!s}") == "it said ********"
+
+
+def test_the_password_of_the_url_goes_before_the_other() -> None:
+    assert from_url(f"postgresql://u:{PW}@h/d", "fake-other").password == PW
+    assert from_url("postgresql://u@h/d", "fake-other").password == "fake-other"
+    assert from_url("postgresql://u:@h/d", "fake-other").password == "fake-other"
+
+
+REFUSED = {
+    "": "postgresql://",
+    PW: "postgresql://",
+    f"https://u:{PW}@h/d": "postgresql://",
+    f"postgresql:///{PW}": "no host",
+    "postgresql://u@/d": "no host",
+    f"postgresql://u:{PW}@h:port/d": "cannot be read",
+    f"postgresql://u:{PW}@h:99999/d": "cannot be read",
+    f"postgresql://u:{PW}@[::1/d": "cannot be read",
+    f"postgresql://u:p/{PW}@h/d": "cannot be read",
+    f"postgresql://u:1/{PW}@h/d": "@ or #",
+    f"postgresql://u:1#{PW}@h/d": "@ or #",
+    f"postgresql://u:1?{PW}@h/d": "@ or #",
+    "postgresql://u@h/d?dbname=other": "dbname",
+    "postgresql://u@h/d?host=other&port=1": "host",
+}
+
+
+@pytest.mark.parametrize("url", REFUSED)
+def test_what_is_no_database_url_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        from_url(url)
+    error = caught.value
+    assert REFUSED[url] in error.why and "--db-url" in error.hint
+    assert PW not in error.what + error.why + error.hint
+
+
+MESSAGES = {
+    'connection failed: connection to server at "h", port 1 failed: FATAL:  password auth… failed': "PGPASSWORD",
+    'connection failed: connection to server at "h", port 1 failed: FATAL:  database "d" does not exist': "create it",
+    'connection failed: connection to server at "h", port 1 failed: Connection refused\n\tIs the server …?': "network",
+    "failed to resolve host 'h': [Errno -2] Name or service not known": "network",
+    "": "network",
+}
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_failed_connection_is_explained(message: str) -> None:
+    error = database.unreachable(from_url("postgresql://u@h/d"), message)
+    assert "database d at h:5432" in error.what and error.exit_code == 4
+    assert ("\n" not in error.why and error.why == message.partition("\n")[0].removeprefix("connection failed: ")) or (
+        error.why == "no answer"
+    )
+    assert MESSAGES[message] in error.hint
+
+
+def test_the_local_stack_is_mended_by_its_own_command() -> None:
+    target = Target("the local stack", "postgresql://u@127.0.0.1:1/d", local=True)
+    assert database.unreachable(target, "Connection refused").hint == "promthctl local up"
+
+
+def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_CONNECT_SECONDS", 2)  # the least that libpq takes
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        target = from_url(f"postgresql://u:{PW}@127.0.0.1:{mute.getsockname()[1]}/d")
+        with pytest.raises(TargetError) as caught, database.connect(target):
+            pass
+    assert "timeout" in caught.value.why and PW not in str(caught.value)
