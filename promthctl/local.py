@@ -10,7 +10,7 @@ from pathlib import Path
 from promthctl import database, dotenv_file, process, project, push, targets
 from promthctl.engines import Access, Engine, Service
 from promthctl.errors import PromthctlError
-from promthctl.locks import locked
+from promthctl.locks import alone
 from promthctl.migration_set import Migration, SyncPlan
 from promthctl.push import PushResult, ResetResult
 from promthctl.settings import Settings
@@ -80,7 +80,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
         plan = project.sync(settings, versions)
         outcome.append((plan, push.apply(settings, target, versions, steps)))
 
-    with _alone(settings, steps):
+    with alone(settings, steps):
         access, started = engine.up(migrate, steps)
     plan, pushed = outcome[0]
     return UpResult(
@@ -101,7 +101,7 @@ def down(settings: Settings, engine: Engine, purge: bool, steps: Steps) -> DownR
     """Stop the stack; with `purge` remove its data."""
     if not settings.state_dir.exists() and all(service.pid is None for service in engine.status().services):
         return DownResult(engine.down(purge, steps), purge)
-    with _alone(settings, steps):
+    with alone(settings, steps):
         return DownResult(engine.down(purge, steps), purge)
 
 
@@ -132,8 +132,7 @@ def write_env(settings: Settings, engine: Engine, file: Path) -> EnvResult:
 
 def reset(settings: Settings, engine: Engine, steps: Steps) -> ResetResult:
     """Drop what the migrations made in the local database and replay them."""
-    with _alone(settings, steps):
-        return push.reset(settings, target_of(running(engine)), steps)
+    return push.reset(settings, target_of(running(engine)), steps)
 
 
 def running(engine: Engine) -> Access:
@@ -146,24 +145,6 @@ def running(engine: Engine) -> Access:
 
 def target_of(access: Access) -> Target:
     return targets.from_url(access.db_url, local=True)
-
-
-@contextmanager
-def _alone(settings: Settings, steps: Steps) -> Iterator[None]:
-    """One promthctl at a time; what an earlier one left behind when it was killed is cleared away first."""
-    state = StateDir(settings.state_dir)
-    state.make()
-    with locked(state.path / "lock", steps, "with this project"), state.working() as interrupted:
-        if interrupted:
-            state.clear_leftovers()
-            process.end_all(process.find(lambda argv, _: _applies(argv, settings)), grace=3.0)
-        yield
-
-
-def _applies(argv: Sequence[str], settings: Settings) -> bool:
-    """True for a Supabase CLI at work on this project's local stack: it goes on when its promthctl is killed."""
-    local = any(word.startswith("--remote=") and "@127.0.0.1:" in word for word in argv)
-    return Path(argv[0]).name == "supabase" and local and str(settings.project_dir) in argv
 
 
 def _copied(plan: SyncPlan) -> Iterator[Migration]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from promthctl import process
+from promthctl.settings import Settings
+from promthctl.state import StateDir
 from promthctl.steps import Steps
 
 
@@ -28,3 +31,21 @@ def locked(path: Path, steps: Steps, what: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def alone(settings: Settings, steps: Steps) -> Iterator[None]:
+    """One promthctl at a time; what an earlier one left behind when it was killed is cleared away first."""
+    state = StateDir(settings.state_dir)
+    state.make()
+    with locked(state.path / "lock", steps, "with this project"), state.working() as interrupted:
+        if interrupted:
+            state.clear_leftovers()
+            process.end_all(process.find(lambda argv, _: _applies(argv, settings)), grace=3.0)
+        yield
+
+
+def _applies(argv: Sequence[str], settings: Settings) -> bool:
+    """True for a Supabase CLI at work on this project's local stack: it goes on when its promthctl is killed."""
+    local = any(word.startswith("--remote=") and "@127.0.0.1:" in word for word in argv)
+    return Path(argv[0]).name == "supabase" and local and str(settings.project_dir) in argv

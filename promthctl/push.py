@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from promthctl import database, project, toolchain
 from promthctl.errors import RefusedError
+from promthctl.locks import alone
 from promthctl.migration_set import Migration, SyncPlan
 from promthctl.migration_set.folder import free_version, quote
 from promthctl.settings import Settings
@@ -64,8 +66,9 @@ def preview(settings: Settings, target: Target) -> PushResult:
 
 def push(settings: Settings, target: Target, made: PushPlan, steps: Steps) -> PushResult:
     """Carry out a plan."""
-    project.sync(settings, made.applied)
-    return apply(settings, target, made.applied, steps)
+    with _undisturbed(settings, target, steps):
+        project.sync(settings, made.applied)
+        return apply(settings, target, made.applied, steps)
 
 
 def apply(settings: Settings, target: Target, applied: Collection[str], steps: Steps) -> PushResult:
@@ -81,9 +84,10 @@ def apply(settings: Settings, target: Target, applied: Collection[str], steps: S
 
 def reset(settings: Settings, target: Target, steps: Steps) -> ResetResult:
     """Drop what the migrations made in the target, all its rows with it, and replay them."""
-    project.sync(settings, ())  # everything is replayed, so an edited file may take its place
-    files = project.expected(settings)
-    _cli(settings, steps).reset(target, files, steps)
+    with _undisturbed(settings, target, steps):
+        project.sync(settings, ())  # everything is replayed, so an edited file may take its place
+        files = project.expected(settings)
+        _cli(settings, steps).reset(target, files, steps)
     return ResetResult(target.label, tuple(file.filename for file in files))
 
 
@@ -131,3 +135,8 @@ def _pending(target: Target, files: Sequence[Migration], applied: Collection[str
 
 def _cli(settings: Settings, steps: Steps) -> SupabaseCli:
     return SupabaseCli(toolchain.ensure(settings, steps).supabase, settings)
+
+
+def _undisturbed(settings: Settings, target: Target, steps: Steps) -> AbstractContextManager[None]:
+    """The local stack's lock: `local up` and `down` must not come in between."""
+    return alone(settings, steps) if target.local else nullcontext()

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from promthctl import redact
 from tests.promthctl_runner import Project
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test made secret is not masked in the next."""
+    monkeypatch.setattr(redact, "_known", set())
 
 
 @pytest.fixture

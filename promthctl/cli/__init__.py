@@ -6,6 +6,7 @@ quick.
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,9 @@ from promthctl import __version__
 from promthctl.cli.common import Invocation, LazyGroup, hoist_global_options
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.output import Output
+
+
+_INTERRUPTED = 130
 
 
 class Commands(LazyGroup):
@@ -65,17 +69,20 @@ def root(
 
 def main() -> None:
     """The console script. Ends the process with the exit code of errors.py; no exception leaves it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to end as tidily as on Ctrl-C
     arguments = hoist_global_options(sys.argv[1:])
     output = Output(as_json="--json" in arguments, verbose="-v" in arguments or "--verbose" in arguments)
     try:
         code = app(arguments, prog_name="promthctl", standalone_mode=False)
         sys.stdout.flush()
+        if code == _INTERRUPTED:  # Typer has made an exit of the exception
+            raise KeyboardInterrupt
     except PromthctlError as error:
         output.error(error)
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         output.note("Interrupted. Nothing is lost: run the same command again.")
-        code = 130
+        code = _INTERRUPTED
     except BrokenPipeError:  # `promthctl … | head`: not an error
         sys.stderr.close()
         code = 0

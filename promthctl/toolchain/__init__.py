@@ -17,6 +17,8 @@ import platform
 import shutil
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -97,7 +99,7 @@ def postgres(tools: Toolchain, major: int, settings: Settings, user: RunAs | Non
 
 def _prepare(native: Path, folder: Path, steps: Steps) -> None:
     if not installation.is_prepared(native):
-        with locked(folder / "prepare.lock", steps, "preparing PostgreSQL"):
+        with _writable(folder), locked(folder / "prepare.lock", steps, "preparing PostgreSQL"):
             installation.prepare(native)
 
 
@@ -117,15 +119,22 @@ def _at(root: Path, settings: Settings) -> Toolchain:
 
 def _install(root: Path, settings: Settings, steps: Steps) -> None:
     _platform()
-    try:
+    with _writable(root.parent):
         root.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with locked(root.parent / "install.lock", steps, "installing the tools"):
             if not (root / ".complete").exists():
                 _install_locked(root, settings, steps)
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """What the disk refuses becomes a PrerequisiteError."""
+    try:
+        yield
     except OSError as error:
         raise PrerequisiteError(
             "The tools could not be installed",
-            f"{error.strerror or error}: {error.filename or root.parent}",
+            f"{error.strerror or error}: {error.filename or folder}",
             "free some space or choose another cache directory: export PROMTHCTL_CACHE_DIR=/path/you/can/write",
         ) from None
 

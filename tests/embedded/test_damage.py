@@ -51,13 +51,13 @@ def test_up_heals_a_damaged_state_file_while_the_stack_runs(running: Project, na
         assert running.pids() == before
 
 
-@pytest.mark.parametrize("name", ["stack.json", "processes.json"])
-def test_up_heals_a_damaged_state_file_while_the_stack_is_down(running: Project, name: str) -> None:
+def test_up_heals_damaged_state_files_while_the_stack_is_down(running: Project) -> None:
     for how in DAMAGES:
         running.up()
         user = commit_row(running)
         assert_stops(running)
-        damage(running, name, how)
+        for name in ("stack.json", "processes.json"):
+            damage(running, name, how)
         running.up()
         assert_works(running, user)
 
