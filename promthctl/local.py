@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from promthctl import database, dotenv_file, process, project, push, targets
+from promthctl import database, dotenv_file, project, push, targets
 from promthctl.engines import Access, Engine, Service
 from promthctl.errors import PromthctlError
 from promthctl.locks import alone
 from promthctl.migration_set import Migration, SyncPlan
 from promthctl.push import PushResult, ResetResult
 from promthctl.settings import Settings
-from promthctl.state import StateDir
 from promthctl.steps import Steps
 from promthctl.targets import Target
 

@@ -18,7 +18,6 @@ from promthctl.cli.common import Invocation, LazyGroup, hoist_global_options
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.output import Output
 
-
 _INTERRUPTED = 130
 
 
