@@ -99,12 +99,12 @@ def check_reset(settings: Settings, target: Target) -> None:
 
 
 def check_name(target: Target, typed: str) -> None:
-    """The guard of a reset: the database's name must have been typed."""
-    if typed.strip() != target.database:
+    """The guard of a reset: the target's name must have been typed."""
+    if typed.strip() != target.name:
         raise RefusedError(
             f"The reset of {target.label} was refused",
-            f"the name typed is not {target.database!r}" if typed.strip() else "its name was not typed",
-            "nothing was changed; run it again and type the database's name",
+            f"the name typed is not {target.name!r}" if typed.strip() else "its name was not typed",
+            f"nothing was changed; run it again and type the {target.kind_of_name}",
         )
 
 

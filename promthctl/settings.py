@@ -46,6 +46,7 @@ class Settings:
     db_port: int | None = None
     postgres: int = 17
     cache_dir: Path | None = None
+    public: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def database_password(self) -> str | None:
@@ -96,7 +97,7 @@ def load(project_dir: Path) -> Settings:
         if _SECRET_NAMES.match(name):
             remember(_password(value) if name.endswith("_URL") else value)
     tool = _table(_toml(root / "pyproject.toml"), "tool", "promthctl", where="pyproject.toml")
-    known = {"migrations", "postgres"}
+    known = {"migrations", "postgres", "public"}
     if unknown := sorted(set(tool) - known):
         raise UsageError(
             f"pyproject.toml has an unknown setting: {unknown[0]}",
@@ -113,6 +114,7 @@ def load(project_dir: Path) -> Settings:
         api_port=_port(config, "api"),
         db_port=_port(config, "db"),
         postgres=_major(tool.get("postgres", 17)),
+        public=_conditions(_table(tool, "public", where="pyproject.toml")),
         cache_dir=Path(cache).expanduser().absolute() if cache else None,
     )
 
@@ -164,6 +166,17 @@ def _folder(root: Path, value: Any) -> Path:
             '[tool.promthctl] migrations = "database/migrations"',
         )
     return root / Path(value).expanduser()
+
+
+def _conditions(table: Mapping[str, Any]) -> dict[str, str]:
+    for name, condition in table.items():
+        if not isinstance(condition, str) or not condition.strip():
+            raise UsageError(
+                f"pyproject.toml has a wrong setting: public.{name}",
+                "it is an SQL condition on the rows that everyone may read, as text",
+                'public = { prompts = "is_public" }, or "true" for all rows of a table',
+            )
+    return dict(table)
 
 
 def _major(value: Any) -> int:

@@ -63,6 +63,14 @@ class SupabaseCli:
         if answer.code != 0:
             raise self._failure(target, answer, migrations, "The reset")
 
+    def advisors(self, target: Target) -> tuple[str, ...]:
+        """`supabase db advisors`: what it warns of, one line each. Raises PromthctlError where it cannot run."""
+        answer = self._run(target, ["db", "advisors", "--level", "warn"], lambda _: None)
+        found = _body(answer).get("results")
+        if not isinstance(found, list):
+            raise self._failure(target, answer, (), "The advisors' reading")
+        return tuple(redact(f"{one.get('title', one.get('name'))}: {one.get('detail', '')}") for one in found)
+
     def _run(self, target: Target, words: Sequence[str], update: Any) -> process.Completed:
         def relay(line: str) -> None:
             if match := _APPLYING.match(line):

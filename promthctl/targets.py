@@ -16,18 +16,24 @@ class Target:
     """A database.
 
     label: how it is shown, without secrets. url: a PostgreSQL URL without its password. password: None when the
-    URL has none. local: the project's own local stack, which may be changed without asking.
+    URL has none. local: the project's own local stack, which may be changed without asking. project: the name of the
+    hosted project it belongs to, if it was reached by its reference.
     """
 
     label: str
     url: str
     password: str | None = field(default=None, repr=False)
     local: bool = False
+    project: str | None = None
 
     @property
-    def database(self) -> str:
-        """The database's name, which a reset asks to be typed."""
-        return unquote(urlsplit(self.url).path.lstrip("/")) or "postgres"
+    def name(self) -> str:
+        """What a reset asks to be typed: the project's name, else the database's."""
+        return self.project or unquote(urlsplit(self.url).path.lstrip("/")) or "postgres"
+
+    @property
+    def kind_of_name(self) -> str:
+        return "project's name" if self.project else "database's name"
 
     def environment(self) -> dict[str, str]:
         """What libpq and the Supabase CLI read the password from."""

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from promthctl.migration_set import MigrationRow, SyncPlan
     from promthctl.push import PushResult, ResetResult
     from promthctl.seed import VanchinResult
+    from promthctl.verify.checks import VerifyResult
+    from promthctl.verify.isolation import IsolationReport
 
+_OK, _BAD = "[green]✔[/green]", "[red]✘[/red]"
+_ROLES = ("anon", "owner", "other", "service_role")
 _YES, _NO, _UNKNOWN = "[green]yes[/green]", "no", "[dim]?[/dim]"
 
 
@@ -37,6 +41,7 @@ def up(result: UpResult) -> Iterator[RenderableType]:
     yield "Next:"
     yield "  promthctl local env --write .env    the URL and the keys for your app"
     yield "  promthctl seed vanchin              store the VanchinAI keys"
+    yield "  promthctl verify                    prove the schema, and that rows stay their owner's"
     yield "  promthctl local down                stop; the data stays"
 
 
@@ -115,6 +120,49 @@ def migrations(rows: Sequence[MigrationRow]) -> Iterator[RenderableType]:
     yield table
     if any(row.applied is None for row in rows):
         yield "[dim]Applied is unknown: the local stack is not running (promthctl local up)[/dim]"
+
+
+def verify(result: VerifyResult) -> Iterator[RenderableType]:
+    count = _count(result.migrations, "migration")
+    if not result.differences:
+        yield f"{_OK} The schema is what {count} make"
+    for one in result.differences:
+        yield f"{_BAD} {one.state} {one.kind}: {escape(one.name)}"
+        yield from (f"      [dim]mend:[/dim] {escape(line)}" for line in one.mend.splitlines())
+    if result.isolation is not None:
+        yield from _isolation(result.isolation)
+    for life in result.lifecycles:
+        yield f"{_OK if life.ok else _BAD} {escape(life.name)}: {escape(life.detail)}"
+    for finding in result.advice:
+        yield f"{'[dim]·[/dim]' if finding.level == 'info' else _BAD} {finding.level}: {escape(finding.text)}"
+        yield from (f"      [dim]mend:[/dim] {escape(line)}" for line in finding.mend.splitlines())
+    if result.advisors is not None:
+        yield from (f"{_BAD} advisors: {escape(line)}" for line in result.advisors)
+        if not result.advisors:
+            yield f"{_OK} The Supabase CLI's advisors find nothing"
+    elif result.isolation is not None:
+        yield f"[dim]· The Supabase CLI's advisors could not run: {escape(result.unasked)}[/dim]"
+    yield "[bold green]Verified[/bold green]" if result.ok else "[bold red]Not verified[/bold red]"
+
+
+def _isolation(report: IsolationReport) -> Iterator[RenderableType]:
+    """Tables by roles, each with the verbs that reached rows."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "Table", *_ROLES):
+        table.add_column(name, overflow="fold")
+    for proof in report.tables:
+        cells = []
+        for role in _ROLES:
+            reached = [a.verb for a in proof.attempts if a.role == role and a.outcome == "reached"]
+            wrong = any(not a.ok for a in proof.attempts if a.role == role)
+            text = " ".join(dict.fromkeys(reached)) or "-"
+            cells.append(f"[red]{text}[/red]" if wrong else text)
+        table.add_row(_OK if proof.state == "proven" else _BAD, escape(proof.table), *cells)
+    yield table
+    for proof in report.tables:
+        if proof.reason:
+            yield f"  {escape(proof.table)}: {proof.state}: {escape(proof.reason)}"
+    yield from (f"  [dim]{escape(caveat)}[/dim]" for caveat in report.caveats)
 
 
 def vanchin(result: VanchinResult) -> Iterator[RenderableType]:

@@ -34,6 +34,14 @@ DatabaseUrl = Annotated[
         help="Any PostgreSQL database: postgresql://USER@HOST:PORT/DATABASE, its password in PGPASSWORD.",
     ),
 ]
+ProjectRef = Annotated[
+    str | None,
+    typer.Option(
+        "--project-ref",
+        metavar="REF",
+        help="A hosted Supabase project; SUPABASE_ACCESS_TOKEN and SUPABASE_DB_PASSWORD give access.",
+    ),
+]
 Local = Annotated[bool, typer.Option("--local", help="The local stack; this is the default.")]
 
 
@@ -60,6 +68,14 @@ class Invocation:
         if self.ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
             raise RefusedError(refused, "you did not say yes", "nothing was changed")
 
+    def ask_password(self, question: str) -> str | None:
+        """A password typed unseen; None where nobody can type it."""
+        if not sys.stdin.isatty():
+            return None
+        import getpass
+
+        return getpass.getpass(question, stream=sys.stderr)
+
     def ask(self, question: str) -> str:
         """A line typed by the user; the question goes to standard error, so that output stays clean."""
         sys.stderr.write(question)
@@ -67,19 +83,32 @@ class Invocation:
         return sys.stdin.readline()
 
 
-def target(run: Invocation, local: bool, db_url: str | None) -> Target:
+def target(run: Invocation, local: bool, project_ref: str | None, db_url: str | None) -> Target:
     """The target the options name; it is printed before anything happens to it."""
-    from promthctl import targets
     from promthctl.engines import pick
     from promthctl.local import running, target_of
 
-    if local and db_url is not None:
-        raise UsageError("There are two targets", "--local and --db-url exclude each other", "give one of them")
-    if db_url is not None:
-        chosen = targets.from_url(db_url, run.settings.database_password)
-    else:
+    chosen = remote(run, local, project_ref, db_url)
+    if chosen is None:
         engine, _ = pick("auto", run.settings)
         chosen = target_of(running(engine))
+        run.output.note(f"Target: {chosen.label}")
+    return chosen
+
+
+def remote(run: Invocation, local: bool, project_ref: str | None, db_url: str | None) -> Target | None:
+    """The target the options name if it is not the local stack; it is printed."""
+    from promthctl import hosted, targets
+
+    if local + (project_ref is not None) + (db_url is not None) > 1:
+        why = "--local, --project-ref and --db-url exclude each other"
+        raise UsageError("There is more than one target", why, "give one of them")
+    if db_url is not None:
+        chosen = targets.from_url(db_url, run.settings.database_password)
+    elif project_ref is not None:
+        chosen = hosted.target(hosted.find(project_ref, run.settings), run.settings, run.ask_password)
+    else:
+        return None
     run.output.note(f"Target: {chosen.label}")
     return chosen
 

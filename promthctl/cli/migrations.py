@@ -6,23 +6,24 @@ from typing import Annotated
 
 import typer
 
-from promthctl import engines, migration_set, project, targets, views
-from promthctl.cli.common import DatabaseUrl, Invocation, Local
+from promthctl import engines, migration_set, project, views
+from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, remote
+from promthctl.targets import Target
 
 app = typer.Typer(no_args_is_help=True, help="The folder of SQL migrations.")
 
 
 @app.command("list")
-def list_(context: typer.Context, local: Local = True, db_url: DatabaseUrl = None) -> None:
+def list_(
+    context: typer.Context, local: Local = False, project_ref: ProjectRef = None, db_url: DatabaseUrl = None
+) -> None:
     """Show each version: in source, in supabase/migrations, applied to the target, edited since it was applied."""
     from promthctl import database
     from promthctl.local import target_of
 
     run: Invocation = context.obj
     history = None
-    if db_url is not None:
-        target = targets.from_url(db_url, run.settings.database_password)
-        run.output.note(f"Target: {target.label}")
+    if (target := remote(run, local, project_ref, db_url)) is not None:
         history = database.history(target)
     else:
         engine, _ = engines.pick("auto", run.settings)
@@ -41,12 +42,13 @@ def sync(
     context: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit code 1 when something would.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite also what is applied already.")] = False,
-    local: Local = True,
+    local: Local = False,
+    project_ref: ProjectRef = None,
     db_url: DatabaseUrl = None,
 ) -> None:
     """Copy the migrations from their source into supabase/migrations, byte for byte."""
     run: Invocation = context.obj
-    applied = _applied(run, db_url)
+    applied = _applied(run, remote(run, local, project_ref, db_url))
     if check:
         plan = project.plan(run.settings, applied, force)
         run.output.show(plan, views.sync)
@@ -56,13 +58,11 @@ def sync(
     run.output.show(project.sync(run.settings, applied, force), views.sync)
 
 
-def _applied(run: Invocation, db_url: str | None) -> tuple[str, ...]:
-    """The versions that must not change under the target's feet."""
+def _applied(run: Invocation, target: Target | None) -> tuple[str, ...]:
+    """The versions that must not change under the target's feet; target: None for the local stack."""
     from promthctl import database
 
-    if db_url is not None:
-        target = targets.from_url(db_url, run.settings.database_password)
-        run.output.note(f"Target: {target.label}")
+    if target is not None:
         return tuple(database.history(target))
     engine, _ = engines.pick("auto", run.settings)
     if engine.access() is None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from promthctl import push, views
-from promthctl.cli.common import DatabaseUrl, Invocation, Local, target
+from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, target
 
 app = typer.Typer()
 
@@ -16,12 +16,13 @@ app = typer.Typer()
 def command(
     context: typer.Context,
     local: Local = False,
+    project_ref: ProjectRef = None,
     db_url: DatabaseUrl = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is pending; change nothing.")] = False,
 ) -> None:
     """Sync the migrations and apply those that the target lacks, through the Supabase CLI."""
     run: Invocation = context.obj
-    chosen = target(run, local, db_url)
+    chosen = target(run, local, project_ref, db_url)
     if dry_run:
         run.output.show(push.preview(run.settings, chosen), views.push)
         return

@@ -5,21 +5,23 @@ from __future__ import annotations
 import typer
 
 from promthctl import push, views
-from promthctl.cli.common import DatabaseUrl, Invocation, Local, target
+from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, target
 
 app = typer.Typer()
 
 
 @app.command("reset")
-def command(context: typer.Context, local: Local = False, db_url: DatabaseUrl = None) -> None:
+def command(
+    context: typer.Context, local: Local = False, project_ref: ProjectRef = None, db_url: DatabaseUrl = None
+) -> None:
     """Drop everything the migrations made in the target, with all its rows, and replay them.
 
-    Asks for the database's name to be typed, except on the local stack; --yes does not answer that.
+    Asks for the project's or the database's name to be typed, except on the local stack; --yes does not answer that.
     """
     run: Invocation = context.obj
-    chosen = target(run, local, db_url)
+    chosen = target(run, local, project_ref, db_url)
     if not chosen.local:
         push.check_reset(run.settings, chosen)  # before the question, not after it
         run.output.note(f"All tables and rows of {chosen.label} will be lost.")
-        push.check_name(chosen, run.ask(f"Type the database's name ({chosen.database}) to reset it: "))
+        push.check_name(chosen, run.ask(f"Type the {chosen.kind_of_name} ({chosen.name}) to reset it: "))
     run.output.show(push.reset(run.settings, chosen, run.output), views.reset)

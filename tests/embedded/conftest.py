@@ -6,6 +6,7 @@ import itertools
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -128,13 +129,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, tools: Toolchain) -> Iterat
 _numbers = itertools.count()
 
 
-@pytest.fixture
-def database_url(server: Server) -> Iterator[str]:
+@contextmanager
+def fresh_database(server: Server) -> Iterator[str]:
     """A fresh, empty Supabase-shaped database; the URL's role is `postgres`, no superuser, as on hosted."""
     name = f"test_{next(_numbers)}"
     admin = server.url("template1", "supabase_admin")
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"create database {name} template postgres")
+        connection.execute(f"create database {name} template postgres".encode())
     try:
         bootstrap = files("promthctl.engines.embedded") / "bootstrap" / "15_database.sql"
         with psycopg.connect(server.url(name, "supabase_admin"), autocommit=True) as connection:
@@ -142,4 +143,11 @@ def database_url(server: Server) -> Iterator[str]:
         yield server.url(name)
     finally:
         with psycopg.connect(admin, autocommit=True) as connection:
-            connection.execute(f"drop database {name} with (force)")
+            connection.execute(f"drop database {name} with (force)".encode())
+
+
+@pytest.fixture
+def database_url(server: Server) -> Iterator[str]:
+    """See fresh_database."""
+    with fresh_database(server) as url:
+        yield url

@@ -58,7 +58,7 @@ URLS = {
 @pytest.mark.parametrize("url", URLS)
 def test_a_url_is_taken_apart(url: str) -> None:
     target = from_url(url)
-    assert (target.url, target.password, target.database, target.label) == URLS[url]
+    assert (target.url, target.password, target.name, target.label) == URLS[url]
     assert target.environment() == ({"PGPASSWORD": target.password} if target.password else {})
     assert not target.local
     if target.password:

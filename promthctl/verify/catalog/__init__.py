@@ -1,0 +1,17 @@
+"""The catalog of a database: read (`snapshot`), and compared with another one (`compare`).
+
+model.py       Catalog and Difference; the kinds there are
+queries.py     the SQL that reads them, and what belongs to Supabase itself and is left out
+reading.py     snapshot()
+canonical.py   one spelling for what Postgres, its versions and people spell differently
+comparing.py   compare(): missing, extra, different
+making.py      the SQL that makes an object
+mending.py     the SQL that takes a difference away
+"""
+
+from promthctl.verify.catalog.comparing import compare
+from promthctl.verify.catalog.model import KINDS, Catalog, Difference
+from promthctl.verify.catalog.queries import FINGERPRINT
+from promthctl.verify.catalog.reading import snapshot
+
+__all__ = ["FINGERPRINT", "KINDS", "Catalog", "Difference", "compare", "snapshot"]

@@ -1,0 +1,104 @@
+"""`promthctl verify`: is the schema what the migrations make, and is everybody's data their own?
+
+The Supabase CLI's advisors need a second to start, so they run beside our own checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from promthctl import database, project, toolchain
+from promthctl.errors import PromthctlError
+from promthctl.settings import Settings
+from promthctl.steps import Silent, Steps
+from promthctl.supabase_cli import SupabaseCli
+from promthctl.targets import Target
+from promthctl.verify import lifecycle, shadow
+from promthctl.verify.advice import Finding, advise
+from promthctl.verify.catalog import Catalog, Difference, compare, snapshot
+from promthctl.verify.isolation import IsolationReport, caveats, prove
+from promthctl.verify.lifecycle import LifecycleResult
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What was found. With `only`, the isolation and what follows were not looked at: None and empty.
+
+    ok: nothing was found, advice of level info aside, and everything was proven. migrations: how many the schema was
+    compared with. advisors: what the Supabase CLI's advisors found, one line
+    each; None where they could not run, as `unasked` says why.
+    """
+
+    target: str
+    ok: bool
+    migrations: int
+    differences: tuple[Difference, ...]
+    isolation: IsolationReport | None = None
+    lifecycles: tuple[LifecycleResult, ...] = ()
+    advice: tuple[Finding, ...] = ()
+    advisors: tuple[str, ...] | None = None
+    unasked: str = ""
+    catalog: Catalog | None = field(default=None, repr=False)
+
+
+def side_effects(target: Target) -> tuple[str, ...]:
+    """What trying rows on the target would set off that no rollback undoes. Raises TargetError."""
+    with database.connect(target) as connection:
+        return caveats(connection)
+
+
+def verify(settings: Settings, target: Target, only: Collection[str] | None, steps: Steps) -> VerifyResult:
+    """Run the checks; the target is left as it was.
+
+    only: kinds of objects to compare, e.g. tables, rls, indexes; None for every check there is.
+    Raises TargetError when the target cannot be reached, and what the shadow raises for migrations that fail.
+    """
+    import psycopg
+
+    try:
+        return _verify(settings, target, only, steps)
+    except psycopg.Error as error:
+        raise database.unreachable(target, str(error)) from None
+
+
+def _verify(settings: Settings, target: Target, only: Collection[str] | None, steps: Steps) -> VerifyResult:
+    migrations = project.expected(settings, project.plan(settings, (), force=True))
+    with database.connect(target) as connection, ThreadPoolExecutor(1) as beside:
+        advisors = beside.submit(_advisors, settings, target, Silent()) if only is None else None
+        expected = shadow.expected(settings, migrations, steps, connection.info.server_version // 10000)
+        with steps.step("Comparing the schema"):
+            actual = snapshot(connection)
+            differences = compare(expected, actual, only)
+        if advisors is None:
+            return VerifyResult(target.label, not differences, len(migrations), differences, catalog=actual)
+        with steps.step("Trying to reach another's rows"):
+            isolation = prove(connection, settings.public)
+            lifecycles = lifecycle.check(connection)
+            advice = advise(connection)
+        lines, unasked = advisors.result()
+    return VerifyResult(
+        target=target.label,
+        ok=(
+            not (differences or lines or any(one.level != "info" for one in advice))
+            and isolation.ok
+            and all(one.ok for one in lifecycles)
+        ),
+        migrations=len(migrations),
+        differences=differences,
+        isolation=isolation,
+        lifecycles=lifecycles,
+        advice=advice,
+        advisors=lines,
+        unasked=unasked,
+        catalog=actual,
+    )
+
+
+def _advisors(settings: Settings, target: Target, steps: Steps) -> tuple[tuple[str, ...] | None, str]:
+    """The CLI's findings; or None, and why it could not be asked."""
+    try:
+        return SupabaseCli(toolchain.ensure(settings, steps).supabase, settings).advisors(target), ""
+    except PromthctlError as error:
+        return None, error.why.splitlines()[0]

@@ -1,0 +1,146 @@
+"""One transaction to try things in: savepoints, the role and claims of whoever tries, and what became of it.
+
+Every attempt is one round trip: it goes back to a savepoint, takes a role and runs a statement, all in one message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# Each name is used again inside itself; PostgreSQL then means the newest.
+_STAGE = sql.Identifier("promthctl_stage")
+_ATTEMPT = sql.Identifier("promthctl_attempt")
+_STEP = sql.Identifier("promthctl_step")
+_CLAIMS = ("request.jwt.claim", "request.jwt.claims", "request.jwt.claim.sub", "request.jwt.claim.role",
+           "request.jwt.claim.email")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who tries. role: the database role; user: the id of the signed-in user, None for nobody."""
+
+    name: str
+    role: str
+    user: str | None = None
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """The claims of an access token as Supabase Auth makes them: https://supabase.com/docs/guides/auth/jwt-fields"""
+        if self.user is None:
+            return {"iss": "supabase", "role": self.role}
+        return {
+            "aud": "authenticated",
+            "role": self.role,
+            "sub": self.user,
+            "email": email(self.user),
+            "aal": "aal2",
+            "is_anonymous": False,
+            "app_metadata": {"provider": "email", "providers": ["email"]},
+            "user_metadata": {},
+        }
+
+
+@dataclass(frozen=True)
+class Result:
+    """rows: how many rows the statement reached; error: what it raised instead."""
+
+    rows: int
+    error: psycopg.Error | None = None
+
+
+def email(user: str) -> str:
+    """The address of a made user; the domain is reserved (RFC 2606) and receives nothing."""
+    return f"{user}@example.com"
+
+
+class Sandbox:
+    """A transaction that `opened` ends by rolling back, whatever happens in it."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self.connection = connection
+
+    @classmethod
+    @contextmanager
+    def opened(cls, connection: Connection[Any], statement_ms: int, lock_ms: int) -> Iterator[Sandbox]:
+        """A sandbox in a transaction of its own, or in a savepoint of the caller's. Raises psycopg.Error."""
+        with connection.transaction(force_rollback=True):
+            connection.execute(
+                "select set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
+                " set_config('idle_in_transaction_session_timeout', '60s', true),"
+                " set_config('row_security', 'on', true),"
+                " set_config('client_min_messages', 'error', true)",
+                (f"{statement_ms}ms", f"{lock_ms}ms"),
+            )
+            yield cls(connection)
+
+    def run(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
+        """The rows of a statement of the connection's own role. What it does stays, for the time being.
+
+        Raises psycopg.Error, after which the transaction is as it was before.
+        """
+        try:
+            return self._send(
+                sql.SQL("savepoint {0}; {1}; release savepoint {0}").format(_STEP, statement)
+            )[1][1]  # fmt: skip
+        except psycopg.Error:
+            self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STEP))
+            raise
+
+    @contextmanager
+    def stage(self) -> Iterator[None]:
+        """Whatever happens inside is undone at its end; attempts inside start from how it is at the last `set`."""
+        self.connection.execute(sql.SQL("savepoint {}").format(_STAGE))
+        try:
+            yield
+        finally:
+            self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STAGE))
+
+    def set(self) -> None:
+        """Attempts start from here."""
+        self.connection.execute(sql.SQL("savepoint {}").format(_ATTEMPT))
+
+    def undo(self) -> None:
+        """Undo the last attempt."""
+        self.connection.execute(sql.SQL("rollback to savepoint {}").format(_ATTEMPT))
+
+    def attempt(self, actor: Actor, statement: sql.Composable, before: Sequence[sql.Composable] = ()) -> Result:
+        """Try a statement as `actor`, `before` it as the connection's own role. The last attempt is undone first."""
+        parts = [sql.SQL("rollback to savepoint {}").format(_ATTEMPT), *before, _become(actor), statement]
+        try:
+            results = self._send(sql.SQL("; ").join(parts))
+        except psycopg.Error as error:
+            if self.connection.broken:
+                raise
+            return Result(0, error)
+        return Result(results[len(parts) - 1][0])
+
+    def after(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
+        """Look at what the last attempt, a successful one, has left, as the connection's own role."""
+        return self._send(sql.SQL("select set_config('role', 'none', true); {}").format(statement))[1][1]
+
+    def _send(self, statement: sql.Composable) -> list[tuple[int, list[tuple[Any, ...]]]]:
+        """The number of rows and the rows of each statement in one message."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement.as_bytes(self.connection))
+            results = []
+            while True:
+                results.append((cursor.rowcount, cursor.fetchall() if cursor.description else []))
+                if not cursor.nextset():
+                    return results
+
+
+def _become(actor: Actor) -> sql.Composed:
+    values = ("", json.dumps(actor.claims), actor.user or "", actor.role, email(actor.user) if actor.user else "")
+    settings = [*zip(_CLAIMS, values, strict=True), ("role", actor.role)]
+    calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings)
+    return sql.SQL("select {}").format(sql.SQL(", ").join(calls))

@@ -1,0 +1,159 @@
+"""promthctl verify as a person runs it: exit codes, output, the report; nothing is left on the target."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.embedded.conftest import Stack
+from tests.promthctl_runner import Project
+
+BREAK = "alter table public.prompts disable row level security"
+MEND = "alter table public.prompts enable row level security"
+
+
+@pytest.fixture
+def database(stack: Stack) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(stack.db_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def broken(database: psycopg.Connection) -> Iterator[None]:
+    database.execute(BREAK)
+    try:
+        yield
+    finally:
+        database.execute(MEND)
+
+
+def test_the_migrated_stack_is_verified(stack: Stack) -> None:
+    done = stack.project.run("verify")
+    assert done.stdout.rstrip().endswith("Verified")
+    assert "Target: the local stack" in done.stderr
+    result = stack.project.json("verify")
+    assert result["ok"] is True
+    assert result["differences"] == []
+    assert {table["state"] for table in result["isolation"]["tables"]} == {"proven"}
+    assert len(result["isolation"]["tables"]) == 10
+    assert {life["state"] for life in result["lifecycles"]} == {"passed"}
+    assert result["advisors"] == []
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_finding_is_told_with_its_mend_and_exit_code_1(stack: Stack) -> None:
+    told = stack.project.run("verify", code=1).stdout
+    assert "Not verified" in told
+    assert "alter table public.prompts enable row level security" in told
+    result = stack.project.json("verify", code=1)
+    assert [(one["kind"], one["name"]) for one in result["differences"]] == [("rls", "public.prompts")]
+    states = {table["table"]: table["state"] for table in result["isolation"]["tables"]}
+    assert states["prompts"] == "failed"
+    assert result["advisors"], "the CLI's advisors see it too"
+
+
+@pytest.mark.usefixtures("broken")
+def test_only_compares_what_was_asked_for(stack: Stack) -> None:
+    assert stack.project.json("verify", "--only", "indexes")["ok"] is True
+    assert stack.project.json("verify", "--only", "tables,rls,indexes", code=1)["isolation"] is None
+    assert "nonsense" in stack.project.run("verify", "--only", "nonsense", code=2).stderr
+
+
+def test_any_database_can_be_verified(project: Project, database_url: str) -> None:
+    project.run("push", "--db-url", database_url, "--yes")
+    assert project.json("verify", "--db-url", database_url)["ok"] is True
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("drop index public.messages_session_id_created_at_idx")
+    names = [one["name"] for one in project.json("verify", "--db-url", database_url, code=1)["differences"]]
+    assert names == ["public.messages_session_id_created_at_idx"]
+
+
+def test_an_empty_database_lacks_everything(project: Project, database_url: str) -> None:
+    result = project.json("verify", "--db-url", database_url, code=1)
+    missing = {one["name"] for one in result["differences"] if (one["kind"], one["state"]) == ("tables", "missing")}
+    assert len(missing) == 10
+
+
+def test_what_is_public_on_purpose_is_declared(project: Project, database_url: str) -> None:
+    (project.path / "sql").mkdir()
+    (project.path / "sql" / "001_news.sql").write_text(
+        "create table public.news (id uuid primary key default gen_random_uuid(), text text not null);\n"
+        "alter table public.news enable row level security;\n"
+        "create policy everyone on public.news for select to authenticated using (true);\n"
+        "revoke all on public.news from anon;\n"
+    )
+    settings = project.path / "pyproject.toml"
+    settings.write_text('[tool.promthctl]\nmigrations = "sql"\n')
+    project.run("push", "--db-url", database_url, "--yes")
+    project.run("verify", "--db-url", database_url, code=1)
+    settings.write_text('[tool.promthctl]\nmigrations = "sql"\npublic = { news = "true" }\n')
+    tables = project.json("verify", "--db-url", database_url, code=None)["isolation"]["tables"]
+    assert [(table["table"], table["state"]) for table in tables] == [("news", "proven")]
+
+
+def test_an_unreachable_target_is_exit_code_4(project: Project) -> None:
+    project.run("verify", "--db-url", "postgresql://postgres@127.0.0.1:1/postgres", code=4)
+
+
+class _Page(HTMLParser):
+    """Collects what would load something, and the text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = {name for name, _ in attrs}
+        if tag in {"script", "link", "img", "iframe"} or names & {"src", "href"}:
+            self.loads.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.usefixtures("broken")
+def test_the_report_is_one_page_without_network_or_secrets(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    stack.project.run("verify", "--report", str(file), code=1)
+    html = file.read_text(encoding="utf-8")
+    page = _Page()
+    page.feed(html)
+    assert page.loads == []
+    assert not re.search(r"url\(|@import", html)
+    assert "Not verified" in page.text
+    assert "prompts" in page.text
+    assert "<svg" in html
+    assert file.stat().st_mode & 0o077 == 0
+    for secret in (stack.service_role_key, stack.anon_key, stack.db_url):
+        assert secret not in html
+
+
+def checksums(connection: psycopg.Connection) -> dict[str, object]:
+    """A hash of every row of every table, and every sequence's place."""
+    tables = connection.execute(
+        "select format('%I.%I', schemaname, tablename) from pg_tables"
+        " where schemaname in ('public', 'auth', 'storage', 'supabase_migrations')"
+    ).fetchall()
+    sums: dict[str, object] = {}
+    for (table,) in tables:
+        query = f"select md5(coalesce(string_agg(t::text, ',' order by t::text), '')) from {table} t"
+        sums[table] = connection.execute(query.encode()).fetchone()
+    sums["sequences"] = connection.execute("select schemaname, sequencename, last_value from pg_sequences").fetchall()
+    return sums
+
+
+def test_nothing_is_left_on_a_filled_database(stack: Stack, database: psycopg.Connection) -> None:
+    database.execute("insert into auth.users (id, email) values (gen_random_uuid(), 'left@example.com')")
+    database.execute(
+        "insert into chat_sessions (user_id, title) select id, 'Kept' from auth.users where email = 'left@example.com'"
+    )
+    before = checksums(database)
+    stack.project.run("verify")
+    assert checksums(database) == before
+    database.execute("delete from auth.users where email = 'left@example.com'")

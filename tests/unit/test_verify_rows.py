@@ -1,0 +1,155 @@
+"""Values made for a column: what checks suggest, what types hold, what patterns match."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promthctl.verify import patterns
+from promthctl.verify.rows import MOST, array, candidates, combinations, fresh_uuid
+from promthctl.verify.tables import Column, Type
+
+TOKEN = "1234567890abcdef1234567890abcdef"
+OTHER = "fedcba0987654321fedcba0987654321"
+
+
+def column(name: str, modifier: int = -1, **kind: object) -> Column:
+    return Column("x", Type(name, modifier=modifier, **kind), name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "fitting"),
+    [
+        ("text", "CHECK ((x = ANY (ARRAY['on'::text, 'it''s off'::text])))", {"on", "it's off"}),
+        ("varchar", "CHECK (((x)::text = ANY ((ARRAY['a'::character varying])::text[])))", {"a"}),
+        ("text", "CHECK ((length(x) >= 70))", {70, 71}),
+        ("text", "CHECK (((char_length(TRIM(BOTH FROM x)) > 3) AND (char_length(x) <= 9)))", {6}),
+        ("int4", "CHECK (((x >= 10) AND (x <= 20)))", {"15", "10", "20"}),
+        ("int4", "CHECK ((x > '-5'::integer))", set()),
+        ("numeric", "CHECK ((x > 0.5))", {"0.5", "1.5"}),
+        ("jsonb", "CHECK (((jsonb_typeof(x) = 'array'::text)))", {"[]"}),
+        ("jsonb", "CHECK ((x ? 'kind'::text))", {'{"kind": "a"}'}),
+        ("jsonb", "CHECK ((x ?& ARRAY['a'::text, 'b'::text]))", {'{"a": "a", "b": "a"}'}),
+        ("text", "CHECK ((x ~~ 'PR-%'::text))", {"PR-"}),
+        ("bytea", "CHECK ((octet_length(x) = 4))", {"\\xabababab"}),
+    ],
+)  # fmt: skip
+def test_a_check_suggests_values_that_fit(name: str, check: str, fitting: set[object]) -> None:
+    made = candidates(column(name), [check], TOKEN)
+    sizes = {len(value) for value in made}
+    assert all(want in (sizes if isinstance(want, int) else made) for want in fitting), made
+    assert len(made) == len(set(made)) <= MOST
+
+
+def test_a_domain_brings_its_checks() -> None:
+    grade = Type("int4", domain="grade", checks=("CHECK ((VALUE > 500))",))
+    assert "501" in candidates(Column("x", grade, "grade"), [], TOKEN)
+
+
+def test_an_array_is_as_long_as_its_check_says() -> None:
+    tags = Column("x", Type("_text", element=Type("text")), "text[]")
+    assert any(value.count(",") == 1 for value in candidates(tags, ["CHECK ((array_length(x, 1) >= 2))"], TOKEN))
+    assert candidates(tags, [], TOKEN)[0] == "{}"
+
+
+@pytest.mark.parametrize("name", ["text", "int2", "int4", "int8", "uuid", "inet", "bytea", "varchar", "numeric"])
+def test_fresh_values_differ_from_row_to_row(name: str) -> None:
+    first, second = (candidates(column(name), [], token, fresh=True)[0] for token in (TOKEN, OTHER))
+    assert first != second
+
+
+@pytest.mark.parametrize(("name", "limit"), [("int2", 2**15), ("int4", 2**31), ("int8", 2**63)])
+@given(token=st.text("0123456789abcdef", min_size=32, max_size=32))
+def test_fresh_integers_fit_and_are_no_number_a_sequence_gives(name: str, limit: int, token: str) -> None:
+    assert -limit <= int(candidates(column(name), [], token, fresh=True)[0]) < 0
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 30])
+def test_texts_fit_their_column(length: int) -> None:
+    made = candidates(column("varchar", length + 4), [], TOKEN, fresh=True)
+    assert made and all(len(value) <= length for value in made)
+
+
+def test_other_types_have_a_value() -> None:
+    assert candidates(column("mood", labels=("sad", "happy")), [], TOKEN) == ["sad", "happy"]
+    assert candidates(column("vector", 3), [], TOKEN) == ["[1,1,1]"]
+    assert candidates(column("bit", 4), [], TOKEN) == ["1111"]
+    assert candidates(column("pair", kind="c", fields=3), [], TOKEN) == ["(,,)"]
+    assert candidates(column("int4multirange", kind="m"), [], TOKEN) == ["{}"]
+    low, high = map(int, re.findall(r"\d+", candidates(column("int4range", kind="r"), [], TOKEN)[0]))
+    assert low < high
+    assert candidates(column("unheard_of"), [], TOKEN)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^[^@]+@[^@]+\.[^@]+$",
+        r"^[a-z0-9]+(-[a-z0-9]+)*$",
+        r"^#[0-9a-fA-F]{6}$",
+        r"^\+[1-9]\d{7,14}$",
+        r"^(https?|ftp)://[^\s/$.?#].[^\s]*$",
+        r"^[A-Z]{3}$",
+        r"^v?\d+\.\d+\.\d+(-[\w.]+)?$",
+        r"^\d{4}-\d{2}-\d{2}$",
+        r"^(?:a|b){2,3}$",
+        r"^[]x-]+$",
+        r"^sk-.{20,}$",
+        "",
+    ],
+)
+@pytest.mark.parametrize("extra", [0, 3, 8])
+def test_a_sample_matches_its_pattern(pattern: str, extra: int) -> None:
+    assert re.search(pattern, patterns.sample(pattern, TOKEN, extra))
+
+
+def test_a_sample_of_a_posix_class() -> None:
+    assert re.fullmatch(r"[a-zA-Z]{4}[0-9]", patterns.sample("^[[:alpha:]]{4}[[:digit:]]$", TOKEN))
+
+
+def test_samples_differ_where_the_pattern_has_room() -> None:
+    assert patterns.sample("^[a-z]{6}$", TOKEN) != patterns.sample("^[a-z]{6}$", OTHER)
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)b", r"(a)\1", "(a", "[a", "a{x}", "*"])
+def test_a_pattern_that_is_not_known_is_refused(pattern: str) -> None:
+    if pattern == "*":
+        assert patterns.sample(pattern, TOKEN) == "*"
+    else:
+        with pytest.raises(ValueError):
+            patterns.sample(pattern, TOKEN)
+
+
+@given(st.text(max_size=30))
+def test_any_pattern_gives_a_text_or_a_value_error(pattern: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert isinstance(patterns.sample(pattern, TOKEN, 2), str)
+
+
+@given(st.text(max_size=60), st.sampled_from(["text", "int4", "jsonb", "bool", "date", "bytea", "inet"]))
+def test_any_check_gives_values(check: str, name: str) -> None:
+    assert candidates(column(name), [check], TOKEN)
+
+
+@given(st.lists(st.text(max_size=10), max_size=4))
+def test_an_array_text_can_be_read_back(values: list[str]) -> None:
+    inner = re.findall(r'"((?:[^"\\]|\\.)*)"', array(values), re.S)
+    assert [re.sub(r"\\(.)", r"\1", value, flags=re.S) for value in inner] == values
+
+
+def test_like_patterns() -> None:
+    assert patterns.like(r"a_c%\%") == "aac%"
+
+
+def test_combinations_begin_with_the_best_and_end_at_the_limit() -> None:
+    assert list(combinations([["a", "b"], [1, 2]], 3)) == [("a", 1), ("a", 2), ("b", 1)]
+    assert len(list(combinations([range(10)] * 12, 7))) == 7
+    assert list(combinations([[], [1]], 5)) == []
+
+
+def test_uuids_are_made_from_token_and_name() -> None:
+    assert fresh_uuid(TOKEN, "a") == fresh_uuid(TOKEN, "a") != fresh_uuid(TOKEN, "b")
