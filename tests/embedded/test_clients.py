@@ -337,6 +337,10 @@ def test_no_door_opens_without_the_right_key(stack: Stack, path: str, key: str) 
     assert answer.status_code == 401 or (answer.status_code == 403 and "/rest/" not in path), answer.text
 
 
+def test_a_path_that_is_no_text_is_a_bad_request(stack: Stack) -> None:
+    assert httpx.get(f"{stack.api_url}/rest/v1/%zz").status_code == 400
+
+
 @pytest.mark.parametrize("path", [*ASKED, "/", "/_system/info", "/static/app.js"])
 def test_only_loopback_hosts_are_answered(stack: Stack, path: str) -> None:
     headers = {"host": "rebound.example.com", "apikey": stack.service_role_key}

@@ -18,6 +18,8 @@ import psutil
 import pytest
 
 from promthctl import settings, toolchain
+from promthctl.engines.embedded import EmbeddedEngine, api
+from promthctl.steps import Silent
 from tests.embedded.working import assert_stops, assert_works, commit_row, data_directory, get
 from tests.promthctl_runner import REPOSITORY, Project
 
@@ -316,3 +318,13 @@ def test_no_child_of_a_cold_up_has_a_secret_in_its_command_line(project: Project
     assert "bin/supabase" in seen and "postgres" in seen
     secrets = [value for name, value in record.items() if name.endswith(("_password", "_secret", "_key"))]
     assert [secret for secret in secrets if secret in seen] == []
+
+
+def test_an_api_server_of_an_earlier_promthctl_is_replaced(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.up()
+    before = project.pids()
+    monkeypatch.setattr(api, "_fingerprint", lambda: "of another version")
+    EmbeddedEngine(settings.load(project.path)).up(lambda *_: None, Silent())
+    after = project.pids()
+    assert after["postgres"] == before["postgres"]
+    assert after["api"] != before["api"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -23,8 +22,6 @@ DIRECT = ("api_keys", "chat_sessions", "prompts", "projects", "cli_sessions")
 THROUGH_PROJECT = ("agent_logs", "deployment_logs", "tool_executions")
 TABLES = (*DIRECT, *THROUGH_PROJECT, "messages", "user_profiles")
 OWN = "user_id = (select auth.uid())"
-
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")

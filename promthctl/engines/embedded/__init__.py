@@ -45,7 +45,7 @@ class EmbeddedEngine:
         own = [identity.pid for identity in (server, database) if identity]
         stack = self._stack(known, own)
         cluster = self._cluster(stack, tools, steps)
-        if stack == known and server and database and (answer := api.ask(stack)):
+        if stack == known and server and database and (answer := api.ask(stack)) and answer.current:
             self._record_found(server, database)
             migrate(stack.access(), answer.applied)
             return stack.access(), False

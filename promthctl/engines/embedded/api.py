@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import signal
 import time
@@ -24,10 +25,14 @@ _ASK_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server says of itself. applied: the versions in the migration history."""
+    """What the server says of itself. applied: the versions in the migration history.
+
+    current: it runs this promthctl's server.mjs, not that of an earlier version.
+    """
 
     pid: int
     applied: tuple[str, ...]
+    current: bool
 
 
 def start(
@@ -40,6 +45,7 @@ def start(
     """Start the server; it answers 503 until the database is up."""
     configuration = {
         "project": stack.project,
+        "program": _fingerprint(),
         "port": stack.api_port,
         "db": {
             "host": "127.0.0.1",
@@ -88,7 +94,7 @@ def ask(stack: Stack) -> Answer | None:
         response = connection.getresponse()
         body = json.loads(response.read())
         if response.status == 200 and body["project"] == stack.project:
-            return Answer(int(body["pid"]), tuple(body["applied"]))
+            return Answer(int(body["pid"]), tuple(body["applied"]), body.get("program") == _fingerprint())
     return None
 
 
@@ -104,3 +110,8 @@ def stop(server: ProcessId) -> None:
 
 def _marker(project: str) -> str:
     return f"promthctl-api:{project}"
+
+
+def _fingerprint() -> str:
+    """A hash of the program that a server started now would run."""
+    return hashlib.sha256((files(__package__) / "server.mjs").read_bytes()).hexdigest()[:16]

@@ -1,7 +1,8 @@
 // The embedded engine's API: Supabase Lite's REST, Auth and Studio in front of our PostgreSQL.
 //
 // Run from the toolchain's folder as `node --input-type=module - <project>`, with the configuration as JSON in
-// PROMTHCTL_API: {project, port, db: {host, port, database, password}, jwtSecret, anonKey, serviceKey, siteUrl}.
+// PROMTHCTL_API: {project, program (a hash of this file), port, db: {host, port, database, password}, jwtSecret,
+// anonKey, serviceKey, siteUrl}.
 // It exits with code 75 when the port is taken.
 //
 // `lite start` itself cannot be used: it accepts no JWT-shaped keys, answers with timestamps supabase-py refuses,
@@ -137,7 +138,8 @@ async function status() {
   const [{ ready }] = await sql`select to_regclass('supabase_migrations.schema_migrations') is not null as ready`;
   await listen();
   const applied = ready ? await sql`select version from supabase_migrations.schema_migrations order by 1` : [];
-  return json({ project: config.project, pid: process.pid, applied: applied.map((row) => row.version) });
+  const { project, program } = config;
+  return json({ project, program, pid: process.pid, applied: applied.map((row) => row.version) });
 }
 
 const user = (row) => ({
@@ -211,8 +213,17 @@ async function asset(name) {
 
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
+function decoded(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return null;
+  }
+}
+
 async function route(request, peerAddress) {
-  const path = decodeURIComponent(new URL(request.url).pathname);
+  const path = decoded(new URL(request.url).pathname);
+  if (path === null) return json({ message: "The path is not UTF-8" }, 400);
   // A page of another site, by DNS rebinding, must not reach what needs no key.
   if (!LOOPBACK.test(request.headers.get("host") ?? "")) return json({ message: "Not a loopback host" }, 421);
   if (path === "/_promthctl/status")
