@@ -29,7 +29,7 @@ class Commands(LazyGroup):
         "migrations": ("migrations", "The folder of SQL migrations: list, sync."),
         "push": ("push", "Apply the pending migrations to a database."),
         "reset": ("reset", "Drop what the migrations made in a database and replay them."),
-        "verify": ("verify", "Prove that the schema is as the migrations say and users are isolated."),
+        "verify": ("verify", "Prove the schema, and that users are isolated."),
         "seed": ("seed", "Store data an app needs: the VanchinAI keys."),
     }
 
