@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from promthctl import settings, toolchain
 from promthctl.engines.embedded import accounts
@@ -135,6 +136,7 @@ def fresh_database(server: Server) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
     admin = server.url("template1", "supabase_admin")
     with psycopg.connect(admin, autocommit=True) as connection:
+        roles = _roles(connection)
         connection.execute(f"create database {name} template postgres".encode())
     try:
         bootstrap = files("promthctl.engines.embedded") / "bootstrap" / "15_database.sql"
@@ -144,6 +146,12 @@ def fresh_database(server: Server) -> Iterator[str]:
     finally:
         with psycopg.connect(admin, autocommit=True) as connection:
             connection.execute(f"drop database {name} with (force)".encode())
+            for role in _roles(connection) - roles:  # roles belong to the server: the next database would have them
+                connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+
+
+def _roles(connection: psycopg.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("select rolname from pg_roles").fetchall()}
 
 
 @pytest.fixture
