@@ -40,7 +40,8 @@ pre { margin: .4rem 0 1rem; padding: .6rem .8rem; background: #f4f6f8; border-ra
   font: .8rem/1.45 ui-monospace, Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere }
 ul { padding-left: 1.2rem; margin: .25rem 0 } li { margin: .2rem 0 } svg { width: 100%; height: auto; min-width: 42rem }
 @media print { body { max-width: none; padding: 0; font-size: 11px } .wide { overflow: visible; border: 0 }
-  svg { min-width: 0 } h2 { break-after: avoid } tr, pre { break-inside: avoid }
+  svg { min-width: 0; max-height: 22cm } section { break-before: page }
+  h2 { break-after: avoid } tr, pre { break-inside: avoid }
   td.name, th.name { position: static } * { print-color-adjust: exact; -webkit-print-color-adjust: exact } }
 """
 
@@ -59,7 +60,7 @@ def page(result: VerifyResult) -> str:
         _advice(result),
     ]
     if result.catalog is not None:
-        body.append(f'<h2>The schema</h2><div class="wide">{draw(result.catalog)}</div>')
+        body.append(f'<section><h2>The schema</h2><div class="wide">{draw(result.catalog)}</div></section>')
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
