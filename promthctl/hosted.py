@@ -54,6 +54,8 @@ def find(ref: str, settings: Settings) -> HostedProject:
         )
     token = _token(settings)
     project = _get(settings, token, ref, "")
+    if not isinstance(project, dict):
+        raise _strange(settings)
     name, state = str(project.get("name", ref)), str(project.get("status", ""))
     if state in ("INACTIVE", "PAUSING", "PAUSED"):
         raise TargetError(
@@ -62,11 +64,11 @@ def find(ref: str, settings: Settings) -> HostedProject:
             "restore it in the dashboard, then run again",
         )
     poolers = _get(settings, token, ref, "/config/database/pooler")
-    primary = next((one for one in poolers if one.get("database_type", "PRIMARY") == "PRIMARY"), None)
     try:
-        parts = urlsplit(str((primary or {})["connection_string"]).replace("[YOUR-PASSWORD]", ""))
+        primary = next(one for one in poolers if one.get("database_type", "PRIMARY") == "PRIMARY")
+        parts = urlsplit(str(primary["connection_string"]).replace("[YOUR-PASSWORD]", ""))
         port = _SESSION_PORT if parts.port in (None, _TRANSACTION_PORT) else parts.port
-    except (KeyError, ValueError):
+    except (StopIteration, AttributeError, TypeError, KeyError, ValueError):
         raise _strange(settings) from None
     if not parts.hostname or not parts.username:
         raise _strange(settings)
@@ -125,7 +127,7 @@ def _get(settings: Settings, token: str, ref: str, path: str) -> Any:
         status = answer.status_code
         if status == 200:
             return answer.json()
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         why = "it did not answer in time" if isinstance(error, httpx.TimeoutException) else "nothing answers there"
         raise TargetError(
             f"The Supabase Management API at {root} cannot be reached", why, "check the network, then run again"

@@ -6,6 +6,7 @@ quick.
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from pathlib import Path
@@ -70,6 +71,9 @@ def root(
 def main() -> None:
     """The console script. Ends the process with the exit code of errors.py; no exception leaves it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to end as tidily as on Ctrl-C
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode must not end the command
     arguments = hoist_global_options(sys.argv[1:])
     output = Output(as_json="--json" in arguments, verbose="-v" in arguments or "--verbose" in arguments)
     try:

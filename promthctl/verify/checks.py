@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from promthctl import database, project, toolchain
 from promthctl.errors import PromthctlError
+from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Silent, Steps
 from promthctl.supabase_cli import SupabaseCli
@@ -27,8 +28,8 @@ class VerifyResult:
     """What was found. With `only`, the isolation and what follows were not looked at: None and empty.
 
     ok: nothing was found, advice of level info aside, and everything was proven. migrations: how many the schema was
-    compared with. advisors: what the Supabase CLI's advisors found, one line
-    each; None where they could not run, as `unasked` says why.
+    compared with. advisors: what the Supabase CLI's advisors found, one line each; None where they could not run, as
+    `unasked` says why.
     """
 
     target: str
@@ -59,8 +60,12 @@ def verify(settings: Settings, target: Target, only: Collection[str] | None, ste
 
     try:
         return _verify(settings, target, only, steps)
-    except psycopg.Error as error:
+    except psycopg.OperationalError as error:
         raise database.unreachable(target, str(error)) from None
+    except psycopg.Error as error:
+        why = redact(str(error)).strip().splitlines()[0]
+        hint = "verify as the role `postgres`, which owns what the migrations make"
+        raise PromthctlError(f"{target.label} could not be verified", why, hint) from None
 
 
 def _verify(settings: Settings, target: Target, only: Collection[str] | None, steps: Steps) -> VerifyResult:

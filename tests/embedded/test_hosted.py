@@ -165,7 +165,9 @@ def test_wrong_credentials_are_told_apart(shop: Project, env: dict[str, str], co
         ("", (500, {}), "HTTP 500"),
         ("", (200, b"<html>a proxy's page</html>"), "does not understand"),
         ("", (200, {"name": "Shop", "status": "INACTIVE"}), "is paused"),
+        ("", (200, []), "does not understand"),
         ("/config/database/pooler", (200, []), "does not understand"),
+        ("/config/database/pooler", (200, {"message": "text"}), "does not understand"),
         ("/config/database/pooler", (503, {}), "HTTP 503"),
     ],
 )

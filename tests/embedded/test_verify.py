@@ -61,6 +61,7 @@ def test_a_finding_is_told_with_its_mend_and_exit_code_1(stack: Stack) -> None:
 def test_only_compares_what_was_asked_for(stack: Stack) -> None:
     assert stack.project.json("verify", "--only", "indexes")["ok"] is True
     assert stack.project.json("verify", "--only", "tables,rls,indexes", code=1)["isolation"] is None
+    assert "nothing to compare" in stack.project.run("verify", "--only", ",", code=2).stderr
     assert "nonsense" in stack.project.run("verify", "--only", "nonsense", code=2).stderr
 
 
@@ -94,6 +95,16 @@ def test_what_is_public_on_purpose_is_declared(project: Project, database_url: s
     settings.write_text('[tool.promthctl]\nmigrations = "sql"\npublic = { news = "true" }\n')
     tables = project.json("verify", "--db-url", database_url, code=None)["isolation"]["tables"]
     assert [(table["table"], table["state"]) for table in tables] == [("news", "proven")]
+
+
+def test_a_role_without_the_rights_is_told_so(project: Project, database_url: str) -> None:
+    project.run("push", "--db-url", database_url, "--yes")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("create role visitor login password 'not-a-secret'")
+    address = database_url.rpartition("@")[2]
+    told = project.run("verify", "--db-url", f"postgresql://visitor@{address}", code=1, PGPASSWORD="not-a-secret")
+    assert "postgres" in told.stderr
+    assert "Cannot connect" not in told.stderr
 
 
 def test_an_unreachable_target_is_exit_code_4(project: Project) -> None:

@@ -156,3 +156,9 @@ def test_little_is_loaded_to_answer_quickly(words: list[str] | None) -> None:
         timeout=30,
     )
     assert done.stdout.endswith("loaded: []\n"), done.stdout
+
+
+def test_a_terminal_without_unicode_shows_the_error_all_the_same(project: Project) -> None:
+    done = project.run("seed", "vanchin", code=2, PYTHONIOENCODING="ascii", VANCHIN_API_KEY_1="fake-key-0001")
+    assert "VANCHIN_ENDPOINT_1 is missing" in done.stderr
+    assert "VANCHIN_ENDPOINT_1=\\u2026" in done.stderr

@@ -84,10 +84,12 @@ class Difference:
 def selected(only: Collection[str] | None) -> frozenset[str]:
     """The kinds that `only` asks for; "tables" stands for their columns and constraints too, "rls" for policies.
 
-    Raises UsageError for a name that is no kind.
+    Raises UsageError for a name that is no kind, and for no name at all.
     """
     if only is None:
         return frozenset(KINDS)
+    if not only:  # comparing nothing would pass everything
+        raise UsageError("There is nothing to compare", "no kind of object is named", "--only tables,rls,indexes")
     if unknown := sorted(set(only).difference(KINDS)):
         raise UsageError(f"There is no kind of object {unknown[0]!r}", f"known are {', '.join(KINDS)}", "correct it")
     return frozenset(kind for name in only for kind in _GROUPS.get(name, (name,)))
