@@ -158,7 +158,11 @@ def test_little_is_loaded_to_answer_quickly(words: list[str] | None) -> None:
     assert done.stdout.endswith("loaded: []\n"), done.stdout
 
 
-def test_a_terminal_without_unicode_shows_the_error_all_the_same(project: Project) -> None:
-    done = project.run("seed", "vanchin", code=2, PYTHONIOENCODING="ascii", VANCHIN_API_KEY_1="fake-key-0001")
-    assert "VANCHIN_ENDPOINT_1 is missing" in done.stderr
-    assert "VANCHIN_ENDPOINT_1=\\u2026" in done.stderr
+def test_a_terminal_without_unicode_shows_the_result_all_the_same(project: Project) -> None:
+    (project.path / "sql").mkdir()
+    (project.path / "sql" / "001_a.sql").write_text("select 'é';\n", encoding="utf-8")
+    (project.path / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "sql"\n')
+    project.run("migrations", "sync")
+    (project.path / "sql" / "001_a.sql").write_text("select 'ö';\n", encoding="utf-8")
+    told = project.run("migrations", "sync", "--check", code=1, PYTHONIOENCODING="ascii").stdout
+    assert "+select '\\xf6';" in told
