@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field
 from promthctl import local
 from promthctl.api_access import ApiAccess
 from promthctl.engines import Engine
+from promthctl.keys import sources
+from promthctl.keys.seeding import SeedResult, seed
+from promthctl.keys.users import DevUser, ensure_dev_user
 from promthctl.settings import Settings
 from promthctl.state import StateDir
-from promthctl.vanchin import sources
-from promthctl.vanchin.seeding import SeedResult, seed
-from promthctl.vanchin.users import DevUser, ensure_dev_user
 
 _DEV_USER = "dev-user.json"
 
@@ -39,7 +39,7 @@ def vanchin(
 ) -> VanchinResult:
     """Store the fourteen VanchinAI keys in the local stack.
 
-    user: an e-mail or a UUID, None for the development user. keys_file, stdin: see vanchin.sources.load.
+    user: an e-mail or a UUID, None for the development user. keys_file, stdin: see keys.sources.load.
     Everything is checked before the first request; raises PromthctlError with nothing written.
     """
     keys = sources.demo() if demo else sources.load(settings, keys_file, stdin)

@@ -31,6 +31,15 @@ _SECRET_NAMES = re.compile(
 
 
 @dataclass(frozen=True)
+class NamedTarget:
+    """[tool.promthctl.targets.NAME]: one of project_ref and db_url. production: pushes say so."""
+
+    project_ref: str | None = None
+    db_url: str | None = field(default=None, repr=False)
+    production: bool = False
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a command may want to know about where it runs.
 
@@ -47,6 +56,7 @@ class Settings:
     postgres: int = 17
     cache_dir: Path | None = None
     public: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, NamedTarget] = field(default_factory=dict)
 
     @property
     def database_password(self) -> str | None:
@@ -70,6 +80,17 @@ class Settings:
     @property
     def migrations_dir(self) -> Path:
         return self.supabase_dir / "migrations"
+
+    def target(self, name: str) -> NamedTarget:
+        """A target of [tool.promthctl.targets]. Raises UsageError, naming those there are."""
+        if name not in self.targets:
+            there = ", ".join(sorted(self.targets)) or "none is there"
+            raise UsageError(
+                f"There is no target {name!r}",
+                f"pyproject.toml names these under [tool.promthctl.targets]: {there}",
+                f'[tool.promthctl.targets.{name}] project_ref = "abcdefghijklmnopqrst"',
+            )
+        return self.targets[name]
 
     def child_env(self, **extra: str) -> dict[str, str]:
         """What a child process inherits: our environment without the secrets, plus what it needs by name."""
@@ -97,7 +118,7 @@ def load(project_dir: Path) -> Settings:
         if _SECRET_NAMES.match(name):
             remember(_password(value) if name.endswith("_URL") else value)
     tool = _table(_toml(root / "pyproject.toml"), "tool", "promthctl", where="pyproject.toml")
-    known = {"migrations", "postgres", "public"}
+    known = {"migrations", "postgres", "public", "targets"}
     if unknown := sorted(set(tool) - known):
         raise UsageError(
             f"pyproject.toml has an unknown setting: {unknown[0]}",
@@ -114,6 +135,9 @@ def load(project_dir: Path) -> Settings:
         api_port=_port(config, "api"),
         db_port=_port(config, "db"),
         postgres=_major(tool.get("postgres", 17)),
+        targets={
+            name: _named_target(name, table) for name, table in _table(tool, "targets", where="pyproject.toml").items()
+        },
         public=_conditions(_table(tool, "public", where="pyproject.toml")),
         cache_dir=Path(cache).expanduser().absolute() if cache else None,
     )
@@ -177,6 +201,21 @@ def _conditions(table: Mapping[str, Any]) -> dict[str, str]:
                 'public = { prompts = "is_public" }, or "true" for all rows of a table',
             )
     return dict(table)
+
+
+def _named_target(name: str, table: Any) -> NamedTarget:
+    kinds = {"project_ref": str, "db_url": str, "production": bool}
+    why = "it is a table with project_ref or db_url, and if wanted production = true"
+    if isinstance(table, dict):
+        wrong = [key for key, value in table.items() if not isinstance(value, kinds.get(key, ()))]
+        if not wrong and ("project_ref" in table) != ("db_url" in table):
+            return NamedTarget(**table)
+        why = f"it has a wrong {wrong[0]}; {why}" if wrong else why
+    raise UsageError(
+        f"pyproject.toml has a wrong setting: targets.{name}",
+        why,
+        f'[tool.promthctl.targets.{name}] project_ref = "abcdefghijklmnopqrst"',
+    )
 
 
 def _major(value: Any) -> int:

@@ -17,7 +17,7 @@ class Target:
 
     label: how it is shown, without secrets. url: a PostgreSQL URL without its password. password: None when the
     URL has none. local: the project's own local stack, which may be changed without asking. project: the name of the
-    hosted project it belongs to, if it was reached by its reference.
+    hosted project it belongs to, and ref: its reference, if it was reached by that. production: pyproject.toml says so.
     """
 
     label: str
@@ -25,6 +25,8 @@ class Target:
     password: str | None = field(default=None, repr=False)
     local: bool = False
     project: str | None = None
+    ref: str | None = None
+    production: bool = False
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: throw-away projects."""
+"""Fixtures of all tests: throw-away projects, and the real servers of tests.servers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import pytest
 
 from promthctl import redact
 from tests.promthctl_runner import Project
+from tests.servers import database_url, node, running, server, shared, stack, supabase, tools
+
+__all__ = ["database_url", "node", "running", "server", "shared", "stack", "supabase", "tools"]
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -41,6 +41,10 @@ ProjectRef = Annotated[
         metavar="REF",
         help="A hosted Supabase project; SUPABASE_ACCESS_TOKEN and SUPABASE_DB_PASSWORD give access.",
     ),
+]
+TargetName = Annotated[
+    str | None,
+    typer.Option("--target", metavar="NAME", help=r"A target named in pyproject.toml: \[tool.promthctl.targets.NAME]."),
 ]
 Local = Annotated[bool, typer.Option("--local", help="The local stack; this is the default.")]
 
@@ -83,12 +87,12 @@ class Invocation:
         return sys.stdin.readline()
 
 
-def target(run: Invocation, local: bool, project_ref: str | None, db_url: str | None) -> Target:
+def target(run: Invocation, local: bool, project_ref: str | None, db_url: str | None, name: str | None) -> Target:
     """The target the options name; it is printed before anything happens to it."""
     from promthctl.engines import pick
     from promthctl.local import running, target_of
 
-    chosen = remote(run, local, project_ref, db_url)
+    chosen = remote(run, local, project_ref, db_url, name)
     if chosen is None:
         engine, _ = pick("auto", run.settings)
         chosen = target_of(running(engine))
@@ -96,20 +100,25 @@ def target(run: Invocation, local: bool, project_ref: str | None, db_url: str | 
     return chosen
 
 
-def remote(run: Invocation, local: bool, project_ref: str | None, db_url: str | None) -> Target | None:
+def remote(
+    run: Invocation, local: bool, project_ref: str | None, db_url: str | None, name: str | None
+) -> Target | None:
     """The target the options name if it is not the local stack; it is printed."""
     from promthctl import hosted, targets
+    from promthctl.settings import NamedTarget
 
-    if local + (project_ref is not None) + (db_url is not None) > 1:
-        why = "--local, --project-ref and --db-url exclude each other"
+    if local + sum(given is not None for given in (project_ref, db_url, name)) > 1:
+        why = "--local, --project-ref, --db-url and --target exclude each other"
         raise UsageError("There is more than one target", why, "give one of them")
-    if db_url is not None:
-        chosen = targets.from_url(db_url, run.settings.database_password)
-    elif project_ref is not None:
-        chosen = hosted.target(hosted.find(project_ref, run.settings), run.settings, run.ask_password)
+    named = run.settings.target(name) if name is not None else NamedTarget(project_ref, db_url)
+    if named.db_url is not None:
+        chosen = targets.from_url(named.db_url, run.settings.database_password)
+    elif named.project_ref is not None:
+        chosen = hosted.target(hosted.find(named.project_ref, run.settings), run.settings, run.ask_password)
     else:
         return None
-    run.output.note(f"Target: {chosen.label}")
+    chosen = replace(chosen, production=named.production)
+    run.output.note(f"Target: {chosen.label}{' · PRODUCTION' if chosen.production else ''}")
     return chosen
 
 

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from promthctl import engines, local, views
+from promthctl import engines, local
 from promthctl.cli.common import EngineName, Invocation
+from promthctl.views import local as views
+from promthctl.views import push as push_views
 
 app = typer.Typer(no_args_is_help=True, help="Run Supabase on this machine.")
 
@@ -96,4 +98,4 @@ def reset(context: typer.Context) -> None:
     run: Invocation = context.obj
     engine, _ = engines.pick("auto", run.settings)
     run.output.note("Target: the local stack")
-    run.output.show(local.reset(run.settings, engine, run.output), views.reset)
+    run.output.show(local.reset(run.settings, engine, run.output), push_views.reset)

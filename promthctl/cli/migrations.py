@@ -6,16 +6,21 @@ from typing import Annotated
 
 import typer
 
-from promthctl import engines, migration_set, project, views
-from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, remote
+from promthctl import engines, migration_set, project
+from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, remote
 from promthctl.targets import Target
+from promthctl.views import migrations as views
 
 app = typer.Typer(no_args_is_help=True, help="The folder of SQL migrations.")
 
 
 @app.command("list")
 def list_(
-    context: typer.Context, local: Local = False, project_ref: ProjectRef = None, db_url: DatabaseUrl = None
+    context: typer.Context,
+    local: Local = False,
+    project_ref: ProjectRef = None,
+    db_url: DatabaseUrl = None,
+    target_name: TargetName = None,
 ) -> None:
     """Show each version: in source, in supabase/migrations, applied to the target, edited since it was applied."""
     from promthctl import database
@@ -23,7 +28,7 @@ def list_(
 
     run: Invocation = context.obj
     history = None
-    if (target := remote(run, local, project_ref, db_url)) is not None:
+    if (target := remote(run, local, project_ref, db_url, target_name)) is not None:
         history = database.history(target)
     else:
         engine, _ = engines.pick("auto", run.settings)
@@ -45,10 +50,11 @@ def sync(
     local: Local = False,
     project_ref: ProjectRef = None,
     db_url: DatabaseUrl = None,
+    target_name: TargetName = None,
 ) -> None:
     """Copy the migrations from their source into supabase/migrations, byte for byte."""
     run: Invocation = context.obj
-    applied = _applied(run, remote(run, local, project_ref, db_url))
+    applied = _applied(run, remote(run, local, project_ref, db_url, target_name))
     if check:
         plan = project.plan(run.settings, applied, force)
         run.output.show(plan, views.sync)

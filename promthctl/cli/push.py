@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from promthctl import push, views
-from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, target
+from promthctl import push
+from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, target
+from promthctl.views import push as views
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command("push")
@@ -18,11 +19,12 @@ def command(
     local: Local = False,
     project_ref: ProjectRef = None,
     db_url: DatabaseUrl = None,
+    target_name: TargetName = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is pending; change nothing.")] = False,
 ) -> None:
     """Sync the migrations and apply those that the target lacks, through the Supabase CLI."""
     run: Invocation = context.obj
-    chosen = target(run, local, project_ref, db_url)
+    chosen = target(run, local, project_ref, db_url, target_name)
     if dry_run:
         run.output.show(push.preview(run.settings, chosen), views.push)
         return

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from promthctl import engines, seed, views
+from promthctl import engines, seed
 from promthctl.cli.common import Invocation, Local
+from promthctl.views import seed as views
 
 app = typer.Typer(no_args_is_help=True, help="Store data an app needs.")
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from promthctl import views
-from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, target
+from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, target
 from promthctl.process import write_private
+from promthctl.views import verify as views
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command("verify")
@@ -20,6 +20,7 @@ def command(
     local: Local = False,
     project_ref: ProjectRef = None,
     db_url: DatabaseUrl = None,
+    target_name: TargetName = None,
     only: Annotated[
         str | None, typer.Option("--only", metavar="KINDS", help="Compare these alone, e.g. tables,rls,indexes.")
     ] = None,
@@ -34,7 +35,7 @@ def command(
     from promthctl.verify import checks
 
     run: Invocation = context.obj
-    chosen = target(run, local, project_ref, db_url)
+    chosen = target(run, local, project_ref, db_url, target_name)
     kinds = [word.strip() for word in only.split(",") if word.strip()] if only is not None else None
     if not chosen.local and kinds is None and (effects := checks.side_effects(chosen)):
         for effect in effects:

@@ -24,7 +24,7 @@ from supabase_auth.errors import AuthApiError
 
 from promthctl import settings
 from promthctl.toolchain import node as nodejs
-from tests.embedded.conftest import Stack
+from tests.servers import Stack
 
 JS = Path(__file__).parent / "js"
 TABLES: dict[str, dict[str, Any]] = json.loads((JS / "rows.json").read_text(encoding="utf-8"))

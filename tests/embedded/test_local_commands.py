@@ -14,8 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.embedded.conftest import Stack
 from tests.promthctl_runner import Project
+from tests.servers import Stack
 
 NAMES = [
     "SUPABASE_URL",

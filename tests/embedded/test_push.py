@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.embedded.conftest import Server
 from tests.promthctl_runner import Project
+from tests.servers import Server
 
 A = "create table public.a (id int primary key);\n"
 B = "create table public.b (id int primary key);\n"

@@ -28,12 +28,12 @@ from supabase import Client, create_client
 
 from promthctl.api_access import ApiAccess, connect
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError, UsageError
-from promthctl.vanchin import users
-from promthctl.vanchin.encryption import decrypt, encrypt, key_hash, masked_key
-from promthctl.vanchin.keys import AgentKey, KeyRing
-from promthctl.vanchin.seeding import SeedResult, seed
-from promthctl.vanchin.sources import demo
-from promthctl.vanchin.users import DevUser, User, ensure_dev_user
+from promthctl.keys import users
+from promthctl.keys.encryption import decrypt, encrypt, key_hash, masked_key
+from promthctl.keys.key import AgentKey, KeyRing
+from promthctl.keys.seeding import SeedResult, seed
+from promthctl.keys.sources import demo
+from promthctl.keys.users import DevUser, User, ensure_dev_user
 
 SECRET = "an encryption secret of the tests"
 PASSWORD = "fake-password-of-a-test"

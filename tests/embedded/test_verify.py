@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.embedded.conftest import Stack
 from tests.promthctl_runner import Project
+from tests.servers import Stack
 
 BREAK = "alter table public.prompts disable row level security"
 MEND = "alter table public.prompts enable row level security"

@@ -14,7 +14,7 @@ import pytest
 from promthctl.errors import PromthctlError
 from promthctl.verify import lifecycle
 from promthctl.verify.isolation import IsolationReport, TableProof, caveats, prove
-from tests.embedded.conftest import Server, fresh_database
+from tests.servers import Server, fresh_database
 
 MIGRATIONS = files("promthctl") / "migrations"
 VERSIONS = ("001_initial_schema", "002_agent_chain_schema", "003_add_metadata_and_cli_sessions")

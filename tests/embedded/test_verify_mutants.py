@@ -14,8 +14,8 @@ import pytest
 
 from promthctl.migration_set import discover, packaged_source
 from promthctl.verify.catalog import Catalog, Difference, compare, snapshot
-from tests.embedded.conftest import Server, fresh_database
 from tests.embedded.test_compat import COMPAT, STYLES
+from tests.servers import Server, fresh_database
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promthctl.errors import PrerequisiteError, UsageError
-from promthctl.vanchin.encryption import DecryptionError, decrypt, derive_key, encrypt, key_hash, masked_key
+from promthctl.keys.encryption import DecryptionError, decrypt, derive_key, encrypt, key_hash, masked_key
 
 SECRET = "0123456789abcdef0123456789abcdef"
 secrets = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text.strip())

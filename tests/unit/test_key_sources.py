@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promthctl.errors import PrerequisiteError, PromthctlError, UsageError
+from promthctl.keys import key_file
+from promthctl.keys.key import BASE_URL, KeyRing
+from promthctl.keys.sources import demo, encryption_secret, load
 from promthctl.redact import redact
 from promthctl.settings import Settings
-from promthctl.vanchin import key_file
-from promthctl.vanchin.keys import BASE_URL, KeyRing
-from promthctl.vanchin.sources import demo, encryption_secret, load
 
 
 def fake_key(n: int, kind: str = "file") -> str:

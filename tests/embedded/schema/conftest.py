@@ -17,7 +17,7 @@ from promthctl.engines.embedded import accounts
 from promthctl.engines.embedded.cluster import free_port
 from promthctl.toolchain import installation
 from promthctl.toolchain import node as nodejs
-from tests.embedded.conftest import Server, fresh_database
+from tests.servers import Server, fresh_database
 
 MAJORS = (14, 15, 16, 17, 18)
 # As much of Supabase as the schema needs: its roles, auth.users, auth.uid().

@@ -18,9 +18,9 @@ from uuid import NAMESPACE_DNS, uuid5
 
 from promthctl.api_access import ApiAccess, connect, unexpected
 from promthctl.errors import PromthctlError, TargetError, UsageError
-from promthctl.vanchin.encryption import DecryptionError, decrypt, derive_key, encrypt, key_hash, masked_key
-from promthctl.vanchin.keys import AgentKey, KeyRing
-from promthctl.vanchin.users import DEV_EMAIL, DevUser, User, find_user
+from promthctl.keys.encryption import DecryptionError, decrypt, derive_key, encrypt, key_hash, masked_key
+from promthctl.keys.key import AgentKey, KeyRing
+from promthctl.keys.users import DEV_EMAIL, DevUser, User, find_user
 
 if TYPE_CHECKING:
     from postgrest.exceptions import APIError
@@ -87,7 +87,7 @@ def seed(
     """Make the user's rows say what `keys` says.
 
     secret: the value of ENCRYPTION_SECRET. user: an e-mail or a UUID; None for `dev_user`, which the caller got from
-    promthctl.vanchin.users.ensure_dev_user. dry_run: read only; without any user even that is not needed.
+    promthctl.keys.users.ensure_dev_user. dry_run: read only; without any user even that is not needed.
     Raises PrerequisiteError without a secret, UsageError without a user, TargetError when the API cannot be reached
     or refuses the service key, PromthctlError for an unknown user, missing migrations or a violated constraint.
     """

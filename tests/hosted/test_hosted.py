@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.embedded.conftest import Server
 from tests.promthctl_runner import Project
+from tests.servers import Server
 
 REF = "abcdefghijklmnopqrst"
 TOKEN = "sbp_" + "0123456789" * 4

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from promthctl.errors import UsageError
+from promthctl.keys.key import BASE_URL, PROVIDER, AgentKey, Draft, KeyRing, checked
 from promthctl.redact import remember
-from promthctl.vanchin.keys import BASE_URL, PROVIDER, AgentKey, Draft, KeyRing, checked
 
 _LIMIT = 1024 * 1024  # bytes; fourteen agents need two thousand
 _KINDS = {
@@ -59,7 +59,7 @@ def parse(text: str, origin: str, base_url: str | None, warnings: tuple[str, ...
     """The ring that JSON text describes. origin: its file, for messages. base_url: overrides the text's own.
 
     Raises UsageError with line and column when it is not JSON, with the path (agents[3].api_key) when it has
-    another shape, and what promthctl.vanchin.keys.checked raises.
+    another shape, and what promthctl.keys.key.checked raises.
     """
     document = _json(text, origin)
     if not isinstance(document, dict):

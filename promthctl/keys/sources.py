@@ -1,6 +1,6 @@
 """Where the fourteen keys come from: a JSON file, standard input, or numbered variables; the first found wins.
 
-    1. --keys FILE, or - for standard input: JSON as promthctl.vanchin.key_file describes it
+    1. --keys FILE, or - for standard input: JSON as promthctl.keys.key_file describes it
     2. VANCHIN_KEYS_FILE: the same
     3. VANCHIN_API_KEY_n with VANCHIN_ENDPOINT_n, n = 1 to 14, and if wanted VANCHIN_AGENT_NAME_n and
        VANCHIN_AGENT_DESCRIPTION_n
@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from promthctl.errors import UsageError
+from promthctl.keys import key_file
+from promthctl.keys.encryption import derive_key
+from promthctl.keys.key import AGENTS, BASE_URL, PROVIDER, AgentKey, Draft, KeyRing, checked
 from promthctl.redact import remember
 from promthctl.settings import Settings
-from promthctl.vanchin import key_file
-from promthctl.vanchin.encryption import derive_key
-from promthctl.vanchin.keys import AGENTS, BASE_URL, PROVIDER, AgentKey, Draft, KeyRing, checked
 
 __all__ = ["AgentKey", "KeyRing", "demo", "encryption_secret", "load"]
 

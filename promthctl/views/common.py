@@ -1,0 +1,32 @@
+"""What several views show alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.markup import escape
+from rich.table import Table
+
+OK, BAD = "[green]✔[/green]", "[red]✘[/red]"
+_YES, _NO, _UNKNOWN = "[green]yes[/green]", "no", "[dim]?[/dim]"
+
+
+def table(*columns: str) -> Table:
+    """A table without lines, its cells folded where the terminal is narrow."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        made.add_column(name, overflow="fold")
+    return made
+
+
+def foreign(names: Iterable[str]) -> Iterator[str]:
+    if listed := [escape(name) for name in names]:
+        yield f"Left alone, not from the source: {', '.join(listed)}"
+
+
+def flag(value: bool | None) -> str:
+    return _UNKNOWN if value is None else _YES if value else _NO
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

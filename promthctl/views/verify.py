@@ -1,0 +1,59 @@
+"""promthctl verify."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from promthctl.views.common import BAD, OK, count, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from promthctl.verify.checks import VerifyResult
+    from promthctl.verify.isolation import IsolationReport
+
+_ROLES = ("anon", "owner", "other", "service_role")
+
+
+def verify(result: VerifyResult) -> Iterator[RenderableType]:
+    made_by = count(result.migrations, "migration")
+    if not result.differences:
+        yield f"{OK} The schema is what {made_by} make"
+    for one in result.differences:
+        yield f"{BAD} {one.state} {one.kind}: {escape(one.name)}"
+        yield from (f"      [dim]mend:[/dim] {escape(line)}" for line in one.mend.splitlines())
+    if result.isolation is not None:
+        yield from _isolation(result.isolation)
+    for life in result.lifecycles:
+        yield f"{OK if life.ok else BAD} {escape(life.name)}: {escape(life.detail)}"
+    for finding in result.advice:
+        yield f"{'[dim]·[/dim]' if finding.level == 'info' else BAD} {finding.level}: {escape(finding.text)}"
+        yield from (f"      [dim]mend:[/dim] {escape(line)}" for line in finding.mend.splitlines())
+    if result.advisors is not None:
+        yield from (f"{BAD} advisors: {escape(line)}" for line in result.advisors)
+        if not result.advisors:
+            yield f"{OK} The Supabase CLI's advisors find nothing"
+    elif result.isolation is not None:
+        yield f"[dim]· The Supabase CLI's advisors could not run: {escape(result.unasked)}[/dim]"
+    yield "[bold green]Verified[/bold green]" if result.ok else "[bold red]Not verified[/bold red]"
+
+
+def _isolation(report: IsolationReport) -> Iterator[RenderableType]:
+    """Tables by roles, each with the verbs that reached rows."""
+    shown = table("", "Table", *_ROLES)
+    for proof in report.tables:
+        cells = []
+        for role in _ROLES:
+            reached = [a.verb for a in proof.attempts if a.role == role and a.outcome == "reached"]
+            wrong = any(not a.ok for a in proof.attempts if a.role == role)
+            text = " ".join(dict.fromkeys(reached)) or "-"
+            cells.append(f"[red]{text}[/red]" if wrong else text)
+        shown.add_row(OK if proof.state == "proven" else BAD, escape(proof.table), *cells)
+    yield shown
+    for proof in report.tables:
+        if proof.reason:
+            yield f"  {escape(proof.table)}: {proof.state}: {escape(proof.reason)}"
+    yield from (f"  [dim]{escape(caveat)}[/dim]" for caveat in report.caveats)
