@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from promthctl import database, dotenv_file, project, push, targets
+from promthctl import database, dotenv_file, engines, project, push, targets
 from promthctl.engines import Access, Engine, Service
 from promthctl.errors import PromthctlError
 from promthctl.locks import alone
@@ -25,7 +25,7 @@ class UpResult:
     why: str
     started: bool
     api_url: str
-    studio_url: str
+    studio_url: str | None
     access: Access = field(repr=False)
     synced: tuple[str, ...]
     foreign: tuple[str, ...]
@@ -86,7 +86,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
         why=why,
         started=started,
         api_url=access.api_url,
-        studio_url=access.api_url + "/",
+        studio_url=access.studio_url,
         access=access,
         synced=tuple(sorted(file.filename for file in _copied(plan))),
         foreign=plan.foreign,
@@ -97,15 +97,18 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
 
 def down(settings: Settings, engine: Engine, purge: bool, steps: Steps) -> DownResult:
     """Stop the stack; with `purge` remove its data."""
-    if not settings.state_dir.exists() and all(service.pid is None for service in engine.status().services):
+    if not settings.state_dir.exists() and all(service.state == "stopped" for service in engine.status().services):
         return DownResult(engine.down(purge, steps), purge)
     with alone(settings, steps):
-        return DownResult(engine.down(purge, steps), purge)
+        stopped = engine.down(purge, steps)
+        if purge:
+            engines.forget(settings)
+    return DownResult(stopped, purge)
 
 
 def status(settings: Settings, engine: Engine) -> StatusResult:
     """What runs, and how far the migrations are."""
-    now = engine.status()
+    now = engine.status(measure=True)
     waiting = None
     if now.applied is not None:
         waiting = tuple(file.filename for file in project.pending(project.expected(settings), now.applied))

@@ -47,5 +47,5 @@ def alone(settings: Settings, steps: Steps) -> Iterator[None]:
 
 def _applies(argv: Sequence[str], settings: Settings) -> bool:
     """True for a Supabase CLI at work on this project's local stack: it goes on when its promthctl is killed."""
-    local = any(word.startswith("--remote=") and "@127.0.0.1:" in word for word in argv)
+    local = "start" in argv or any(word.startswith("--remote=") and "@127.0.0.1:" in word for word in argv)
     return Path(argv[0]).name == "supabase" and local and str(settings.project_dir) in argv

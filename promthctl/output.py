@@ -8,17 +8,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from promthctl.errors import PromthctlError
 from promthctl.redact import redact
-from promthctl.steps import Update
+from promthctl.steps import Progress, Update
+from promthctl.words import size
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.progress import Progress as RichProgress
     from rich.status import Status
 
 Result = TypeVar("Result")
@@ -87,6 +89,21 @@ class Output:
 
         return update
 
+    @contextmanager
+    def progress(self, title: str, names: Sequence[str]) -> Iterator[Progress]:
+        """See steps.Steps: a bar for each and one for all on a terminal, a line for each elsewhere."""
+        console = self._console(sys.stderr)
+        if not console.is_terminal:
+            self.note(f"{title} …")
+            yield _Lines(self)
+            return
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (TextColumn("{task.description}"), BarColumn(30), DownloadColumn(), TransferSpeedColumn())
+        with RichProgress(*columns, console=console) as bars:
+            yield _Bars(bars, title, names)
+
     def note(self, text: str) -> None:
         self._console(sys.stderr).print(text, highlight=False, soft_wrap=True, markup=False)
 
@@ -114,6 +131,39 @@ class Output:
 
         width = None if stream.isatty() else _PIPE_WIDTH
         return Console(file=cast(TextIO, _Redacting(stream)), width=width)
+
+
+class _Lines:
+    """Progress without a terminal: one line for what is done."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._sizes: dict[str, int] = {}
+
+    def update(self, name: str, done: int, total: int) -> None:
+        self._sizes[name] = total
+
+    def finish(self, name: str) -> None:
+        self._output.note(f"  {name} is there, {size(self._sizes.get(name, 0))} downloaded")
+
+
+class _Bars:
+    """Progress on a terminal."""
+
+    def __init__(self, bars: RichProgress, title: str, names: Sequence[str]) -> None:
+        self._bars = bars
+        self._tasks = {name: bars.add_task(name, total=None) for name in names}
+        self._all = bars.add_task(f"[bold]{title}[/bold]", total=None)
+
+    def update(self, name: str, done: int, total: int) -> None:
+        self._bars.update(self._tasks[name], completed=done, total=total or None)
+        tasks = [task for task in self._bars.tasks if task.id != self._all]
+        known = sum(task.total or 0 for task in tasks)
+        self._bars.update(self._all, completed=sum(task.completed for task in tasks), total=known or None)
+
+    def finish(self, name: str) -> None:
+        total = next(task.total for task in self._bars.tasks if task.id == self._tasks[name])
+        self.update(name, int(total or 1), int(total or 1))  # 1: all its layers were there
 
 
 class _Redacting:

@@ -22,6 +22,7 @@ _GATE = 'read -r go && exec "$@" <"$0"'
 # Linux tells a start in ticks since its boot, and the boot's time in whole seconds that can shift by one: the same
 # process differs from its record by a second or not at all.
 _SHIFT_SECONDS, _TICK_SECONDS = 1.5, 0.005
+_WATCH_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -126,13 +127,14 @@ def run(
     user: RunAs | None = None,
     umask: int = -1,
     on_line: Callable[[str], None] | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> Completed:
     """Run a command to its end.
 
     env: the child's whole environment (default: ours). stdin: text to feed it (default: nothing to read).
     timeout: seconds after which it is killed (subprocess.TimeoutExpired). umask: the child's, -1 for ours.
-    on_line: called with each line of standard error as it arrives. Interrupted (Ctrl-C), the child is ended
-    before KeyboardInterrupt goes on.
+    on_line: called with each line of standard error as it arrives. watch: goes with on_line, and is called four times a
+    second; what it raises ends the child. Interrupted (Ctrl-C), the child is ended before KeyboardInterrupt goes on.
     """
     child = subprocess.Popen(
         [str(part) for part in argv],
@@ -151,7 +153,7 @@ def run(
         if on_line is None:
             stdout, stderr = child.communicate(stdin, timeout=timeout)
         else:
-            stdout, stderr = _relay(child, on_line, timeout)
+            stdout, stderr = _relay(child, on_line, timeout, watch)
     except BaseException:
         _end_group(child)
         raise
@@ -220,7 +222,12 @@ def _identity(user: RunAs | None) -> dict[str, Any]:
     return {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
 
 
-def _relay(child: subprocess.Popen[str], on_line: Callable[[str], None], timeout: float | None) -> tuple[str, str]:
+def _relay(
+    child: subprocess.Popen[str],
+    on_line: Callable[[str], None],
+    timeout: float | None,
+    watch: Callable[[], None] | None,
+) -> tuple[str, str]:
     """Collect both streams, handing each line of standard error on as it comes."""
     assert child.stdout is not None and child.stderr is not None
     output, errors = child.stdout, child.stderr
@@ -237,10 +244,22 @@ def _relay(child: subprocess.Popen[str], on_line: Callable[[str], None], timeout
     ]
     for reader in readers:
         reader.start()
-    child.wait(timeout)
+    if watch is None:
+        child.wait(timeout)
+    else:
+        while not _ended(child):
+            watch()
     for reader in readers:
         reader.join()
     return "".join(text), "".join(lines)
+
+
+def _ended(child: subprocess.Popen[str]) -> bool:
+    try:
+        child.wait(_WATCH_SECONDS)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _end_group(child: subprocess.Popen[str]) -> None:

@@ -22,6 +22,7 @@ from promthctl.redact import remember
 API_PORT = 54321  # as `supabase start` publishes them
 DB_PORT = 54322
 POSTGRES_MAJORS = (17, 18)
+ENGINES = ("auto", "embedded", "docker")
 
 # Names whose values are secret wherever they are read; VANCHIN_API_KEY_n is matched by the pattern.
 _SECRET_NAMES = re.compile(
@@ -46,6 +47,7 @@ class Settings:
     project_dir: absolute. env: .env overlaid with the process environment. migrations: the folder migrations are
     copied from, None for the packaged ones. api_port, db_port: what configuration asks for, None if nothing does.
     postgres: the major version of the embedded engine. cache_dir: None for the user's own cache directory.
+    engine: what PROMTHCTL_ENGINE or pyproject.toml asks for, "auto" if neither does. supabase: supabase/config.toml.
     """
 
     project_dir: Path
@@ -57,6 +59,8 @@ class Settings:
     cache_dir: Path | None = None
     public: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[str, NamedTarget] = field(default_factory=dict)
+    engine: str = "auto"
+    supabase: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def database_password(self) -> str | None:
@@ -118,7 +122,7 @@ def load(project_dir: Path) -> Settings:
         if _SECRET_NAMES.match(name):
             remember(_password(value) if name.endswith("_URL") else value)
     tool = _table(_toml(root / "pyproject.toml"), "tool", "promthctl", where="pyproject.toml")
-    known = {"migrations", "postgres", "public", "targets"}
+    known = {"engine", "migrations", "postgres", "public", "targets"}
     if unknown := sorted(set(tool) - known):
         raise UsageError(
             f"pyproject.toml has an unknown setting: {unknown[0]}",
@@ -140,6 +144,8 @@ def load(project_dir: Path) -> Settings:
         },
         public=_conditions(_table(tool, "public", where="pyproject.toml")),
         cache_dir=Path(cache).expanduser().absolute() if cache else None,
+        engine=_engine(env.get("PROMTHCTL_ENGINE", "").strip(), tool.get("engine")),
+        supabase=config,
     )
 
 
@@ -215,6 +221,17 @@ def _named_target(name: str, table: Any) -> NamedTarget:
         f"pyproject.toml has a wrong setting: targets.{name}",
         why,
         f'[tool.promthctl.targets.{name}] project_ref = "abcdefghijklmnopqrst"',
+    )
+
+
+def _engine(variable: str, setting: Any) -> str:
+    value = variable or ("auto" if setting is None else setting)
+    if value in ENGINES:
+        return str(value)
+    raise UsageError(
+        f"There is no engine {value!r}",
+        f"{'PROMTHCTL_ENGINE' if variable else '[tool.promthctl] engine'} takes {', '.join(ENGINES)}",
+        "unset PROMTHCTL_ENGINE" if variable else '[tool.promthctl] engine = "auto"',
     )
 
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Update = Callable[[str], None]
+
+
+class Progress(Protocol):
+    """Takes how far several downloads are, from any thread."""
+
+    def update(self, name: str, done: int, total: int) -> None:
+        """done, total: bytes; both grow, for what is to come is known bit by bit."""
+
+    def finish(self, name: str) -> None:
+        """That download is complete."""
 
 
 class Steps(Protocol):
@@ -14,6 +24,9 @@ class Steps(Protocol):
 
     def step(self, title: str) -> AbstractContextManager[Update]:
         """A piece of work that takes a moment; the yielded function replaces the detail shown beside it."""
+
+    def progress(self, title: str, names: Sequence[str]) -> AbstractContextManager[Progress]:
+        """Downloads that run side by side, each under its name."""
 
     def note(self, text: str) -> None:
         """One line the user should see."""
@@ -25,6 +38,16 @@ class Silent:
     @contextmanager
     def step(self, title: str) -> Iterator[Update]:
         yield lambda detail: None
+
+    @contextmanager
+    def progress(self, title: str, names: Sequence[str]) -> Iterator[Progress]:
+        yield self
+
+    def update(self, name: str, done: int, total: int) -> None:
+        pass
+
+    def finish(self, name: str) -> None:
+        pass
 
     def note(self, text: str) -> None:
         pass

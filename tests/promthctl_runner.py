@@ -16,20 +16,24 @@ import psutil
 
 REPOSITORY = Path(__file__).parent.parent
 # What a developer's own shell must not lend to a test.
-_FOREIGN = ("VANCHIN_", "SUPABASE_", "PG", "ENCRYPTION_SECRET")
+_FOREIGN = ("VANCHIN_", "SUPABASE_", "PG", "ENCRYPTION_SECRET", "PROMTHCTL_ENGINE")
 
 
 @dataclass
 class Project:
-    """A project folder. extra: environment variables for every command in it. prefix: words before each."""
+    """A project folder. extra: environment variables for every command in it. prefix: words before each.
+
+    engine: for commands without --engine; not "auto", which would mean Docker where a daemon runs.
+    """
 
     path: Path
     extra: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
+    engine: str = "embedded"
 
     def environment(self, **more: str) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        return inherited | self.extra | more
+        return inherited | {"PROMTHCTL_ENGINE": self.engine} | self.extra | more
 
     def command(self, *words: str) -> list[str]:
         return [*self.prefix, sys.executable, "-m", "promthctl", "-C", str(self.path), *words]

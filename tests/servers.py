@@ -17,7 +17,8 @@ from psycopg import sql
 
 from promthctl import settings, toolchain
 from promthctl.engines.embedded import accounts
-from promthctl.engines.embedded.cluster import Cluster, free_port
+from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
 from promthctl.toolchain import Toolchain
 from tests.promthctl_runner import Project

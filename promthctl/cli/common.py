@@ -24,7 +24,12 @@ FLAGS = {"--json", "-v", "--verbose", "-y", "--yes"}
 VALUED = {"-C", "--project-dir"}
 
 EngineName = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="auto, embedded or docker (not in this version).")
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="embedded, docker or auto: as before, at first Docker where it answers. [default: auto]",
+    ),
 ]
 DatabaseUrl = Annotated[
     str | None,
@@ -89,13 +94,12 @@ class Invocation:
 
 def target(run: Invocation, local: bool, project_ref: str | None, db_url: str | None, name: str | None) -> Target:
     """The target the options name; it is printed before anything happens to it."""
-    from promthctl.engines import pick
+    from promthctl import engines
     from promthctl.local import running, target_of
 
     chosen = remote(run, local, project_ref, db_url, name)
     if chosen is None:
-        engine, _ = pick("auto", run.settings)
-        chosen = target_of(running(engine))
+        chosen = target_of(running(engines.current(run.settings)))
         run.output.note(f"Target: {chosen.label}")
     return chosen
 

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="Run Supabase on this machine.")
 @app.command()
 def up(
     context: typer.Context,
-    engine: EngineName = "auto",
+    engine: EngineName = None,
     api_port: Annotated[
         int | None,
         typer.Option(
@@ -29,10 +29,24 @@ def up(
         int | None,
         typer.Option("--db-port", min=0, max=65535, help="PostgreSQL; 0 picks a free one. [default: 54322]"),
     ] = None,
+    services: Annotated[
+        str | None,
+        typer.Option(
+            "--services",
+            metavar="LIST",
+            help="Docker: all, or names with commas between. [default: db,rest,auth,gateway,studio,meta]",
+        ),
+    ] = None,
+    bind: Annotated[
+        str | None,
+        typer.Option("--bind", metavar="ADDRESS", help="Docker: where the ports are published. [default: 127.0.0.1]"),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Docker: pull no image.")] = False,
 ) -> None:
     """Start the stack, sync the migrations and apply those that are pending."""
     run: Invocation = context.obj
-    chosen, why = engines.pick(engine, run.settings, api_port, db_port)
+    wishes = engines.Wishes(api_port, db_port, bind, services, offline)
+    chosen, why = engines.pick(engine, run.settings, wishes, run.output)
     run.output.note(f"Target: the local stack ({chosen.name} engine: {why})")
     run.output.show(local.up(run.settings, chosen, why, run.output), views.up)
 
@@ -44,7 +58,7 @@ def down(
 ) -> None:
     """Stop the stack; its data stays for the next `up`."""
     run: Invocation = context.obj
-    engine, _ = engines.pick("auto", run.settings)
+    engine = engines.current(run.settings)
     if purge:
         run.confirm(
             f"Remove the local database of {run.settings.project_dir} for good?", "The local database was not removed"
@@ -56,7 +70,7 @@ def down(
 def status(context: typer.Context) -> None:
     """Show what runs, where, and which migrations are applied. Exit code 1 when the stack is not running."""
     run: Invocation = context.obj
-    engine, _ = engines.pick("auto", run.settings)
+    engine = engines.current(run.settings)
     result = local.status(run.settings, engine)
     run.output.show(result, views.status)
     if not result.running:
@@ -66,12 +80,12 @@ def status(context: typer.Context) -> None:
 @app.command()
 def logs(
     context: typer.Context,
-    service: Annotated[str | None, typer.Argument(help="postgres or api; both when left out.")] = None,
+    service: Annotated[str | None, typer.Argument(help="One of those `local status` shows; all when left out.")] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on showing new lines.")] = False,
 ) -> None:
     """Show the services' logs."""
     run: Invocation = context.obj
-    engine, _ = engines.pick("auto", run.settings)
+    engine = engines.current(run.settings)
     for name, line in engine.logs(service, follow):
         run.output.log_line(name, line)
 
@@ -85,7 +99,7 @@ def env(
 ) -> None:
     """Print the URL and keys of the stack as dotenv lines; they are secret."""
     run: Invocation = context.obj
-    engine, _ = engines.pick("auto", run.settings)
+    engine = engines.current(run.settings)
     if write is None:
         run.output.secret(local.access(engine).variables())
     else:
@@ -96,6 +110,6 @@ def env(
 def reset(context: typer.Context) -> None:
     """Drop what the migrations made in the local database and replay them."""
     run: Invocation = context.obj
-    engine, _ = engines.pick("auto", run.settings)
+    engine = engines.current(run.settings)
     run.output.note("Target: the local stack")
     run.output.show(local.reset(run.settings, engine, run.output), push_views.reset)

@@ -31,7 +31,7 @@ def list_(
     if (target := remote(run, local, project_ref, db_url, target_name)) is not None:
         history = database.history(target)
     else:
-        engine, _ = engines.pick("auto", run.settings)
+        engine = engines.current(run.settings)
         access = engine.access()
         if access is not None and engine.status().running:
             run.output.note("Target: the local stack")
@@ -70,7 +70,7 @@ def _applied(run: Invocation, target: Target | None) -> tuple[str, ...]:
 
     if target is not None:
         return tuple(database.history(target))
-    engine, _ = engines.pick("auto", run.settings)
+    engine = engines.current(run.settings)
     if engine.access() is None:
         return ()
     known = engine.status().applied

@@ -40,7 +40,7 @@ def vanchin(
 ) -> None:
     """Encrypt the fourteen VanchinAI keys and store them for a user of the local stack."""
     run: Invocation = context.obj
-    engine, _ = engines.pick("auto", run.settings)
+    engine = engines.current(run.settings)
     run.output.note("Target: the local stack")
     result = seed.vanchin(
         run.settings, engine, user=user, keys_file=keys, stdin=sys.stdin.read, demo=demo, dry_run=dry_run

@@ -23,7 +23,8 @@ from pathlib import Path
 
 from promthctl import process, toolchain
 from promthctl.engines.embedded import accounts
-from promthctl.engines.embedded.cluster import Cluster, bootstrap_scripts, end_strays, free_port
+from promthctl.engines.embedded.cluster import Cluster, bootstrap_scripts, end_strays
+from promthctl.engines.ports import free_port
 from promthctl.errors import PrerequisiteError
 from promthctl.locks import locked
 from promthctl.migration_set import Migration

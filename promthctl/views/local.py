@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from promthctl.redact import mask
 from promthctl.views.common import foreign, table
+from promthctl.words import duration, size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from promthctl.engines import Service
     from promthctl.local import DownResult, EnvResult, StatusResult, UpResult
 
 
@@ -21,7 +23,7 @@ def up(result: UpResult) -> Iterator[RenderableType]:
     yield f"[bold green]The local stack {state}[/bold green] ({result.engine} engine)"
     rows = [
         ("API", result.api_url),
-        ("Studio", result.studio_url),
+        ("Studio", result.studio_url or "not among the services"),
         ("Database", result.access.db_url),  # output masks the password
         ("anon key", mask(result.access.anon_key)),
         ("service_role key", mask(result.access.service_role_key)),
@@ -43,19 +45,47 @@ def down(result: DownResult) -> Iterator[RenderableType]:
 
 def status(result: StatusResult) -> Iterator[RenderableType]:
     if not result.running:
-        yield "[yellow]The local stack is not running.[/yellow] Start it with: promthctl local up"
-    shown = table("Service", "State", "Process", "Port")
-    for service in result.services:
-        colour = {"running": "green", "starting": "yellow"}.get(service.state, "dim")
-        process = service.container or (str(service.pid) if service.pid else "-")
-        shown.add_row(service.name, f"[{colour}]{service.state}[/{colour}]", process, str(service.port or "-"))
-    yield shown
+        parts = any(service.state != "stopped" for service in result.services)
+        state, mend = ("does not run whole", "Mend") if parts else ("is not running", "Start")
+        yield f"[yellow]The local stack {state}.[/yellow] {mend} it with: promthctl local up"
+    yield _services(result.services)
     if result.running:
-        yield f"API {result.api_url} · Studio {result.studio_url}"
+        yield f"API {result.api_url}" + (f" · Studio {result.studio_url}" if result.studio_url else "")
     if result.migrations.applied is not None:
         yield f"Migrations: {len(result.migrations.applied)} applied, {len(result.migrations.pending or ())} pending"
     for name in result.migrations.pending or ():
         yield f"  pending: {escape(name)}"
+
+
+def _services(found: Iterable[Service]) -> RenderableType:
+    """Columns that an engine knows nothing for are left out."""
+    rows = list(found)
+    columns: dict[str, list[str]] = {
+        "Service": [service.name for service in rows],
+        "State": [_state(service) for service in rows],
+        "Up": [duration(service.uptime) if service.uptime is not None else "" for service in rows],
+        "Memory": [size(service.memory) if service.memory is not None else "" for service in rows],
+        "Port": [str(service.port or "") for service in rows],
+        "Process": [str(service.pid or "") for service in rows],
+        "Container": [service.container or "" for service in rows],
+    }
+    known = {title: cells for title, cells in columns.items() if any(cells)}
+    shown = table(*known)
+    for cells in zip(*known.values(), strict=True):
+        shown.add_row(*(cell or "-" for cell in cells))
+    return shown
+
+
+def _state(service: Service) -> str:
+    colour = {"running": "green", "starting": "yellow"}.get(service.state, "dim")
+    words = service.state
+    if service.health == "unhealthy":
+        colour, words = "red", "running, unhealthy"
+    elif service.state == "running" and service.health:
+        words = f"running, {service.health}"
+    elif service.exit_code:
+        colour, words = "red", f"{service.state}, exit code {service.exit_code}"
+    return f"[{colour}]{words}[/{colour}]"
 
 
 def env(result: EnvResult) -> Iterator[RenderableType]:

@@ -99,6 +99,28 @@ def bench_seed(project: Project) -> None:
     compare("  the same keys again", 1.3, lambda: timed(again, project=project), lambda: timed(bare, given))
 
 
+def bench_docker(project: Project) -> None:
+    from tests.perf import docker_stack
+
+    up = [*project.command("local", "up"), "--engine", "docker", "--api-port", "0", "--db-port", "0"]
+
+    def ours() -> float:
+        project.run("local", "down", "--purge", "--yes")
+        return timed(up, project=project)
+
+    title = "`local up --engine docker` to `supabase start` and `db push`"
+    with docker_stack.stand_ins() as reason:
+        if reason:
+            print(f"{title}: skipped, {reason}")
+            return
+        project.engine = "docker"
+        try:
+            with docker_stack.bare() as bare:
+                compare(title, 1.05, ours, bare.up, rounds=5)
+        finally:
+            project.run("local", "down", "--purge", "--yes")
+
+
 def bench_sync(project: Project) -> None:
     source = project.path / "sql"
     source.mkdir()
@@ -122,6 +144,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "help": bench_help,
     "cold-up": bench_cold_up,
     "running-up": bench_running_up,
+    "docker": bench_docker,
     "seed": bench_seed,
     "sync": bench_sync,
     "rls-100k": lambda project: rls.bench(project, 100_000),

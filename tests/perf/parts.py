@@ -15,7 +15,7 @@ import psycopg
 
 from promthctl import process, settings, toolchain
 from promthctl.engines.embedded import accounts
-from promthctl.engines.embedded.cluster import free_port
+from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
 
 _ROLES = "create role anon; create role authenticated; create role service_role bypassrls"

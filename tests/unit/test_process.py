@@ -55,6 +55,30 @@ def test_run_gives_the_child_its_environment_folder_umask_and_nothing_to_read(tm
     assert done.stdout.split() == [str(tmp_path), "0027", "a"]
 
 
+def test_what_a_watcher_raises_ends_the_command_and_its_children(marker: Path) -> None:
+    def watch() -> None:
+        if marker.read_text().strip():
+            raise LookupError("a container failed")
+
+    with pytest.raises(LookupError, match="a container failed"):
+        process.run(["sh", "-c", f"sleep 600 & echo $! >{marker}; wait"], on_line=lambda _: None, watch=watch)
+    assert until(lambda: ended(marker))
+
+
+def test_a_command_is_watched_until_it_ends(tmp_path: Path) -> None:
+    go, seen = tmp_path / "go", list[str]()
+
+    def watch() -> None:
+        seen.append("watched")
+        if seen.count("watched") == 2:
+            go.touch()
+
+    script = f"echo out; echo err >&2; while [ ! -e {go} ]; do sleep 0.02; done"
+    done = process.run(["sh", "-c", script], on_line=seen.append, watch=watch)
+    assert done == process.Completed(0, "out\n", "err\n")
+    assert "err" in seen and seen.count("watched") >= 2
+
+
 def test_bytes_that_are_no_text_are_replaced() -> None:
     assert process.run(["printf", r"\377"]).stdout == "\N{REPLACEMENT CHARACTER}"
 

@@ -5,24 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import socket
-from collections.abc import Callable, Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from promthctl import toolchain
-from promthctl.engines import Access, Service, Status
+from promthctl.engines import Access, Service, Status, ports, record
 from promthctl.engines.embedded import accounts, api, logs
 from promthctl.engines.embedded import cluster as postgres
-from promthctl.engines.embedded.cluster import Cluster, free_port
+from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.state import Records, Stack, new_stack
-from promthctl.errors import PromthctlError, UsageError
 from promthctl.process import ProcessId
 from promthctl.settings import API_PORT, DB_PORT, POSTGRES_MAJORS, Settings
 from promthctl.steps import Steps
-
-if TYPE_CHECKING:
-    import psutil
 
 
 class EmbeddedEngine:
@@ -32,7 +27,7 @@ class EmbeddedEngine:
 
     def __init__(self, settings: Settings, api_port: int | None = None, db_port: int | None = None) -> None:
         self.settings = settings
-        self.wanted = {"api_port": api_port, "db_port": db_port}
+        self.wanted = {"API": api_port, "database": db_port}
         self.state = Records(settings.state_dir)
 
     def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
@@ -49,8 +44,8 @@ class EmbeddedEngine:
             self._record_found(server, database)
             migrate(stack.access(), answer.applied)
             return stack.access(), False
-        _check_port("API", stack.api_port, "--api-port", own)
-        _check_port("database", stack.db_port, "--db-port", own)
+        for what, port, flag in (("API", stack.api_port, "--api-port"), ("database", stack.db_port, "--db-port")):
+            ports.check(what, port, f"stop that program, or: promthctl local up {flag} 0", own)
         with steps.step("Starting PostgreSQL and the API"):
             if server:
                 api.stop(server)
@@ -59,6 +54,7 @@ class EmbeddedEngine:
                 database = None
             if known is None and cluster.exists():
                 steps.note("The record of the stack was lost: it gets new keys, and its rows stay.")
+            record(self.settings, self.name)
             self.state.save_stack(stack)  # only now: a server that outlived a killed `up` would have other keys
             fresh = not cluster.exists()
             try:
@@ -90,18 +86,19 @@ class EmbeddedEngine:
             self._purge(self._home(project))
         return bool(server or database)
 
-    def status(self) -> Status:
+    def status(self, measure: bool = False) -> Status:
         stack = self.state.load_stack()
         server, database = self._processes(stack)
         found = {"postgres": database, "api": server}
         answer = api.ask(stack) if stack and server and database else None
-        ports = {"postgres": stack.db_port, "api": stack.api_port} if stack else {}
+        listening = {"postgres": stack.db_port, "api": stack.api_port} if stack else {}
         services = tuple(
             Service(
                 name,
                 "stopped" if identity is None else "running" if answer or name == "postgres" else "starting",
                 pid=identity.pid if identity else None,
-                port=ports.get(name),
+                port=listening.get(name),
+                uptime=max(0, round(time.time() - identity.created)) if identity else None,
             )
             for name, identity in found.items()
         )
@@ -124,32 +121,14 @@ class EmbeddedEngine:
 
     def _stack(self, known: Stack | None, own: Collection[int]) -> Stack:
         """The project's record brought to what is asked for. own: the ids of its processes, whose ports are free."""
-        configured = {"api_port": self.settings.api_port or API_PORT, "db_port": self.settings.db_port or DB_PORT}
-        ports: dict[str, int] = {}  # by the names of Stack's fields
-        for name, default in configured.items():
-            kept = getattr(known, name) if known else default
-            wanted = self.wanted[name]
-            if wanted is None:
-                ports[name] = kept
-            elif wanted == 0:  # a port picked before is kept while nobody else has it
-                ports[name] = kept if known and kept != default and _usable(kept, own) else _other_port(ports)
-            else:
-                ports[name] = wanted
-        if ports["api_port"] == ports["db_port"]:
-            raise UsageError(
-                f"The API and the database cannot both have port {ports['api_port']}",
-                "each listens on a port of its own",
-                "promthctl local up --api-port 0 --db-port 0 picks free ones",
-            )
+        configured = {"API": self.settings.api_port or API_PORT, "database": self.settings.db_port or DB_PORT}
+        recorded = {"API": known.api_port, "database": known.db_port} if known else {}
+        settled = ports.settle(self.wanted, recorded, configured, lambda port: ports.usable(port, own))
+        api_port, db_port, major = settled["API"], settled["database"], self.settings.postgres
         if known is None:
-            return new_stack(self.settings.project_id, self.state.path, **ports, postgres=self.settings.postgres)
-        return dataclasses.replace(
-            known,
-            folder=os.path.realpath(self.state.path),
-            api_port=ports["api_port"],
-            db_port=ports["db_port"],
-            postgres=self.settings.postgres,
-        )
+            return new_stack(self.settings.project_id, self.state.path, api_port, db_port, major)
+        folder = os.path.realpath(self.state.path)
+        return dataclasses.replace(known, folder=folder, api_port=api_port, db_port=db_port, postgres=major)
 
     def _project(self, stack: Stack | None) -> str:
         """The project's name in paths and command lines, also when its record is lost."""
@@ -160,7 +139,7 @@ class EmbeddedEngine:
 
     def _cluster(self, stack: Stack, tools: toolchain.Toolchain, steps: Steps) -> Cluster:
         user = accounts.postgres_user(self.settings)
-        binaries = toolchain.postgres(tools, stack.postgres, self.settings, user, free_port(), steps)
+        binaries = toolchain.postgres(tools, stack.postgres, self.settings, user, ports.free_port(), steps)
         data = self._home(stack.project) / f"postgres-{stack.postgres}"
         return Cluster(stack.postgres, binaries, data, user, self.settings)
 
@@ -207,43 +186,3 @@ class EmbeddedEngine:
 
     def _record(self, service: str) -> Callable[[ProcessId], None]:
         return lambda identity: self.state.save_process(service, identity)
-
-
-def _check_port(what: str, port: int, flag: str, own: Collection[int]) -> None:
-    """Raise when the port is taken, naming who holds it where that can be known. own: processes that may hold it."""
-    if _usable(port, own):
-        return
-    holder = _holder(port)
-    raise PromthctlError(
-        f"Port {port}, wanted for the {what}, is taken",
-        f"{holder.name()} (pid {holder.pid}) listens there" if holder else "another program listens there",
-        f"stop that program, or: promthctl local up {flag} 0",
-    )
-
-
-def _usable(port: int, own: Collection[int]) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            return True
-        except OSError:
-            holder = _holder(port) if own else None
-            return holder is not None and holder.pid in own
-
-
-def _other_port(taken: Mapping[str, int]) -> int:
-    while (port := free_port()) in taken.values():
-        pass
-    return port
-
-
-def _holder(port: int) -> psutil.Process | None:
-    """The process that listens on the port; None when it cannot be known, as of another user's."""
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        for connection in psutil.net_connections("inet"):
-            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-                return psutil.Process(connection.pid) if connection.pid else None
-    return None

@@ -13,7 +13,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from promthctl import process
 from promthctl.engines.embedded import accounts
+from promthctl.engines.ports import free_port
 from promthctl.errors import PrerequisiteError, PromthctlError
 from promthctl.locks import locked
 from promthctl.process import ProcessId, RunAs
@@ -308,12 +308,6 @@ def remove_leftovers(home: Path) -> None:
     """Remove what a promthctl that was killed left half made or half removed."""
     for leftover in home.glob(f"{_LEFTOVER}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _template_hash(major: int, binaries: Path, user: RunAs | None) -> str:

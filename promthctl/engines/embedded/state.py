@@ -75,6 +75,7 @@ class Stack:
             db_url=f"postgresql://postgres:{self.db_password}@127.0.0.1:{self.db_port}/postgres",
             anon_key=self.anon_key,
             service_role_key=self.service_role_key,
+            studio_url=f"http://127.0.0.1:{self.api_port}/",
         )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from promthctl import process, settings
 from promthctl.engines.embedded import accounts
-from promthctl.engines.embedded.cluster import free_port
+from promthctl.engines.ports import free_port
 from promthctl.toolchain import installation
 from promthctl.toolchain import node as nodejs
 from tests.servers import Server, fresh_database

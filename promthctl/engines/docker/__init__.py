@@ -1,0 +1,277 @@
+"""The Docker engine: the official stack, by the real `supabase start`, watched and explained through the Docker SDK."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from promthctl import database, project, targets, toolchain
+from promthctl.engines import Access, Status, Wishes, ports, record
+from promthctl.engines.docker import containers, diagnosis, images, logs, network, preflight, services
+from promthctl.engines.docker.cli import CliError, LocalCli, setup_mark
+from promthctl.engines.docker.containers import Container
+from promthctl.engines.docker.daemon import Daemon, alive, answering, connect, find, gone
+from promthctl.engines.docker.images import Images
+from promthctl.engines.docker.state import RECORD, Records, Stack
+from promthctl.engines.docker.watching import Watch
+from promthctl.errors import PromthctlError, TargetError
+from promthctl.settings import Settings
+from promthctl.steps import Silent, Steps
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+_MAJOR = 17  # the CLI's, where supabase/config.toml has no [db] major_version
+
+
+class DockerEngine:
+    """One project's stack. wishes: what the flags of `local up` ask for."""
+
+    name = "docker"
+
+    def __init__(self, settings: Settings, wishes: Wishes | None = None) -> None:
+        self.settings = settings
+        self.wishes = wishes or Wishes()
+        self.state = Records(settings.state_dir)
+        self.given = _project_id(settings)
+        self.project = services.project_name(self.given)
+        self._images: Images | None = None
+
+    def check(self, steps: Steps) -> str:
+        """Why Docker can run the stack, in words. Raises what stands against it; nothing is changed."""
+        known, found = self.state.load(), self._containers()
+        self._preflight(self._plan(known, found), known, found, steps)
+        return f"{self.daemon.product} answers ({self.daemon.version})"
+
+    def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
+        """See Engine.up; called by one promthctl at a time (local.py holds the project's lock)."""
+        self.state.make()
+        known, found = self.state.load(), self._containers()
+        plan = self._plan(known, found)
+        if known and known.same(plan) and (access := known.access()) and self._whole(known, found):
+            migrate(access, None)
+            return access, False
+        pulls = self._preflight(plan, known, found, steps)
+        with answering(self.daemon):
+            if pulls.missing:
+                images.pull(self.client, self.daemon, pulls.missing, steps)
+                self._check_volume(plan, known, pulls)
+            if found:
+                self._stop(found, steps)
+            fresh = self._make_room(plan, known, steps)
+        access = self._start(dataclasses.replace(plan, unfinished=fresh), steps)
+        migrate(access, () if fresh else None)
+        return access, True
+
+    def down(self, purge: bool, steps: Steps) -> bool:
+        found = self._containers()
+        preflight.check_folder(found, self.settings.project_dir)
+        if found:
+            self._stop(found, steps)
+        if purge:
+            with answering(self.daemon), steps.step("Removing the volumes"):
+                containers.remove_volumes(self.client, containers.volumes(self.client, self.project))
+                network.remove(self.client, self.project)
+            for name in (RECORD, "dev-user.json"):
+                (self.state.path / name).unlink(missing_ok=True)
+        return any(container.state == "running" for container in found)
+
+    def status(self, measure: bool = False) -> Status:
+        known, found = self.state.load(), self._own()
+        access = known.access() if known else None
+        with answering(self.daemon):
+            parts = containers.services_of(self.client, found, known.services if known else (), measure)
+        running = known is not None and access is not None and self._whole(known, found)
+        return Status(
+            self.name,
+            running,
+            access.api_url if access else None,
+            access.studio_url if access and running else None,
+            parts,
+            self._applied(access) if access and any(part.state == "running" for part in parts) else None,
+        )
+
+    def access(self) -> Access | None:
+        known = self.state.load()
+        return known.access() if known else None
+
+    def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
+        with answering(self.daemon):
+            yield from logs.read(self.client, self._own(), self.state.logs, service, follow)
+
+    def left_running(self) -> bool:
+        """True when the project's stack is on Docker, whatever the record says; False without a daemon."""
+        with contextlib.suppress(PromthctlError):
+            return bool(self._own())
+        return False
+
+    @cached_property
+    def daemon(self) -> Daemon:
+        return find(self.settings)
+
+    @cached_property
+    def client(self) -> APIClient:
+        return connect(self.daemon)
+
+    def _containers(self) -> tuple[Container, ...]:
+        client = self.client
+        with answering(self.daemon):
+            return containers.of_project(client, self.project)
+
+    def _own(self) -> tuple[Container, ...]:
+        """Without those that another folder's project of the same name has."""
+        return tuple(one for one in self._containers() if not one.foreign(self.settings.project_dir))
+
+    def _plan(self, known: Stack | None, found: tuple[Container, ...]) -> Stack:
+        """The stack as it should be now: by flag, else as recorded, else as configured."""
+        config, wishes = self.settings.supabase, self.wishes
+        if wishes.services is not None:
+            names = services.chosen(wishes.services, config)
+        else:
+            names = known.services if known else services.by_default(config)
+        own = {port for container in found for _, port in container.published}
+        major = _table(config, "db").get("major_version")
+        plan = known or Stack(self.project, "", names, {}, network.LOOPBACK, _MAJOR)
+        return dataclasses.replace(
+            plan,
+            project=self.project,
+            folder=os.path.realpath(self.state.path),
+            services=names,
+            started=(),
+            ports=self._ports(names, plan.ports, own),
+            bind=network.address(wishes.bind) if wishes.bind is not None else plan.bind,
+            major=major if isinstance(major, int) else _MAJOR,
+        )
+
+    def _ports(self, names: tuple[str, ...], kept: Mapping[str, int], own: Collection[int]) -> dict[str, int]:
+        """The ports of those services. With --api-port 0 all but the database's are picked."""
+        asked = dict.fromkeys(names, 0 if self.wishes.api_port == 0 else None)
+        asked |= {"gateway": self.wishes.api_port, "db": self.wishes.db_port}
+        configured = services.configured_ports(names, self.settings.supabase)
+        titled = {services.title(name): name for name in configured}
+        settled = ports.settle(
+            {services.title(name): port for name, port in asked.items()},
+            {services.title(name): port for name, port in kept.items()},
+            {title: configured[name] for title, name in titled.items()},
+            lambda port: port in own or ports.usable(port),
+        )
+        return {titled[title]: port for title, port in settled.items()}
+
+    def _whole(self, known: Stack, found: tuple[Container, ...]) -> bool:
+        """True when every service that was started works, on our network."""
+        working = {one.service for one in found if one.works and network.name(self.project) in one.networks}
+        return bool(known.started) and working.issuperset(known.started)
+
+    def _preflight(self, plan: Stack, known: Stack | None, found: tuple[Container, ...], steps: Steps) -> Images:
+        """The images a start needs, once nothing stands against it."""
+        if self._images is not None:
+            return self._images
+        cli = self._cli(plan, steps)
+        preflight.check_folder(found, self.settings.project_dir)
+        with answering(self.daemon), steps.step("Checking Docker"), ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(cli.services)  # takes half a second, in which the daemon can be asked
+            preflight.check_memory(self.client, self.daemon, plan.services)
+            preflight.check_ports(plan.ports, plan.bind, self.project, containers.everyone(self.client))
+            whose = plan.services
+            if not containers.has_volume(self.client, self.project):
+                whose = tuple(dict.fromkeys((*whose, *services.setting_up(self.settings.supabase))))
+            needed = images.needed(self.client, whose, asked.result(), self.settings)
+            preflight.check_space(self.client, self.daemon, needed.missing)
+            if needed.missing and self.wishes.offline:
+                raise images.offline(needed.missing)
+            self._check_volume(plan, known, needed)
+        self._images = needed
+        return needed
+
+    def _check_volume(self, plan: Stack, known: Stack | None, needed: Images) -> None:
+        """Raise when the volume is of another PostgreSQL version; what was started before has been looked at."""
+        looked_at = known is not None and known.started and known.major == plan.major
+        database_image = needed.here.get("db")
+        if database_image and not looked_at and containers.has_volume(self.client, self.project):
+            preflight.check_volume(self.client, self.project, database_image, plan.major)
+
+    def _make_room(self, plan: Stack, known: Stack | None, steps: Steps) -> bool:
+        """Make the network, remove a database that never was finished. True when there is no database yet."""
+        network.ensure(self.client, self.project, plan.bind)
+        mark = setup_mark(self.settings)
+        there = containers.has_volume(self.client, self.project)
+        if there and known and known.unfinished and not mark.exists():
+            steps.note("The database was interrupted while it was made: it is made anew.")
+            containers.remove_volumes(self.client, [services.volume_name(self.project)])
+            there = False
+        if not there:
+            mark.unlink(missing_ok=True)
+        return not there
+
+    def _start(self, plan: Stack, steps: Steps) -> Access:
+        project.prepare(self.settings)  # the CLI wants a config.toml
+        record(self.settings, self.name)
+        self.state.save(plan)
+        try:
+            with steps.step("Starting the stack") as update:
+                watch = Watch(self.client, self.daemon, self.project, self.state.logs, update)
+                told = self._cli(plan, steps).start(plan.services, network.name(self.project), watch)
+            found = self._containers()
+        except BaseException as error:
+            self._roll_back(plan, steps)
+            if isinstance(error, CliError):
+                raise self._explained(error) from None
+            raise
+        stack = plan.told(told, [one.service for one in found if one.service])
+        self.state.save(stack)
+        for text in preflight.exposure(self.daemon, plan.bind, found):
+            steps.note(text)
+        access = stack.access()
+        assert access is not None
+        return access
+
+    def _explained(self, error: CliError) -> PromthctlError:
+        if not alive(self.daemon):
+            return gone(self.daemon)
+        failure = diagnosis.of_output(error.said, self.project)
+        return failure.error() if failure else error
+
+    def _roll_back(self, plan: Stack, steps: Steps) -> None:
+        """Stop what was started; a database that was only begun goes too. A daemon that is gone has stopped it all."""
+        with contextlib.suppress(PromthctlError), answering(self.daemon), steps.step("Stopping what was started"):
+            containers.remove(self.client, containers.of_project(self.client, self.project))
+            if plan.unfinished and not setup_mark(self.settings).exists():
+                containers.remove_volumes(self.client, [services.volume_name(self.project)])
+
+    def _stop(self, found: tuple[Container, ...], steps: Steps) -> None:
+        with steps.step("Stopping the stack"):
+            try:
+                self._cli(None, Silent()).stop(self.project)
+            except CliError:
+                containers.remove(self.client, found)
+
+    def _cli(self, plan: Stack | None, steps: Steps) -> LocalCli:
+        environment = self.daemon.environment() | {"SUPABASE_PROJECT_ID": self.given}
+        if plan:
+            environment |= services.port_variables(plan.ports) | services.switches(plan.services)
+            if plan.bind not in (network.LOOPBACK, network.EVERYWHERE):
+                environment["SUPABASE_SERVICES_HOSTNAME"] = plan.bind
+        return LocalCli(toolchain.ensure(self.settings, steps).supabase, self.settings, environment)
+
+    def _applied(self, access: Access) -> tuple[str, ...] | None:
+        with contextlib.suppress(TargetError):
+            return tuple(database.history(targets.from_url(access.db_url, local=True)))
+        return None
+
+
+def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = config.get(name)
+    return table if isinstance(table, Mapping) else {}
+
+
+def _project_id(settings: Settings) -> str:
+    """As the CLI takes it: from config.toml, else the folder's name; without that file what project.prepare writes."""
+    given = settings.supabase.get("project_id")
+    if isinstance(given, str) and given:
+        return given
+    return settings.project_dir.name if (settings.supabase_dir / "config.toml").exists() else settings.project_id

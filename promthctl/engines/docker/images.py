@@ -1,0 +1,184 @@
+"""The images of the chosen services: which the CLI asks for, which are here, and pulling the others side by side."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promthctl.engines.docker.daemon import Daemon, alive, answering
+from promthctl.engines.docker.services import SERVICES
+from promthctl.errors import PrerequisiteError, PromthctlError, TargetError
+from promthctl.settings import Settings
+from promthctl.steps import Progress, Steps
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+# `supabase services` tells the versions of most images; these it leaves out. They are the lines FROM … AS kong and so
+# on of the image list inside the pinned CLI, to be renewed with it (tests/unit/test_docker_images.py compares them).
+UNLISTED = {
+    "gateway": "library/kong:2.8.1",
+    "mail": "axllent/mailpit:v1.31.3",
+    "imgproxy": "darthsim/imgproxy:v3.26.0",
+    "vector": "timberio/vector:0.58.0-alpine",
+}
+_ATTEMPTS = 3
+_PAUSE_SECONDS = 1.0
+_AT_ONCE = 4
+_UNLIKELY = (
+    "not found",
+    "manifest unknown",
+    "denied",
+    "no such host",
+    "refused",
+    "no matching manifest",
+    "unauthorized",
+)
+
+
+@dataclass(frozen=True)
+class Image:
+    """service: whose it is. names: where it can be had, the CLI's first choice first; any of them will do."""
+
+    service: str
+    names: tuple[str, ...]
+
+    @property
+    def short(self) -> str:
+        return self.names[0].rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Images:
+    """here: service → the name its image has on this machine. missing: those to pull."""
+
+    here: Mapping[str, str]
+    missing: tuple[Image, ...]
+
+
+def needed(client: APIClient, services: Iterable[str], listed: Mapping[str, str], settings: Settings) -> Images:
+    """The images of those services. listed: what `supabase services` says, repository → tag."""
+    tags = {repository.rpartition("/")[2]: f"{repository}:{tag}" for repository, tag in listed.items()}
+    registry = settings.get("SUPABASE_INTERNAL_IMAGE_REGISTRY")
+    wanted = [Image(name, _names(UNLISTED.get(name) or tags[SERVICES[name].image], registry)) for name in services]
+    known = {tag for image in client.images() for tag in image.get("RepoTags") or ()}
+    here = {image.service: name for image in wanted for name in reversed(image.names) if name in known}
+    return Images(here, tuple(image for image in wanted if image.service not in here))
+
+
+def offline(images: Iterable[Image]) -> PrerequisiteError:
+    names = ", ".join(image.short for image in images)
+    return PrerequisiteError(
+        "Some images are not on this machine", f"--offline pulls nothing, and these are missing: {names}", _hint()
+    )
+
+
+def pull(client: APIClient, daemon: Daemon, images: Iterable[Image], steps: Steps) -> None:
+    """Pull the images side by side. Raises PrerequisiteError naming the first that cannot be had.
+
+    What was pulled stays, also of an image that was not finished: the daemon goes on from there.
+    """
+    waiting = tuple(images)
+    stop = threading.Event()
+    title, names = f"Pulling {len(waiting)} images", [image.short for image in waiting]
+    with steps.progress(title, names) as progress, ThreadPoolExecutor(_AT_ONCE) as pool:
+        jobs = [pool.submit(_pull, client, daemon, image, progress, stop) for image in waiting]
+        try:
+            for job in jobs:
+                job.result()
+        except BaseException:  # the others end at their next line
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _pull(client: APIClient, daemon: Daemon, image: Image, progress: Progress, stop: threading.Event) -> None:
+    reasons: list[str] = []
+    for name in image.names:
+        for attempt in range(_ATTEMPTS):
+            if stop.is_set():
+                return
+            reason = _pull_once(client, daemon, name, image.short, progress, stop)
+            if reason is None:
+                progress.finish(image.short)
+                return
+            reasons.append(f"{name}: {reason}")
+            if any(word in reason for word in _UNLIKELY):
+                break
+            time.sleep(_PAUSE_SECONDS * 2**attempt)
+    raise PrerequisiteError(f"The image {image.short} could not be pulled", "\n".join(dict.fromkeys(reasons)), _hint())
+
+
+def _pull_once(
+    client: APIClient, daemon: Daemon, name: str, short: str, progress: Progress, stop: threading.Event
+) -> str | None:
+    """Pull an image by one of its names; the reason when that fails."""
+    repository, _, tag = name.rpartition(":")
+    layers = _Layers()
+    try:
+        with answering(daemon):
+            for line in client.pull(repository, tag=tag, stream=True, decode=True):
+                if stop.is_set():
+                    return "another image failed"
+                if "error" in line:
+                    return str(line["error"]).strip()
+                if layers.take(line):
+                    progress.update(short, layers.done, layers.total)
+    except TargetError:
+        if not alive(daemon):
+            raise
+        return "the download stalled"
+    except PromthctlError as error:  # the daemon's words
+        return error.why
+    return None
+
+
+class _Layers:
+    """The bytes of an image's layers, from the daemon's lines: https://docs.docker.com/reference/api/engine/."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, tuple[int, int]] = {}
+
+    @property
+    def done(self) -> int:
+        return sum(done for done, _ in self._sizes.values())
+
+    @property
+    def total(self) -> int:
+        return sum(total for _, total in self._sizes.values())
+
+    def take(self, line: Mapping[str, Any]) -> bool:
+        """True when the line told something new."""
+        layer, status, detail = line.get("id"), line.get("status"), line.get("progressDetail") or {}
+        if status == "Downloading" and layer and detail.get("total"):
+            self._sizes[layer] = (int(detail.get("current", 0)), int(detail["total"]))
+        elif status in ("Download complete", "Pull complete") and layer in self._sizes:
+            self._sizes[layer] = (self._sizes[layer][1],) * 2
+        else:
+            return False
+        return True
+
+
+def _names(image: str, registry: str | None) -> tuple[str, ...]:
+    """Where the CLI would take an image from, in its order; a registry of one's own is the only one."""
+    last, hub = image.rpartition("/")[2], image.removeprefix("library/")
+    if registry:
+        registry = registry.lower()
+        return (hub,) if registry == "docker.io" else (f"{registry}/supabase/{last}",)
+    return (f"public.ecr.aws/supabase/{last}", f"ghcr.io/supabase/{last}", hub)
+
+
+def _hint() -> str:
+    return (
+        "check the network (docker pull works?) and run it again: what was pulled is kept;"
+        " or: promthctl local up --engine embedded"
+    )
+
+
+def disk_needed(images: Iterable[Image]) -> int:
+    """Bytes, roughly, that pulling and unpacking them takes."""
+    return sum(SERVICES[image.service].disk for image in images) * 1_000_000

@@ -1,0 +1,68 @@
+"""What the services write: their containers' logs, and what was kept of one that failed to start."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promthctl.engines.docker import containers
+from promthctl.engines.docker.containers import Container
+from promthctl.engines.docker.services import SERVICES
+from promthctl.errors import PromthctlError, UsageError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+
+def read(
+    client: APIClient, found: Sequence[Container], folder: Path, service: str | None, follow: bool
+) -> Iterator[tuple[str, str]]:
+    """(service, line) pairs. folder: .promthctl/logs. Raises UsageError for a service that is none."""
+    if service is not None and service not in SERVICES:
+        raise UsageError(
+            f"There is no service {service!r}", f"the Docker engine has {', '.join(SERVICES)}", "promthctl local logs"
+        )
+    named = {one.service: one for one in found if one.service and service in (None, one.service)}
+    chosen = [(name, named[name]) for name in SERVICES if name in named]
+    if service is not None and not chosen:
+        yield from ((service, line) for line in _kept(folder, service))
+    elif follow:
+        yield from _together(client, chosen)
+    else:
+        for name, container in chosen:
+            yield from ((name, line) for line in containers.log_lines(client, container))
+
+
+def _kept(folder: Path, service: str) -> list[str]:
+    try:
+        return (folder / f"{service}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        raise PromthctlError(
+            f"The service {service} has no log",
+            "it has no container: it does not run, or is not among the services that were started",
+            f"promthctl local up, or promthctl local up --services {service}",
+        ) from None
+
+
+def _together(client: APIClient, chosen: Sequence[tuple[str, Container]]) -> Iterator[tuple[str, str]]:
+    """The lines of all as they come, until every container has ended."""
+    lines: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
+
+    def relay(name: str, container: Container) -> None:
+        try:
+            for line in containers.log_lines(client, container, follow=True):
+                lines.put((name, line))
+        finally:
+            lines.put(None)
+
+    for name, container in chosen:
+        threading.Thread(target=relay, args=(name, container), daemon=True).start()
+    left = len(chosen)
+    while left:
+        if (line := lines.get()) is None:
+            left -= 1
+        else:
+            yield line

@@ -1,0 +1,130 @@
+"""What would stop a start, found before anything is pulled. Each finding is an error with its mend."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shlex
+import shutil
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promthctl.engines import ports
+from promthctl.engines.docker import images, network, services
+from promthctl.engines.docker.containers import Container
+from promthctl.engines.docker.daemon import Daemon
+from promthctl.engines.docker.images import Image
+from promthctl.errors import PrerequisiteError, PromthctlError
+from promthctl.words import size
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+_INSTEAD = "or: promthctl local up --engine embedded"
+_LESS = "start less: promthctl local up --services db,rest,auth"
+_DATA = "/var/lib/postgresql/data"
+
+
+def check_folder(found: Iterable[Container], folder: Path) -> None:
+    """Raise when the containers of that project were started from another folder that is still there."""
+    for container in found:
+        if container.foreign(folder):
+            raise PromthctlError(
+                f"Another project has the name {container.project} on Docker",
+                f"its stack was started from {container.workdir}",
+                f"{_stop(container)}, or give this one another project_id in supabase/config.toml",
+            )
+
+
+def check_space(client: APIClient, daemon: Daemon, missing: Sequence[Image]) -> None:
+    """Raise when the disk Docker works on has no room for the images. On another machine's disk nobody can look."""
+    root = Path(str(client.info().get("DockerRootDir", "")))
+    free = None
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(root).free
+    needed = images.disk_needed(missing)
+    if free is not None and free < needed:
+        raise PrerequisiteError(
+            "Docker has too little disk space",
+            f"{daemon.product} has {size(free)} free in {root}, the images need about {size(needed)}",
+            f"docker system prune -a frees what is not used, or {_LESS}; {_INSTEAD}",
+        )
+
+
+def check_memory(client: APIClient, daemon: Daemon, names: Iterable[str]) -> None:
+    total = int(client.info().get("MemTotal") or 0)
+    needed = sum(services.SERVICES[name].memory for name in names) * 1_000_000
+    if 0 < total < needed:
+        raise PrerequisiteError(
+            "Docker has too little memory",
+            f"{daemon.product} has {size(total)} of memory, the services need about {size(needed)}",
+            f"give it more (Docker Desktop: Settings, Resources), or {_LESS}; {_INSTEAD}",
+        )
+
+
+def check_ports(wanted: Mapping[str, int], address: str, project: str, running: Iterable[Container]) -> None:
+    """Raise when a port is taken, naming the project or the program. wanted: by service. running: on this machine."""
+    holders = {port: container for container in running for _, port in container.published}
+    for name, port in wanted.items():
+        holder = holders.get(port)
+        if holder is not None and holder.project == project:
+            continue
+        hint = f"promthctl local up {'--db-port' if name == 'db' else '--api-port'} 0 picks a free one"
+        if holder is not None:
+            whose = f"the project {holder.project}" if holder.project else f"the container {holder.name}"
+            where = f" of {holder.workdir}" if holder.workdir else ""
+            raise PromthctlError(
+                f"Port {port}, wanted for the {services.title(name)}, is taken",
+                f"{whose}{where} has it on Docker",
+                f"{_stop(holder)}, or {hint}",
+            )
+        ports.check(services.title(name), port, f"stop that program, or: {hint}", address=address)
+
+
+def check_volume(client: APIClient, project: str, image: str, major: int) -> None:
+    """Raise when the database's volume was made by another PostgreSQL version. image: any that is here."""
+    volume = services.volume_name(project)
+    found = _volume_major(client, volume, image)
+    if found is not None and found != major:
+        raise PromthctlError(
+            f"The database on Docker was made by PostgreSQL {found}",
+            f"supabase/config.toml asks for {major}, which cannot read the volume {volume}",
+            f"set [db] major_version = {found} in supabase/config.toml; or lose its rows: docker volume rm {volume}",
+        )
+
+
+def exposure(daemon: Daemon, bind: str, found: Iterable[Container]) -> Iterator[str]:
+    """What to tell when others can reach the stack: its keys and its password are the published defaults."""
+    addresses = {address for container in found for address, _ in container.published if ":" not in address}
+    if bind != network.LOOPBACK:
+        yield f"Whoever reaches {bind} can use this stack: its keys and its password are Supabase's published defaults."
+    elif addresses - {network.LOOPBACK}:
+        yield f"{daemon.product} publishes the stack on {', '.join(sorted(addresses))}, not on this machine alone."
+
+
+def _volume_major(client: APIClient, volume: str, image: str) -> int | None:
+    """The PostgreSQL version of the data on a volume, None when there are none. Nothing runs: a file is copied out."""
+    import docker.errors
+
+    mount = client.create_host_config(binds=[f"{volume}:{_DATA}:ro"])
+    made: dict[str, Any] = client.create_container(image, command=["true"], host_config=mount)
+    try:
+        chunks, _ = client.get_archive(made["Id"], f"{_DATA}/PG_VERSION")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            file = archive.extractfile("PG_VERSION")
+            return int(file.read().decode().split(".")[0]) if file else None
+    except (docker.errors.NotFound, tarfile.TarError, KeyError, ValueError):
+        return None
+    finally:
+        client.remove_container(made["Id"], force=True)
+
+
+def _stop(container: Container) -> str:
+    """The command that stops what a container belongs to."""
+    if container.workdir and (Path(container.workdir) / ".promthctl").is_dir():
+        return f"promthctl -C {shlex.quote(container.workdir)} local down"
+    if container.project:
+        return f"supabase stop --project-id {container.project}"
+    return f"docker stop {container.name}"

@@ -1,0 +1,22 @@
+"""Quantities as people read them."""
+
+from __future__ import annotations
+
+
+def size(number: float) -> str:
+    """Bytes: 0 B, 12 kB, 340 MB, 3.4 GB."""
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
+
+
+def duration(seconds: int) -> str:
+    """Its two largest units: 12 s, 3 min 5 s, 2 h 4 min, 3 d 1 h."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    largest = next((place for place, (number, _) in enumerate(parts) if number), 3)
+    return " ".join(f"{number} {unit}" for number, unit in parts[largest : largest + 2] if number) or "0 s"

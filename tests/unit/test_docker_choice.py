@@ -1,0 +1,181 @@
+"""Which engine a command is for, and what is remembered of a stack on Docker."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promthctl import engines, settings
+from promthctl.engines import Wishes
+from promthctl.engines.docker.state import Records, Stack
+from promthctl.engines.embedded import EmbeddedEngine
+from promthctl.errors import RefusedError, UsageError
+from promthctl.settings import Settings
+from promthctl.steps import Silent
+
+NOWHERE = {"DOCKER_HOST": "unix:///nowhere.sock"}
+STACK = Stack(
+    project="p",
+    folder="/set/below",
+    services=("db", "gateway"),
+    ports={"db": 54322, "gateway": 54321},
+    bind="127.0.0.1",
+    major=17,
+    started=("db", "gateway"),
+    api_url="http://127.0.0.1:54321",
+    db_url="postgresql://postgres:postgres@127.0.0.1:54322/postgres",
+    anon_key="not-a-real-anon-key",
+    service_role_key="not-a-real-service-key",
+)
+
+
+def pick(here: Settings, name: str | None = None, **wishes: Any) -> tuple[str, str]:
+    engine, why = engines.pick(name, here, Wishes(**wishes), Silent())
+    return engine.name, why
+
+
+def remembered(here: Settings, name: str) -> None:
+    here.state_dir.mkdir()
+    engines.record(here, name)
+
+
+def test_without_a_daemon_auto_is_embedded_and_says_why(tmp_path: Path) -> None:
+    why = "no Docker daemon answers at unix:///nowhere.sock (DOCKER_HOST): there is no such socket"
+    assert pick(Settings(tmp_path, NOWHERE)) == ("embedded", why)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_flag_goes_first_then_configuration_then_what_was_before(tmp_path: Path) -> None:
+    here = Settings(tmp_path, NOWHERE)
+    assert engines.recorded(here) is None
+    remembered(here, "docker")
+    assert pick(here) == ("docker", "as before")
+    assert pick(here, "auto") == ("docker", "as before")
+    configured = replace(here, engine="embedded")
+    assert pick(configured) == ("embedded", "chosen in pyproject.toml")
+    assert pick(replace(configured, env={**NOWHERE, "PROMTHCTL_ENGINE": "embedded"})) == (
+        "embedded",
+        "chosen in PROMTHCTL_ENGINE",
+    )
+    assert pick(configured, "docker") == ("docker", "chosen with --engine")
+    assert engines.current(configured).name == "docker"  # what is there, not what would be started
+    engines.forget(here)
+    assert engines.current(configured).name == "embedded" and engines.current(here).name == "embedded"
+
+
+def test_a_stack_from_before_there_was_a_choice_is_embedded(tmp_path: Path) -> None:
+    here = Settings(tmp_path, NOWHERE)
+    here.state_dir.mkdir()
+    (here.state_dir / "stack.json").write_text("{}")
+    assert engines.recorded(here) == "embedded" and pick(here) == ("embedded", "as before")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"engine": "podman"}', '{"engine": 7}'])
+def test_a_damaged_record_is_none(tmp_path: Path, content: str) -> None:
+    here = Settings(tmp_path, NOWHERE)
+    here.state_dir.mkdir()
+    (here.state_dir / "engine.json").write_text(content)
+    assert engines.recorded(here) is None
+
+
+def test_the_other_engine_is_refused_while_the_stack_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Settings(tmp_path, NOWHERE)
+    remembered(here, "embedded")
+    assert pick(here, "docker")[0] == "docker"
+    service = engines.Service("postgres", "running")
+    status = engines.Status("embedded", False, None, None, (service,), None)
+    monkeypatch.setattr(EmbeddedEngine, "status", lambda *_: status)
+    with pytest.raises(RefusedError, match="the embedded stack of this project runs") as caught:
+        pick(here, "docker")
+    assert caught.value.hint.startswith("promthctl local down")
+    assert pick(here)[0] == "embedded"
+
+
+@pytest.mark.parametrize("wish", [{"bind": "0.0.0.0"}, {"services": "all"}])
+def test_what_only_docker_knows_is_refused_on_the_embedded_engine(tmp_path: Path, wish: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="is for the Docker engine"):
+        pick(Settings(tmp_path, NOWHERE), **wish)
+    assert pick(Settings(tmp_path, NOWHERE), offline=True)[0] == "embedded"  # it pulls nothing
+
+
+def test_configuration_names_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROMTHCTL_ENGINE", raising=False)
+    assert settings.load(tmp_path).engine == "auto"
+    (tmp_path / "pyproject.toml").write_text('[tool.promthctl]\nengine = "docker"\n')
+    (tmp_path / "supabase").mkdir()
+    (tmp_path / "supabase" / "config.toml").write_text('project_id = "shop"\n[studio]\nenabled = false\n')
+    loaded = settings.load(tmp_path)
+    assert loaded.engine == "docker" and loaded.supabase["studio"] == {"enabled": False}
+    monkeypatch.setenv("PROMTHCTL_ENGINE", "embedded")
+    assert settings.load(tmp_path).engine == "embedded"
+    monkeypatch.setenv("PROMTHCTL_ENGINE", "podman")
+    with pytest.raises(UsageError, match="PROMTHCTL_ENGINE takes auto, embedded, docker"):
+        settings.load(tmp_path)
+    monkeypatch.delenv("PROMTHCTL_ENGINE")
+    (tmp_path / "pyproject.toml").write_text("[tool.promthctl]\nengine = 7\n")
+    with pytest.raises(UsageError, match=r"\[tool.promthctl\] engine takes"):
+        settings.load(tmp_path)
+
+
+# docker.json
+
+
+def records(tmp_path: Path, name: str = "project") -> Records:
+    found = Records(tmp_path / name / ".promthctl")
+    found.path.mkdir(parents=True)
+    return found
+
+
+def test_a_stack_is_remembered_and_its_keys_are_secret(tmp_path: Path) -> None:
+    from promthctl.redact import redact
+
+    kept = records(tmp_path)
+    stack = replace(STACK, folder=str(kept.path))
+    kept.save(stack)
+    assert kept.load() == stack and (kept.path / "docker.json").stat().st_mode & 0o777 == 0o600
+    assert "not-a-real" not in redact("not-a-real-anon-key not-a-real-service-key") and "not-a-real" not in repr(stack)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"services": ["db", "nosuch"]},
+        {"ports": {"db": "54322"}},
+        {"ports": {"db": 99999}},
+        {"major": "17"},
+        {"project": ""},
+        {"api_url": 5},
+        {"unknown": 1},
+        {"services": 3},
+        {"ports": []},
+    ],
+)
+def test_a_damaged_record_of_a_stack_is_none(tmp_path: Path, damage: dict[str, Any]) -> None:
+    kept = records(tmp_path)
+    kept.save(replace(STACK, folder=str(kept.path)))
+    file = kept.path / "docker.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | damage))
+    assert kept.load() is None
+
+
+def test_a_copied_folder_has_no_stack_and_a_moved_one_keeps_it(tmp_path: Path) -> None:
+    original, copy = records(tmp_path), records(tmp_path, "copy")
+    stack = replace(STACK, folder=str(original.path))
+    original.save(stack)
+    copy.save(stack)
+    assert original.load() == stack and copy.load() is None
+    (original.path / "docker.json").unlink()
+    assert copy.load() == stack
+
+
+def test_what_the_cli_tells_completes_the_record() -> None:
+    begun = replace(STACK, started=(), unfinished=True, api_url="", db_url="", anon_key="", service_role_key="")
+    assert begun.access() is None
+    values = {"DB_URL": STACK.db_url, "ANON_KEY": STACK.anon_key, "SERVICE_ROLE_KEY": STACK.service_role_key}
+    assert begun.told(values, ["db", "gateway"]) == STACK  # with the API's URL from its port
+    assert begun.told(values | {"API_URL": "http://x", "STUDIO_URL": "http://s"}, []).studio_url == "http://s"
+    assert STACK.same(replace(begun, started=())) and not STACK.same(replace(STACK, bind="0.0.0.0"))
