@@ -1,20 +1,30 @@
-"""psycopg: connect to a target and read what the Supabase CLI keeps there. Nothing here writes."""
+"""psycopg: connect to a target, read what the Supabase CLI keeps there, lock it. Nothing here writes."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from promthctl.errors import TargetError, UsageError
+from promthctl.connection_errors import unreachable
+from promthctl.errors import RefusedError, UsageError
 from promthctl.migration_set import HistoryEntry
 from promthctl.redact import redact
+from promthctl.steps import Steps
 from promthctl.targets import Target
 
 if TYPE_CHECKING:
     import psycopg
 
 _CONNECT_SECONDS = 10
+_LOCK = int.from_bytes(b"promthct", "big")  # advisory locks are numbers that their users agree on
+_LOCK_SECONDS, _ASK_SECONDS = 60.0, 0.2
+_LOCK_HOLDER = """
+select a.pid, coalesce(host(a.client_addr), 'the server itself'), to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ')
+  from pg_locks l join pg_stat_activity a using (pid) join pg_database d on d.oid = l.database
+ where l.locktype = 'advisory' and l.granted and d.datname = current_database()
+   and (l.classid::bigint << 32) + l.objid::bigint = %s and l.objsubid = 1"""
 
 
 @contextmanager
@@ -27,8 +37,14 @@ def connect(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
     try:
         connection = psycopg.connect(
-            target.url, password=target.password, connect_timeout=_CONNECT_SECONDS, autocommit=True
+            target.url,
+            password=target.secret(),
+            sslmode=target.sslmode,
+            connect_timeout=_CONNECT_SECONDS,
+            autocommit=True,
         )
+        if target.steps_down:
+            connection.execute("set session role postgres")
     except psycopg.ProgrammingError as error:
         raise UsageError(
             f"The URL of {target.label} cannot be used", redact(str(error)).strip(), "correct what follows the ? in it"
@@ -39,32 +55,55 @@ def connect(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         yield connection
 
 
-def history(target: Target) -> dict[str, HistoryEntry]:
-    """The migration history by version; empty where no migration was ever applied.
+def encrypted(target: Target) -> bool:
+    """True if the connection to it speaks TLS. Raises as connect does."""
+    with connect(target) as connection:
+        return bool(connection.pgconn.ssl_in_use)
 
-    Source of the table's form: pkg/migration/history.go of the Supabase CLI.
+
+def history(target: Target) -> dict[str, HistoryEntry]:
+    """The migration history by version; empty where no migration was ever applied. Raises as connect does."""
+    with connect(target) as connection:
+        return read_history(connection)
+
+
+def read_history(connection: psycopg.Connection[Any]) -> dict[str, HistoryEntry]:
+    """See history. Source of the table's form: pkg/migration/history.go of the Supabase CLI."""
+    found = connection.execute("select to_regclass('supabase_migrations.schema_migrations')").fetchone()
+    if found is None or found[0] is None:
+        return {}
+    rows = connection.execute(
+        "select version, coalesce(name, ''), coalesce(statements, '{}')"
+        " from supabase_migrations.schema_migrations order by version"
+    )
+    return {str(version): HistoryEntry(str(version), str(name), tuple(lines)) for version, name, lines in rows}
+
+
+@contextmanager
+def exclusive(target: Target, steps: Steps) -> Iterator[None]:
+    """Be the only promthctl, on any machine, that changes the target; the server lets go of the lock with us.
+
+    Waits a minute for another one, then raises RefusedError that names it.
     """
     with connect(target) as connection:
-        found = connection.execute("select to_regclass('supabase_migrations.schema_migrations')").fetchone()
-        if found is None or found[0] is None:
-            return {}
-        rows = connection.execute(
-            "select version, coalesce(name, ''), coalesce(statements, '{}')"
-            " from supabase_migrations.schema_migrations order by version"
-        ).fetchall()
-    return {str(version): HistoryEntry(str(version), str(name), tuple(lines)) for version, name, lines in rows}  # type: ignore[arg-type]
+        if not _try_lock(connection):
+            with steps.step("Waiting for another promthctl to finish with this database"):
+                deadline = time.monotonic() + _LOCK_SECONDS
+                while not _try_lock(connection):
+                    if time.monotonic() > deadline:
+                        raise _held(target, connection.execute(_LOCK_HOLDER, (_LOCK,)).fetchone())
+                    time.sleep(_ASK_SECONDS)
+        yield
 
 
-def unreachable(target: Target, message: str) -> TargetError:
-    """What to tell when a connection failed; `message` is libpq's."""
-    lines = redact(message).strip().splitlines() or ["no answer"]
-    why = lines[0].removeprefix("connection failed: ")  # what follows is advice, or another address of the same host
-    if "password" in message or "authentication" in message:
-        hint = "check the user and the password (in the URL, PGPASSWORD or SUPABASE_DB_PASSWORD)"
-    elif "does not exist" in message:
-        hint = "correct the database or the user in the URL, or create it there"
-    elif target.local:
-        hint = "promthctl local up"
-    else:
-        hint = "check the host, the port and the network, then run the same command again"
-    return TargetError(f"Cannot connect to {target.label}", why, hint)
+def _try_lock(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    return connection.execute("select pg_try_advisory_lock(%s)", (_LOCK,)).fetchone() == (True,)
+
+
+def _held(target: Target, holder: tuple[object, ...] | None) -> RefusedError:
+    who = "its connection from {1} (pid {0}) is there since {2}".format(*holder) if holder else "it is still there"
+    return RefusedError(
+        f"Another promthctl is changing {target.label}",
+        f"{who}; this one waited {_LOCK_SECONDS:.0f} seconds",
+        "wait until it is done and run the same command again; nothing was changed",
+    )

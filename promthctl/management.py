@@ -6,28 +6,55 @@ Source of its forms: https://supabase.com/docs/reference/api
 from __future__ import annotations
 
 import re
+import threading
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError
-from promthctl.redact import remember
+from promthctl.redact import redact, remember
 from promthctl.settings import Settings
 
-API = "https://api.supabase.com"
+if TYPE_CHECKING:
+    import httpx
+
+# The profiles that the Supabase CLI knows by name, and their APIs; its internal/utils/profile.go.
+_PROFILES = {
+    "supabase": "https://api.supabase.com",
+    "supabase-staging": "https://api.supabase.green",
+    "supabase-local": "http://localhost:8080",
+    "snap": "https://cloudapi.snap.com",
+}
 _TOKEN = re.compile(r"sbp_(oauth_|v0_)?[a-f0-9]{40}")  # as the Supabase CLI checks it
-_SECONDS = 20.0
+_SECONDS = 20.0  # for one answer, from the first look-up of the host to the last byte
+_PATIENCE = 5.0  # as long as this it may ask us to wait before we ask once more
 _MAKE_ONE = "make one at https://supabase.com/dashboard/account/tokens: export SUPABASE_ACCESS_TOKEN=sbp_…"
 
 
+class RefusedRequest(TargetError):
+    """The API understood the token and refuses what was asked of it."""
+
+
 def access_token(settings: Settings) -> str:
-    """SUPABASE_ACCESS_TOKEN, else what `supabase login` kept."""
+    """SUPABASE_ACCESS_TOKEN, else what `supabase login` kept in its file.
+
+    Raises PrerequisiteError when there is none, TargetError for what cannot be one.
+    """
     token = settings.get("SUPABASE_ACCESS_TOKEN")
-    kept = Path(settings.env.get("HOME", "~")).expanduser() / ".supabase" / "access-token"
-    if token is None and kept.is_file():
-        token = kept.read_text(encoding="utf-8").strip()
+    kept = _home(settings) / "access-token"
+    try:
+        if token is None and kept.is_file():
+            token = kept.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PrerequisiteError(
+            f"{kept} cannot be read", getattr(error, "strerror", None) or "it is no text", _MAKE_ONE
+        ) from None
     if not token:
-        why = "SUPABASE_ACCESS_TOKEN is not set, and `supabase login` kept none"
-        raise PrerequisiteError("There is no Supabase access token", why, _MAKE_ONE)
+        why = f"SUPABASE_ACCESS_TOKEN is not set, and `supabase login` kept none in {kept}"
+        raise PrerequisiteError(
+            "There is no Supabase access token", f"{why}; one in the system's keyring cannot be read", _MAKE_ONE
+        )
     remember(token)
     if not _TOKEN.fullmatch(token):
         raise TargetError("The Supabase access token cannot be used", "it is not sbp_ and forty digits", _MAKE_ONE)
@@ -35,42 +62,120 @@ def access_token(settings: Settings) -> str:
 
 
 def api_url(settings: Settings) -> str:
-    """The Management API's root: Supabase's, or that of the CLI's profile (SUPABASE_PROFILE, a YAML file)."""
-    profile = settings.get("SUPABASE_PROFILE")
-    if profile is None or not Path(profile).is_file():
-        return API
-    match = re.search(r"^api_url:\s*[\"']?([^\s\"']+)", Path(profile).read_text(encoding="utf-8"), re.MULTILINE)
-    return match[1].rstrip("/") if match else API
+    """The Management API's root: Supabase's, or that of the CLI's profile.
+
+    A profile is a name or a YAML file, relative to the project; SUPABASE_PROFILE tells it, else ~/.supabase/profile.
+    """
+    kept = _home(settings) / "profile"
+    try:
+        profile = settings.get("SUPABASE_PROFILE") or (
+            kept.read_text(encoding="utf-8").strip() if kept.exists() else ""
+        )
+        if profile.lower() in ("", *_PROFILES):
+            return _PROFILES[profile.lower() or "supabase"]
+        text = (settings.project_dir / Path(profile).expanduser()).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _no_profile(f"it cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}") from None
+    match = re.search(r"^api_url:\s*[\"']?(https?://[^\s\"']+)", text, re.MULTILINE)
+    if match is None:
+        raise _no_profile("it has no line `api_url: https://…`")
+    return match[1].rstrip("/")
 
 
 def get(settings: Settings, token: str, ref: str, path: str) -> Any:
-    """The JSON of GET /v1/projects/{ref}{path}. Raises TargetError for every other answer, and for none."""
-    import httpx
+    """The JSON of GET /v1/projects/{ref}{path}. Raises TargetError for every other answer, and for none in time."""
+    return _ask(settings, token, "GET", ref, path, None)
 
+
+def post(settings: Settings, token: str, ref: str, path: str, body: Mapping[str, object]) -> Any:
+    """The JSON of POST /v1/projects/{ref}{path}. Raises as get does."""
+    return _ask(settings, token, "POST", ref, path, body)
+
+
+def _ask(settings: Settings, token: str, method: str, ref: str, path: str, body: Mapping[str, object] | None) -> Any:
     root = api_url(settings)
+    url = f"{root}/v1/projects/{ref}{path}"
+    answer = _request(root, method, url, token, body)
+    wait = _seconds_to_wait(answer) if answer.status_code == 429 else None
+    if wait is not None and wait <= _PATIENCE:
+        time.sleep(wait)
+        answer = _request(root, method, url, token, body)
+    if not answer.is_success:
+        raise _refused(root, ref, answer)
     try:
-        answer = httpx.get(
-            f"{root}/v1/projects/{ref}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=_SECONDS
-        )
-        status = answer.status_code
-        if status == 200:
-            return answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        why = "it did not answer in time" if isinstance(error, httpx.TimeoutException) else "nothing answers there"
-        raise TargetError(
-            f"The Supabase Management API at {root} cannot be reached", why, "check the network, then run again"
-        ) from None
+        return answer.json()
     except ValueError:
         raise strange(settings) from None
-    if status in (401, 403):
-        why = f"it answered HTTP {status}: the token is wrong, expired, or not allowed to see {ref}"
-        raise TargetError("Supabase refuses the access token", why, _MAKE_ONE)
+
+
+def _request(root: str, method: str, url: str, token: str, body: Mapping[str, object] | None) -> httpx.Response:
+    """One answer within the time. httpx bounds each read, not their sum, and not the look-up of the host."""
+    import httpx
+
+    outcome: list[httpx.Response | Exception] = []
+
+    def ask() -> None:
+        try:
+            headers = {"Authorization": f"Bearer {token}"}
+            outcome.append(httpx.request(method, url, headers=headers, json=body, timeout=_SECONDS))
+        except Exception as error:
+            outcome.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_SECONDS)
+    result = outcome[0] if outcome else httpx.ReadTimeout("")
+    if isinstance(result, httpx.Response):
+        return result
+    if not isinstance(result, (httpx.HTTPError, httpx.InvalidURL)):
+        raise result
+    late = isinstance(result, httpx.TimeoutException)
+    why = f"it did not answer within {_SECONDS:.0f} seconds" if late else f"nothing answers there ({result})"
+    raise TargetError(
+        f"The Supabase Management API at {root} cannot be reached",
+        why,
+        "check the network (and HTTPS_PROXY, if there is a proxy), then run the same command again",
+    )
+
+
+def _seconds_to_wait(answer: httpx.Response) -> float | None:
+    told = answer.headers.get("Retry-After", "")
+    return float(told) if told.isdecimal() else None
+
+
+def _refused(root: str, ref: str, answer: httpx.Response) -> TargetError:
+    status = answer.status_code
+    said = f"it answered HTTP {status}{_message(answer)}"
+    if status == 401:
+        return TargetError("Supabase refuses the access token", f"{said}: the token is wrong or has expired", _MAKE_ONE)
+    if status == 403:
+        return RefusedRequest(
+            f"The access token has no right to that on project {ref}",
+            said,
+            "use a token of an account (or with the scopes) that may change the project's database",
+        )
     if status == 404:
         why = "the Management API does not know it, or the token's account has no part in it"
-        raise TargetError(f"There is no project {ref}", why, "copy the reference from the project's dashboard URL")
-    raise TargetError(
-        f"The Supabase Management API at {root} failed", f"it answered HTTP {status}", "wait a minute and run again"
-    )
+        return RefusedRequest(f"There is no project {ref}", why, "copy the reference from the project's dashboard URL")
+    if status == 429:
+        wait = _seconds_to_wait(answer)
+        told = f"it asks to wait {wait:.0f} seconds" if wait else "it asks to wait"
+        return TargetError(
+            f"The Supabase Management API at {root} was asked too often", told, "wait, then run the same command again"
+        )
+    what = f"The Supabase Management API at {root} failed"
+    if status < 500:
+        return RefusedRequest(what, said, "check SUPABASE_PROFILE and the project's state in the dashboard")
+    return TargetError(what, said, "wait a minute and run again; https://status.supabase.com tells of outages")
+
+
+def _message(answer: httpx.Response) -> str:
+    """The API's own words, if it has any."""
+    try:
+        message = answer.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return f" ({redact(str(message)).strip().splitlines()[0][:200]})" if str(message).strip() else ""
 
 
 def strange(settings: Settings) -> PromthctlError:
@@ -80,3 +185,13 @@ def strange(settings: Settings) -> PromthctlError:
         "it is not what Supabase's API answers",
         "check SUPABASE_PROFILE, or push with --db-url",
     )
+
+
+def _no_profile(why: str) -> TargetError:
+    return TargetError(
+        "The Supabase CLI's profile cannot be used", why, "correct SUPABASE_PROFILE, or unset it for supabase.com"
+    )
+
+
+def _home(settings: Settings) -> Path:
+    return Path(settings.env.get("HOME", "~")).expanduser() / ".supabase"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from promthctl.errors import PromthctlError
 from promthctl.redact import redact
-from promthctl.steps import Progress, Update
+from promthctl.steps import Progress, RowUpdate, Update
 from promthctl.words import size
 
 if TYPE_CHECKING:
@@ -46,6 +46,12 @@ class Output:
             # Text is never wrapped: a secret must not be split before it is masked.
             console.print(part, highlight=False, soft_wrap=isinstance(part, str))
 
+    def aside(self, result: Result, view: Callable[[Result], Iterable[RenderableType]]) -> None:
+        """Show people on standard error what they should see before the result: `view` as in show."""
+        console = self._console(sys.stderr)
+        for part in view(result):
+            console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+
     def secret(self, variables: Mapping[str, str]) -> None:
         """Print what the user asked for although it is secret: dotenv lines, or an object."""
         if self.as_json:
@@ -53,6 +59,12 @@ class Output:
             return
         for name, value in variables.items():
             sys.stdout.write(f"{name}={value}\n")
+
+    def verbatim(self, text: str) -> None:
+        """Print what another program will read: UTF-8, byte for byte."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
 
     def reveal(self, text: str) -> None:
         """Show a secret the user needs to see once, on standard error."""
@@ -82,6 +94,33 @@ class Output:
                 yield self._updater(title)
             self._status = None
 
+    @contextmanager
+    def board(self, rows: Sequence[str]) -> Iterator[RowUpdate]:
+        """See steps.Steps: a live table on a terminal, a line for each change elsewhere."""
+        console = self._console(sys.stderr)
+        if not console.is_terminal:
+            yield lambda row, text: self.note(f"{rows[row]}: {text}")
+            return
+        from rich.live import Live
+        from rich.table import Table
+        from rich.text import Text
+
+        texts = [""] * len(rows)
+
+        def table() -> Table:
+            shown = Table(box=None, pad_edge=False, show_header=False)
+            for name, text in zip(rows, texts, strict=True):
+                shown.add_row(Text(name, overflow="ellipsis", no_wrap=True), Text(text, style="dim"))
+            return shown
+
+        with Live(table(), console=console, auto_refresh=False) as live:
+
+            def update(row: int, text: str) -> None:
+                texts[row] = text
+                live.update(table(), refresh=True)
+
+            yield update
+
     def _updater(self, title: str) -> Update:
         def update(detail: str) -> None:
             if self._status is not None:
@@ -90,7 +129,7 @@ class Output:
         return update
 
     @contextmanager
-    def progress(self, title: str, names: Sequence[str]) -> Iterator[Progress]:
+    def downloads(self, title: str, names: Sequence[str]) -> Iterator[Progress]:
         """See steps.Steps: a bar for each and one for all on a terminal, a line for each elsewhere."""
         console = self._console(sys.stderr)
         if not console.is_terminal:

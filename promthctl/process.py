@@ -19,10 +19,16 @@ from pathlib import Path
 from typing import IO, Any
 
 _GATE = 'read -r go && exec "$@" <"$0"'
+# The standard input is a pipe that only we hold: when we are gone, killed too, it ends and the command is killed.
+_LEASH = (
+    'exec 3<&0 </dev/null; "$@" 3<&- & child=$!; { read -r _ <&3; kill -9 "$child"; } >/dev/null 2>&1 & watch=$!; '
+    'exec 3<&-; wait "$child"; code=$?; kill "$watch"; exit "$code"'
+)
 # Linux tells a start in ticks since its boot, and the boot's time in whole seconds that can shift by one: the same
 # process differs from its record by a second or not at all.
 _SHIFT_SECONDS, _TICK_SECONDS = 1.5, 0.005
 _WATCH_SECONDS = 0.25
+_running: set[subprocess.Popen[str]] = set()  # what `run` waits for
 
 
 @dataclass(frozen=True)
@@ -128,19 +134,22 @@ def run(
     umask: int = -1,
     on_line: Callable[[str], None] | None = None,
     watch: Callable[[], None] | None = None,
+    leash: bool = False,
 ) -> Completed:
     """Run a command to its end.
 
     env: the child's whole environment (default: ours). stdin: text to feed it (default: nothing to read).
     timeout: seconds after which it is killed (subprocess.TimeoutExpired). umask: the child's, -1 for ours.
-    on_line: called with each line of standard error as it arrives. watch: goes with on_line, and is called four times a
-    second; what it raises ends the child. Interrupted (Ctrl-C), the child is ended before KeyboardInterrupt goes on.
+    on_line: called with each line of standard error as it arrives. watch: called four times a second; what it raises
+    ends the child. leash: the child is killed when we are, so that it does not go on changing things unseen; it gets no
+    stdin. Interrupted (Ctrl-C), the child is ended before KeyboardInterrupt goes on.
     """
+    words = [str(part) for part in argv]
     child = subprocess.Popen(
-        [str(part) for part in argv],
+        ["/bin/sh", "-c", _LEASH, "sh", *words] if leash else words,
         env=dict(env) if env is not None else None,
         cwd=cwd,
-        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdin=subprocess.PIPE if stdin is not None or leash else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -149,15 +158,26 @@ def run(
         start_new_session=True,  # Ctrl-C reaches us alone; we decide how the child ends
         **_identity(user),
     )
+    _running.add(child)
     try:
-        if on_line is None:
+        if on_line is None and not leash:
             stdout, stderr = child.communicate(stdin, timeout=timeout)
         else:
-            stdout, stderr = _relay(child, on_line, timeout, watch)
+            stdout, stderr = _relay(child, on_line or (lambda _: None), timeout, watch)
     except BaseException:
         _end_group(child)
         raise
+    finally:
+        _running.discard(child)
+        if leash and child.stdin is not None:
+            child.stdin.close()
     return Completed(child.returncode, stdout, stderr)
+
+
+def end_running() -> None:
+    """End every command that `run` waits for, in whatever thread; there it comes back as one that failed."""
+    for child in list(_running):
+        _end_group(child)
 
 
 def spawn_detached(

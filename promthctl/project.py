@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from promthctl import migration_set
-from promthctl.errors import PrerequisiteError
-from promthctl.migration_set import Migration, SyncPlan
+from promthctl.errors import PrerequisiteError, UsageError
+from promthctl.migration_set import Migration, NewMigration, SyncPlan
 from promthctl.settings import Settings
 
 _CONFIG = """# Configuration of the Supabase CLI: https://supabase.com/docs/guides/local-development/cli/config
@@ -28,6 +29,23 @@ def source(settings: Settings) -> tuple[Migration, ...]:
 def plan(settings: Settings, applied: Collection[str], force: bool = False) -> SyncPlan:
     """What sync would do; see migration_set.plan_sync."""
     return migration_set.plan_sync(source(settings), settings.migrations_dir, applied, force)
+
+
+def new(settings: Settings, name: str) -> NewMigration:
+    """Make the files of a new migration in the source folder; see migration_set.create.
+
+    Raises UsageError where the migrations are those that come with promthctl.
+    """
+    folder = settings.migrations
+    if folder is None:
+        raise UsageError(
+            "A new migration has no place yet",
+            "the migrations are those that come with promthctl, and pyproject.toml names no folder of yours",
+            '[tool.promthctl] migrations = "database/migrations" in pyproject.toml, then run it again',
+        )
+    taken = {file.version for file in (*migration_set.present(folder), *migration_set.present(settings.migrations_dir))}
+    own = folder.resolve() != settings.migrations_dir.resolve()
+    return migration_set.create(folder, name, taken, datetime.now(UTC), with_down=own)
 
 
 def prepare(settings: Settings) -> None:

@@ -2,39 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from promthctl import database, project, toolchain
-from promthctl.errors import RefusedError
+from promthctl import database, migration_set, project, supabase_cli
+from promthctl.connection_errors import unreachable
+from promthctl.errors import PromthctlError, RefusedError
 from promthctl.locks import alone
 from promthctl.migration_set import Migration, SyncPlan
-from promthctl.migration_set.folder import free_version, quote
+from promthctl.plan import Disagreement, Statement, disagreements
+from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.supabase_cli import SupabaseCli
 from promthctl.targets import Target
 
+if TYPE_CHECKING:
+    import psycopg
+
+_REASONS_SHOWN = 8
+
 
 @dataclass(frozen=True)
 class PushPlan:
-    """applied: versions in the target's history. sync: what supabase/migrations lacks. pending: in their order."""
+    """What a push to one target would do.
 
-    applied: tuple[str, ...]
-    sync: SyncPlan
+    target: its label. local: it is the local stack. total: how many migrations there are here. pending: those it lacks,
+    in their order. statements: theirs, with their risks. disagreements: between its history and the files. applied: the
+    versions in its history; unverified: those of them without statements, so that only the copy here tells what was
+    applied. sync: what supabase/migrations lacks. include_all: pending ones may be older than what is applied.
+    """
+
+    target: str
+    local: bool
+    total: int
     pending: tuple[Migration, ...]
+    statements: tuple[Statement, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
+    applied: tuple[str, ...] = field(default=(), repr=False)
+    unverified: tuple[str, ...] = field(default=(), repr=False)
+    sync: SyncPlan | None = field(default=None, repr=False)
+    include_all: bool = False
+
+    @property
+    def destructive(self) -> tuple[Statement, ...]:
+        """The statements that destroy data, and those that cannot be read."""
+        return tuple(statement for statement in self.statements if statement.destructive)
+
+    @property
+    def refusal(self) -> RefusedError | None:
+        """Why it may not be carried out, whatever the flags: a history that disagrees."""
+        return disagreements.refusal(self.target, self.disagreements)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A plan as people and programs read it. pending: file names. refused: its history refuses a push."""
+
+    target: str
+    local: bool
+    total: int
+    pending: tuple[str, ...]
+    destructive: bool
+    refused: bool
+    statements: tuple[Statement, ...]
+    disagreements: tuple[Disagreement, ...]
+    dry_run: bool = True
 
 
 @dataclass(frozen=True)
 class PushResult:
-    """applied: file names this push applied. pending: what it would apply, in a dry run. total: all there are."""
+    """applied: file names this push applied. total: all there are."""
 
     target: str
     applied: tuple[str, ...]
-    pending: tuple[str, ...]
     total: int
-    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,41 +89,110 @@ class ResetResult:
     applied: tuple[str, ...]
 
 
-def plan(settings: Settings, target: Target) -> PushPlan:
+def plan(settings: Settings, target: Target, include_all: bool = False) -> PushPlan:
     """What a push would do; nothing is changed, neither there nor here.
 
-    Raises TargetError when the target cannot be reached, RefusedError when the files here contradict its history.
+    Raises TargetError when the target cannot be reached, RefusedError when the files here contradict each other. What
+    its history refuses is in the plan.
     """
-    applied = tuple(database.history(target))
-    sync = project.plan(settings, applied)
-    if refusal := sync.refusal:
-        raise refusal
-    return PushPlan(applied, sync, _pending(target, project.expected(settings, sync), applied))
+    with database.connect(target) as connection:
+        history = database.read_history(connection)
+        unverified = tuple(version for version, entry in history.items() if not entry.statements)
+        sync = project.plan(settings, unverified)
+        if refusal := sync.refusal:
+            raise refusal
+        files = project.expected(settings, sync)
+        pending = project.pending(files, history)
+        return PushPlan(
+            target=target.label,
+            local=target.local,
+            total=len(files),
+            pending=pending,
+            statements=_analysed(target, pending, connection) if pending else (),
+            disagreements=disagreements.find(target, files, history, pending, include_all),
+            applied=tuple(history),
+            unverified=unverified,
+            sync=sync,
+            include_all=include_all,
+        )
 
 
-def preview(settings: Settings, target: Target) -> PushResult:
-    """The plan as a result, for --dry-run."""
-    made = plan(settings, target)
-    total = len(project.expected(settings, made.sync))
-    return PushResult(target.label, (), tuple(file.filename for file in made.pending), total, dry_run=True)
+def preview(made: PushPlan) -> Preview:
+    """The plan as a result."""
+    return Preview(
+        target=made.target,
+        local=made.local,
+        total=made.total,
+        pending=tuple(file.filename for file in made.pending),
+        destructive=bool(made.destructive),
+        refused=made.refusal is not None,
+        statements=made.statements,
+        disagreements=made.disagreements,
+    )
+
+
+def check_destructive(target: Target, made: PushPlan, allowed: bool) -> None:
+    """The guard of data: raises RefusedError for a plan that destroys some, unless that is allowed.
+
+    The local stack is its owner's, who can make it anew: there nothing is asked.
+    """
+    if allowed or target.local or not made.destructive:
+        return
+    why = [
+        f"{statement.file} line {statement.line} {risk.what}"
+        for statement in made.destructive
+        for risk in statement.risks
+        if risk.kind in ("destroys", "unparsed")
+    ]
+    if len(why) > _REASONS_SHOWN:
+        why[_REASONS_SHOWN - 1 :] = [f"and {len(why) - _REASONS_SHOWN + 1} more, see --dry-run"]
+    mend = "make sure that there is a backup, then run it again with --allow-destructive"
+    raise RefusedError(f"Nothing was pushed to {made.target}", "\n".join(why), mend)
 
 
 def push(settings: Settings, target: Target, made: PushPlan, steps: Steps) -> PushResult:
-    """Carry out a plan."""
+    """Carry out a plan. Raises RefusedError when its history or a change since then refuses."""
     with _undisturbed(settings, target, steps):
-        project.sync(settings, made.applied)
-        return apply(settings, target, made.applied, steps)
+        sync_for(settings, [made])
+        return carry_out(settings, target, made, steps)
+
+
+def sync_for(settings: Settings, plans: Iterable[PushPlan]) -> None:
+    """Bring supabase/migrations to what the plans say; all that several pushes at once may not do at once."""
+    allowed = [made for made in plans if made.refusal is None]
+    if allowed:
+        project.sync(settings, {version for made in allowed for version in made.unverified})
+
+
+def carry_out(settings: Settings, target: Target, made: PushPlan, steps: Steps) -> PushResult:
+    """Apply what is pending, after sync_for. With nothing pending the CLI is not started."""
+    if refusal := made.refusal:
+        raise refusal
+    if not made.pending:
+        return PushResult(made.target, (), made.total)
+    copies = project.pending(migration_set.present(settings.migrations_dir), made.applied)
+    if [(file.filename, file.content) for file in copies] != [(file.filename, file.content) for file in made.pending]:
+        raise RefusedError(
+            f"Nothing was pushed to {made.target}",
+            "the migrations were changed after the plan was made",
+            "run the same command again, for a new plan",
+        )
+    files = project.expected(settings)
+    done = _cli(settings, steps).push(target, files, steps, made.include_all)
+    return PushResult(made.target, done, made.total)
 
 
 def apply(settings: Settings, target: Target, applied: Collection[str], steps: Steps) -> PushResult:
-    """Apply through the CLI what the target lacks; with nothing pending the CLI is not started.
+    """Apply what the local stack lacks, without a plan; with nothing pending the CLI is not started.
 
     Raises RefusedError when the history cannot be continued with these files.
     """
     files = project.expected(settings)
-    waiting = _pending(target, files, applied)
+    waiting = project.pending(files, applied)
+    if refusal := disagreements.refusal(target.label, [*disagreements.gaps(target, files, applied, waiting)]):
+        raise refusal
     done = _cli(settings, steps).push(target, files, steps) if waiting else ()
-    return PushResult(target.label, done, (), len(files))
+    return PushResult(target.label, done, len(files))
 
 
 def reset(settings: Settings, target: Target, steps: Steps) -> ResetResult:
@@ -108,33 +221,31 @@ def check_name(target: Target, typed: str) -> None:
         )
 
 
-def _pending(target: Target, files: Sequence[Migration], applied: Collection[str]) -> tuple[Migration, ...]:
-    """What the target lacks. Raises RefusedError where the CLI would refuse to go on, and says how to go on."""
-    waiting = project.pending(files, applied)
-    known = [file.version for file in files]
-    missing = sorted(set(applied).difference(known))
-    refused = f"Nothing was pushed to {target.label}"
-    if waiting and missing:
-        raise RefusedError(
-            refused,
-            f"its history has versions that have no file here: {', '.join(missing)}",
-            "promthctl migrations list shows them; bring their files here (another branch has them?) and run it again",
-        )
-    last = max(applied, default="")
-    mends, early = [], [file for file in waiting if file.version < last]
-    for file in early:
-        after = free_version(known, last)
-        known += [after] if after else []
-        name = file.path.with_name(f"{after}_{file.name}.sql") if after else "a later version"
-        mends.append(f"git mv {quote(str(file.path), str(name))}")
-    if early:
-        names = ", ".join(file.filename for file in early)
-        raise RefusedError(refused, f"{names} would come before version {last}, which is applied", "\n".join(mends))
-    return waiting
+def _analysed(
+    target: Target, pending: Sequence[Migration], connection: psycopg.Connection[Any]
+) -> tuple[Statement, ...]:
+    import psycopg
+
+    from promthctl.plan.classify import analyse
+
+    try:
+        return analyse(pending, connection)
+    except psycopg.OperationalError as error:
+        if connection.broken:
+            raise unreachable(target, str(error)) from None
+        raise _no_plan(target, error) from None
+    except psycopg.Error as error:
+        raise _no_plan(target, error) from None
+
+
+def _no_plan(target: Target, error: Exception) -> PromthctlError:
+    lines = redact(str(error)).strip().splitlines()
+    why = f"its catalog could not be read: {lines[0] if lines else type(error).__name__}"
+    return PromthctlError(f"The plan for {target.label} could not be made", why, "run the same command again")
 
 
 def _cli(settings: Settings, steps: Steps) -> SupabaseCli:
-    return SupabaseCli(toolchain.ensure(settings, steps).supabase, settings)
+    return supabase_cli.find(settings, steps)
 
 
 def _undisturbed(settings: Settings, target: Target, steps: Steps) -> AbstractContextManager[None]:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from promthctl.errors import UsageError
 from promthctl.redact import remember
+from promthctl.targets import from_url
 
 API_PORT = 54321  # as `supabase start` publishes them
 DB_PORT = 54322
@@ -48,6 +49,7 @@ class Settings:
     copied from, None for the packaged ones. api_port, db_port: what configuration asks for, None if nothing does.
     postgres: the major version of the embedded engine. cache_dir: None for the user's own cache directory.
     engine: what PROMTHCTL_ENGINE or pyproject.toml asks for, "auto" if neither does. supabase: supabase/config.toml.
+    supabase_cli: "pinned", "system" or the absolute path of one.
     """
 
     project_dir: Path
@@ -61,6 +63,7 @@ class Settings:
     targets: Mapping[str, NamedTarget] = field(default_factory=dict)
     engine: str = "auto"
     supabase: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    supabase_cli: str = "pinned"
 
     @property
     def database_password(self) -> str | None:
@@ -105,9 +108,10 @@ class Settings:
         return self.env.get(name, "").strip() or None
 
 
-def load(project_dir: Path) -> Settings:
+def load(project_dir: Path, supabase_cli: str | None = None) -> Settings:
     """Read the configuration of a project; an empty folder is a project too.
 
+    supabase_cli: what --supabase-cli was given.
     Raises UsageError when a file is not what it should be, naming the file and the place.
     """
     root = project_dir.expanduser().absolute()
@@ -122,7 +126,7 @@ def load(project_dir: Path) -> Settings:
         if _SECRET_NAMES.match(name):
             remember(_password(value) if name.endswith("_URL") else value)
     tool = _table(_toml(root / "pyproject.toml"), "tool", "promthctl", where="pyproject.toml")
-    known = {"engine", "migrations", "postgres", "public", "targets"}
+    known = {"engine", "migrations", "postgres", "public", "supabase_cli", "targets"}
     if unknown := sorted(set(tool) - known):
         raise UsageError(
             f"pyproject.toml has an unknown setting: {unknown[0]}",
@@ -146,6 +150,7 @@ def load(project_dir: Path) -> Settings:
         cache_dir=Path(cache).expanduser().absolute() if cache else None,
         engine=_engine(env.get("PROMTHCTL_ENGINE", "").strip(), tool.get("engine")),
         supabase=config,
+        supabase_cli=_cli(root, supabase_cli or env.get("PROMTHCTL_SUPABASE_CLI"), tool.get("supabase_cli", "pinned")),
     )
 
 
@@ -198,6 +203,18 @@ def _folder(root: Path, value: Any) -> Path:
     return root / Path(value).expanduser()
 
 
+def _cli(root: Path, typed: str | None, configured: Any) -> str:
+    """A path is relative to where it was typed, or to the project when pyproject.toml has it."""
+    choice, base = (typed, Path.cwd()) if typed else (configured, root)
+    if not isinstance(choice, str) or not choice:
+        raise UsageError(
+            "pyproject.toml has a wrong setting: supabase_cli",
+            "it is pinned, system (the one on PATH) or the path of a Supabase CLI",
+            '[tool.promthctl] supabase_cli = "system"',
+        )
+    return choice if choice in ("pinned", "system") else str(base / Path(choice).expanduser())
+
+
 def _conditions(table: Mapping[str, Any]) -> dict[str, str]:
     for name, condition in table.items():
         if not isinstance(condition, str) or not condition.strip():
@@ -215,6 +232,7 @@ def _named_target(name: str, table: Any) -> NamedTarget:
     if isinstance(table, dict):
         wrong = [key for key, value in table.items() if not isinstance(value, kinds.get(key, ()))]
         if not wrong and ("project_ref" in table) != ("db_url" in table):
+            _without_password(name, table.get("db_url"))
             return NamedTarget(**table)
         why = f"it has a wrong {wrong[0]}; {why}" if wrong else why
     raise UsageError(
@@ -233,6 +251,16 @@ def _engine(variable: str, setting: Any) -> str:
         f"{'PROMTHCTL_ENGINE' if variable else '[tool.promthctl] engine'} takes {', '.join(ENGINES)}",
         "unset PROMTHCTL_ENGINE" if variable else '[tool.promthctl] engine = "auto"',
     )
+
+
+def _without_password(name: str, url: str | None) -> None:
+    """A password does not belong into a file that is committed."""
+    if url is not None and from_url(url, place=f"targets.{name}.db_url in pyproject.toml").password:
+        raise UsageError(
+            f"pyproject.toml has a password in targets.{name}.db_url",
+            "the file is committed, and everybody who sees it could use the database",
+            "remove the password there, change it on the server if it was committed, and give it as PGPASSWORD",
+        )
 
 
 def _major(value: Any) -> int:

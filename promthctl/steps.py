@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Update = Callable[[str], None]
+RowUpdate = Callable[[int, str], None]
 
 
 class Progress(Protocol):
@@ -25,8 +26,11 @@ class Steps(Protocol):
     def step(self, title: str) -> AbstractContextManager[Update]:
         """A piece of work that takes a moment; the yielded function replaces the detail shown beside it."""
 
-    def progress(self, title: str, names: Sequence[str]) -> AbstractContextManager[Progress]:
+    def downloads(self, title: str, names: Sequence[str]) -> AbstractContextManager[Progress]:
         """Downloads that run side by side, each under its name."""
+
+    def board(self, rows: Sequence[str]) -> AbstractContextManager[RowUpdate]:
+        """Several pieces of work at once, a row for each; the yielded function sets a row's text, from any thread."""
 
     def note(self, text: str) -> None:
         """One line the user should see."""
@@ -40,7 +44,7 @@ class Silent:
         yield lambda detail: None
 
     @contextmanager
-    def progress(self, title: str, names: Sequence[str]) -> Iterator[Progress]:
+    def downloads(self, title: str, names: Sequence[str]) -> Iterator[Progress]:
         yield self
 
     def update(self, name: str, done: int, total: int) -> None:
@@ -48,6 +52,10 @@ class Silent:
 
     def finish(self, name: str) -> None:
         pass
+
+    @contextmanager
+    def board(self, rows: Sequence[str]) -> Iterator[RowUpdate]:
+        yield lambda row, text: None
 
     def note(self, text: str) -> None:
         pass

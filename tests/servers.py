@@ -107,9 +107,10 @@ class Server:
         return f"postgresql://{user}:{self.password}@127.0.0.1:{self.port}/{database}"
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, tools: Toolchain) -> Iterator[Server]:
-    here = settings.load(tmp_path_factory.mktemp("server"))
+@contextmanager
+def bare_server(folder: Path, tools: Toolchain) -> Iterator[Server]:
+    """A server for the project in `folder`, removed in the end."""
+    here = settings.load(folder)
     home = accounts.data_home(here, here.project_id)
     cluster = Cluster(17, tools.postgres, home / "postgres-17", accounts.postgres_user(here), here)
     cluster.create(Silent())
@@ -126,6 +127,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, tools: Toolchain) -> Iterat
             import shutil
 
             shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, tools: Toolchain) -> Iterator[Server]:
+    """See bare_server."""
+    with bare_server(tmp_path_factory.mktemp("server"), tools) as running:
+        yield running
 
 
 _numbers = itertools.count()

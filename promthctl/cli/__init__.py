@@ -27,8 +27,9 @@ class Commands(LazyGroup):
 
     lazy = {  # noqa: RUF012 - read only
         "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
-        "migrations": ("migrations", "The folder of SQL migrations: list, sync."),
+        "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, adopt, bundle."),
         "push": ("push", "Apply the pending migrations to a database."),
+        "rollback": ("rollback", "Undo migrations with their down scripts; put back what was exported before."),
         "reset": ("reset", "Drop what the migrations made in a database and replay them."),
         "verify": ("verify", "Prove the schema, and that users are isolated."),
         "seed": ("seed", "Store data an app needs: the VanchinAI keys."),
@@ -61,11 +62,20 @@ def root(
     ] = Path(),
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the details of each step.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Answer yes to every question.")] = False,
+    supabase_cli: Annotated[
+        str | None,
+        typer.Option(
+            "--supabase-cli",
+            metavar="WHICH",
+            help="pinned, system (the one on PATH) or the path of a Supabase CLI, 2.100 or newer.",
+            show_default="pinned",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    context.obj = Invocation(Output(as_json=as_json, verbose=verbose), project_dir, yes)
+    context.obj = Invocation(Output(as_json=as_json, verbose=verbose), project_dir, yes, supabase_cli)
 
 
 def main() -> None:

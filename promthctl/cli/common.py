@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from promthctl.targets import Target
 
 FLAGS = {"--json", "-v", "--verbose", "-y", "--yes"}
-VALUED = {"-C", "--project-dir"}
+VALUED = {"-C", "--project-dir", "--supabase-cli"}
 
 EngineName = Annotated[
     str | None,
@@ -44,7 +44,7 @@ ProjectRef = Annotated[
     typer.Option(
         "--project-ref",
         metavar="REF",
-        help="A hosted Supabase project; SUPABASE_ACCESS_TOKEN and SUPABASE_DB_PASSWORD give access.",
+        help="A hosted Supabase project, by the twenty letters in its dashboard's URL; needs SUPABASE_ACCESS_TOKEN.",
     ),
 ]
 TargetName = Annotated[
@@ -61,12 +61,13 @@ class Invocation:
     output: Output
     project_dir: Path
     yes: bool
+    supabase_cli: str | None = None
 
     @cached_property
     def settings(self) -> Settings:
         from promthctl import settings
 
-        return settings.load(self.project_dir)
+        return settings.load(self.project_dir, self.supabase_cli)
 
     def confirm(self, question: str, refused: str) -> None:
         """Ask, default No. Raises RefusedError when the answer is not yes, or nobody is there to give it."""
@@ -108,22 +109,18 @@ def remote(
     run: Invocation, local: bool, project_ref: str | None, db_url: str | None, name: str | None
 ) -> Target | None:
     """The target the options name if it is not the local stack; it is printed."""
-    from promthctl import hosted, targets
+    from promthctl import hosted
     from promthctl.settings import NamedTarget
 
     if local + sum(given is not None for given in (project_ref, db_url, name)) > 1:
         why = "--local, --project-ref, --db-url and --target exclude each other"
         raise UsageError("There is more than one target", why, "give one of them")
     named = run.settings.target(name) if name is not None else NamedTarget(project_ref, db_url)
-    if named.db_url is not None:
-        chosen = targets.from_url(named.db_url, run.settings.database_password)
-    elif named.project_ref is not None:
-        chosen = hosted.target(hosted.find(named.project_ref, run.settings), run.settings, run.ask_password)
-    else:
+    if named == NamedTarget():
         return None
-    chosen = replace(chosen, production=named.production)
+    chosen = hosted.locate(run.settings, named)
     run.output.note(f"Target: {chosen.label}{' · PRODUCTION' if chosen.production else ''}")
-    return chosen
+    return hosted.unlock(run.settings, chosen, run.ask_password)
 
 
 class LazyGroup(TyperGroup):
@@ -154,7 +151,7 @@ def hoist_global_options(arguments: Sequence[str]) -> list[str]:
     for word in words:
         if word == "--":
             rest += [word, *words]
-        elif word in FLAGS or word.startswith("--project-dir=") or (word.startswith("-C") and len(word) > 2):
+        elif word in FLAGS or word.partition("=")[0] in VALUED - {word} or (word.startswith("-C") and len(word) > 2):
             front.append(word)
         elif word in VALUED:
             value = next(words, None)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from promthctl import engines, migration_set, project
-from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, remote
+from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, remote, target
+from promthctl.errors import RefusedError
 from promthctl.targets import Target
 from promthctl.views import migrations as views
+from promthctl.views.common import count
 
 app = typer.Typer(no_args_is_help=True, help="The folder of SQL migrations.")
 
@@ -28,8 +31,8 @@ def list_(
 
     run: Invocation = context.obj
     history = None
-    if (target := remote(run, local, project_ref, db_url, target_name)) is not None:
-        history = database.history(target)
+    if (chosen := remote(run, local, project_ref, db_url, target_name)) is not None:
+        history = database.history(chosen)
     else:
         engine = engines.current(run.settings)
         access = engine.access()
@@ -64,12 +67,77 @@ def sync(
     run.output.show(project.sync(run.settings, applied, force), views.sync)
 
 
-def _applied(run: Invocation, target: Target | None) -> tuple[str, ...]:
-    """The versions that must not change under the target's feet; target: None for the local stack."""
+@app.command()
+def new(
+    context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", help="What it does, e.g. add_tags.")]
+) -> None:
+    """Make the up and down file of a new migration, under the next free version."""
+    run: Invocation = context.obj
+    run.output.show(project.new(run.settings, name), views.new)
+
+
+@app.command()
+def adopt(
+    context: typer.Context,
+    local: Local = False,
+    project_ref: ProjectRef = None,
+    db_url: DatabaseUrl = None,
+    target_name: TargetName = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is found; record nothing.")] = False,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option("--assume", metavar="VERSION", help="This migration changes rows only, and it has run. Repeats."),
+    ] = None,
+) -> None:
+    """Record migrations whose SQL was run by hand as applied: those that the target's schema proves.
+
+    Nothing is run on the target. Exit code 5 where a migration is there in part; the differences are shown.
+    """
+    from promthctl import adopt
+
+    run: Invocation = context.obj
+    chosen = target(run, local, project_ref, db_url, target_name)
+    found = adopt.plan(run.settings, chosen, assume or (), run.output)
+    if not dry_run and found.adopted:
+        if not chosen.local:
+            for name in found.adopted:
+                run.output.note(f"  is there: {name}")
+            question = f"Record {count(len(found.adopted), 'migration')} as applied to {chosen.label}?"
+            run.confirm(question, f"Nothing was recorded on {chosen.label}")
+        found = adopt.record(run.settings, chosen, found, run.output)
+    run.output.show(found, views.adoption)
+    if found.lacks:
+        raise typer.Exit(RefusedError.exit_code)
+
+
+@app.command()
+def bundle(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="[FILE|-]", help="Where to write it; - prints it.", show_default=False)
+    ] = Path("-"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE also if it is no bundle.")] = False,
+) -> None:
+    """Put all migrations into one SQL file for the dashboard's SQL editor; it can be run again.
+
+    It records the history as the Supabase CLI does, so that a later push has nothing to do.
+    """
+    from promthctl.bundle import bundle
+
+    run: Invocation = context.obj
+    made = bundle(run.settings, None if str(file) == "-" else file, force)
+    if made.sql is not None and not run.output.as_json:
+        run.output.verbatim(made.sql)
+    else:
+        run.output.show(made, views.bundle)
+
+
+def _applied(run: Invocation, chosen: Target | None) -> tuple[str, ...]:
+    """The versions that must not change under the target's feet; chosen: None for the local stack."""
     from promthctl import database
 
-    if target is not None:
-        return tuple(database.history(target))
+    if chosen is not None:
+        return tuple(database.history(chosen))
     engine = engines.current(run.settings)
     if engine.access() is None:
         return ()

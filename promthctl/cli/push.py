@@ -9,6 +9,7 @@ import typer
 from promthctl import push
 from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, target
 from promthctl.views import push as views
+from promthctl.views.common import count
 
 app = typer.Typer(add_completion=False)
 
@@ -20,18 +21,35 @@ def command(
     project_ref: ProjectRef = None,
     db_url: DatabaseUrl = None,
     target_name: TargetName = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is pending; change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")] = False,
+    allow_destructive: Annotated[
+        bool,
+        typer.Option(
+            "--allow-destructive",
+            help="Push also what destroys data or cannot be read. Not needed on the local stack.",
+        ),
+    ] = False,
+    include_all: Annotated[
+        bool, typer.Option("--include-all", help="Push also what is older than the newest applied migration.")
+    ] = False,
 ) -> None:
-    """Sync the migrations and apply those that the target lacks, through the Supabase CLI."""
+    """Apply the migrations that the target lacks, through the Supabase CLI.
+
+    First the plan is shown: what is pending, what of it destroys data (with the rows at risk), what rewrites or locks
+    a table, and where the target's history disagrees with the files. Anything but the local stack asks then.
+    """
     run: Invocation = context.obj
     chosen = target(run, local, project_ref, db_url, target_name)
+    plan = push.plan(run.settings, chosen, include_all)
     if dry_run:
-        run.output.show(push.preview(run.settings, chosen), views.push)
+        run.output.show(push.preview(plan), views.preview)
         return
-    plan = push.plan(run.settings, chosen)
+    if refusal := plan.refusal:
+        raise refusal
+    if plan.pending or plan.disagreements:
+        run.output.aside(push.preview(plan), views.planned)
+    push.check_destructive(chosen, plan, allow_destructive)
     if plan.pending and not chosen.local:
-        for migration in plan.pending:
-            run.output.note(f"  pending: {migration.filename}")
-        noun = "migration" if len(plan.pending) == 1 else "migrations"
-        run.confirm(f"Apply {len(plan.pending)} {noun} to {chosen.label}?", f"Nothing was pushed to {chosen.label}")
+        noun = count(len(plan.pending), "migration")
+        run.confirm(f"Apply {noun} to {chosen.label}?", f"Nothing was pushed to {chosen.label}")
     run.output.show(push.push(run.settings, chosen, plan, run.output), views.push)

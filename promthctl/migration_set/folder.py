@@ -20,7 +20,7 @@ from promthctl.errors import PromthctlError, UsageError
 FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")  # the CLI's own pattern
 _CONTENT = re.compile(r"[^\s;]")  # anything the CLI would send
 _DOWN = ".down.sql"
-_TIMESTAMP_WIDTH = 14  # versions made by `supabase migration new`: YYYYMMDDHHMMSS
+TIMESTAMP_WIDTH = 14  # versions made by `supabase migration new`: YYYYMMDDHHMMSS
 _DEFAULT_WIDTH = 3
 # The CLI leaves out a first migration of this name if it is older than 2021-12-09 (its own former dump).
 _SKIPPED_NAME, _SKIPPED_BEFORE = "init", 20211209000000
@@ -281,7 +281,7 @@ def _disorder(migrations: Sequence[Migration]) -> list[_Problem]:
     before, after = next(pair for pair in pairwise(versions) if pair[0] > pair[1])
     widths = sorted({len(version) for version in versions}, reverse=True)
     # Pad to the widest plain number if that is enough: 9 becomes 09 beside 10, also when timestamps follow.
-    candidates = [width for width in widths if width < _TIMESTAMP_WIDTH] + widths[:1]
+    candidates = [width for width in widths if width < TIMESTAMP_WIDTH] + widths[:1]
     padded = ([version.zfill(width) for version in versions] for width in candidates)
     better = dict(zip(versions, next(each for each in padded if each == sorted(each)), strict=True))
     moved = [
@@ -295,7 +295,7 @@ def _disorder(migrations: Sequence[Migration]) -> list[_Problem]:
 
 def _skipped(migrations: Sequence[Migration]) -> list[_Problem]:
     first = min(migrations, key=lambda migration: migration.version, default=None)
-    if first is None or first.name != _SKIPPED_NAME or len(first.version) != _TIMESTAMP_WIDTH:
+    if first is None or first.name != _SKIPPED_NAME or len(first.version) != TIMESTAMP_WIDTH:
         return []
     if int(first.version) >= _SKIPPED_BEFORE:
         return []

@@ -165,7 +165,7 @@ def write(plan: SyncPlan) -> None:
         for rename in plan.renamed:
             (plan.destination / rename.old).replace(plan.destination / rename.migration.filename)
         for migration in (*plan.added, *(difference.migration for difference in plan.overwritten)):
-            _replace(plan.destination / migration.filename, migration.content)
+            replace_file(plan.destination / migration.filename, migration.content)
     except OSError as error:
         raise _failed(plan.destination, error, "written") from None
 
@@ -234,7 +234,7 @@ def _read(path: Path) -> bytes:
         raise _failed(path, error, "read") from None
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Write beside the file, then put it in place; the CLI skips the hidden name should we be killed in between."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -9,12 +9,12 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from promthctl import database, project, toolchain
+from promthctl import database, project, supabase_cli
+from promthctl.connection_errors import unreachable
 from promthctl.errors import PromthctlError
 from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Silent, Steps
-from promthctl.supabase_cli import SupabaseCli
 from promthctl.targets import Target
 from promthctl.verify import lifecycle, shadow
 from promthctl.verify.advice import Finding, advise
@@ -61,7 +61,7 @@ def verify(settings: Settings, target: Target, only: Collection[str] | None, ste
     try:
         return _verify(settings, target, only, steps)
     except psycopg.OperationalError as error:
-        raise database.unreachable(target, str(error)) from None
+        raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
         why = redact(str(error)).strip().splitlines()[0]
         hint = "verify as the role `postgres`, which owns what the migrations make"
@@ -104,6 +104,6 @@ def _verify(settings: Settings, target: Target, only: Collection[str] | None, st
 def _advisors(settings: Settings, target: Target, steps: Steps) -> tuple[tuple[str, ...] | None, str]:
     """The CLI's findings; or None, and why it could not be asked."""
     try:
-        return SupabaseCli(toolchain.ensure(settings, steps).supabase, settings).advisors(target), ""
+        return supabase_cli.find(settings, steps).advisors(target), ""
     except PromthctlError as error:
         return None, error.why.splitlines()[0]

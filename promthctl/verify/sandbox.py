@@ -66,22 +66,24 @@ def email(user: str) -> str:
 class Sandbox:
     """A transaction that `opened` ends by rolling back, whatever happens in it."""
 
-    def __init__(self, connection: Connection[Any]) -> None:
+    def __init__(self, connection: Connection[Any], own_role: str) -> None:
         self.connection = connection
+        self._own_role = own_role
 
     @classmethod
     @contextmanager
     def opened(cls, connection: Connection[Any], statement_ms: int, lock_ms: int) -> Iterator[Sandbox]:
         """A sandbox in a transaction of its own, or in a savepoint of the caller's. Raises psycopg.Error."""
         with connection.transaction(force_rollback=True):
-            connection.execute(
-                "select set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
+            row = connection.execute(
+                "select current_user, set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true),"
                 " set_config('idle_in_transaction_session_timeout', '60s', true),"
                 " set_config('row_security', 'on', true),"
                 " set_config('client_min_messages', 'error', true)",
                 (f"{statement_ms}ms", f"{lock_ms}ms"),
-            )
-            yield cls(connection)
+            ).fetchone()
+            assert row is not None
+            yield cls(connection, row[0])
 
     def run(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
         """The rows of a statement of the connection's own role. What it does stays, for the time being.
@@ -126,7 +128,8 @@ class Sandbox:
 
     def after(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
         """Look at what the last attempt, a successful one, has left, as the connection's own role."""
-        return self._send(sql.SQL("select set_config('role', 'none', true); {}").format(statement))[1][1]
+        become = sql.SQL("select set_config('role', {}, true)").format(self._own_role)
+        return self._send(sql.SQL("{}; {}").format(become, statement))[1][1]
 
     def _send(self, statement: sql.Composable) -> list[tuple[int, list[tuple[Any, ...]]]]:
         """The number of rows and the rows of each statement in one message."""

@@ -1,8 +1,9 @@
 """What the migrations make: applied to a throw-away embedded Postgres by the Supabase CLI, read, and thrown away.
 
-    <cache>/shadow/<hash>.json   the catalog, kept under a hash of the migrations' contents, the bootstrap, the
-                                 PostgreSQL version and the queries: a second run starts no Postgres
-    <cache>/shadow/.work-*/      the database while it is needed; one promthctl at a time makes one
+    <cache>/shadow/<hash>.json            the catalog, kept under a hash of the migrations' contents, the bootstrap, the
+                                          PostgreSQL version and the queries: a second run starts no Postgres
+    <cache>/shadow/<hash>.states-*.json   the catalog after each of them
+    <cache>/shadow/.work-*/               the database while it is needed; one promthctl at a time makes one
 
 The CLI and not psycopg applies the files, so that what it splits, skips or refuses is split, skipped and refused here
 as on the target.
@@ -18,10 +19,12 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from promthctl import process, toolchain
+from promthctl import process, supabase_cli, toolchain
 from promthctl.engines.embedded import accounts
 from promthctl.engines.embedded.cluster import Cluster, bootstrap_scripts, end_strays
 from promthctl.engines.ports import free_port
@@ -30,14 +33,35 @@ from promthctl.locks import locked
 from promthctl.migration_set import Migration
 from promthctl.settings import POSTGRES_MAJORS, Settings
 from promthctl.steps import Silent, Steps
-from promthctl.supabase_cli import SupabaseCli
 from promthctl.targets import Target
 from promthctl.toolchain import installation
+from promthctl.verify import states
 from promthctl.verify.catalog import FINGERPRINT, Catalog, snapshot
+from promthctl.verify.states import States
+
+if TYPE_CHECKING:
+    import psycopg
+
+Kept = TypeVar("Kept")
 
 _KEPT = 20  # catalogs; one is about 100 kB
 FOLDER = "shadow"  # in the cache directory
 _WORK = ".work-"
+
+
+@dataclass(frozen=True)
+class _Reading(Generic[Kept]):
+    """What is read from the throw-away database: prepare it before the migrations, read it after them, keep that."""
+
+    suffix: str
+    prepare: Callable[[psycopg.Connection[Any]], None]
+    read: Callable[[psycopg.Connection[Any]], Kept]
+    to_json: Callable[[Kept], str]
+    from_json: Callable[[str], Kept]
+
+
+_LAST = _Reading(".json", lambda _: None, snapshot, Catalog.to_json, Catalog.from_json)
+_EACH = _Reading(f".states-{states.FINGERPRINT}.json", states.watch, states.read, States.to_json, States.from_json)
 
 
 def expected(settings: Settings, migrations: Sequence[Migration], steps: Steps, major: int = 17) -> Catalog:
@@ -48,20 +72,31 @@ def expected(settings: Settings, migrations: Sequence[Migration], steps: Steps, 
     Raises PromthctlError naming file and statement for a migration that fails, PrerequisiteError for a cache
     directory that cannot be written, and what the toolchain raises. Whatever happens, nothing stays running.
     """
+    return _kept(_LAST, settings, migrations, steps, major)
+
+
+def after_each(settings: Settings, migrations: Sequence[Migration], steps: Steps, major: int = 17) -> States:
+    """The catalog after each of these migrations. Takes and raises what `expected` does."""
+    return _kept(_EACH, settings, migrations, steps, major)
+
+
+def _kept(
+    reading: _Reading[Kept], settings: Settings, migrations: Sequence[Migration], steps: Steps, major: int
+) -> Kept:
     version = settings.postgres
     if major > version and importlib.util.find_spec("pg0") is not None:
         version = max(POSTGRES_MAJORS)
     folder = toolchain.cache_root(settings) / FOLDER
-    kept = folder / f"{_hash(migrations, version)}.json"
-    if (catalog := _read(kept)) is not None:
-        return catalog
+    path = folder / f"{_hash(migrations, version)}{reading.suffix}"
+    if (kept := _read(reading, path)) is not None:
+        return kept
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         with locked(folder / "lock", steps, "reading what the migrations make"):
-            if (catalog := _read(kept)) is None:
+            if (kept := _read(reading, path)) is None:
                 with steps.step("Reading what the migrations make (once)"):
-                    catalog = _make(settings, migrations, version, folder)
-                process.write_private(kept, catalog.to_json())
+                    kept = _make(reading, settings, migrations, version, folder)
+                process.write_private(path, reading.to_json(kept))
                 _forget_oldest(folder)
     except OSError as error:
         raise PrerequisiteError(
@@ -69,18 +104,25 @@ def expected(settings: Settings, migrations: Sequence[Migration], steps: Steps, 
             f"{error.strerror or error}: {error.filename or folder}",
             "free some space or choose another cache directory: export PROMTHCTL_CACHE_DIR=/path/you/can/write",
         ) from None
-    return catalog
+    return kept
 
 
-def _make(settings: Settings, migrations: Sequence[Migration], major: int, folder: Path) -> Catalog:
+def _make(
+    reading: _Reading[Kept], settings: Settings, migrations: Sequence[Migration], major: int, folder: Path
+) -> Kept:
     import psycopg
 
     tools = toolchain.ensure(settings, Silent())
     with _workplace(folder, settings) as work, _database(settings, tools, major, work) as target:
-        if migrations:
-            SupabaseCli(tools.supabase, _project(settings, migrations, work)).push(target, migrations, Silent())
         with psycopg.connect(target.url, password=target.password) as connection:
-            return snapshot(connection)
+            reading.prepare(connection)
+        if migrations:
+            cli = dataclasses.replace(
+                supabase_cli.find(settings, Silent()), settings=_project(settings, migrations, work)
+            )
+            cli.push(target, migrations, Silent())
+        with psycopg.connect(target.url, password=target.password) as connection:
+            return reading.read(connection)
 
 
 @contextlib.contextmanager
@@ -139,12 +181,12 @@ def _hash(migrations: Sequence[Migration], major: int) -> str:
     return digest.hexdigest()[:32]
 
 
-def _read(kept: Path) -> Catalog | None:
-    """The catalog kept there; None when there is none, or a damaged one."""
+def _read(reading: _Reading[Kept], path: Path) -> Kept | None:
+    """What is kept there; None when there is nothing, or something damaged."""
     try:
-        catalog = Catalog.from_json(kept.read_text(encoding="utf-8"))
-        kept.touch()
-        return catalog
+        kept = reading.from_json(path.read_text(encoding="utf-8"))
+        path.touch()
+        return kept
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from promthctl.verify.catalog import Difference
 
 OK, BAD = "[green]✔[/green]", "[red]✘[/red]"
 _YES, _NO, _UNKNOWN = "[green]yes[/green]", "no", "[dim]?[/dim]"
@@ -22,6 +26,12 @@ def table(*columns: str) -> Table:
 def foreign(names: Iterable[str]) -> Iterator[str]:
     if listed := [escape(name) for name in names]:
         yield f"Left alone, not from the source: {', '.join(listed)}"
+
+
+def differing(one: Difference, remark: str = "") -> Iterator[str]:
+    """A difference between two catalogs, with the SQL that mends it. remark: markup."""
+    yield f"{BAD} {one.state} {one.kind}: {escape(one.name)}{remark}"
+    yield from (f"      [dim]mend:[/dim] {escape(line)}" for line in one.mend.splitlines())
 
 
 def flag(value: bool | None) -> str:

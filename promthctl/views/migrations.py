@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.views.common import flag, foreign, table
+from promthctl.views.common import count, differing, flag, foreign, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from promthctl.migration_set import MigrationRow, SyncPlan
+    from promthctl.adopt import Adoption
+    from promthctl.bundle import Bundle
+    from promthctl.migration_set import MigrationRow, NewMigration, SyncPlan
 
 
 def sync(plan: SyncPlan) -> Iterator[RenderableType]:
@@ -44,3 +46,45 @@ def migrations(rows: Sequence[MigrationRow]) -> Iterator[RenderableType]:
     yield shown
     if any(row.applied is None for row in rows):
         yield "[dim]Applied is unknown: the local stack is not running (promthctl local up)[/dim]"
+
+
+def new(made: NewMigration) -> Iterator[RenderableType]:
+    for path in (made.up, made.down):
+        if path is not None:
+            yield f"[bold green]Made[/bold green] {escape(str(path))}"
+
+
+def adoption(found: Adoption) -> Iterator[RenderableType]:
+    target = escape(found.target)
+    for lack in found.lacks:
+        yield from differing(lack.difference, f" [dim]({escape(lack.migration)})[/dim]")
+    if found.lacks:
+        names = list(dict.fromkeys(escape(lack.migration) for lack in found.lacks))
+        verb = "is" if len(names) == 1 else "are"
+        yield f"[bold red]Refused:[/bold red] {', '.join(names)} {verb} there only in part; nothing was recorded"
+        yield f"Run the SQL above on {target}, then promthctl migrations adopt again"
+        return
+    if found.adopted:
+        verb = "[bold green]Recorded[/bold green]" if found.done else "Would record"
+        yield f"{verb} {count(len(found.adopted), 'migration')} as applied to {target}"
+        yield from (f"  {escape(name)}" for name in found.adopted)
+    elif len(found.recorded) == found.total:
+        yield f"Nothing to do: all {found.total} migrations are recorded on {target}"
+    else:
+        yield f"Nothing to adopt on {target}"
+    if found.absent:
+        yield f"Not there, so promthctl push applies it: {', '.join(map(escape, found.absent))}"
+    for name in found.unproven:
+        version = name.partition("_")[0]
+        yield (
+            f"{escape(name)} changes rows only, so nothing proves that it ran: promthctl push applies it;"
+            f" if it has run already, promthctl migrations adopt --assume {version}"
+        )
+    if found.beyond:
+        yield f"[dim]Left alone, made by no migration: {', '.join(map(escape, found.beyond))}[/dim]"
+
+
+def bundle(made: Bundle) -> Iterator[RenderableType]:
+    size = f"{count(len(made.migrations), 'migration')}, {count(made.transactions, 'transaction')}"
+    yield f"[bold green]Wrote[/bold green] {escape(str(made.file))}: {size}"
+    yield "Paste it into the SQL editor of the project's dashboard and run it, or: psql -f FILE"

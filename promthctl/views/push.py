@@ -2,29 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
+from rich.table import Table
 
 from promthctl.views.common import count
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from promthctl.push import PushResult, ResetResult
+    from promthctl.plan import Disagreement, Risk, Rows, Statement
+    from promthctl.push import Preview, PushResult, ResetResult
+
+_LABELS = {
+    "destroys": "[bold red]data[/bold red]",
+    "unparsed": "[bold red]unread[/bold red]",
+    "security": "[bold yellow]security[/bold yellow]",
+    "not_analysed": "[yellow]unseen[/yellow]",
+    "rewrites": "[cyan]lock[/cyan]",
+    "locks": "[cyan]lock[/cyan]",
+}
+_ALL_LISTED = 20  # migrations; of more, those with nothing to note are only counted
+_CASCADES_SHOWN = 6
 
 
 def push(result: PushResult) -> Iterator[RenderableType]:
-    if result.dry_run:
-        yield f"{count(len(result.pending), 'migration')} would be applied to {escape(result.target)}"
-        yield from (f"  {escape(name)}" for name in result.pending)
-    elif result.applied:
+    if result.applied:
         yield f"[bold green]Applied[/bold green] {count(len(result.applied), 'migration')} to {escape(result.target)}"
         yield from (f"  {escape(name)}" for name in result.applied)
     else:
-        yield f"Nothing to do: all {result.total} migrations are applied to {escape(result.target)}"
+        yield _nothing(result.target, result.total)
+
+
+def preview(plan: Preview) -> Iterator[RenderableType]:
+    """A dry run: the plan, and what would become of it."""
+    yield from planned(plan)
+    for one in plan.disagreements:
+        if one.refuses:
+            yield from _refused(one)
+    if plan.destructive and not plan.local and not plan.refused:
+        yield "A push needs [bold]--allow-destructive[/bold]"
+
+
+def planned(plan: Preview) -> Iterator[RenderableType]:
+    """The plan as it is shown before anything is done."""
+    for one in plan.disagreements:
+        if not one.refuses:
+            yield f"[yellow]note:[/yellow] {escape(one.why)}"
+    if not plan.pending:
+        yield _nothing(plan.target, plan.total)
+        return
+    yield f"Pending on {escape(plan.target)}: {len(plan.pending)} of {count(plan.total, 'migration')}"
+    rest: list[Statement] = []
+    unlisted = 0
+    files: dict[str, list[Statement]] = {name: [] for name in plan.pending}
+    for statement in plan.statements:
+        files[statement.file].append(statement)
+    for name, statements in files.items():
+        shown = [(one, risk) for one in statements for risk in one.risks if _notable(risk)]
+        if not shown and len(plan.pending) > _ALL_LISTED:
+            rest += statements
+            unlisted += 1
+            continue
+        yield f"  [bold]{escape(name)}[/bold]  {_counts(statements)}"
+        if shown:
+            yield _risks(shown)
+    if unlisted:
+        yield f"  {unlisted} more with nothing to note: {_counts(rest)}"
+    if any(risk.lock and _notable(risk) for statement in plan.statements for risk in statement.risks):
+        yield "[dim]A lock is held until the end of its file.[/dim]"
 
 
 def reset(result: ResetResult) -> Iterator[RenderableType]:
     yield f"[bold green]Reset[/bold green] {escape(result.target)}: {count(len(result.applied), 'migration')} replayed"
+
+
+def _nothing(target: str, total: int) -> str:
+    return f"Nothing to do: all {total} migrations are applied to {escape(target)}"
+
+
+def _refused(one: Disagreement) -> Iterator[str]:
+    yield f"[bold red]A push is refused:[/bold red] {escape(one.why)}"
+    yield from (f"  {escape(line)}" for line in one.mend.splitlines())
+
+
+def _notable(risk: Risk) -> bool:
+    """Not a lock that is over at once, for being needed no longer or for want of rows."""
+    empty = risk.rows is not None and risk.rows.exact and risk.rows.count == 0
+    return risk.kind not in ("rewrites", "locks") or not (risk.brief or empty)
+
+
+def _counts(statements: Sequence[Statement]) -> str:
+    """e.g. creates 3, alters 1, 2 brief locks"""
+    kinds = Counter(statement.kind for statement in statements if statement.kind not in ("sets", "unparsed"))
+    briefly = {risk.object for one in statements for risk in one.risks if risk.kind == "locks" and not _notable(risk)}
+    parts = [f"{kind} {number:,}" for kind, number in kinds.items()]
+    if briefly:
+        parts.append(count(len(briefly), "brief lock"))
+    return f"[dim]{', '.join(parts) or 'changes nothing'}[/dim]"
+
+
+def _risks(shown: Iterable[tuple[Statement, Risk]]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for statement, risk in shown:
+        rows = _rows(risk.rows) if risk.kind in ("destroys", "rewrites", "locks") else ""
+        text = escape(risk.what) + (f" [bold]({rows})[/bold]" if rows else "")
+        if risk.cascades:
+            text += f"\n[dim]and with it: {escape(_some(risk.cascades))}[/dim]"
+        table.add_row("  ", f"line {statement.line}", _LABELS[risk.kind], text)
+    return table
+
+
+def _rows(rows: Rows | None) -> str:
+    if rows is None:
+        return "rows not counted"
+    return f"{'' if rows.exact else 'about '}{rows.count:,} row{'' if rows.count == 1 else 's'}"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_CASCADES_SHOWN])
+    return shown if len(names) <= _CASCADES_SHOWN else f"{shown} and {len(names) - _CASCADES_SHOWN} more"

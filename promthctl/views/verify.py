@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.views.common import BAD, OK, count, table
+from promthctl.views.common import BAD, OK, count, differing, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,8 +23,7 @@ def verify(result: VerifyResult) -> Iterator[RenderableType]:
     if not result.differences:
         yield f"{OK} The schema is what {made_by} make"
     for one in result.differences:
-        yield f"{BAD} {one.state} {one.kind}: {escape(one.name)}"
-        yield from (f"      [dim]mend:[/dim] {escape(line)}" for line in one.mend.splitlines())
+        yield from differing(one)
     if result.isolation is not None:
         yield from _isolation(result.isolation)
     for life in result.lifecycles:

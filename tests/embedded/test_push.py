@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from promthctl import push, settings, targets
+from promthctl.errors import RefusedError
+from promthctl.steps import Silent
 from tests.promthctl_runner import Project
 from tests.servers import Server
 
@@ -99,12 +102,29 @@ def test_a_push_applies_what_is_pending_and_shows_no_password(
     assert "Nothing to do: all 2 migrations are applied" in again.stdout
 
 
-def test_json_gives_the_names(own: Callable[..., Project], database_url: str) -> None:
-    project = own({"001_a.sql": A, "002_b.sql": B})
+def test_json_gives_the_names_and_the_plan(own: Callable[..., Project], database_url: str) -> None:
+    project = own({"001_a.sql": A, "002_b.sql": f"\n{B}truncate public.nothing;"})
     label = f"database {urlsplit(database_url).path[1:]} at 127.0.0.1:{urlsplit(database_url).port}, user postgres"
-    plan = {"target": label, "applied": [], "pending": ["001_a.sql", "002_b.sql"], "total": 2, "dry_run": True}
-    assert project.json("push", "--db-url", database_url, "--dry-run") == plan
-    done = plan | {"applied": plan["pending"], "pending": [], "dry_run": False}
+    names = ["001_a.sql", "002_b.sql"]
+    statements = [("001_a.sql", 1, "creates", "table public.a"), ("002_b.sql", 2, "creates", "table public.b")]
+    statements.append(("002_b.sql", 3, "writes", "truncate public.nothing"))
+    plan = project.json("push", "--db-url", database_url, "--dry-run")
+    assert plan == {
+        "target": label,
+        "local": False,
+        "total": 2,
+        "pending": names,
+        "destructive": False,
+        "refused": False,
+        "statements": [
+            {"file": file, "line": line, "kind": kind, "object": what, "risks": []}
+            for file, line, kind, what in statements
+        ],
+        "disagreements": [],
+        "dry_run": True,
+    }
+    write(project, {"002_b.sql": B})
+    done = {"target": label, "applied": names, "total": 2}
     assert project.json("push", "--db-url", database_url, "--yes") == done
     assert project.json("push", "--db-url", database_url) == done | {"applied": []}
 
@@ -112,7 +132,7 @@ def test_json_gives_the_names(own: Callable[..., Project], database_url: str) ->
 def test_a_dry_run_changes_nothing_anywhere(own: Callable[..., Project], database_url: str) -> None:
     project = own({"001_a.sql": A})
     done = project.run("push", "--db-url", database_url, "--dry-run")
-    assert "1 migration would be applied" in done.stdout and "001_a.sql" in done.stdout
+    assert "1 of 1 migration" in done.stdout and "001_a.sql  creates 1" in done.stdout
     assert (tables(database_url), applied(database_url), files(project)) == ([], [], [])
 
 
@@ -133,7 +153,7 @@ def test_with_nothing_pending_the_cli_is_not_started(
 def test_without_a_yes_or_a_terminal_it_is_refused(own: Callable[..., Project], database_url: str) -> None:
     project = own({"001_a.sql": A})
     told = three_lines(project.run("push", "--db-url", database_url, code=5, stdin="y\n"))
-    assert "Nothing was pushed" in told and "--yes" in told and "pending: 001_a.sql" in told
+    assert "Nothing was pushed" in told and "--yes" in told and "001_a.sql  creates 1" in told
     assert (tables(database_url), applied(database_url), files(project)) == ([], [], [])
 
 
@@ -176,7 +196,8 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(
     sql, line, statement, state, message, hint = FAILURES[kind]
     broken = sql.replace("public.a", "public.broken")
     project = own({"001_a.sql": A, "002_broken.sql": broken, "003_c.sql": C})
-    done = project.run("push", "--db-url", database_url, "--yes", code=1)
+    # what cannot be parsed would be refused otherwise, before anything is tried
+    done = project.run("push", "--db-url", database_url, "--yes", "--allow-destructive", code=1)
     told = three_lines(done)
     assert "002_broken.sql could not be applied to database" in told
     assert f"line {line}, statement {statement}: " in told
@@ -235,6 +256,75 @@ def test_a_target_that_cannot_be_reached(own: Callable[..., Project], server: Se
     assert files(project) == []
 
 
+# what destroys data
+
+
+DROP = "drop table public.a;\n"
+
+
+def with_rows(own: Callable[..., Project], url: str) -> Project:
+    """A project whose first migration is applied, with three rows in its table, and the second drops that."""
+    project = own({"001_a.sql": A})
+    project.run("push", "--db-url", url, "--yes")
+    read(url, "insert into public.a values (1), (2), (3) returning 1")
+    write(project, {"002_drop.sql": f"-- no longer needed\n{DROP}"})
+    return project
+
+
+def test_data_is_destroyed_only_when_that_is_allowed(own: Callable[..., Project], database_url: str) -> None:
+    project = with_rows(own, database_url)
+    plan = project.json("push", "--db-url", database_url, "--dry-run")
+    assert plan["destructive"] and plan["statements"] == [
+        {
+            "file": "002_drop.sql",
+            "line": 2,
+            "kind": "drops",
+            "object": "table public.a",
+            "risks": [
+                {
+                    "kind": "destroys",
+                    "object": "public.a",
+                    "what": "drops table public.a",
+                    "rows": {"count": 3, "exact": True},
+                    "lock": None,
+                    "brief": False,
+                    "cascades": [],
+                }
+            ],
+        }
+    ]
+    shown = project.run("push", "--db-url", database_url, "--dry-run").stdout
+    assert "line 2  data  drops table public.a (3 rows)" in shown and "--allow-destructive" in shown
+    before = files(project)
+    told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))
+    assert "002_drop.sql line 2 drops table public.a" in told and "--allow-destructive" in told
+    assert (tables(database_url), files(project)) == (["a"], before)
+    done = project.run("push", "--db-url", database_url, "--yes", "--allow-destructive")
+    assert "(3 rows)" in done.stderr and tables(database_url) == []
+
+
+def test_what_cannot_be_read_is_refused_before_anything_is_applied(
+    own: Callable[..., Project], database_url: str
+) -> None:
+    project = own({"001_a.sql": A, "002_b.sql": "\n\\restrict x\n"})
+    told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))
+    assert "002_b.sql line 2 cannot be read" in told and tables(database_url) == []
+
+
+def test_the_local_stack_is_told_and_not_asked(running: Project) -> None:
+    url = running.env()["SUPABASE_DB_URL"]
+    pyproject = running.path / "pyproject.toml"
+    pyproject.write_text('[tool.promthctl]\nmigrations = "db"\n')
+    write(running, {"801_a.sql": A})
+    try:
+        running.run("local", "reset")  # without the three that come along
+        write(running, {"802_drop.sql": DROP})
+        done = running.run("push")
+        assert "drops table public.a (0 rows)" in done.stderr and "a" not in tables(url)
+    finally:
+        pyproject.unlink()
+
+
 # histories and files that contradict each other
 
 
@@ -242,34 +332,133 @@ def test_a_history_with_versions_nobody_has_here(own: Callable[..., Project], da
     project = own({"001_a.sql": A})
     project.run("push", "--db-url", database_url, "--yes")
     read(database_url, "insert into supabase_migrations.schema_migrations values ('009', '{}', 'theirs') returning 1")
-    assert "Nothing to do" in project.run("push", "--db-url", database_url).stdout
+    idle = project.run("push", "--db-url", database_url)
+    assert "Nothing to do" in idle.stdout and "no file here: 009" in idle.stderr
     write(project, {"002_b.sql": B})
+    plan = project.json("push", "--db-url", database_url, "--dry-run")
+    assert plan["refused"] and plan["pending"] == ["002_b.sql"]
+    assert [(one["kind"], one["versions"]) for one in plan["disagreements"]] == [
+        ("missing", ["009"]),
+        ("early", ["002"]),
+    ]
     told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))
-    assert "no file here: 009" in told and "promthctl migrations list" in told
+    assert "no file here: 009" in told and "promthctl migrations list" in told and "git log --all" in told
     assert tables(database_url) == ["a"] and applied(database_url) == ["001", "009"]
+    # the last of the ways out that the error names, with the CLI there is here
+    assert f"npx supabase@3 migration repair --status reverted 009 --remote={bare(database_url)[0]}" in told
+    read(database_url, "delete from supabase_migrations.schema_migrations where version = '009' returning 1")
+    assert project.json("push", "--db-url", database_url, "--yes")["applied"] == ["002_b.sql"]
 
 
 def test_a_version_that_comes_before_the_last_applied_one(own: Callable[..., Project], database_url: str) -> None:
     project = own({"001_a.sql": A, "003_c.sql": C})
     project.run("push", "--db-url", database_url, "--yes")
-    write(project, {"002_b.sql": B})
+    write(project, {"002_b.sql": B, "002_b.down.sql": "drop table public.b;"})
     told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))
-    assert "002_b.sql would come before version 003" in told and f"{project.path}/db/004_b.sql" in told
-    (project.path / "db" / "002_b.sql").rename(project.path / "db" / "004_b.sql")
+    folder = f"{project.path}/db"
+    assert "002_b.sql would come before version 003" in told
+    assert (
+        f"git mv {folder}/002_b.sql {folder}/004_b.sql && git mv {folder}/002_b.down.sql {folder}/004_b.down.sql"
+        in told
+    )
+    assert f"promthctl push --include-all --db-url {bare(database_url)[0]}" in told
+    done = project.run("push", "--db-url", database_url, "--yes", "--include-all")
+    assert "note: 002_b.sql would come before version 003" in done.stderr
+    assert tables(database_url) == ["a", "b", "c"] and applied(database_url) == ["001", "002", "003"]
+
+
+def test_a_renamed_early_version_is_pushed(own: Callable[..., Project], database_url: str) -> None:
+    project = own({"001_a.sql": A, "003_c.sql": C})
+    project.run("push", "--db-url", database_url, "--yes")
+    write(project, {"004_b.sql": B})
     assert project.json("push", "--db-url", database_url, "--yes")["applied"] == ["004_b.sql"]
 
 
-def test_a_file_that_was_edited_after_it_was_applied_is_refused(own: Callable[..., Project], database_url: str) -> None:
+@pytest.mark.parametrize("folder", ["db", "supabase/migrations"])
+def test_a_file_that_was_edited_after_it_was_applied_is_refused(
+    own: Callable[..., Project], database_url: str, folder: str, supabase: Path
+) -> None:
+    project = own({"001_a.sql": A})
+    (project.path / "pyproject.toml").write_text(f'[tool.promthctl]\nmigrations = "{folder}"\n')
+    (project.path / folder).mkdir(parents=True, exist_ok=True)
+    (project.path / folder / "001_a.sql").write_text(A)
+    project.run("push", "--db-url", database_url, "--yes")
+    (project.path / folder / "001_a.sql").write_text(A.replace("int ", "bigint "))
+    copy = (project.path / "supabase" / "migrations" / "001_a.sql").read_text()
+    told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))  # also with nothing pending
+    assert "-create table public.a (id int primary key);" in told and "+create table public.a (id bigint" in told
+    assert "promthctl migrations new" in told
+    plan = project.json("push", "--db-url", database_url, "--dry-run")
+    assert plan["refused"] and [one["kind"] for one in plan["disagreements"]] == ["edited"]
+    assert (project.path / "supabase" / "migrations" / "001_a.sql").read_text() == copy
+    # what the error says: the history takes the file as it is now
+    assert "promthctl migrations sync --force && npx supabase@3 migration repair --status applied 001" in told
+    url, password = bare(database_url)
+    project.run("migrations", "sync", "--force")
+    repair = [str(supabase), "migration", "repair", "--status", "applied", "001", f"--remote={url}", "--yes"]
+    done = subprocess.run(
+        repair, cwd=project.path, env={**os.environ, "PGPASSWORD": password, "DO_NOT_TRACK": "1"}, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    (project.path / folder / "002_b.sql").write_text(B)
+    assert project.json("push", "--db-url", database_url, "--yes")["applied"] == ["002_b.sql"]
+
+
+def test_an_edit_of_comments_is_only_noted(own: Callable[..., Project], database_url: str) -> None:
     project = own({"001_a.sql": A})
     project.run("push", "--db-url", database_url, "--yes")
-    write(project, {"001_a.sql": A + "-- an afterthought\n", "002_b.sql": B})
+    edited = f"-- an afterthought\n{A.upper().replace('PUBLIC.A (ID', 'public.a  (id')}"
+    write(project, {"001_a.sql": edited, "002_b.sql": B})
+    done = project.run("push", "--db-url", database_url, "--yes")
+    assert "note: 001_a.sql was edited after it was applied: comments and spacing only" in done.stderr
+    assert tables(database_url) == ["a", "b"]
+    assert (project.path / "supabase" / "migrations" / "001_a.sql").read_text() == edited
+
+
+def test_a_version_under_which_another_migration_was_applied(own: Callable[..., Project], database_url: str) -> None:
+    project = own({"001_a.sql": A, "002_theirs.sql": B})
+    project.run("push", "--db-url", database_url, "--yes")
+    other = own_copy(project, {"001_a.sql": A, "002_ours.sql": C})
+    told = three_lines(other.run("push", "--db-url", database_url, "--yes", code=5))
+    assert "version 002 of its history is theirs, not 002_ours.sql" in told
+    assert f"git mv {other.path}/db/002_ours.sql {other.path}/db/003_ours.sql" in told
+    renamed = own_copy(project, {"001_a.sql": A, "002_same_under_another_name.sql": B})
+    assert "Nothing to do" in renamed.run("push", "--db-url", database_url).stdout
+
+
+def own_copy(project: Project, sources: dict[str, str]) -> Project:
+    """A checkout of its own, with other files."""
+    other = Project(project.path.with_name(f"other-{len(list(project.path.parent.iterdir()))}"))
+    other.path.mkdir()
+    (other.path / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "db"\n')
+    write(other, sources)
+    return other
+
+
+def test_a_history_without_statements_cannot_tell_of_edits(own: Callable[..., Project], database_url: str) -> None:
+    project = own({"001_a.sql": A})
+    project.run("push", "--db-url", database_url, "--yes")
+    read(database_url, "update supabase_migrations.schema_migrations set statements = null returning 1")
+    write(project, {"002_b.sql": B})
+    done = project.run("push", "--db-url", database_url, "--yes")
+    assert "an edit cannot be seen: 001" in done.stderr and tables(database_url) == ["a", "b"]
+    # the copy that was pushed is all that tells then, and it is not overwritten
+    write(project, {"001_a.sql": A.replace("int ", "bigint ")})
     told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))
-    assert "+-- an afterthought" in told and "--force" in told
-    assert tables(database_url) == ["a"]
-    assert (project.path / "supabase" / "migrations" / "001_a.sql").read_text() == A
-    project.run("migrations", "sync", "--db-url", database_url, code=5)
-    project.run("migrations", "sync", "--db-url", database_url, "--force")
-    assert project.json("push", "--db-url", database_url, "--yes")["applied"] == ["002_b.sql"]
+    assert "+create table public.a (id bigint" in told
+
+
+def test_files_that_change_after_the_plan_are_not_pushed(own: Callable[..., Project], database_url: str) -> None:
+    project = own({"001_a.sql": A})
+    here, target = settings.load(project.path), targets.from_url(database_url)
+    made = push.plan(here, target)
+    write(project, {"001_a.sql": DROP})
+    with pytest.raises(RefusedError, match="changed after the plan"):
+        push.push(here, target, made, Silent())
+    write(project, {"001_a.sql": A, "002_b.sql": B})
+    with pytest.raises(RefusedError, match="changed after the plan"):
+        push.push(here, target, made, Silent())
+    assert tables(database_url) == []
 
 
 # reset

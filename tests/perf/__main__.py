@@ -6,44 +6,19 @@ Each pair is measured in turns, so that a busy moment of the machine meets both;
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.perf import rls
+from tests.perf import pushing, rls
+from tests.perf.measuring import ROUNDS, compare, timed
 from tests.perf.parts import run_parts
 from tests.promthctl_runner import Project
 
-ROUNDS = 7
 HERE = Path(__file__).parent
-Measure = Callable[[], float]
-
-
-def timed(command: list[str], stdin: str = "", project: Project | None = None) -> float:
-    """Seconds a command takes; it must succeed."""
-    env = (project.environment() if project else dict(os.environ)) | {"PYTHONDONTWRITEBYTECODE": ""}
-    begin = time.perf_counter()
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, env=env, check=False)
-    spent = time.perf_counter() - begin
-    if done.returncode != 0:
-        raise RuntimeError(f"{command}: {done.stderr or done.stdout}")
-    return spent
-
-
-def compare(title: str, goal: float, ours: Measure, peer: Measure, rounds: int = ROUNDS) -> None:
-    """Print the ratio of the medians."""
-    pairs = [(ours(), peer()) for _ in range(rounds)]
-    mine, others = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(
-        f"{title:<58} {mine * 1000:7.0f} ms / {others * 1000:7.0f} ms = {mine / others:5.2f}  (goal ≤ {goal})",
-        flush=True,
-    )
 
 
 def bench_help(project: Project) -> None:
@@ -147,6 +122,9 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "docker": bench_docker,
     "seed": bench_seed,
     "sync": bench_sync,
+    "push": pushing.bench_push,
+    "plan": pushing.bench_plan,
+    "many": pushing.bench_many,
     "rls-100k": lambda project: rls.bench(project, 100_000),
     "rls-1m": lambda project: rls.bench(project, 1_000_000),
 }

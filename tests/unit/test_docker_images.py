@@ -144,7 +144,7 @@ def test_an_image_under_any_of_its_names_will_do(tmp_path: Path) -> None:
 
 
 def test_without_a_terminal_each_image_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with Output().progress("Pulling 1 images", ["rest:1"]) as progress:
+    with Output().downloads("Pulling 1 images", ["rest:1"]) as progress:
         progress.update("rest:1", 10, 12_300_000)
         progress.finish("rest:1")
     assert capsys.readouterr().err == "Pulling 1 images …\n  rest:1 is there, 12 MB downloaded\n"
@@ -159,7 +159,7 @@ def test_on_a_terminal_there_is_a_bar_for_each_and_one_for_all(monkeypatch: pyte
     monkeypatch.setattr(sys, "stderr", terminal)
     for name, value in {"TERM": "xterm", "COLUMNS": "120"}.items():
         monkeypatch.setenv(name, value)
-    with Output().progress("Pulling 2 images", ["rest:1", "auth:2"]) as progress:
+    with Output().downloads("Pulling 2 images", ["rest:1", "auth:2"]) as progress:
         progress.update("rest:1", 1_000_000, 4_000_000)
         progress.update("auth:2", 500_000, 1_000_000)
         progress.finish("rest:1")

@@ -44,6 +44,32 @@ def ended(path: Path) -> bool:
 # run
 
 
+def test_a_command_on_a_leash_gives_its_output_and_exit_code_and_reads_nothing() -> None:
+    done = process.run(["sh", "-c", "cat; echo out; echo error >&2; exit 3"], leash=True)
+    assert (done.code, done.stdout, done.stderr) == (3, "out\n", "error\n")
+
+
+def test_a_command_on_a_leash_dies_with_a_killed_promthctl(marker: Path) -> None:
+    parent = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            (
+                "import sys; from promthctl import process\n"
+                "process.run(['sh', '-c', 'echo $$ >>\"$0\"; exec sleep 60', sys.argv[1]], leash=True)"
+            ),
+            str(marker),
+        ]
+    )
+    try:
+        assert until(lambda: marker.read_text().strip())
+        assert not ended(marker)
+    finally:
+        parent.kill()
+        parent.wait()
+    assert until(lambda: ended(marker))
+
+
 def test_run_returns_what_was_printed_and_the_exit_code() -> None:
     done = process.run(["sh", "-c", "cat; echo error >&2; exit 3"], stdin="สวัสดี\n")
     assert (done.code, done.stdout, done.stderr) == (3, "สวัสดี\n", "error\n")

@@ -85,7 +85,7 @@ def pull(client: APIClient, daemon: Daemon, images: Iterable[Image], steps: Step
     waiting = tuple(images)
     stop = threading.Event()
     title, names = f"Pulling {len(waiting)} images", [image.short for image in waiting]
-    with steps.progress(title, names) as progress, ThreadPoolExecutor(_AT_ONCE) as pool:
+    with steps.downloads(title, names) as progress, ThreadPoolExecutor(_AT_ONCE) as pool:
         jobs = [pool.submit(_pull, client, daemon, image, progress, stop) for image in waiting]
         try:
             for job in jobs:

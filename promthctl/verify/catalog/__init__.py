@@ -10,8 +10,18 @@ mending.py     the SQL that takes a difference away
 """
 
 from promthctl.verify.catalog.comparing import compare
-from promthctl.verify.catalog.model import KINDS, Catalog, Difference
-from promthctl.verify.catalog.queries import FINGERPRINT
-from promthctl.verify.catalog.reading import snapshot
+from promthctl.verify.catalog.model import KINDS, Attributes, Catalog, Difference
+from promthctl.verify.catalog.queries import FINGERPRINT, statement
+from promthctl.verify.catalog.reading import SPELLING, snapshot
 
-__all__ = ["FINGERPRINT", "KINDS", "Catalog", "Difference", "compare", "snapshot"]
+__all__ = [
+    "FINGERPRINT",
+    "KINDS",
+    "SPELLING",
+    "Attributes",
+    "Catalog",
+    "Difference",
+    "compare",
+    "snapshot",
+    "statement",
+]

@@ -146,6 +146,11 @@ def _grants(wanted: Mapping[str, Attributes], there: Mapping[str, Attributes], a
         yield Difference("grants", name, state, sides[0], sides[1], "")
 
 
+def privileges(attributes: Attributes | None) -> list[str]:
+    """Those of a grant, each as a Difference spells it."""
+    return _shown(_entries(attributes))
+
+
 def _entries(attributes: Attributes | None) -> Iterator[tuple[str, str | None]]:
     """(privilege, column or None); the right to pass one on is an entry of its own."""
     for privilege in _privileges(attributes):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import psycopg
 
 # How Postgres spells expressions depends on these; with no search_path every name is written in full.
-_SPELLING = """
+SPELLING = """
 set local search_path = '';
 set local timezone = 'UTC';
 set local datestyle = 'ISO, YMD';
@@ -46,5 +46,5 @@ def spelled_in_full(connection: psycopg.Connection[Any]) -> Iterator[psycopg.Cur
     from psycopg.rows import tuple_row
 
     with connection.transaction(force_rollback=True), connection.cursor(row_factory=tuple_row) as cursor:
-        cursor.execute(_SPELLING.encode(), prepare=False)
+        cursor.execute(SPELLING.encode(), prepare=False)
         yield cursor

@@ -1,0 +1,282 @@
+"""Undoing migrations: plan by trying; then export what is lost, run the down scripts, shorten the history, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promthctl import database, project
+from promthctl.backups import folder, writing
+from promthctl.backups.manifest import Manifest, SavedColumn, SavedSequence, SavedTable, Undone
+from promthctl.errors import RefusedError, UsageError
+from promthctl.migration_set import Migration, present
+from promthctl.rollback import losses, scripts
+from promthctl.rollback.losses import Loss, Sequences
+from promthctl.rollback.scripts import DownScript
+from promthctl.settings import Settings
+from promthctl.state import StateDir
+from promthctl.steps import Steps
+from promthctl.targets import Target
+from promthctl.transactions import Change, changing, option, undisturbed
+
+if TYPE_CHECKING:
+    import psycopg
+
+_HISTORY = "supabase_migrations.schema_migrations"
+
+
+@dataclass(frozen=True)
+class LostTable:
+    """loses: "the table", or its columns, or rows. rows: how many it has. restorable: see Loss."""
+
+    name: str
+    loses: str
+    rows: int
+    restorable: bool
+
+
+@dataclass(frozen=True)
+class RollbackPlan:
+    """applied: the target's history. undo: the down scripts, newest first. lost: what they take, found by trying."""
+
+    target: str
+    to: str | None
+    applied: tuple[str, ...]
+    undo: tuple[DownScript, ...] = field(repr=False)
+    losses: tuple[Loss, ...] = field(repr=False)
+    lost: tuple[LostTable, ...]
+
+
+@dataclass(frozen=True)
+class RollbackResult:
+    """to: the newest version that stays, None when none does. undone: down scripts' names, newest first. backup: the
+    folder with the lost tables' rows; None where they have none, or where no backup is wanted. again: the commands that
+    bring everything back. In a dry run all of it is what would be.
+    """
+
+    target: str
+    to: str | None
+    undone: tuple[str, ...]
+    lost: tuple[LostTable, ...]
+    backup: Path | None = None
+    again: tuple[str, ...] = ()
+    dry_run: bool = False
+
+
+def plan(settings: Settings, target: Target, to: str, steps: Steps) -> RollbackPlan:
+    """What a rollback would do, found by running the down scripts in a transaction that is taken back.
+
+    to: the version that stays as the newest; "0" for none. Raises UsageError when the history has no such version,
+    RefusedError for a version without its file or down script, PromthctlError when a script fails.
+    """
+    # Migrations of supabase/migrations that the source does not know are in the history, too.
+    files = {file.version: file for file in (*present(settings.migrations_dir), *project.source(settings))}
+    with database.exclusive(target, steps):
+        applied = tuple(database.history(target))
+        stays = _version(target, to, applied)
+        undo = scripts.read(_to_undo(files, applied, stays, target), settings.migrations_dir)
+        if not undo:
+            return RollbackPlan(target.label, stays, applied, (), (), ())
+        with steps.step("Trying the down scripts"), changing(target, _failed(target), keep=False) as change:
+            before = losses.tables(change.connection)
+            scripts.run(change, undo, target)
+            found = losses.compare(before, losses.tables(change.connection))
+        with steps.step("Counting what would be lost"), changing(target, _failed(target), keep=False) as change:
+            change.connection.execute("set local row_security = off")  # fail rather than count a part
+            lost = tuple(_lost(loss, _count(change.connection, loss)) for loss in found)
+    return RollbackPlan(target.label, stays, applied, undo, found, lost)
+
+
+def preview(settings: Settings, target: Target, made: RollbackPlan, backup: bool) -> RollbackResult:
+    """The plan as a result, for --dry-run and before the question."""
+    rows = sum(table.rows for table in made.lost)
+    path = folder.home(settings) / _backup_name(target) if backup and rows else None
+    return RollbackResult(made.target, made.to, _names(made), made.lost, path, dry_run=True)
+
+
+def roll_back(settings: Settings, target: Target, made: RollbackPlan, backup: bool, steps: Steps) -> RollbackResult:
+    """Carry out a plan: everything in one transaction, the backup complete and on disk before its commit.
+
+    backup: False to lose the rows. Raises RefusedError when the target is not as it was planned for.
+    """
+    if not made.undo:
+        return RollbackResult(target.label, made.to, (), ())
+    StateDir(settings.state_dir).make()
+    with (
+        undisturbed(settings, target, steps),
+        writing.making(folder.home(settings)) if backup else nullcontext() as writer,
+        changing(target, _failed(target), keep=True) as change,
+    ):
+        connection = change.connection
+        _expect_history(connection, made)
+        _lock(connection, made.losses)
+        saved = _export(change, made.losses, writer, steps) if writer else {}
+        before, counters = losses.tables(connection), losses.sequences(connection)
+        with steps.step("Running the down scripts"):
+            scripts.run(change, made.undo, target)
+        found = losses.compare(before, losses.tables(connection))
+        _expect_losses(made, found)
+        _forget(connection, made)
+        path = None
+        if writer and saved:
+            path = writer.complete(_manifest(connection, made, found, saved, counters), _backup_name(target))
+    rows = {label: table.rows for label, table in saved.items()}
+    lost = made.lost if not backup else tuple(_lost(loss, rows.get(loss.table.label, 0)) for loss in found)
+    again = [f"promthctl push{option(target)}"]
+    if path:
+        again.append(f"promthctl rollback --restore {path.name}{option(target)}")
+    return RollbackResult(target.label, made.to, _names(made), lost, path, tuple(again))
+
+
+def _version(target: Target, to: str, applied: Collection[str]) -> str | None:
+    """The version of the history that is meant: 1 is 001 if that is what it has; 0 is none of them."""
+    if to.isascii() and to.isdigit():
+        for version in applied:
+            if version.isdigit() and int(version) == int(to):
+                return version
+        if int(to) == 0:
+            return None
+    there = ", ".join(sorted(applied)) or "none"
+    raise UsageError(
+        f"There is nothing to roll back to: version {to} is not applied to {target.label}",
+        f"the versions in its history: {there}",
+        "promthctl rollback --to VERSION, one of these; it stays, what is newer goes; 0 undoes all",
+    )
+
+
+def _to_undo(
+    files: Mapping[str, Migration], applied: Collection[str], to: str | None, target: Target
+) -> list[Migration]:
+    """The migrations to undo, newest first. Versions are ordered as text, as the Supabase CLI orders them."""
+    if strange := sorted(set(applied) - set(files)):
+        raise RefusedError(
+            f"Nothing was rolled back on {target.label}",
+            f"its history has versions that have no file here: {', '.join(strange)}",
+            "bring their files and down scripts here (another branch has them?) and run it again;"
+            " promthctl migrations list shows them",
+        )
+    return [files[version] for version in sorted(applied, reverse=True) if to is None or version > to]
+
+
+def _expect_history(connection: psycopg.Connection[Any], made: RollbackPlan) -> None:
+    """The history as it was planned for, locked: a bare Supabase CLI cannot add to it meanwhile."""
+    connection.execute(f"lock table {_HISTORY} in share row exclusive mode".encode())
+    now = {version for (version,) in connection.execute(f"select version from {_HISTORY}".encode())}  # noqa: S608
+    if now != set(made.applied):
+        raise _changed(made, "its history is another one than when the rollback was planned")
+
+
+def _expect_losses(made: RollbackPlan, found: Iterable[Loss]) -> None:
+    planned = {(loss.table.label, loss.what) for loss in made.losses}
+    if new := [f"{loss.table.label} ({loss.what})" for loss in found if (loss.table.label, loss.what) not in planned]:
+        raise _changed(made, f"more would be lost than when the rollback was planned: {', '.join(new)}")
+
+
+def _changed(made: RollbackPlan, why: str) -> RefusedError:
+    return RefusedError(
+        f"Nothing was rolled back on {made.target}",
+        f"somebody changed it meanwhile: {why}",
+        "run the same command again",
+    )
+
+
+def _lock(connection: psycopg.Connection[Any], found: Iterable[Loss]) -> None:
+    """No row may be written between its export and its end.
+
+    What is dropped or altered is locked at once as the down script will: two steps could meet somebody's in a deadlock.
+    """
+    from psycopg import sql
+
+    for mode, whole in (("access exclusive", True), ("share row exclusive", False)):
+        names = [
+            sql.Identifier(loss.table.schema, loss.table.name)
+            for loss in found
+            if (loss.dropped or bool(loss.columns)) is whole
+        ]
+        if names:
+            text = sql.SQL("lock table {} in {} mode").format(sql.SQL(", ").join(names), sql.SQL(mode))
+            connection.execute(text)
+
+
+def _export(change: Change, found: Iterable[Loss], writer: writing.Writer, steps: Steps) -> Mapping[str, SavedTable]:
+    """The tables that have rows, by name."""
+    saved = {}
+    for loss in found:
+        table = loss.table
+        columns = [SavedColumn(column.name, column.type) for column in table.columns.values()]
+        with steps.step(f"Exporting {table.label}") as update:
+            made = writer.table(change.connection, table.schema, table.name, columns, table.partitioned, update)
+        if made.rows:
+            saved[table.label] = made
+        else:
+            writer.forget(made)
+    change.settle()  # how the rows are written is no affair of the down scripts
+    return saved
+
+
+def _forget(connection: psycopg.Connection[Any], made: RollbackPlan) -> None:
+    """Take the versions out of the history.
+
+    The one place where we write what the Supabase CLI owns: `migration repair` would be a transaction of its own, and
+    `migration down` drops everything and replays it.
+    """
+    versions = [script.migration.version for script in made.undo]
+    connection.execute(f"delete from {_HISTORY} where version = any (%s)".encode(), (versions,))  # noqa: S608
+
+
+def _manifest(
+    connection: psycopg.Connection[Any],
+    made: RollbackPlan,
+    found: Iterable[Loss],
+    saved: Mapping[str, SavedTable],
+    before: Sequences,
+) -> Manifest:
+    from dataclasses import replace
+
+    after = losses.sequences(connection)
+    return Manifest(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        target=made.target,
+        server=connection.info.server_version,
+        undone=tuple(Undone(s.migration.version, s.migration.filename, s.migration.sha256) for s in made.undo),
+        tables=tuple(
+            replace(saved[loss.table.label], dropped=loss.dropped, lost=loss.columns, changed=loss.rows)
+            for loss in found
+            if loss.table.label in saved
+        ),
+        sequences=tuple(
+            SavedSequence(schema, name, value)
+            for (schema, name), value in before.items()
+            if after.get((schema, name)) != value
+        ),
+    )
+
+
+def _count(connection: psycopg.Connection[Any], loss: Loss) -> int:
+    from psycopg import sql
+
+    only = sql.SQL("" if loss.table.partitioned else "only")
+    query = sql.SQL("select count(*) from {} {}").format(only, sql.Identifier(loss.table.schema, loss.table.name))
+    ((number,),) = connection.execute(query).fetchall()
+    return int(number)
+
+
+def _lost(loss: Loss, rows: int) -> LostTable:
+    return LostTable(loss.table.label, loss.what, rows, loss.restorable)
+
+
+def _names(made: RollbackPlan) -> tuple[str, ...]:
+    return tuple(script.path.name for script in made.undo)
+
+
+def _backup_name(target: Target) -> str:
+    """<UTC time>-<target>, so that names sort by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{writing.slug('local' if target.local else target.name)}"
+
+
+def _failed(target: Target) -> str:
+    return f"The rollback of {target.label} failed"

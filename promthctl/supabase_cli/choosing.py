@@ -1,0 +1,88 @@
+"""Which Supabase CLI is run: the pinned one of the toolchain, the one on PATH, or one at a path."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+
+from promthctl import process, toolchain
+from promthctl.errors import PrerequisiteError
+from promthctl.settings import Settings
+from promthctl.state import StateDir
+from promthctl.steps import Steps
+from promthctl.supabase_cli.dialects import QUIET, V3, Dialect, speaking
+
+_VERSION = re.compile(r"(\d+)\.(\d+)\.\d+(-\S+)?")  # all that `supabase --version` prints
+_SECONDS = 30.0
+_KNOWN = "supabase-cli.json"  # in the state folder: the version of the one that was asked last
+_one_at_a_time = threading.Lock()
+
+
+def choose(settings: Settings, steps: Steps) -> tuple[Path, Dialect]:
+    """The executable and its dialect. The pinned one is installed first if need be, no other ever.
+
+    Raises PrerequisiteError for one that is not there, is no Supabase CLI, or is too old or too new.
+    """
+    wanted = settings.supabase_cli
+    if wanted == "pinned":
+        return toolchain.ensure(settings, steps).supabase, V3
+    binary = _on_path(settings) if wanted == "system" else Path(wanted)
+    if not binary.is_file():
+        raise _unusable(binary, "there is no such file")
+    with _one_at_a_time:
+        version = _version(binary, settings)
+    dialect = speaking(version)
+    if dialect is None:
+        raise _unusable(binary, f"it is version {version[0]}.{version[1]}; promthctl works with 2.100 to 3.x")
+    return binary, dialect
+
+
+def _on_path(settings: Settings) -> Path:
+    found = shutil.which("supabase", path=settings.env.get("PATH"))
+    if found is None:
+        raise PrerequisiteError(
+            "The Supabase CLI was not found",
+            "--supabase-cli system takes the `supabase` on PATH, and there is none",
+            "run it again with --supabase-cli pinned, which promthctl brings along",
+        )
+    return Path(found)
+
+
+def _version(binary: Path, settings: Settings) -> tuple[int, int]:
+    """Major and minor. Asking takes half a second, so the answer is kept for as long as the file stays the same."""
+    real = binary.resolve()
+    mark = [str(real), real.stat().st_mtime_ns, real.stat().st_size]
+    state = StateDir(settings.state_dir)
+    try:
+        known = state.read(_KNOWN)
+        if known["file"] == mark:
+            major, minor = known["version"]
+            return int(major), int(minor)
+    except (ValueError, KeyError, TypeError):
+        pass
+    version = _ask(binary, settings)
+    state.make()
+    state.write(_KNOWN, {"file": mark, "version": version})
+    return version
+
+
+def _ask(binary: Path, settings: Settings) -> tuple[int, int]:
+    try:
+        answer = process.run([binary, "--version"], env=settings.child_env(**QUIET), timeout=_SECONDS)
+    except OSError as error:
+        raise _unusable(binary, error.strerror or str(error)) from None
+    except subprocess.TimeoutExpired:
+        raise _unusable(binary, f"it did not tell its version within {_SECONDS:.0f} seconds") from None
+    match = _VERSION.fullmatch(answer.stdout.strip())
+    if answer.code != 0 or match is None:
+        raise _unusable(binary, "it does not tell its version as the Supabase CLI does")
+    return int(match[1]), int(match[2])
+
+
+def _unusable(binary: Path, why: str) -> PrerequisiteError:
+    return PrerequisiteError(
+        f"The Supabase CLI {binary} cannot be used", why, "update it, or run it again with --supabase-cli pinned"
+    )

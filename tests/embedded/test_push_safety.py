@@ -1,0 +1,167 @@
+"""A push is safe against itself: two at once, killed at any point, cut off in the middle of a migration."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from promthctl import database, targets
+from promthctl.errors import RefusedError
+from promthctl.steps import Silent
+from tests.promthctl_runner import Project
+
+# The second migration stops where the test wants it: it waits for a lock that the test holds.
+GATE = 20231
+MIGRATIONS = {
+    "001_a.sql": "create table public.a (id int);\n",
+    "002_b.sql": f"create table public.b (id int);\nselect pg_advisory_xact_lock({GATE});\ninsert into public.b values (1);\n",
+    "003_c.sql": "create table public.c (id int);\n",
+}
+VERSIONS = ["001", "002", "003"]
+
+
+@pytest.fixture
+def own(make_project: Callable[..., Project]) -> Project:
+    project = make_project()
+    (project.path / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "db"\n')
+    (project.path / "db").mkdir()
+    for name, sql in MIGRATIONS.items():
+        (project.path / "db" / name).write_text(sql)
+    return project
+
+
+@pytest.fixture
+def gate(database_url: str) -> psycopg.Connection:
+    """A connection that holds the second migration up until it is closed."""
+    connection = psycopg.connect(database_url, autocommit=True)
+    connection.execute("select pg_advisory_lock(%s)", (GATE,))
+    return connection
+
+
+def start(project: Project, url: str) -> subprocess.Popen[str]:
+    return project.start("push", "--db-url", url, "--yes")
+
+
+def until(connection: psycopg.Connection, query: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not connection.execute(query.encode()).fetchone():
+        assert time.monotonic() < deadline, query
+        time.sleep(0.05)
+
+
+def at_the_gate(gate: psycopg.Connection) -> None:
+    """Wait for the push to stand in the middle of its second migration."""
+    until(gate, "select from pg_locks where locktype = 'advisory' and not granted")
+
+
+def state(url: str) -> tuple[list[str], list[str]]:
+    """The public tables, and the versions in the history."""
+    with psycopg.connect(url) as connection:
+        tables = connection.execute(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1"
+        ).fetchall()
+        versions = connection.execute("select version from supabase_migrations.schema_migrations order by 1").fetchall()
+    return [name for (name,) in tables], [version for (version,) in versions]
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    stdout, stderr = process.communicate(timeout=120)
+    assert "Traceback" not in stdout + stderr, stderr
+    return process.returncode, stdout + stderr
+
+
+def test_of_two_at_once_one_waits_and_finds_nothing_left(
+    own: Project, database_url: str, gate: psycopg.Connection
+) -> None:
+    first = start(own, database_url)
+    at_the_gate(gate)
+    second = start(own, database_url)
+    until(
+        gate, "select from pg_stat_activity where query like 'select pg_try_advisory_lock%' and pid <> pg_backend_pid()"
+    )
+    time.sleep(1)  # long enough for a second push that does not wait to go wrong
+    assert second.poll() is None
+    gate.close()
+    assert finish(first)[0] == 0
+    code, told = finish(second)
+    assert code == 0, told
+    assert "Waiting for another promthctl" in told
+    assert state(database_url) == (["a", "b", "c"], VERSIONS)
+
+
+def test_killed_in_a_migration_it_leaves_that_one_out_and_the_next_push_completes(
+    own: Project, database_url: str, gate: psycopg.Connection
+) -> None:
+    push = start(own, database_url)
+    at_the_gate(gate)
+    push.kill()
+    push.wait()
+    gate.close()  # a CLI that had outlived its promthctl would go on now
+    assert own.json("push", "--db-url", database_url, "--yes")["applied"] == ["002_b.sql", "003_c.sql"]
+    assert state(database_url) == (["a", "b", "c"], VERSIONS)
+    own_rows = psycopg.connect(database_url).execute("select count(*) from public.b").fetchone()
+    assert own_rows == (1,)
+
+
+def test_a_connection_lost_in_a_migration_leaves_nothing_of_it(
+    own: Project, database_url: str, gate: psycopg.Connection
+) -> None:
+    push = start(own, database_url)
+    at_the_gate(gate)
+    gate.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted")
+    code, told = finish(push)
+    assert code in (1, 4), told
+    assert state(database_url) == (["a"], ["001"])
+    gate.close()
+    own.run("push", "--db-url", database_url, "--yes")
+    assert state(database_url) == (["a", "b", "c"], VERSIONS)
+
+
+POINTS = [
+    "promthctl.push:plan:return:",
+    "promthctl.database:exclusive:return:",
+    "promthctl.project:sync:call:",
+    "promthctl.project:sync:return:",
+    "promthctl.process:run:call:",
+    "promthctl.process:run:return:",
+]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_any_point_the_next_push_completes(own: Project, database_url: str, point: str) -> None:
+    push = own.start("push", "--db-url", database_url, "--yes", at=point)
+    push.communicate(timeout=120)
+    assert push.returncode == -9, point
+    own.run("push", "--db-url", database_url, "--yes")
+    assert state(database_url) == (["a", "b", "c"], VERSIONS)
+
+
+def test_a_lock_that_is_not_let_go_is_refused_with_its_holder(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_LOCK_SECONDS", 0.3)
+    target = targets.from_url(database_url)
+    taken, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with database.exclusive(target, Silent()):
+            taken.set()
+            done.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        assert taken.wait(30)
+        with pytest.raises(RefusedError, match="Another promthctl") as caught, database.exclusive(target, Silent()):
+            pass
+        assert "127.0.0.1 (pid " in caught.value.why
+    finally:
+        done.set()
+        holder.join()
+    with database.exclusive(target, Silent()):
+        pass

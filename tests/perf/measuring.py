@@ -1,0 +1,35 @@
+"""What the benchmarks measure with."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+
+from tests.promthctl_runner import Project
+
+ROUNDS = 7
+Measure = Callable[[], float]
+
+
+def timed(command: list[str], stdin: str = "", project: Project | None = None) -> float:
+    """Seconds a command takes; it must succeed."""
+    env = (project.environment() if project else dict(os.environ)) | {"PYTHONDONTWRITEBYTECODE": ""}
+    begin = time.perf_counter()
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, env=env, check=False)
+    spent = time.perf_counter() - begin
+    if done.returncode != 0:
+        raise RuntimeError(f"{command}: {done.stderr or done.stdout}")
+    return spent
+
+
+def compare(title: str, goal: float, ours: Measure, peer: Measure, rounds: int = ROUNDS) -> None:
+    """Print the ratio of the medians."""
+    pairs = [(ours(), peer()) for _ in range(rounds)]
+    mine, others = (statistics.median(column) for column in zip(*pairs, strict=True))
+    print(
+        f"{title:<58} {mine * 1000:7.0f} ms / {others * 1000:7.0f} ms = {mine / others:5.2f}  (goal ≤ {goal})",
+        flush=True,
+    )

@@ -1,0 +1,72 @@
+"""Pushes: with nothing pending to the bare CLI, the plan of 1,000 migrations, twenty databases at once."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from promthctl import settings, toolchain
+from promthctl.steps import Silent
+from promthctl.toolchain import Toolchain
+from tests.perf.measuring import ROUNDS, compare, timed
+from tests.promthctl_runner import Project
+from tests.servers import Server, bare_server, fresh_database
+
+TABLE = """create table public.t{0} (id int primary key, name text not null, made timestamptz default now());
+alter table public.t{0} enable row level security;
+create policy own on public.t{0} for select to authenticated using (id = 1);
+"""
+
+
+@contextmanager
+def _server(project: Project) -> Iterator[tuple[Server, Toolchain]]:
+    tools = toolchain.ensure(settings.load(Path()), Silent())
+    with bare_server(project.path, tools) as server:
+        yield server, tools
+
+
+def bench_push(project: Project) -> None:
+    """With nothing pending, to a bare `supabase db push`."""
+    with _server(project) as (server, tools), fresh_database(server) as url:
+        push = project.command("push", "--db-url", url, "--yes")
+        timed(push, project=project)
+        bare = [str(tools.supabase), "db", "push", f"--remote={url}", "--yes", "--workdir", str(project.path)]
+        compare(
+            "`push` with nothing pending to `supabase db push`",
+            1.15,
+            lambda: timed(push, project=project),
+            lambda: timed(bare, project=project),
+        )
+
+
+def bench_plan(project: Project) -> None:
+    """1,000 pending migrations of three statements, over start-up."""
+    _write(project, 1000)
+    with _server(project) as (server, _), fresh_database(server) as url:
+        plan, version = project.command("push", "--db-url", url, "--dry-run"), project.command("--version")
+        spent = statistics.median(timed(plan, project=project) - timed(version) for _ in range(ROUNDS))
+    print(f"{'plan of 1,000 pending migrations, over start-up':<58} {spent * 1000:7.0f} ms", flush=True)
+
+
+def bench_many(project: Project) -> None:
+    """Twenty databases with --jobs 4 to the same twenty one after another."""
+    _write(project, 3)
+    with _server(project) as (server, _):
+
+        def push(jobs: int) -> float:
+            with ExitStack() as databases:
+                urls = [databases.enter_context(fresh_database(server)) for _ in range(20)]
+                words = [word for url in urls for word in ("--db-url", url)]
+                return timed(project.command("push", *words, "--jobs", str(jobs), "--yes"), project=project)
+
+        compare("20 databases with --jobs 4 to --jobs 1", 0.6, lambda: push(4), lambda: push(1), rounds=3)
+
+
+def _write(project: Project, count: int) -> None:
+    source = project.path / "db"
+    source.mkdir()
+    for number in range(1, count + 1):
+        (source / f"{number:04}_t{number}.sql").write_text(TABLE.format(number))
+    (project.path / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "db"\n')
