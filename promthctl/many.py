@@ -15,7 +15,7 @@ from promthctl import process, push
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.push import PushPlan
 from promthctl.settings import Settings
-from promthctl.steps import RowUpdate, Steps, Update
+from promthctl.steps import RowUpdate, Silent, Steps, Update
 from promthctl.targets import Target
 
 Result = TypeVar("Result")
@@ -152,20 +152,16 @@ def _told(outcome: Outcome) -> str:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _Row(Silent):
     """The steps of one target's push, told in its row of the board."""
 
     row: int
-    update: RowUpdate
+    tell: RowUpdate
 
     @contextmanager
     def step(self, title: str) -> Iterator[Update]:
-        self.update(self.row, title)
-        yield lambda detail: self.update(self.row, f"{title} {detail}")
-
-    @contextmanager
-    def board(self, rows: Sequence[str]) -> Iterator[RowUpdate]:
-        yield lambda row, text: self.update(self.row, f"{rows[row]} {text}")
+        self.tell(self.row, title)
+        yield lambda detail: self.tell(self.row, f"{title} {detail}")
 
     def note(self, text: str) -> None:
-        self.update(self.row, text)
+        self.tell(self.row, text)

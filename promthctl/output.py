@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from promthctl.errors import PromthctlError
 from promthctl.redact import redact
-from promthctl.steps import Progress, RowUpdate, Update
+from promthctl.steps import Advance, Progress, RowUpdate, Update
 from promthctl.words import size
 
 if TYPE_CHECKING:
@@ -51,6 +51,26 @@ class Output:
         console = self._console(sys.stderr)
         for part in view(result):
             console.print(part, highlight=False, soft_wrap=isinstance(part, str))
+
+    def show_pages(
+        self, pages: Iterable[Sequence[Result]], view: Callable[[Sequence[Result]], Iterable[RenderableType]]
+    ) -> None:
+        """Print any number of results as they come: a table for each page, or with --json one array.
+
+        Nothing is printed before the first page is there, so that what fails by then leaves no half array.
+        """
+        rest = iter(pages)
+        page: Sequence[Result] | None = next(rest, ())
+        separator = "["
+        while page is not None:
+            if not self.as_json:
+                self.show(page, view)
+            for result in page if self.as_json else ():
+                sys.stdout.write(f"{separator}\n{json.dumps(to_json(result), ensure_ascii=False, indent=2)}")
+                separator = ","
+            page = next(rest, None)
+        if self.as_json:
+            sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
 
     def secret(self, variables: Mapping[str, str]) -> None:
         """Print what the user asked for although it is secret: dotenv lines, or an object."""
@@ -142,6 +162,32 @@ class Output:
         columns = (TextColumn("{task.description}"), BarColumn(30), DownloadColumn(), TransferSpeedColumn())
         with RichProgress(*columns, console=console) as bars:
             yield _Bars(bars, title, names)
+
+    @contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Advance]:
+        """See steps.Steps: a bar on a terminal, a line of text for each tenth elsewhere."""
+        console = self._console(sys.stderr)
+        if not console.is_terminal:
+            yield self._tenths(title, total)
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with RichProgress(*columns, console=console, transient=True) as shown:
+            task = shown.add_task(title, total=total)
+            yield lambda number: shown.advance(task, number)
+
+    def _tenths(self, title: str, total: int) -> Advance:
+        done = 0
+
+        def advance(number: int) -> None:
+            nonlocal done
+            before, done = done, done + number
+            if done * 10 // total > before * 10 // total:
+                self.note(f"{title}: {done:,} of {total:,}")
+
+        return advance
 
     def note(self, text: str) -> None:
         self._console(sys.stderr).print(text, highlight=False, soft_wrap=True, markup=False)

@@ -6,10 +6,12 @@ The registry is process-wide on purpose: a secret read anywhere must be masked e
 from __future__ import annotations
 
 import re
+from collections import deque
 
 _MIN_LENGTH = 6
 _COMMON = {"postgres", "password", "supabase"}  # everybody's password for a database of no value, and everyday words
 _known: set[str] = set()
+_lately: deque[str] = deque(maxlen=2000)
 # The password of any database URL, also of one we were never told about (a child's error message, say).
 _URL_PASSWORD = re.compile(
     r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)(?P<password>[^\s/'\x22<>]+)(?=@)", re.IGNORECASE
@@ -22,9 +24,15 @@ def remember(secret: str | None) -> None:
         _known.add(secret)
 
 
+def remember_briefly(secret: str) -> None:
+    """Mask `secret` until two thousand others came after it: for keys that pass by in any number."""
+    if len(secret) >= _MIN_LENGTH:
+        _lately.append(secret)
+
+
 def redact(text: str) -> str:
     """`text` with every remembered secret and every URL password replaced by asterisks."""
-    for secret in sorted(_known, key=len, reverse=True):
+    for secret in sorted(_known.union(_lately), key=len, reverse=True):
         if secret in text:
             text = text.replace(secret, "********")
     return _URL_PASSWORD.sub(r"\g<head>********", text)

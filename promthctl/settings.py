@@ -25,10 +25,10 @@ DB_PORT = 54322
 POSTGRES_MAJORS = (17, 18)
 ENGINES = ("auto", "embedded", "docker")
 
-# Names whose values are secret wherever they are read; VANCHIN_API_KEY_n is matched by the pattern.
+# Names whose values are secret wherever they are read; VANCHIN_API_KEY_n and OPENAI_API_KEY are matched by the pattern.
 _SECRET_NAMES = re.compile(
     r"^(ENCRYPTION_SECRET|SUPABASE_(SERVICE_ROLE_KEY|ACCESS_TOKEN|DB_PASSWORD|DB_URL)|PGPASSWORD"
-    r"|VANCHIN_API_KEY(_\d+)?)$"
+    r"|[A-Z0-9_]+_API_KEY(_\d+)?)$"
 )
 
 
@@ -50,6 +50,7 @@ class Settings:
     postgres: the major version of the embedded engine. cache_dir: None for the user's own cache directory.
     engine: what PROMTHCTL_ENGINE or pyproject.toml asks for, "auto" if neither does. supabase: supabase/config.toml.
     supabase_cli: "pinned", "system" or the absolute path of one.
+    exposed: .env, where it holds secrets that other users of this machine may read.
     """
 
     project_dir: Path
@@ -64,6 +65,7 @@ class Settings:
     engine: str = "auto"
     supabase: Mapping[str, Any] = field(default_factory=dict, repr=False)
     supabase_cli: str = "pinned"
+    exposed: Path | None = None
 
     @property
     def database_password(self) -> str | None:
@@ -121,7 +123,8 @@ def load(project_dir: Path, supabase_cli: str | None = None) -> Settings:
             "it was given with -C/--project-dir",
             f"mkdir -p {root}",
         )
-    env = {**_dotenv(root / ".env"), **os.environ}
+    dotenv = _dotenv(root / ".env")
+    env = {**dotenv, **os.environ}
     for name, value in env.items():
         if _SECRET_NAMES.match(name):
             remember(_password(value) if name.endswith("_URL") else value)
@@ -151,7 +154,14 @@ def load(project_dir: Path, supabase_cli: str | None = None) -> Settings:
         engine=_engine(env.get("PROMTHCTL_ENGINE", "").strip(), tool.get("engine")),
         supabase=config,
         supabase_cli=_cli(root, supabase_cli or env.get("PROMTHCTL_SUPABASE_CLI"), tool.get("supabase_cli", "pinned")),
+        exposed=root / ".env" if _is_exposed(root / ".env", dotenv) else None,
     )
+
+
+def _is_exposed(path: Path, dotenv: Mapping[str, str]) -> bool:
+    """True if that file has secrets, and a mode that lets others than its owner at them."""
+    secret = any(value.strip() and _SECRET_NAMES.match(name) for name, value in dotenv.items())
+    return secret and os.name == "posix" and bool(path.stat().st_mode & 0o077)
 
 
 def _password(url: str) -> str | None:

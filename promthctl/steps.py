@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Update = Callable[[str], None]
+Advance = Callable[[int], None]
 RowUpdate = Callable[[int, str], None]
 
 
@@ -32,6 +33,9 @@ class Steps(Protocol):
     def board(self, rows: Sequence[str]) -> AbstractContextManager[RowUpdate]:
         """Several pieces of work at once, a row for each; the yielded function sets a row's text, from any thread."""
 
+    def progress(self, title: str, total: int) -> AbstractContextManager[Advance]:
+        """A piece of work whose size is known; the yielded function adds to what is done of it."""
+
     def note(self, text: str) -> None:
         """One line the user should see."""
 
@@ -56,6 +60,10 @@ class Silent:
     @contextmanager
     def board(self, rows: Sequence[str]) -> Iterator[RowUpdate]:
         yield lambda row, text: None
+
+    @contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Advance]:
+        yield lambda number: None
 
     def note(self, text: str) -> None:
         pass

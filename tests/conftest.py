@@ -19,6 +19,7 @@ __all__ = ["database_url", "node", "running", "server", "shared", "stack", "supa
 def _secrets_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test made secret is not masked in the next."""
     monkeypatch.setattr(redact, "_known", set())
+    redact._lately.clear()
 
 
 @pytest.fixture

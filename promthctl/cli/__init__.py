@@ -33,6 +33,7 @@ class Commands(LazyGroup):
         "reset": ("reset", "Drop what the migrations made in a database and replay them."),
         "verify": ("verify", "Prove the schema, and that users are isolated."),
         "seed": ("seed", "Store data an app needs: the VanchinAI keys."),
+        "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
     }
 
 

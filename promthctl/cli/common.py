@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -17,7 +17,8 @@ from promthctl.errors import RefusedError, UsageError
 from promthctl.output import Output
 
 if TYPE_CHECKING:
-    from promthctl.settings import Settings
+    from promthctl.api_keys import ApiTarget
+    from promthctl.settings import NamedTarget, Settings
     from promthctl.targets import Target
 
 FLAGS = {"--json", "-v", "--verbose", "-y", "--yes"}
@@ -67,7 +68,10 @@ class Invocation:
     def settings(self) -> Settings:
         from promthctl import settings
 
-        return settings.load(self.project_dir, self.supabase_cli)
+        loaded = settings.load(self.project_dir, self.supabase_cli)
+        if loaded.exposed:
+            self.output.note(f"warning: other users of this machine may read {loaded.exposed}: chmod 600 it")
+        return loaded
 
     def confirm(self, question: str, refused: str) -> None:
         """Ask, default No. Raises RefusedError when the answer is not yes, or nobody is there to give it."""
@@ -84,7 +88,22 @@ class Invocation:
             return None
         import getpass
 
-        return getpass.getpass(question, stream=sys.stderr)
+        try:
+            return getpass.getpass(question, stream=sys.stderr)
+        except EOFError:  # Ctrl-D
+            return ""
+
+    def ask_secret(self, question: str) -> str:
+        """A secret typed unseen, or piped in: then all of standard input without the line break at its end."""
+        typed = self.ask_password(question)
+        if typed is not None:
+            return typed
+        try:
+            return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            raise UsageError(
+                "Standard input cannot be read", "it is not UTF-8 text", "pipe the key alone into the command"
+            ) from None
 
     def ask(self, question: str) -> str:
         """A line typed by the user; the question goes to standard error, so that output stays clean."""
@@ -112,15 +131,45 @@ def remote(
     from promthctl import hosted
     from promthctl.settings import NamedTarget
 
-    if local + sum(given is not None for given in (project_ref, db_url, name)) > 1:
-        why = "--local, --project-ref, --db-url and --target exclude each other"
-        raise UsageError("There is more than one target", why, "give one of them")
-    named = run.settings.target(name) if name is not None else NamedTarget(project_ref, db_url)
+    named = _named(run, local, project_ref, db_url, name)
     if named == NamedTarget():
         return None
     chosen = hosted.locate(run.settings, named)
-    run.output.note(f"Target: {chosen.label}{' · PRODUCTION' if chosen.production else ''}")
+    _announce(run, named)(chosen.label)
     return hosted.unlock(run.settings, chosen, run.ask_password)
+
+
+def api_target(
+    run: Invocation, local: bool, project_ref: str | None, db_url: str | None, name: str | None
+) -> ApiTarget:
+    """The target the options name, by its API alone: no database password is asked for. It is printed."""
+    from promthctl import api_keys, engines
+
+    named = _named(run, local, project_ref, db_url, name)
+    announce = _announce(run, named)
+    if named.project_ref is not None:
+        chosen = api_keys.of_project(named.project_ref, run.settings, run.output, announce)
+    elif named.db_url is not None:
+        chosen = api_keys.of_database(named.db_url, run.settings)
+        announce(chosen.label)
+    else:
+        chosen = api_keys.of_local_stack(engines.current(run.settings))
+        announce(chosen.label)
+    return replace(chosen, production=named.production)
+
+
+def _named(run: Invocation, local: bool, project_ref: str | None, db_url: str | None, name: str | None) -> NamedTarget:
+    """What the options name; neither of its two for the local stack. Raises UsageError for more than one target."""
+    from promthctl.settings import NamedTarget
+
+    if local + sum(given is not None for given in (project_ref, db_url, name)) > 1:
+        why = "--local, --project-ref, --db-url and --target exclude each other"
+        raise UsageError("There is more than one target", why, "give one of them")
+    return run.settings.target(name) if name is not None else NamedTarget(project_ref, db_url)
+
+
+def _announce(run: Invocation, named: NamedTarget) -> Callable[[str], None]:
+    return lambda label: run.output.note(f"Target: {label}{' · PRODUCTION' if named.production else ''}")
 
 
 class LazyGroup(TyperGroup):

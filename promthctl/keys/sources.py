@@ -1,60 +1,75 @@
-"""Where the fourteen keys come from: a JSON file, standard input, or numbered variables; the first found wins.
+"""Where keys come from: a file, standard input, or variables; the first found wins.
 
-    1. --keys FILE, or - for standard input: JSON as promthctl.keys.key_file describes it
-    2. VANCHIN_KEYS_FILE: the same
-    3. VANCHIN_API_KEY_n with VANCHIN_ENDPOINT_n, n = 1 to 14, and if wanted VANCHIN_AGENT_NAME_n and
-       VANCHIN_AGENT_DESCRIPTION_n
+    1. --keys FILE, or - for standard input: a JSON document (promthctl.keys.document), JSON Lines or CSV
+       (promthctl.keys.lines)
+    2. PREFIX_KEYS_FILE: the same; PREFIX is the provider's, VANCHIN or OPENAI
+    3. for a provider with numbered agents PREFIX_API_KEY_n with PREFIX_ENDPOINT_n, and if wanted PREFIX_AGENT_NAME_n
+       and PREFIX_AGENT_DESCRIPTION_n; for another PREFIX_API_KEY, and if wanted PREFIX_MODEL
 
-VANCHIN_BASE_URL overrides the base URL of each.
+PREFIX_BASE_URL overrides the base URL of each.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from promthctl.errors import UsageError
 from promthctl.keys import key_file
 from promthctl.keys.encryption import derive_key
-from promthctl.keys.key import AGENTS, BASE_URL, PROVIDER, AgentKey, Draft, KeyRing, checked
+from promthctl.keys.key import Key, Listed, Source, check_numbers, check_url, named, shared_keys
+from promthctl.keys.provider import Provider
 from promthctl.redact import remember
 from promthctl.settings import Settings
 
-__all__ = ["AgentKey", "KeyRing", "demo", "encryption_secret", "load"]
-
-_VARIABLE = re.compile(r"VANCHIN_(?:API_KEY|ENDPOINT)_(0|[1-9]\d{0,5})")
+_ORIGIN = "the environment and .env"
 
 
-def load(settings: Settings, keys_file: str | None, stdin: Callable[[], str]) -> KeyRing:
-    """The keys of the first source that has any.
+@contextmanager
+def opened(settings: Settings, provider: Provider, keys_file: str | None, stdin: BinaryIO | None) -> Iterator[Source]:
+    """The first source that has any keys; closed on leaving.
 
-    keys_file: what --keys was given, relative to the current directory ("-": the text `stdin` returns).
-    VANCHIN_KEYS_FILE is relative to the project. Raises UsageError, naming the place, for everything wrong with them.
+    keys_file: what --keys was given, relative to the current directory ("-": `stdin`). PREFIX_KEYS_FILE is relative to
+    the project. Raises UsageError, naming the place, when a source is not of its form; promthctl.keys.batch checks what
+    is in it.
     """
-    base_url = settings.get("VANCHIN_BASE_URL")
-    if keys_file == "-":
-        return key_file.parse(key_file.read_stdin(stdin), "standard input", base_url)
-    path = Path(keys_file).expanduser() if keys_file is not None else None
-    if path is None and (named := settings.get("VANCHIN_KEYS_FILE")):
-        path = settings.project_dir / Path(named).expanduser()
-    if path is not None:
-        text, warnings = key_file.read(path)
-        return key_file.parse(text, str(path), base_url, warnings)
-    return _from_variables(settings, base_url)
+    prefix = provider.variables
+    if base_url := settings.get(f"{prefix}_BASE_URL"):
+        check_url(base_url, f"{prefix}_BASE_URL", provider)
+    path = None
+    if keys_file is not None and keys_file != "-":
+        path = _expanded(keys_file)
+    elif keys_file is None and (file_named := settings.get(f"{prefix}_KEYS_FILE")):
+        path = settings.project_dir / _expanded(file_named)
+    if path is not None or keys_file == "-":
+        with key_file.opened(path, stdin, provider, base_url) as source:
+            yield source
+    elif provider.agents is not None:
+        yield _numbered(settings, provider, provider.agents, base_url or provider.base_url)
+    else:
+        yield _single(settings, provider, base_url or provider.base_url)
 
 
-def demo() -> KeyRing:
-    """Fourteen keys nobody could take for real ones, at a host that cannot exist (RFC 2606)."""
-    agents = tuple(
-        AgentKey(
-            n, f"Demo agent {n}", f"ep-demo-{n:02d}", f"demo-not-a-real-key-{n:02d}", "made by promthctl seed --demo"
+def demo(provider: Provider) -> Listed:
+    """Keys nobody could take for real ones, at a host that cannot exist (RFC 2606)."""
+    keys = [
+        Key(
+            at=named({}),
+            number=n if provider.agents else None,
+            name=f"Demo agent {n}",
+            endpoint_id=provider.endpoint or f"ep-demo-{n:02d}",
+            api_key=f"{provider.key_example.removesuffix('…')}demo-not-a-real-key-{n:02d}",
+            base_url=f"https://{provider.name}.invalid/api/gateway/v1/endpoints",
+            description="made by promthctl seed --demo",
         )
-        for n in range(1, AGENTS + 1)
-    )
-    for agent in agents:
-        remember(agent.api_key)
-    return KeyRing(PROVIDER, "https://vanchin.invalid/api/gateway/v1/endpoints", agents, "demo keys")
+        for n in range(1, (provider.agents or 1) + 1)
+    ]
+    for key in keys:
+        remember(key.api_key)
+    return Listed("demo keys", keys)
 
 
 def encryption_secret(settings: Settings) -> str:
@@ -68,27 +83,68 @@ def encryption_secret(settings: Settings) -> str:
     return secret
 
 
-def _from_variables(settings: Settings, base_url: str | None) -> KeyRing:
-    matches = (_VARIABLE.fullmatch(name) for name in settings.env if settings.get(name))
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{name} is no file", "there is no such user", "write the whole name of the file") from None
+
+
+def _numbered(settings: Settings, provider: Provider, agents: int, base_url: str) -> Listed:
+    prefix = provider.variables
+    pattern = re.compile(rf"{prefix}_(?:API_KEY|ENDPOINT)_(0|[1-9]\d{{0,5}})")
+    matches = (pattern.fullmatch(name) for name in settings.env if settings.get(name))
     numbers = sorted({int(match[1]) for match in matches if match})
     if not numbers:
         raise UsageError(
-            "There are no VanchinAI keys",
-            "--keys was not given, and neither VANCHIN_KEYS_FILE nor VANCHIN_API_KEY_1 to 14 is set",
-            "add VANCHIN_API_KEY_n and VANCHIN_ENDPOINT_n to .env, or try: promthctl seed vanchin --demo",
+            f"There are no {provider.title} keys",
+            f"--keys was not given, and neither {prefix}_KEYS_FILE nor {prefix}_API_KEY_1 to {agents} is set",
+            f"add {prefix}_API_KEY_n and {prefix}_ENDPOINT_n to .env, or try: {provider.command} --demo",
         )
-    drafts = []
+    keys = []
     for n in numbers:
-        key, endpoint = settings.get(f"VANCHIN_API_KEY_{n}"), settings.get(f"VANCHIN_ENDPOINT_{n}")
-        remember(key)
-        if key is None or endpoint is None:
-            there, missing = ("API_KEY", "ENDPOINT") if key else ("ENDPOINT", "API_KEY")
+        api_key, endpoint = settings.get(f"{prefix}_API_KEY_{n}"), settings.get(f"{prefix}_ENDPOINT_{n}")
+        remember(api_key)
+        if api_key is None or endpoint is None:
+            there, missing = ("API_KEY", "ENDPOINT") if api_key else ("ENDPOINT", "API_KEY")
             raise UsageError(
-                f"VANCHIN_{missing}_{n} is missing",
-                f"VANCHIN_{there}_{n} is set, and an agent needs both its key and its endpoint",
-                f"add VANCHIN_{missing}_{n}=… to .env",
+                f"{prefix}_{missing}_{n} is missing",
+                f"{prefix}_{there}_{n} is set, and an agent needs both its key and its endpoint",
+                f"add {prefix}_{missing}_{n}=… to .env",
             )
-        name = settings.get(f"VANCHIN_AGENT_NAME_{n}") or f"Agent {n}"
-        agent = AgentKey(n, name, endpoint, key, settings.get(f"VANCHIN_AGENT_DESCRIPTION_{n}"))
-        drafts.append(Draft(agent, f"VANCHIN_API_KEY_{n}", f"VANCHIN_ENDPOINT_{n}"))
-    return checked(drafts, base_url or BASE_URL, "VANCHIN_BASE_URL", "the environment and .env")
+        places = {
+            "id": f"{prefix}_API_KEY_{n}",
+            "api_key": f"{prefix}_API_KEY_{n}",
+            "endpoint_id": f"{prefix}_ENDPOINT_{n}",
+            "name": f"{prefix}_AGENT_NAME_{n}",
+            "description": f"{prefix}_AGENT_DESCRIPTION_{n}",
+        }
+        keys.append(
+            Key(
+                at=named(places),
+                number=n,
+                name=settings.get(places["name"]) or f"Agent {n}",
+                endpoint_id=endpoint,
+                api_key=api_key,
+                base_url=base_url,
+                description=settings.get(places["description"]),
+            )
+        )
+    check_numbers(keys, agents, _ORIGIN, provider.command)
+    return Listed(_ORIGIN, keys, shared_keys(keys))
+
+
+def _single(settings: Settings, provider: Provider, base_url: str) -> Listed:
+    prefix = provider.variables
+    api_key, model = settings.get(f"{prefix}_API_KEY"), settings.get(f"{prefix}_MODEL")
+    remember(api_key)
+    if api_key is None:
+        raise UsageError(
+            f"There are no {provider.title} keys",
+            f"--keys was not given, and neither {prefix}_KEYS_FILE nor {prefix}_API_KEY is set",
+            f"add {prefix}_API_KEY=… to .env, or try: {provider.command} --demo",
+        )
+    endpoint = model or provider.endpoint
+    assert endpoint is not None  # a provider without numbered agents has a name for it
+    places = {"api_key": f"{prefix}_API_KEY", "endpoint_id": f"{prefix}_MODEL"}
+    return Listed(_ORIGIN, [Key(named(places), model or provider.title, endpoint, api_key, base_url)])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from promthctl.api_access import ApiAccess, connect
 from promthctl.errors import PromthctlError, UsageError
+from promthctl.keys.pasted import refuse_key
+from promthctl.keys.record import canonical_user
 from promthctl.redact import remember
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 DEV_EMAIL = "dev@promthctl.example.com"
 
 _PAGE = 1000  # users a request; Supabase Auth sends 50 when not told
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,18 @@ def find_user(client: Client, wanted: str) -> User:
     Raises UsageError when `wanted` is neither, PromthctlError when there is no such user, and what
     promthctl.api_access.connect raises.
     """
-    wanted = wanted.strip()
-    if user_id := _uuid(wanted):
-        found = _by_id(client, user_id)
-    elif _EMAIL.fullmatch(wanted):
-        found = _by_email(client, wanted.lower())
-    else:
+    refuse_key(wanted, "--user", "an e-mail address or a UUID")
+    name = canonical_user(wanted)
+    if name is None:
         raise UsageError(
-            f"{wanted!r} is not a user",
+            f"{wanted.strip()!r} is not a user",
             "it is neither an e-mail address nor a UUID",
-            "promthctl seed vanchin --user name@example.com",
+            "give one of the two: --user name@example.com",
         )
+    if "@" in name:
+        found = next((user for user in each_user(client) if user.email.lower() == name), None)
+    else:
+        found = user_by_id(client, name)
     if found is None:
         raise PromthctlError(
             f"There is no user {wanted}",
@@ -76,7 +78,7 @@ def ensure_dev_user(access: ApiAccess, stored: DevUser | None) -> tuple[DevUser,
     if stored:
         remember(stored.password)
         with connect(access, access.service_key) as client:
-            if _by_id(client, stored.id):
+            if user_by_id(client, stored.id):
                 return stored, False
     email = stored.email if stored else DEV_EMAIL
     password = stored.password if stored else secrets.token_urlsafe(18)
@@ -108,18 +110,12 @@ def _sign_up(access: ApiAccess, email: str, password: str) -> tuple[DevUser, boo
     raise PromthctlError(
         f"The development user {email} could not be signed up",
         f"Supabase Auth refused ({refusal}), and the user's password is not known here",
-        f"promthctl seed vanchin --user {email}",
+        f"name that user: --user {email}",
     )
 
 
-def _uuid(text: str) -> str | None:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        return None
-
-
-def _by_id(client: Client, user_id: str) -> User | None:
+def user_by_id(client: Client, user_id: str) -> User | None:
+    """The user with that UUID; `client` must hold the service key. Raises what promthctl.api_access.connect raises."""
     from supabase_auth.errors import AuthApiError
 
     try:
@@ -132,16 +128,17 @@ def _by_id(client: Client, user_id: str) -> User | None:
     return User(user.id, user.email or "")
 
 
-def _by_email(client: Client, email: str) -> User | None:
-    seen: set[str] = set()
-    page = 1
-    while True:
-        users = client.auth.admin.list_users(page=page, per_page=_PAGE)
-        for user in users:
-            if (user.email or "").lower() == email:
-                return User(user.id, user.email or "")
-        # Pages may be shorter than asked for; one with nothing new is the end, whatever the server makes of `page`.
-        if seen.issuperset(user.id for user in users):
-            return None
-        seen.update(user.id for user in users)
-        page += 1
+def each_user(client: Client) -> Iterator[User]:
+    """All users, a page at a time; one that signs up meanwhile may move another to two pages.
+
+    `client` must hold the service key. Raises what promthctl.api_access.connect raises.
+    """
+    before: list[User] = []
+    for page in itertools.count(1):
+        answer = client.auth.admin.list_users(page=page, per_page=_PAGE)
+        users = [User(user.id, user.email or "") for user in answer]
+        # Pages may be shorter than asked for; the end is an empty one, or the last once more.
+        if not users or users == before:
+            return
+        yield from users
+        before = users

@@ -12,19 +12,25 @@ from promthctl.views.common import table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from promthctl.seed import VanchinResult
+    from promthctl.seed import KeysResult
 
 
-def vanchin(result: VanchinResult) -> Iterator[RenderableType]:
+def keys(result: KeysResult) -> Iterator[RenderableType]:
     seeded = result.seeded
-    shown = table("Agent", "Name", "Endpoint", "Key", "State")
-    for agent in seeded.agents:
-        shown.add_row(
-            str(agent.number), escape(agent.name), escape(agent.endpoint_id), escape(agent.masked_key), agent.state
+    several = seeded.users > 1
+    if seeded.agents:
+        numbered = any(key.number is not None for key in seeded.agents)
+        shown = table(
+            *(["User"] if several else []), *(["Agent"] if numbered else []), "Name", "Endpoint", "Key", "State"
         )
-    yield shown
-    verb = "would be" if seeded.dry_run else "were"
+        for key in seeded.agents:
+            number = "" if key.number is None else str(key.number)
+            texts = (key.user, number, key.name, key.endpoint_id, key.masked_key, key.state)
+            wanted = (several, numbered, True, True, True, True)
+            shown.add_row(*(escape(text) for text, kept in zip(texts, wanted, strict=True) if kept))
+        yield shown
+    verb = "would be" if seeded.dry_run else "was" if seeded.created == 1 else "were"
+    whose = f"{seeded.users:,} users" if several else escape(seeded.user_email or seeded.user_id or "")
     yield (
-        f"For {escape(seeded.user_email)}: {seeded.created} {verb} created, {seeded.updated} updated,"
-        f" {seeded.unchanged} unchanged"
+        f"For {whose}: {seeded.created:,} {verb} created, {seeded.updated:,} updated, {seeded.unchanged:,} unchanged"
     )

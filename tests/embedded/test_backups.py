@@ -134,7 +134,8 @@ insert into "Odd name; drop" values (1, 'from');
 select nextval('tickets') from generate_series(1, 7);
 """
 STATES = """
-select tgname, tgenabled::text from pg_trigger where not tgisinternal and tgrelid::regclass::text ~ 'stamped|day' order by 1, 2"""
+select tgname, tgenabled::text from pg_trigger where not tgisinternal and tgrelid::regclass::text ~ 'stamped|day'
+ order by 1, 2"""
 KEYS = """
 select conname, condeferrable, condeferred from pg_constraint where contype = 'f'
    and conrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace) order by conname, oid"""

@@ -417,7 +417,7 @@ REWRITTEN = {
     "drop table s.loose; create table s.loose (id int); alter table s.loose add x serial": [],
     "do $$ begin drop table s.loose; end $$; alter table s.loose add x serial": ["s.loose"],
     "create table if not exists s.loose (id int); alter table s.loose add x serial": ["s.loose"],
-    "create table s.x (id int); create index on s.x (id); alter table s.x rename to y; alter table s.y add z serial": [],
+    "create table s.x (id int); alter table s.x rename to y; alter table s.y add z serial": [],
 }
 
 

@@ -19,7 +19,8 @@ from tests.promthctl_runner import Project
 GATE = 20231
 MIGRATIONS = {
     "001_a.sql": "create table public.a (id int);\n",
-    "002_b.sql": f"create table public.b (id int);\nselect pg_advisory_xact_lock({GATE});\ninsert into public.b values (1);\n",
+    "002_b.sql": f"create table public.b (id int);\nselect pg_advisory_xact_lock({GATE});\n"
+    "insert into public.b values (1);\n",
     "003_c.sql": "create table public.c (id int);\n",
 }
 VERSIONS = ["001", "002", "003"]

@@ -28,12 +28,13 @@ from supabase import Client, create_client
 
 from promthctl.api_access import ApiAccess, connect
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError, UsageError
-from promthctl.keys import users
+from promthctl.keys import batch, providers, seeding, users
 from promthctl.keys.encryption import decrypt, encrypt, key_hash, masked_key
-from promthctl.keys.key import AgentKey, KeyRing
-from promthctl.keys.seeding import SeedResult, seed
+from promthctl.keys.key import Key, Listed, named
+from promthctl.keys.seeding import SeedResult
 from promthctl.keys.sources import demo
 from promthctl.keys.users import DevUser, User, ensure_dev_user
+from promthctl.steps import Silent
 
 SECRET = "an encryption secret of the tests"
 PASSWORD = "fake-password-of-a-test"
@@ -50,13 +51,35 @@ process.stdout.write(Buffer.concat([decipher.update(raw.subarray(28)), decipher.
 """
 
 
-def ring(**changes: str) -> KeyRing:
+VANCHIN = providers.find("vanchin")
+
+
+def ring(**changes: str) -> Listed:
     """Fourteen fake keys; `a3="…"` gives agent 3 another key."""
-    agents = tuple(
-        AgentKey(n, f"Agent {n}", f"ep-fake-{n}", changes.get(f"a{n}", f"fake-stack-key-{n:02d}-zzzz"))
+    keys = [
+        Key(
+            at=named({}),
+            number=n,
+            name=f"Agent {n}",
+            endpoint_id=f"ep-fake-{n}",
+            api_key=changes.get(f"a{n}", f"fake-stack-key-{n:02d}-zzzz"),
+            base_url="https://keys.example.com/v1",
+        )
         for n in range(1, 15)
-    )
-    return KeyRing("vanchin", "https://keys.example.com/v1", agents, "a test")
+    ]
+    return Listed("a test", keys)
+
+
+def with_base_url(keys: Listed, base_url: str) -> Listed:
+    return dataclasses.replace(keys, keys=[dataclasses.replace(key, base_url=base_url) for key in keys])
+
+
+def seed(
+    access: ApiAccess, keys: Listed, secret: str, user: str | None, dry_run: bool, dev_user: DevUser | None
+) -> SeedResult:
+    default = User(dev_user.id, dev_user.email) if dev_user else None
+    with batch.checked(keys, VANCHIN, Silent()) as checked:
+        return seeding.seed(access, checked, secret, user, default, dry_run=dry_run, steps=Silent())
 
 
 @pytest.fixture
@@ -111,7 +134,7 @@ def rows_of(database: psycopg.Connection[dict[str, Any]], user: User) -> dict[st
     return {row["metadata"].get("endpoint_id", str(row["id"])): row for row in found}
 
 
-def run(access: ApiAccess, user: User, keys: KeyRing | None = None, secret: str = SECRET, **options: Any) -> SeedResult:
+def run(access: ApiAccess, user: User, keys: Listed | None = None, secret: str = SECRET, **options: Any) -> SeedResult:
     return seed(access, keys or ring(), secret, user.id, options.pop("dry_run", False), None)
 
 
@@ -142,7 +165,7 @@ def test_the_first_seeding_writes_fourteen_rows_with_one_request(
     rows = rows_of(database, user)
     assert len(rows) == 14
     namespace = uuid5(NAMESPACE_DNS, "api-keys.promthctl")
-    for agent, seeded in zip(ring().agents, result.agents, strict=True):
+    for agent, seeded in zip(ring().keys, result.agents, strict=True):
         row = rows[agent.endpoint_id]
         assert row["id"] == uuid5(namespace, f"{user.id}/vanchin/{agent.endpoint_id}")
         assert row["provider"] == "vanchin"
@@ -193,11 +216,11 @@ def test_a_changed_name_base_url_or_description_updates_the_metadata(
 ) -> None:
     run(access, user)
     keys = ring()
-    renamed = dataclasses.replace(keys.agents[0], name="Planner", description="plans")
-    assert run(access, user, dataclasses.replace(keys, agents=(renamed, *keys.agents[1:]))).updated == 1
+    renamed = dataclasses.replace(keys.keys[0], name="Planner", description="plans")
+    assert run(access, user, dataclasses.replace(keys, keys=[renamed, *keys.keys[1:]])).updated == 1
     row = rows_of(database, user)["ep-fake-1"]
     assert (row["metadata"]["agent_name"], row["metadata"]["description"]) == ("Planner", "plans")
-    assert run(access, user, dataclasses.replace(keys, base_url="https://other.example.com/v1")).updated == 14
+    assert run(access, user, with_base_url(keys, "https://other.example.com/v1")).updated == 14
     row = rows_of(database, user)["ep-fake-1"]
     assert row["metadata"]["description"] == "plans"  # keys that give none do not remove one
 
@@ -219,7 +242,7 @@ def test_another_encryption_secret_encrypts_every_key_anew(
 ) -> None:
     run(access, user)
     assert run(access, user, secret="another secret of the tests").updated == 14
-    for agent in ring().agents:
+    for agent in ring().keys:
         token = rows_of(database, user)[agent.endpoint_id]["encrypted_key"]
         assert decrypt(token, "another secret of the tests") == agent.api_key
 
@@ -261,7 +284,7 @@ def test_rows_made_by_the_app_or_by_hand_are_adopted_instead_of_doubled(
 def test_rows_of_other_endpoints_and_providers_are_left_alone(
     access: ApiAccess, user: User, database: psycopg.Connection[dict[str, Any]]
 ) -> None:
-    run(access, user, demo())
+    run(access, user, demo(VANCHIN))
     database.execute(
         """insert into public.api_keys (user_id, provider, encrypted_key, key_hash, masked_key)
            values (%s, 'openai', 'e', %s, 'm')""",
@@ -365,7 +388,7 @@ def test_an_unknown_user(access: ApiAccess, wanted: str) -> None:
     assert error.exit_code == 1
 
 
-@pytest.mark.parametrize("wanted", ["", "alice", "a b@example.com", "@", "123"])
+@pytest.mark.parametrize("wanted", ["", "alice", "a b@example.com", "@", "123", "sk-fake-stack-key-0123"])
 def test_text_that_is_neither_email_nor_uuid(access: ApiAccess, wanted: str) -> None:
     refusal(UsageError, lambda: seed(access, ring(), SECRET, wanted, False, None))
 
@@ -416,7 +439,7 @@ def test_a_development_user_whose_password_is_lost_can_still_be_named(access: Ap
     made, _ = ensure_dev_user(access, None)
     error = refusal(PromthctlError, lambda: ensure_dev_user(access, None))
     assert made.email in error.what
-    assert error.hint == f"promthctl seed vanchin --user {made.email}"
+    assert error.hint == f"name that user: --user {made.email}"
 
 
 # what goes wrong

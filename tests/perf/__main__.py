@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.perf import pushing, rls
+from tests.perf import bulk, pushing, rls
 from tests.perf.measuring import ROUNDS, compare, timed
 from tests.perf.parts import run_parts
 from tests.promthctl_runner import Project
@@ -96,6 +96,13 @@ def bench_docker(project: Project) -> None:
             project.run("local", "down", "--purge", "--yes")
 
 
+def bench_bulk(project: Project) -> None:
+    many = bulk.Bulk(project)
+    many.seed(10_000)
+    bare = many.bare(10_000)
+    compare("10,000 keys to a bare supabase-py script's inserts", 1.3, lambda: many.seed(10_000)[0], bare)
+
+
 def bench_sync(project: Project) -> None:
     source = project.path / "sql"
     source.mkdir()
@@ -121,6 +128,8 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "running-up": bench_running_up,
     "docker": bench_docker,
     "seed": bench_seed,
+    "bulk": bench_bulk,
+    "bulk-memory": bulk.bench_memory,
     "sync": bench_sync,
     "push": pushing.bench_push,
     "plan": pushing.bench_plan,

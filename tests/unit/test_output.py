@@ -121,6 +121,8 @@ output.show(None, lambda _: ["[bold green]done[/bold green]"])
 output.error(PromthctlError("what", "why", "next"))
 with output.step("step") as update:
     update("detail")
+with output.progress("Storing [keys]", 2000) as advance:
+    advance(2000)
 """
 
 
@@ -153,6 +155,19 @@ def test_a_terminal_gets_colours_unless_it_does_not_want_them() -> None:
     for plain in (terminal(NO_COLOR="1"), terminal(TERM="dumb")):
         assert "done" in plain and " what" in plain
         assert not re.search(r"\x1b\[[\d;]*[349]\d[;m]", plain)  # bold and dim are no colours
+
+
+def test_progress_is_a_bar_on_a_terminal() -> None:
+    assert "2000/2000" in terminal()
+
+
+def test_progress_is_a_line_for_each_tenth_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    with Output().progress("Storing [keys]", 2500) as advance:
+        for _ in range(25):
+            advance(100)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 10
+    assert (lines[0], lines[-1]) == ("Storing [keys]: 300 of 2,500", "Storing [keys]: 2,500 of 2,500")
 
 
 def test_a_pipe_gets_no_escapes() -> None:

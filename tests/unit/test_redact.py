@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from promthctl import redact as module
-from promthctl.redact import mask, redact, remember
+from promthctl.redact import mask, redact, remember, remember_briefly
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +27,15 @@ def test_a_secret_within_a_longer_one_leaves_no_rest() -> None:
     for secret in ("fake-secret", "fake-secret-longer"):
         remember(secret)
     assert redact("fake-secret-longer fake-secret") == "******** ********"
+
+
+def test_secrets_that_pass_by_are_masked_until_many_others_came() -> None:
+    remember_briefly("fake-passing-secret")
+    for number in range(1999):
+        remember_briefly(f"fake-other-{number:04}")
+    assert redact("fake-passing-secret fake-other-0000") == "******** ********"
+    remember_briefly("fake-one-more")
+    assert redact("fake-passing-secret fake-other-0000") == "fake-passing-secret ********"
 
 
 @pytest.mark.parametrize("harmless", [None, "", "short", "postgres", "password"])

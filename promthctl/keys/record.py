@@ -1,0 +1,157 @@
+"""A record (an object of JSON, a row of CSV) becomes a key: the members it must have, and their types.
+
+    api_key       required
+    endpoint_id   required, unless the provider has a name for it
+    id            the agent's number, required in a document of a provider with numbered agents
+    name          default: "Agent <id>", without a number the endpoint id, without that the provider's
+    description, base_url, user
+                  optional; user is an e-mail address or a UUID
+
+Other members are ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from promthctl.errors import UsageError
+from promthctl.keys.key import Key, wrong
+from promthctl.keys.provider import Provider
+from promthctl.redact import remember_briefly
+
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+_LARGEST = 1_000_000  # of agents' numbers; a longer one may be a key in the wrong place, and would be shown
+_LONGEST_USER = 320  # characters: the longest e-mail address (RFC 3696, erratum 1690)
+_KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    float: "a fraction",
+    type(None): "null",
+}
+
+
+class _Twice(dict[str, Any]):
+    """An object in which a member stands twice; `member` is its name, which may be a key in the wrong place."""
+
+    member = ""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a source gives to each of its records. base_url: of those that bring none; forced: of all."""
+
+    provider: Provider
+    origin: str
+    base_url: str
+    forced: bool = False
+    numbered: bool = False
+
+
+def parse_json(text: str) -> Any:
+    """The value of JSON text. Raises json.JSONDecodeError, and RecursionError when it is nested too deeply.
+
+    What is no JSON although Python reads it, such as NaN or a member that stands twice, is refused where it is used.
+    """
+    return _DECODER.decode(text)
+
+
+def as_object(value: Any, path: str, origin: str) -> dict[str, Any]:
+    """`value`, an object with no member twice; raises UsageError for anything else. path: where it stands."""
+    if not isinstance(value, dict):
+        raise shape(origin, path, "an object", value)
+    if isinstance(value, _Twice):
+        known = value.member if value.member in _KNOWN else "a member"
+        raise UsageError(f"{path} has {known} twice", f"{origin}: which of the two is meant?", "remove one of the two")
+    return value
+
+
+def key_from(record: Any, path: str, at: Callable[[str], str], frame: Frame) -> Key:
+    """The key that a record describes. path: the record's place, at: names its fields' places.
+
+    Raises UsageError when a member is missing or of a wrong type.
+    """
+    record = as_object(record, path, frame.origin)
+    if isinstance(api_key := record.get("api_key"), str):
+        remember_briefly(api_key)  # before anything can fail, so that no message can show it
+    number = record.get("id")
+    if number is not None or frame.numbered:
+        if type(number) is not int:
+            raise shape(frame.origin, at("id"), "a whole number", number, missing="id" not in record)
+        if abs(number) > _LARGEST:
+            raise wrong(at("id"), f"it is larger than {_LARGEST:,}", "give the number of the agent")
+
+    def text(name: str) -> str:
+        value = record.get(name)
+        if not isinstance(value, str):
+            raise shape(frame.origin, at(name), "text", value, missing=name not in record)
+        return value
+
+    endpoint = frame.provider.endpoint
+    endpoint_id = endpoint if endpoint is not None and "endpoint_id" not in record else text("endpoint_id")
+    if "name" in record:
+        name = text("name")
+    elif number is not None:
+        name = f"Agent {number}"
+    else:
+        name = frame.provider.title if endpoint_id == endpoint else endpoint_id
+    if not name.strip() and "name" in record:
+        raise UsageError(f"{at('name')} cannot be used", f"{frame.origin}: it is empty", "fill it in, or leave it out")
+    return Key(
+        at=at,
+        number=number,
+        name=name,
+        endpoint_id=endpoint_id,
+        api_key=text("api_key"),
+        base_url=frame.base_url if frame.forced or "base_url" not in record else text("base_url"),
+        description=text("description") if record.get("description") is not None else None,
+        user=_user(text("user"), at) if record.get("user") is not None else None,
+    )
+
+
+def shape(origin: str, path: str, wanted: str, value: Any, *, missing: bool = False) -> UsageError:
+    kind = (
+        "no finite number" if value in (math.inf, -math.inf) or value != value else _KINDS.get(type(value), "a number")
+    )
+    found = "it is missing" if missing else f"it is {kind}"
+    return UsageError(f"{path} must be {wanted}", f"{origin}: {found}", "correct that place and run again")
+
+
+def canonical_user(text: str) -> str | None:
+    """An e-mail address or a UUID in the one form it is compared in, None for anything else."""
+    text = text.strip().lower()
+    usable = len(text) <= _LONGEST_USER and text.isprintable() and (UUID.fullmatch(text) or EMAIL.fullmatch(text))
+    return text if usable else None
+
+
+def _user(text: str, at: Callable[[str], str]) -> str:
+    if (user := canonical_user(text)) is None:
+        hint = "write name@example.com, or the id that Supabase Auth shows"
+        raise wrong(at("user"), "it is neither an e-mail address nor a UUID", hint)
+    return user
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    names = [name for name, _ in pairs]
+    twice = _Twice(made)
+    twice.member = next(name for name in names if names.count(name) > 1)
+    return twice
+
+
+def _whole_number(digits: str) -> int | float:
+    return int(digits) if len(digits) < 20 else math.inf  # Python refuses to read endless ones, and names no place
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole_number)
+_KNOWN = {"id", "name", "api_key", "endpoint_id", "description", "base_url", "user", "provider", "agents"}
