@@ -73,7 +73,7 @@ def api_url(settings: Settings) -> str:
         )
         if profile.lower() in ("", *_PROFILES):
             return _PROFILES[profile.lower() or "supabase"]
-        text = (settings.project_dir / Path(profile).expanduser()).read_text(encoding="utf-8")
+        text = (settings.project_dir / profile).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise _no_profile(f"it cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}") from None
     match = re.search(r"^api_url:\s*[\"']?(https?://[^\s\"']+)", text, re.MULTILINE)

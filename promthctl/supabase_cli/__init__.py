@@ -86,7 +86,9 @@ class SupabaseCli:
 
         options = [f"{self.dialect.option}={target.url}", "--yes", "--output-format", "json", "--agent", "no"]
         options += ["--workdir", str(self.settings.project_dir)]
-        env = self.settings.child_env(**{**QUIET, **target.environment(), **self._tls(target)})
+        profile = self.settings.get("SUPABASE_PROFILE")  # also where .env has it
+        named = {"SUPABASE_PROFILE": profile} if profile else {}
+        env = self.settings.child_env(**{**QUIET, **named, **target.environment(), **self._tls(target)})
         done = process.run(
             [self.binary, *words, *options], env=env, cwd=self.settings.project_dir, on_line=relay, leash=True
         )

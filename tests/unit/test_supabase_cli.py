@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from promthctl import supabase_cli as cli
-from promthctl.errors import PromthctlError
+from promthctl.errors import PrerequisiteError, PromthctlError
 from promthctl.migration_set import Migration
 from promthctl.process import Completed
 from promthctl.settings import Settings
-from promthctl.supabase_cli import SupabaseCli
+from promthctl.steps import Silent
+from promthctl.supabase_cli import SupabaseCli, choosing, dialects, failures
 from promthctl.targets import Target, from_url
 
 REMOTE = from_url("postgresql://u@h/d")
@@ -35,6 +37,8 @@ LINES = {
     "CRLF and a caret": ("select 1;\r\nselect\r\n nope,\r\n 2;\r\n", 1, "select\r\n nope,\n ^", 3),
     "quotes": ("select ';', E'\\';', \";\" from t;\nselect 2;", 1, "select 2", 2),
     "a tag in a tag": ("do $a$ begin execute $b$ ; $b$; end $a$;\nselect 2;", 1, "select 2", 2),
+    "spaces at the end": ("select 1;  \nselect  \n 2;\n", 1, "select\n 2", 2),
+    "padded with spaces": ("select 1;\nselect 2,\n nope;", 1, "select 2,   \n nope      \n ^         ", 3),
     "parameters": ("prepare p as select $1;\nselect 2;\nselect $1;", 2, "select $1", 3),
     "cut otherwise": ("select 1;\n" * 3 + "select 2;\n", 1, "select 2", 4),
     "not in the file": ("select 1;\n", 0, "select 3", None),
@@ -45,7 +49,7 @@ LINES = {
 @pytest.mark.parametrize("kind", LINES)
 def test_the_line_of_a_statement(kind: str) -> None:
     sql, number, text, line = LINES[kind]
-    assert cli._line_of(text.replace("\r\n", "\n"), number, sql) == line
+    assert failures._line_of(text, number, sql) == line
 
 
 @pytest.mark.parametrize(
@@ -60,7 +64,7 @@ def test_the_line_of_a_statement(kind: str) -> None:
     ],
 )
 def test_what_leaves_the_transaction_is_known(sql: str, number: int, stays: bool) -> None:
-    assert cli._commits(sql, number) is stays
+    assert failures._commits(sql, number) is stays
 
 
 @pytest.mark.parametrize(
@@ -72,7 +76,7 @@ def test_what_leaves_the_transaction_is_known(sql: str, number: int, stays: bool
     ],
 )
 def test_a_long_statement_is_cut_where_it_matters_least(rows: list[str], shown: list[str]) -> None:
-    assert cli._excerpt("\n".join(rows)) == "\n".join(f"    {row}" for row in shown)
+    assert failures._excerpt("\n".join(rows)) == "\n".join(f"    {row}" for row in shown)
 
 
 HINTS = [
@@ -81,6 +85,7 @@ HINTS = [
     (LOCAL, 'extension "timescaledb" is not available (SQLSTATE 0A000)', "no timescaledb; promthctl push --db-url"),
     (LOCAL, 'relation "a" already exists (SQLSTATE 42P07)', "if not exists"),
     (LOCAL, 'policy "a" for table "b" already exists (SQLSTATE 42710)', "if not exists"),
+    (LOCAL, "CREATE INDEX CONCURRENTLY cannot be executed within a pipeline (SQLSTATE 25001)", "--supabase-cli pinned"),
     (LOCAL, "division by zero (SQLSTATE 22012)", "correct db/001_a.sql"),
 ]
 
@@ -94,14 +99,40 @@ def test_the_error_names_file_line_statement_and_mend(target: Target, reason: st
     assert hint in error.hint and error.exit_code == 1
 
 
-def failure(target: Target, message: str, *migrations: Migration) -> PromthctlError:
-    import json
+def failed(answer: Completed, target: Target, *migrations: Migration) -> PromthctlError:
+    cli = SupabaseCli(Path("supabase"), Settings(Path("/nowhere"), {}))
+    return cli._failure(target, dialects.read(answer), f"The push to {target.label} failed", migrations)
 
+
+def failure(target: Target, message: str, *migrations: Migration) -> PromthctlError:
     body = json.dumps({"_tag": "Error", "error": {"code": "DbPushApplyError", "message": message}})
-    answer = Completed(1, f"noise\n{body}\n", "Connecting\nApplying migration 001_a.sql...\n")
-    return SupabaseCli(Path("supabase"), Settings(Path("/nowhere"), {}))._failure(
-        target, answer, migrations, "The push"
+    return failed(
+        Completed(1, f"noise\n{body}\n", "Connecting\nApplying migration 001_a.sql...\n"), target, *migrations
     )
+
+
+# What 2.100.0 printed for a file that fails, shortened: its own stack trace, and lines filled up with spaces.
+TEXT = """Connecting to remote database...
+Do you want to push these migrations to the remote database?
+ • 001_a.sql
+
+ [Y/n] y
+Applying migration 001_a.sql...
+github.com/supabase/cli/pkg@v1.0.0/migration/file.go:112 (0x10831ed)
+runtime/asm_amd64.s:1693 (0x485ce1)
+
+{}
+Try rerunning the command with --debug to troubleshoot the error.
+"""
+
+
+def test_an_early_v2_s_text_tells_as_much_as_json() -> None:
+    migration = Migration("001", "a", Path("db/001_a.sql"), b"select 1;\n\nselect\n nope,\n 2;\n")
+    message = 'ERROR: column "nope" does not exist (SQLSTATE 42703)\nAt statement: 1\nselect\n nope\n ^'
+    padded = "\n".join(row.ljust(60) for row in message.splitlines())
+    text, body = failed(Completed(1, "", TEXT.format(padded)), LOCAL, migration), failure(LOCAL, message, migration)
+    assert (text.what, text.why, text.hint) == (body.what, body.why, body.hint)
+    assert text.why.startswith('line 4, statement 2: ERROR: column "nope" does not exist (SQLSTATE 42703)\n')
 
 
 def test_a_file_that_is_not_known_here_is_still_named() -> None:
@@ -114,12 +145,88 @@ def test_a_file_that_is_not_known_here_is_still_named() -> None:
     [
         ("", "", "ended with code 7 and said nothing"),
         ("", "panic: oh\n", "panic: oh"),
+        ("", f"Connecting\na.go:1 (0x1)\n\noh\n{dialects._ADVICE} …\n", "oh"),
         ("not json\n", "", "not json"),
         ("[1]\n", "", "[1]"),
+        ('{"error": "text"}\n', "", '{"error": "text"}'),
         ('{"error": {"message": "postgresql://u:fake-pw@h/d is down"}}', "", "postgresql://u:********@h/d is down"),
     ],
 )
 def test_anything_else_the_cli_says_is_passed_on_without_passwords(stdout: str, stderr: str, why: str) -> None:
-    made = SupabaseCli(Path("supabase"), Settings(Path("/nowhere"), {}))
-    error = made._failure(REMOTE, Completed(7, stdout, stderr), (), "The push")
-    assert error.what == f"The push to {REMOTE.label} failed" and why in error.why and error.hint
+    error = failed(Completed(7, stdout, stderr), REMOTE)
+    assert error.what == f"The push to {REMOTE.label} failed" and error.why.removeprefix("it ") == why and error.hint
+
+
+def test_a_database_that_the_cli_cannot_reach_is_told_as_we_tell_it() -> None:
+    said = "failed to connect to postgres: failed to connect to `host=h user=u database=d`: tls error (refused TLS now)"
+    error = failed(Completed(1, "", f"{said}\n"), REMOTE)
+    assert error.what == f"Cannot connect to {REMOTE.label}" and error.exit_code == 4
+    assert error.why == "it offers no encrypted connection (tls error (refused TLS now))"
+
+
+# Which CLI is run
+
+
+def fake(folder: Path, says: str, code: int = 0) -> Path:
+    """A program that tells that version, and counts how often it was asked."""
+    program = folder / "supabase"
+    program.write_text(f"#!/bin/sh\necho asked >>'{folder}/asked'\nprintf '{says}'\nexit {code}\n")
+    program.chmod(0o755)
+    return program
+
+
+def choose(folder: Path, which: str) -> tuple[Path, dialects.Dialect]:
+    return choosing.choose(Settings(folder, {"PATH": f"{folder}:/bin"}, supabase_cli=which), Silent())
+
+
+@pytest.mark.parametrize(
+    ("version", "dialect"),
+    [("2.100.0", dialects.V2), ("2.122.1\\n", dialects.V2), ("3.0.0-beta.1", dialects.V3), ("3.44.1", dialects.V3)],
+)
+def test_the_version_decides_how_the_cli_is_spoken_to(tmp_path: Path, version: str, dialect: dialects.Dialect) -> None:
+    program = fake(tmp_path, version)
+    assert choose(tmp_path, "system") == choose(tmp_path, str(program)) == (program, dialect)
+
+
+@pytest.mark.parametrize(
+    ("says", "code", "why"),
+    [
+        ("2.99.9", 0, "it is version 2.99; promthctl works with 2.100 to 3.x"),
+        ("1.226.4", 0, "version 1.226"),
+        ("4.0.0", 0, "version 4.0"),
+        ("Python 3.11.2", 0, "does not tell its version"),
+        ("", 0, "does not tell its version"),
+        ("3.1.0", 1, "does not tell its version"),
+    ],
+)
+def test_what_cannot_be_driven_is_refused(tmp_path: Path, says: str, code: int, why: str) -> None:
+    with pytest.raises(PrerequisiteError) as caught:
+        choose(tmp_path, str(fake(tmp_path, says, code)))
+    assert why in caught.value.why and "--supabase-cli pinned" in caught.value.hint
+
+
+def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("not a program")
+    for which, why in (("system", "there is none"), ("missing", "no such file"), ("text", "Permission denied")):
+        with pytest.raises(PrerequisiteError) as caught:
+            choose(tmp_path, which if which == "system" else str(tmp_path / which))
+        assert why in caught.value.why
+
+
+def test_the_version_is_asked_once_until_the_file_changes(tmp_path: Path) -> None:
+    program = fake(tmp_path, "2.122.1")
+    for _ in range(2):
+        assert choose(tmp_path, "system")[1] is dialects.V2
+    assert (tmp_path / "asked").read_text() == "asked\n"
+    (tmp_path / ".promthctl" / "supabase-cli.json").write_text("{")
+    assert choose(tmp_path, "system")[1] is dialects.V2
+    program.unlink()
+    fake(tmp_path, "3.1.0")
+    assert choose(tmp_path, "system")[1] is dialects.V3
+    assert (tmp_path / "asked").read_text() == "asked\n" * 3
+
+
+def test_the_pinned_one_is_of_the_line_that_is_locked() -> None:
+    manifest = Path(str(files("promthctl.toolchain").joinpath("package.json")))
+    major, minor = json.loads(manifest.read_text())["dependencies"]["supabase"].split(".")[:2]
+    assert dialects.speaking((int(major), int(minor))) is dialects.V3

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from promthctl import database
+from promthctl.connection_errors import unreachable
 from promthctl.errors import TargetError, UsageError
+from promthctl.hosted import _as_role, locate
 from promthctl.redact import redact
+from promthctl.settings import NamedTarget, Settings
 from promthctl.targets import Target, from_url
 
 PW = "fake-secret-pw"
@@ -99,28 +103,91 @@ def test_what_is_no_database_url_is_refused_without_repeating_it(url: str) -> No
     assert PW not in error.what + error.why + error.hint
 
 
+# What libpq or the CLI says: (why it is told, and a piece of what to do), for a database URL.
 MESSAGES = {
-    'connection failed: connection to server at "h", port 1 failed: FATAL:  password auth… failed': "PGPASSWORD",
-    'connection failed: connection to server at "h", port 1 failed: FATAL:  database "d" does not exist': "create it",
-    'connection failed: connection to server at "h", port 1 failed: Connection refused\n\tIs the server …?': "network",
-    "failed to resolve host 'h': [Errno -2] Name or service not known": "network",
-    "": "network",
+    'connection failed: connection to server at "h", port 1 failed: FATAL:  password auth… failed': ("", "PGPASSWORD"),
+    'connection failed: connection to server at "h", port 1 failed: FATAL:  database "d" does not exist': (
+        "",
+        "create it",
+    ),
+    'connection failed: connection to server at "h", port 1 failed: Connection refused\n\tIs the server …?': (
+        "",
+        "network",
+    ),
+    "failed to resolve host 'h': [Errno -2] Name or service not known": ("", "network"),
+    "connection failed: server does not support SSL, but SSL was required": ("no encrypted", "sslmode=disable"),
+    'connection failed: FATAL:  no pg_hba.conf entry for host "1", user "u", database "d", no encryption': (
+        "encrypted connections only",
+        "sslmode=require",
+    ),
+    "connection failed: SSL error: certificate verify failed": ("cannot be verified", "PGSSLROOTCERT"),
+    "connection failed: FATAL:  Tenant or user not found": ("no such project or user", "--project-ref REF"),
+    'permission denied to set role "postgres"': ("may not become postgres", "another user"),
+    "": ("", "network"),
 }
 
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_a_failed_connection_is_explained(message: str) -> None:
-    error = database.unreachable(from_url("postgresql://u@h/d"), message)
+    error = unreachable(from_url("postgresql://u@h/d"), message)
+    meaning, hint = MESSAGES[message]
     assert "database d at h:5432" in error.what and error.exit_code == 4
-    assert ("\n" not in error.why and error.why == message.partition("\n")[0].removeprefix("connection failed: ")) or (
-        error.why == "no answer"
+    said = message.partition("\n")[0].removeprefix("connection failed: ") or "no answer"
+    assert "\n" not in error.why and said in error.why and meaning in error.why and bool(meaning) == (error.why != said)
+    assert hint in error.hint
+
+
+def test_the_line_that_the_server_said_is_shown() -> None:
+    message = "connection is bad\nMultiple connection attempts failed\n- host: 'h': FATAL:  oh\n- host: 'h': refused"
+    assert unreachable(from_url("postgresql://u@h/d"), message).why == "- host: 'h': FATAL:  oh"
+
+
+def test_a_host_with_an_ipv6_address_only_is_told() -> None:
+    failed = 'connection to server at "2001:db8::1", port 5432 failed: Network is unreachable'
+    error = unreachable(from_url("postgresql://u@[2001:db8::1]/d"), failed)
+    assert "has an IPv6 address only" in error.why
+    ref = "abcdefghijklmnopqrst"
+    for said in (failed, f'could not translate host name "db.{ref}.supabase.co" to address: No address'):
+        error = unreachable(from_url(f"postgresql://postgres@db.{ref}.supabase.co/postgres"), said)
+        assert "has no IPv4 address" in error.why and f"--project-ref {ref}" in error.hint
+    refused = 'connection to server at "2001:db8::1" failed: Connection refused'
+    assert "IPv6" not in unreachable(from_url("postgresql://u@[2001:db8::1]/d"), refused).why
+
+
+def test_a_temporary_role_s_password_is_asked_for_each_time() -> None:
+    passwords = iter(("fake-first", "fake-second"))
+    target = Target(
+        "t", "postgresql://cli_login_postgres.abc@h:5432/d", sslmode="require", temporary=lambda: next(passwords)
     )
-    assert MESSAGES[message] in error.hint
+    assert target.steps_down and not from_url("postgresql://postgres.cli_login_x@h/d").steps_down
+    assert target.environment() == {"PGPASSWORD": "fake-first", "PGSSLMODE": "require"}
+    assert target.secret() == "fake-second"
+
+
+def test_a_role_keeps_the_ending_by_which_the_pooler_knows_the_project() -> None:
+    assert _as_role("postgresql://postgres.ref@h:5432/d", "cli", "ref") == "postgresql://cli.ref@h:5432/d"
+    assert _as_role("postgresql://postgres@h:5432/d", "cli", "ref") == "postgresql://cli@h:5432/d"
+
+
+def production(named: NamedTarget, chosen: str) -> bool:
+    here = Settings(Path("/nowhere"), {}, targets={"live": named})
+    return locate(here, NamedTarget(db_url=chosen)).production
+
+
+def test_production_is_known_by_whatever_name() -> None:
+    ref = "abcdefghijklmnopqrst"
+    live = NamedTarget(project_ref=ref, production=True)
+    assert production(live, f"postgresql://postgres@db.{ref}.supabase.co/postgres")
+    assert production(live, f"postgresql://postgres.{ref}@aws-0-x.pooler.supabase.com/postgres")
+    assert not production(live, f"postgresql://postgres.{ref[::-1]}@aws-0-x.pooler.supabase.com/postgres")
+    assert not production(NamedTarget(project_ref=ref), f"postgresql://postgres@db.{ref}.supabase.co/postgres")
+    named = NamedTarget(db_url="postgresql://me@h/d", production=True)
+    assert production(named, f"postgres://me:{PW}@h:5432/d") and not production(named, "postgresql://me@h/other")
 
 
 def test_the_local_stack_is_mended_by_its_own_command() -> None:
     target = Target("the local stack", "postgresql://u@127.0.0.1:1/d", local=True)
-    assert database.unreachable(target, "Connection refused").hint == "promthctl local up"
+    assert unreachable(target, "Connection refused").hint == "promthctl local up"
 
 
 def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
