@@ -6,11 +6,14 @@ import gzip
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from promthctl import rollback, settings, transactions
+from promthctl.backups import writing
+from promthctl.backups.manifest import SavedTable
 from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
 from promthctl.rollback import RollbackResult
 from promthctl.steps import Silent
@@ -54,9 +57,12 @@ create table public.p2 partition of p for values from ('2026-02-01') to ('2026-0
 create table public.p21 partition of p2 for values in (1);
 create index a_t_idx on a (t);
 create view v as select id, t from a;
+create function late() returns trigger language plpgsql as 'begin delete from public.unkeyed; return null; end';
+create constraint trigger late after insert on b deferrable initially deferred for each row execute function late();
 create function clear() returns void language sql as 'delete from public.unkeyed';
 insert into a values (1, 'one', 10), (2, 'two', 20);
 insert into b values (1, 1), (2, 1), (3, 2);
+set constraints all immediate;
 insert into other.x values (1);
 insert into unkeyed values (1, 2);
 insert into p values (1, '2026-01-05'), (1, '2026-02-05');
@@ -75,6 +81,7 @@ LOSSES = {
     "update a set t = upper(t)": {"public.a": ("rows", 2)},
     "select clear()": {"public.unkeyed": ("rows", 1)},
     "do $$ begin execute 'delete from unkeyed'; end $$": {"public.unkeyed": ("rows", 1)},
+    "insert into b values (4, 1)": {"public.unkeyed": ("rows", 1)},
     "alter table unkeyed drop j": {"public.unkeyed": ("column j", 1)},
     "drop table p": {"public.p": ("the table", 2)},
     "drop table p1": {"public.p1": ("the table", 1)},
@@ -148,6 +155,25 @@ def test_a_row_written_after_the_plan_is_exported_too(filled: World) -> None:
     filled.apply("002")
     filled.restore()
     assert filled.read("select t from a where id = 4") == [("late",)]
+
+
+def test_from_the_export_on_nobody_writes_to_the_table(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    export, refused = writing.Writer.table, []
+
+    def exporting(*arguments: Any) -> SavedTable:
+        with filled.session() as somebody, pytest.raises(psycopg.errors.LockNotAvailable) as raised:
+            somebody.execute("set lock_timeout = '50ms'; insert into a values (4, 'between')")
+        refused.append(raised.value)
+        return export(*arguments)
+
+    monkeypatch.setattr(writing.Writer, "table", exporting)
+    for down in (DROP_A, "alter table a drop column t;", "delete from a;"):
+        filled.write("002", A, down)
+        filled.roll_back()
+        filled.run("drop table if exists a")
+        filled.apply("002")
+        filled.run("insert into a values (1, 'one')")
+    assert len(refused) == 3
 
 
 def test_what_a_script_sets_for_its_session_ends_with_it(filled: World) -> None:

@@ -38,6 +38,8 @@ def project(tmp_path: Path) -> Project:
         ("push -C dir --yes --db-url URL", "-C dir --yes push --db-url URL"),
         ("push --project-dir dir", "--project-dir dir push"),
         ("push --project-dir=dir -Cdir", "--project-dir=dir -Cdir push"),
+        ("push --supabase-cli system --local", "--supabase-cli system push --local"),
+        ("push --supabase-cli=./supabase", "--supabase-cli=./supabase push"),
         ("local logs -- --json -v", "local logs -- --json -v"),
         ("local env --write --json -- -y", "--json local env --write -- -y"),
         ("push --yes -C", "-C"),  # Typer says what is missing

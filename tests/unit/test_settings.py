@@ -16,7 +16,13 @@ LONG = "ก" * 60
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PGPASSWORD", "SUPABASE_DB_PASSWORD", "PROMTHCTL_CACHE_DIR", "ENCRYPTION_SECRET"):
+    for name in (
+        "PGPASSWORD",
+        "SUPABASE_DB_PASSWORD",
+        "PROMTHCTL_CACHE_DIR",
+        "PROMTHCTL_SUPABASE_CLI",
+        "ENCRYPTION_SECRET",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -81,6 +87,21 @@ WRONG: dict[str, tuple[str, str | bytes, str]] = {
     "another postgres": ("pyproject.toml", "[tool.promthctl]\npostgres = 16\n", "17 or 18"),
     "postgres as text": ("pyproject.toml", "[tool.promthctl]\npostgres = '17'\n", "17 or 18"),
     "postgres as a list": ("pyproject.toml", "[tool.promthctl]\npostgres = [17]\n", "17 or 18"),
+    "a CLI that is a number": ("pyproject.toml", "[tool.promthctl]\nsupabase_cli = 3\n", "pinned, system"),
+    "no CLI": ("pyproject.toml", "[tool.promthctl]\nsupabase_cli = ''\n", "pinned, system"),
+    "a target that is text": ("pyproject.toml", "[tool.promthctl]\ntargets.a = 'x'\n", "targets.a"),
+    "a target that names nothing": ("pyproject.toml", "[tool.promthctl.targets.a]\nproduction = true\n", "targets.a"),
+    "a target that names two": (
+        "pyproject.toml",
+        "[tool.promthctl.targets.a]\nproject_ref = 'x'\ndb_url = 'postgresql://h/d'\n",
+        "targets.a",
+    ),
+    "a target with more": (
+        "pyproject.toml",
+        "[tool.promthctl.targets.a]\nproject_ref = 'x'\npassword = 'x'\n",
+        "a wrong password",
+    ),
+    "a target that is no URL": ("pyproject.toml", "[tool.promthctl.targets.a]\ndb_url = 'h/d'\n", "targets.a.db_url"),
     "a broken config": ("supabase/config.toml", "[api]\nport = \n", "line 2"),
     "a port as text": ("supabase/config.toml", "[api]\nport = 'x'\n", "not a port"),
     "a port too high": ("supabase/config.toml", "[db]\nport = 65536\n", "not a port"),
@@ -99,6 +120,41 @@ def test_a_file_that_is_wrong_is_named(tmp_path: Path, kind: str) -> None:
     error = caught.value
     told = f"{error.what}\n{error.why}\n{error.hint}"
     assert (name in told or "[tool.promthctl]" in told) and word in told and error.exit_code == 2
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:fake-secret-pw@h/d", "postgresql://h/d?password=fake-secret-pw"])
+def test_a_password_in_a_committed_file_is_refused_and_not_repeated(tmp_path: Path, url: str) -> None:
+    write(tmp_path, {"pyproject.toml": f"[tool.promthctl.targets.live]\ndb_url = '{url}'\n"})
+    with pytest.raises(UsageError) as caught:
+        settings.load(tmp_path)
+    error = caught.value
+    assert "a password in targets.live.db_url" in error.what and "PGPASSWORD" in error.hint
+    assert "fake-secret-pw" not in error.what + error.why + error.hint
+
+
+def test_a_target_has_a_name(tmp_path: Path) -> None:
+    lines = "[tool.promthctl.targets.live]\nproject_ref = 'r'\nproduction = true\n"
+    write(tmp_path, {"pyproject.toml": f"{lines}[tool.promthctl.targets.other]\ndb_url = 'postgresql://me@h/d'\n"})
+    found = settings.load(tmp_path)
+    assert found.target("live") == settings.NamedTarget(project_ref="r", production=True)
+    assert found.target("other") == settings.NamedTarget(db_url="postgresql://me@h/d")
+    with pytest.raises(UsageError, match="live, other"):
+        found.target("prod")
+
+
+def test_which_supabase_cli_is_said_in_three_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert settings.load(tmp_path).supabase_cli == "pinned"
+    write(tmp_path, {"pyproject.toml": "[tool.promthctl]\nsupabase_cli = 'bin/supabase'\n"})
+    assert settings.load(tmp_path).supabase_cli == str(tmp_path / "bin" / "supabase")
+    write(tmp_path, {".env": "PROMTHCTL_SUPABASE_CLI=system\n"})
+    assert settings.load(tmp_path).supabase_cli == "system"
+    monkeypatch.setenv("PROMTHCTL_SUPABASE_CLI", "")
+    assert settings.load(tmp_path).supabase_cli == str(tmp_path / "bin" / "supabase")
+    assert settings.load(tmp_path, "bin/supabase").supabase_cli == str(elsewhere / "bin" / "supabase")
+    assert settings.load(tmp_path, "~/supabase").supabase_cli == str(Path.home() / "supabase")
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "supabase/config.toml"])
