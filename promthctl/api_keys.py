@@ -23,7 +23,10 @@ from promthctl.redact import redact, remember
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
+_ASIDE = re.compile(r"Warning: |Target: |Try rerunning ")  # what the CLI says besides
+_KEY = re.compile(r"(sb_|eyJ)[^\s\"',]+")
 _HOST = "supabase.co"  # projects answer at https://REF.supabase.co, or under project_host of the CLI's profile
+_GIVE_IT = "copy a secret key from the project's API settings: export SUPABASE_SERVICE_ROLE_KEY=sb_secret_…"
 _SET_BOTH = "export SUPABASE_URL=https://… SUPABASE_SERVICE_ROLE_KEY=…, from the API settings of that Supabase"
 
 
@@ -139,8 +142,7 @@ def _service_key(ref: str, label: str, settings: Settings, steps: Steps) -> str:
     with steps.step(f"Asking for the keys of {label}"):
         answer = process.run([cli, *words, "--workdir", settings.project_dir], env=env, cwd=settings.project_dir)
     if answer.code != 0:
-        why = redact(answer.stderr).strip().splitlines() or ["it said nothing"]
-        raise TargetError(f"The keys of {label} cannot be had from the Supabase CLI", why[-1], _GIVE_IT)
+        raise TargetError(f"The keys of {label} cannot be had from the Supabase CLI", _reason(answer.stderr), _GIVE_IT)
     found = _service_keys(answer.stdout)
     for key in found:
         remember(key)
@@ -153,7 +155,10 @@ def _service_key(ref: str, label: str, settings: Settings, steps: Steps) -> str:
     return found[0]
 
 
-_GIVE_IT = "copy a secret key from the project's API settings: export SUPABASE_SERVICE_ROLE_KEY=sb_secret_…"
+def _reason(stderr: str) -> str:
+    """What the CLI says is wrong, without the keys it may quote from an answer."""
+    lines = [line for line in stderr.splitlines() if line.strip() and not _ASIDE.match(line)]
+    return redact(_KEY.sub("********", lines[0]))[:300] if lines else "it said nothing"
 
 
 def _service_keys(output: str) -> list[str]:

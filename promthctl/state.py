@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,15 +25,19 @@ class StateDir:
         return self.path / "logs"
 
     def make(self) -> None:
-        """Create the directory for its owner alone, ignored by git."""
+        """Create the directory for its owner alone, ignored by git; what others could read in it, they can no more."""
         try:
             self.path.mkdir(mode=0o700, exist_ok=True)
             self.path.chmod(0o700)
             self.logs.mkdir(mode=0o700, exist_ok=True)
-            self.logs.chmod(0o700)
             ignore = self.path / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n", encoding="utf-8")
+            for path in self.path.rglob("*"):
+                with contextlib.suppress(FileNotFoundError):  # another promthctl's temporary file
+                    mode = path.lstat().st_mode
+                    if mode & 0o077 and not stat.S_ISLNK(mode):
+                        path.chmod(stat.S_IMODE(mode) & ~0o077)
         except OSError as error:
             raise PrerequisiteError(
                 f"{self.path} cannot be written",

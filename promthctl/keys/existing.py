@@ -7,7 +7,7 @@ rows an app made one by one; of such a user just the rows of the chunk are read,
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +37,13 @@ _KEPT = 5000  # rows and users that are remembered between chunks
 
 
 class Existing:
-    """The rows of one provider's keys. `client` must hold the service key."""
+    """The rows of one provider's keys. `client` must hold the service key. settle: called before each request."""
 
-    def __init__(self, access: ApiAccess, client: Client, provider: str) -> None:
+    def __init__(self, access: ApiAccess, client: Client, provider: str, settle: Callable[[], None]) -> None:
         self._access = access
         self._client = client
         self._provider = provider
+        self._settle = settle
         self._users: OrderedDict[str, _Rows] = OrderedDict()
         self._held = 0
         self._many: set[str] = set()
@@ -99,6 +100,7 @@ class Existing:
         """The rows, and how many there are in all."""
         from postgrest.exceptions import APIError
 
+        self._settle()
         try:
             answer = query.execute()
         except APIError as error:

@@ -6,14 +6,15 @@ an SQL script made before, under an id of its own, is adopted rather than double
 Rows of endpoints that are not among the keys are left alone.
 
 The keys go in chunks: what is there is read, and one upsert writes what is new or different, all of it or nothing; with
-nothing different none writes. Interrupted between two chunks, the next run goes on where this one ended, since it finds
-the rows that are there already.
+nothing different none writes. While a chunk is on its way the next one is encrypted. Interrupted, the next run goes on
+where this one ended, since it finds the rows that are there already.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -106,11 +107,11 @@ def seed(
         )
     if batch.unassigned == batch.count and user is None and default is None:
         return _Seeding(batch, secret, None).run(steps)
-    with connect(access, access.service_key) as client:
+    with connect(access, access.service_key) as client, ThreadPoolExecutor(1) as writer:
         batch.resolve(client, find_user(client, user) if user is not None and batch.unassigned else default)
         if not dry_run:
             approve()
-        return _Seeding(batch, secret, _Table(access, client, batch.provider.name, dry_run)).run(steps)
+        return _Seeding(batch, secret, _Table(access, client, writer, batch.provider.name, dry_run)).run(steps)
 
 
 def row_id(user_id: str, provider: str, endpoint_id: str) -> str:
@@ -119,22 +120,36 @@ def row_id(user_id: str, provider: str, endpoint_id: str) -> str:
 
 
 class _Table:
-    """What is there, and the way to change it."""
+    """What is there, and the way to change it: one write at a time is under way, and none while anything is read."""
 
-    def __init__(self, access: ApiAccess, client: Client, provider: str, dry_run: bool) -> None:
-        self.existing = Existing(access, client, provider)
+    def __init__(self, access: ApiAccess, client: Client, writer: Executor, provider: str, dry_run: bool) -> None:
+        self.existing = Existing(access, client, provider, self.settle)
         self.dry_run = dry_run
         self._access = access
         self._client = client
+        self._writer = writer
+        self._under_way: Future[None] | None = None
         self._written = 0
 
     def write(self, rows: list[Row], owners: set[User]) -> None:
-        """Insert or replace rows by their ids, all of them or none."""
+        """Begin to insert or replace rows by their ids, all of them or none; the write before has ended then.
+
+        Raises what storing the rows before raised.
+        """
+        self.settle()
+        if rows and not self.dry_run:
+            self._under_way = self._writer.submit(self._write, rows, owners)
+
+    def settle(self) -> None:
+        """Wait for the write that is under way. Raises what it raised."""
+        if (write := self._under_way) is not None:
+            self._under_way = None
+            write.result()
+
+    def _write(self, rows: list[Row], owners: set[User]) -> None:
         from postgrest.exceptions import APIError
         from postgrest.types import ReturnMethod
 
-        if self.dry_run or not rows:
-            return
         try:
             self._client.table("api_keys").upsert(rows, on_conflict="id", returning=ReturnMethod.minimal).execute()
         except APIError as error:
@@ -180,6 +195,8 @@ class _Seeding:
             while chunk := list(islice(keys, CHUNK)):
                 self._store(chunk)
                 advance(len(chunk))
+            if self._table:
+                self._table.settle()
         only = batch.owners(2)
         owner = only[0] if len(only) == 1 else None
         return SeedResult(

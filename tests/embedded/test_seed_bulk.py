@@ -172,14 +172,16 @@ def test_a_user_with_more_rows_than_an_answer_holds_is_compared_by_id(
 
 
 def test_what_is_remembered_of_the_users_rows_may_be_forgotten(
-    access: ApiAccess, sign_up: Callable[[], User], monkeypatch: pytest.MonkeyPatch
+    access: ApiAccess, sign_up: Callable[[], User], requests: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owners = [sign_up() for _ in range(4)]
     monkeypatch.setattr(existing, "_KEPT", 3)
     monkeypatch.setattr(seeding, "CHUNK", 5)
     keys = [key(n, owners[n % 4].email) for n in range(1, 41)]
     assert numbers(store(access, keys)) == (40, 0, 0)
+    requests.clear()
     assert numbers(store(access, keys)) == (0, 0, 40)
+    assert requests.count("GET /rest/v1/api_keys") == 8  # for each chunk anew
 
 
 def test_rows_an_app_made_are_adopted_in_bulk_too(access: ApiAccess, database: Database, user: User) -> None:
@@ -341,7 +343,7 @@ def test_an_interrupted_run_leaves_no_file_and_the_next_one_goes_on(
     temporary.mkdir()
     path = bulk_file(tmp_path, 2600, user.email, " " * 500)  # more than is kept in memory
     words = ("seed", "vanchin", "--keys", "-")
-    point = "promthctl.keys.seeding:_Table.write:return:ep-bulk-1200"  # in the third chunk
+    point = "promthctl.keys.seeding:_Table._write:return:ep-bulk-1200"  # in the third chunk
     assert interrupted(project, signal, point, *words, stdin=path, temporary=temporary) == code
     assert list(temporary.iterdir()) == []
     before = rows_of(database, user)

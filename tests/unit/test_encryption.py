@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promthctl.errors import PrerequisiteError, UsageError
@@ -90,6 +90,37 @@ def test_a_changed_token_is_refused(text: str, data: st.DataObject) -> None:
     raw[position] ^= data.draw(st.integers(1, 255))
     with pytest.raises(DecryptionError):
         decrypt(base64.b64encode(raw).decode(), SECRET)
+
+
+@settings(max_examples=25)
+@given(text=texts, secret=secrets)
+def test_every_single_byte_and_bit_of_a_token_counts(text: str, secret: str) -> None:
+    raw = base64.b64decode(encrypt(text, secret))
+    for position in range(len(raw)):
+        changed = bytearray(raw)
+        changed[position] ^= 1 << position % 8
+        with pytest.raises(DecryptionError):
+            decrypt(base64.b64encode(changed).decode(), secret)
+
+
+@given(text=texts, data=st.data())
+def test_a_token_that_was_cut_or_grew_is_refused(text: str, data: st.DataObject) -> None:
+    token = encrypt(text, SECRET)
+    cut = data.draw(st.integers(0, len(token) - 1))
+    for damaged in (token[:cut], token[cut + 1 :], token + token[:4]):
+        with pytest.raises(DecryptionError):
+            decrypt(damaged, SECRET)
+
+
+@pytest.mark.parametrize("length", [31, 32, 33])
+@pytest.mark.parametrize("letter", ["x", "é", "漢", "🔑"])
+@given(text=texts)
+def test_secrets_about_the_length_of_a_key_work_in_bytes_and_in_letters(length: int, letter: str, text: str) -> None:
+    for secret in (letter * length, letter * (length // len(letter.encode())) + "y" * (length % len(letter.encode()))):
+        token = encrypt(text, secret)
+        assert decrypt(token, secret) == text
+        with pytest.raises(DecryptionError):
+            decrypt(token, secret + "x")
 
 
 def test_another_secret_is_refused_without_showing_either() -> None:
