@@ -161,8 +161,7 @@ def recorded(settings: Settings) -> str | None:
 
 def record(settings: Settings, name: str) -> None:
     """Called by an engine when it is about to start this project's stack, with the project's lock held."""
-    if recorded(settings) != name:
-        StateDir(settings.state_dir).write(_RECORD, {"engine": name})
+    StateDir(settings.state_dir).write(_RECORD, {"engine": name})
 
 
 def forget(settings: Settings) -> None:

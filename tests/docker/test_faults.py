@@ -18,7 +18,7 @@ from tests.docker import proxy, registry
 from tests.docker.project import LABELS, DockerProject
 from tests.servers import Stack
 
-SOCKET = "/var/run/docker.sock"
+SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 GOTRUE = "public.ecr.aws/supabase/gotrue"
 UP = ("local", "up", "--engine", "docker", "--api-port", "0", "--db-port", "0")
 MARK = "fake reason 4711: the mail server is missing"
@@ -91,11 +91,8 @@ def test_missing_images_are_told_offline_and_else_pulled(
         done = project.up("--services", "db,rest,auth,gateway")
         assert "Pulling" in done.stderr
         names = {path.split("/")[3] for path in served.pulled if "/manifests/" in path}
-        assert {"postgres", "postgrest", "gotrue", "kong"} <= names and not names & {
-            "studio",
-            "postgres-meta",
-            "logflare",
-        }
+        assert {"postgres", "postgrest", "gotrue", "kong"} <= names
+        assert not names & {"studio", "postgres-meta", "logflare"}
         assert set(project.containers()) == {"db", "rest", "auth", "kong"}
         project.assert_works()
         project.run("local", "down", "--purge", "--yes")
@@ -107,7 +104,7 @@ def test_an_image_that_cannot_be_pulled_is_named(
     with registry.serving(daemon, stand_in, tmp_path) as served:
         served.missing.add("supabase/gotrue")
         told = project.up(code=3, SUPABASE_INTERNAL_IMAGE_REGISTRY=served.address).stderr
-    assert "gotrue:v2.197.0" in told and "manifest unknown" in told, told
+    assert "gotrue:v" in told and "manifest unknown" in told, told
     assert project.remains() == []
 
 
@@ -125,14 +122,14 @@ def test_a_registry_that_refuses_is_told(project: DockerProject) -> None:
 def test_control_c_while_it_starts_stops_cleanly_and_the_next_up_completes(project: DockerProject) -> None:
     starting = project.start(*UP)
     try:
-        until(lambda: (project.path / ".promthctl" / "docker.json").exists() and "db" in project.containers())
+        until(lambda: "db" in project.containers())
         starting.send_signal(signal.SIGINT)
         stdout, stderr = starting.communicate(timeout=120)
     finally:
         starting.kill()
     assert starting.returncode == 130, stderr
     assert "Traceback" not in stdout + stderr
-    assert project.leftovers() == []
+    assert project.leftovers() == [] and project.containers() == {}
     project.up()
     project.assert_works()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.docker.project import DockerProject
+from tests.docker.project import SERVICES, DockerProject
 from tests.servers import Stack
 
 
@@ -44,9 +44,10 @@ def test_the_data_survives_down_and_up_and_another_project_notices_nothing(
     assert running.json("local", "status", code=1)["running"] is False
     assert running.env() == env  # known also while it is stopped
     assert addresses(other) == {"127.0.0.1"}
-    running.up("--bind", "0.0.0.0")
+    running.up("--bind", "0.0.0.0", "--services", "all")
     assert running.env() == env
     running.assert_works(user)
+    assert set(running.containers()) > {*SERVICES.values(), "realtime", "storage", "edge_runtime", "inbucket", "vector"}
     assert "0.0.0.0" in addresses(running)
     assert other.ids() == ids
     other.assert_works(others)
