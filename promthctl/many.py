@@ -5,18 +5,20 @@ A second run continues where the first failed: what a target has already is not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, TypeVar
 
-from promthctl import process, push
-from promthctl.errors import PromthctlError, RefusedError
+from promthctl import hosted, process, push
+from promthctl.errors import PromthctlError, RefusedError, UsageError
 from promthctl.push import PushPlan
-from promthctl.settings import Settings
+from promthctl.settings import NamedTarget, Settings
 from promthctl.steps import RowUpdate, Silent, Steps, Update
-from promthctl.targets import Target
+from promthctl.targets import Target, from_url
 
 Result = TypeVar("Result")
 State = Literal["up to date", "pending", "applied", "refused", "failed", "not tried"]
@@ -42,12 +44,17 @@ class Problem:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one target. pending: file names that it still lacks. applied: those that this push applied."""
+    """What became of one target.
+
+    pending: file names that it still lacks; destructive: how many of their statements destroy data or cannot be read.
+    applied: the file names that this push applied.
+    """
 
     target: str
     state: State
     pending: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()
+    destructive: int = 0
     problem: Problem | None = None
 
 
@@ -74,7 +81,56 @@ class ManyResult:
         return 0 if not codes else codes.pop() if len(codes) == 1 else 1
 
 
-def plan(settings: Settings, candidates: Sequence[Candidate], jobs: int, steps: Steps) -> tuple[Planned, ...]:
+def candidates(
+    settings: Settings, refs: Sequence[str], urls: Sequence[str], names: Sequence[str], file: Path | None
+) -> tuple[Candidate, ...]:
+    """What the options name, each once, in their order; nothing is asked of a network yet.
+
+    file: one target on each line: a project's reference, a database's URL, or a name from pyproject.toml; # begins a
+    comment. Raises UsageError for what is none of these, naming the line.
+    """
+    wanted = [(ref, NamedTarget(project_ref=ref)) for ref in refs]
+    wanted += [(from_url(url).label, NamedTarget(db_url=url)) for url in urls]
+    wanted += [(name, settings.target(name)) for name in names]
+    wanted += _read(settings, file) if file is not None else []
+    found: dict[str, NamedTarget] = {}
+    for name, named in wanted:
+        found.setdefault(name, named)
+    return tuple(
+        Candidate(name, lambda named=named: hosted.resolve(settings, named, lambda _: None))  # type: ignore[misc]
+        for name, named in found.items()
+    )
+
+
+def _read(settings: Settings, file: Path) -> list[tuple[str, NamedTarget]]:
+    try:
+        lines = file.expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"{file} cannot be read", why, "--targets-file takes a text file, one target a line") from None
+    found = []
+    for number, line in enumerate(lines, start=1):
+        word = line.partition("#")[0].strip() if "://" not in line else line.strip()
+        if not word:
+            continue
+        if "://" in word:
+            found.append((from_url(word, place=f"line {number} of {file}").label, NamedTarget(db_url=word)))
+        elif word in settings.targets:
+            found.append((word, settings.targets[word]))
+        elif re.fullmatch(r"[a-z]{20}", word):
+            found.append((word, NamedTarget(project_ref=word)))
+        else:
+            raise UsageError(
+                f"Line {number} of {file} is no target",
+                "it is neither a project's reference, nor postgresql://…, nor a name from pyproject.toml",
+                "correct the line and run the same command again",
+            )
+    return found
+
+
+def plan(
+    settings: Settings, candidates: Sequence[Candidate], include_all: bool, jobs: int, steps: Steps
+) -> tuple[Planned, ...]:
     """Find and plan every target; nothing is changed. What fails becomes that target's outcome."""
 
     def work(row: int, update: RowUpdate) -> Planned:
@@ -82,12 +138,15 @@ def plan(settings: Settings, candidates: Sequence[Candidate], jobs: int, steps: 
         update(row, "planning")
         try:
             target = candidates[row].find()
-            made = push.plan(settings, target)
+            made = push.plan(settings, target, include_all)
         except PromthctlError as error:
             planned = Planned(_failed(Outcome(name, "failed"), error))
         else:
             names = tuple(file.filename for file in made.pending)
-            planned = Planned(Outcome(target.label, "pending" if names else "up to date", names), target, made)
+            outcome = Outcome(target.label, "pending" if names else "up to date", names)
+            planned = Planned(replace(outcome, destructive=len(made.destructive)), target, made)
+            if made.refusal:
+                planned = Planned(_failed(planned.outcome, made.refusal))
         update(row, _told(planned.outcome))
         return planned
 
@@ -106,14 +165,17 @@ def push_all(
 
     def work(row: int, update: RowUpdate) -> Outcome:
         one = planned[row]
-        if one.target is None or one.plan is None or not one.plan.pending:
+        if one.outcome.problem or one.target is None or one.plan is None or not one.plan.pending:
             return one.outcome
         if stopped:
             return _given_up(one.outcome)
         try:
             push.check_destructive(one.target, one.plan, allow_destructive)
-            done = push.carry_out(settings, one.target, one.plan, _Row(row, update))
-            outcome = replace(one.outcome, state="applied", pending=(), applied=done.applied)
+            steps_here = _Row(row, update)
+            with push.undisturbed(settings, one.target, steps_here):
+                done = push.carry_out(settings, one.target, one.plan, steps_here)
+            state: State = "applied" if done.applied else "up to date"
+            outcome = replace(one.outcome, state=state, pending=(), applied=done.applied)
         except PromthctlError as error:
             outcome = _failed(one.outcome, error)
             if fail_fast:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +152,7 @@ def check_destructive(target: Target, made: PushPlan, allowed: bool) -> None:
 
 def push(settings: Settings, target: Target, made: PushPlan, steps: Steps) -> PushResult:
     """Carry out a plan. Raises RefusedError when its history or a change since then refuses."""
-    with _undisturbed(settings, target, steps):
+    with undisturbed(settings, target, steps):
         sync_for(settings, [made])
         return carry_out(settings, target, made, steps)
 
@@ -165,7 +165,7 @@ def sync_for(settings: Settings, plans: Iterable[PushPlan]) -> None:
 
 
 def carry_out(settings: Settings, target: Target, made: PushPlan, steps: Steps) -> PushResult:
-    """Apply what is pending, after sync_for. With nothing pending the CLI is not started."""
+    """Apply what is pending, after sync_for and undisturbed. With nothing pending the CLI is not started."""
     if refusal := made.refusal:
         raise refusal
     if not made.pending:
@@ -177,6 +177,15 @@ def carry_out(settings: Settings, target: Target, made: PushPlan, steps: Steps) 
             "the migrations were changed after the plan was made",
             "run the same command again, for a new plan",
         )
+    history = database.history(target)  # another push may have come between the plan and the lock
+    if set(history).difference(made.applied, (file.version for file in made.pending)):
+        raise RefusedError(
+            f"Nothing was pushed to {made.target}",
+            "its history was changed after the plan was made",
+            "run the same command again, for a new plan",
+        )
+    if not project.pending(made.pending, history):
+        return PushResult(made.target, (), made.total)
     files = project.expected(settings)
     done = _cli(settings, steps).push(target, files, steps, made.include_all)
     return PushResult(made.target, done, made.total)
@@ -197,7 +206,7 @@ def apply(settings: Settings, target: Target, applied: Collection[str], steps: S
 
 def reset(settings: Settings, target: Target, steps: Steps) -> ResetResult:
     """Drop what the migrations made in the target, all its rows with it, and replay them."""
-    with _undisturbed(settings, target, steps):
+    with undisturbed(settings, target, steps):
         project.sync(settings, ())  # everything is replayed, so an edited file may take its place
         files = project.expected(settings)
         _cli(settings, steps).reset(target, files, steps)
@@ -248,6 +257,6 @@ def _cli(settings: Settings, steps: Steps) -> SupabaseCli:
     return supabase_cli.find(settings, steps)
 
 
-def _undisturbed(settings: Settings, target: Target, steps: Steps) -> AbstractContextManager[None]:
-    """The local stack's lock: `local up` and `down` must not come in between."""
-    return alone(settings, steps) if target.local else nullcontext()
+def undisturbed(settings: Settings, target: Target, steps: Steps) -> AbstractContextManager[None]:
+    """One promthctl at a time: with the local stack's folder, which `up` and `down` use too, else with the database."""
+    return alone(settings, steps) if target.local else database.exclusive(target, steps)

@@ -29,7 +29,7 @@ class Commands(LazyGroup):
         "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
         "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, adopt, bundle."),
         "push": ("push", "Apply the pending migrations to a database."),
-        "rollback": ("rollback", "Undo migrations with their down scripts; put back what was exported before."),
+        "rollback": ("rollback", "Undo migrations by their down scripts, after a backup."),
         "reset": ("reset", "Drop what the migrations made in a database and replay them."),
         "verify": ("verify", "Prove the schema, and that users are isolated."),
         "seed": ("seed", "Store data an app needs: the VanchinAI keys."),

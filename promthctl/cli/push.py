@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from promthctl import push
-from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, target
+from promthctl import many, push
+from promthctl.cli.common import Invocation, Local, target
+from promthctl.errors import UsageError
+from promthctl.views import many as many_views
 from promthctl.views import push as views
 from promthctl.views.common import count
 
@@ -18,9 +21,30 @@ app = typer.Typer(add_completion=False)
 def command(
     context: typer.Context,
     local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target_name: TargetName = None,
+    project_ref: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--project-ref", metavar="REF", help="A hosted Supabase project (SUPABASE_ACCESS_TOKEN). May be repeated."
+        ),
+    ] = None,
+    db_url: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--db-url", metavar="URL", help="Any PostgreSQL database, its password in PGPASSWORD. May be repeated."
+        ),
+    ] = None,
+    target_name: Annotated[
+        list[str] | None,
+        typer.Option("--target", metavar="NAME", help="A target named in pyproject.toml. May be repeated."),
+    ] = None,
+    targets_file: Annotated[
+        Path | None,
+        typer.Option("--targets-file", metavar="FILE", help="One REF, URL or NAME on each line."),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Of many targets, how many at once.")] = 4,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Of many targets, begin no other once one failed.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")] = False,
     allow_destructive: Annotated[
         bool,
@@ -39,7 +63,15 @@ def command(
     a table, and where the target's history disagrees with the files. Anything but the local stack asks then.
     """
     run: Invocation = context.obj
-    chosen = target(run, local, project_ref, db_url, target_name)
+    refs, urls, names = project_ref or [], db_url or [], target_name or []
+    if targets_file is not None or len(refs) + len(urls) + len(names) > 1:
+        if local:
+            why = "the local stack is pushed to on its own"
+            raise UsageError("--local cannot stand beside other targets", why, "promthctl push --local")
+        found = many.candidates(run.settings, refs, urls, names, targets_file)
+        _push_to_many(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all)
+        return
+    chosen = target(run, local, next(iter(refs), None), next(iter(urls), None), next(iter(names), None))
     plan = push.plan(run.settings, chosen, include_all)
     if dry_run:
         run.output.show(push.preview(plan), views.preview)
@@ -53,3 +85,25 @@ def command(
         noun = count(len(plan.pending), "migration")
         run.confirm(f"Apply {noun} to {chosen.label}?", f"Nothing was pushed to {chosen.label}")
     run.output.show(push.push(run.settings, chosen, plan, run.output), views.push)
+
+
+def _push_to_many(
+    run: Invocation,
+    candidates: tuple[many.Candidate, ...],
+    jobs: int,
+    dry_run: bool,
+    fail_fast: bool,
+    allow_destructive: bool,
+    include_all: bool,
+) -> None:
+    planned = many.plan(run.settings, candidates, include_all, jobs, run.output)
+    result = many.ManyResult(tuple(one.outcome for one in planned), dry_run=True)
+    waiting = [one for one in planned if one.outcome.state == "pending"]
+    if waiting and not dry_run:
+        run.output.aside(result, many_views.result)
+        run.confirm(f"Apply what is pending to {count(len(waiting), 'target')}?", "Nothing was pushed")
+    if not dry_run:
+        result = many.push_all(run.settings, planned, jobs, fail_fast, allow_destructive, run.output)
+    run.output.show(result, many_views.result)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)

@@ -50,7 +50,7 @@ def start(project: Project, url: str) -> subprocess.Popen[str]:
 
 def until(connection: psycopg.Connection, query: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
-    while not connection.execute(query.encode()).fetchone():
+    while connection.execute(query.encode()).fetchone() is None:
         assert time.monotonic() < deadline, query
         time.sleep(0.05)
 
