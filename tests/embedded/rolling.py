@@ -104,7 +104,7 @@ class World:
 
     def digest(self, *tables: str) -> list[tuple[Any, ...]]:
         """One checksum for all rows of each table, whatever their order."""
-        query = "select count(*), sum(hashtextextended(t::text, 0)::numeric) from {} t"
+        query = "select count(*), sum(hashtextextended(whole_row::text, 0)::numeric) from {} whole_row"
         return [self.read(query.format(table))[0] for table in tables]
 
     @contextlib.contextmanager

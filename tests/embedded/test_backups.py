@@ -63,7 +63,7 @@ create table public.types (
 """
 VALUES = r"""
 insert into types values (
-  'f0000000-0000-0000-0000-000000000001', true, -9223372036854775808, 'NaN', 1.1, 0.1 + 0.2, '$1,234.56',
+  'f0000000-0000-0000-0000-000000000001', true, -9223372036854775808, 'NaN', 1.1, 0.30000000000000004, '$1,234.56',
   E'tab\t line\n cr\r back\\slash \\N \\. ''quote'' "ü ก 🎉', '', 'ab', '\x00ff5c2e', '4713-01-01 BC', '24:00',
   '12:00:00.123456+05:30', 'infinity', '2026-03-29 02:30:00.000001+01', '-1 year 2 mons -3 days 04:05:06.7',
   '{"b": 1,  "a": [null, "\u00e9"], "b": 2}', '{"k": "v\\n", "n": 1.10}', '<a b="c">é</a>', '{1,null,3}',
@@ -71,18 +71,27 @@ insert into types values (
   '10.0.0.0/8',
   '08:00:2b:01:02:03', '(1.5,-2)', '(1,1),(0,0)', B'10101', 'fat:1A cat:2', 'so so', array['sad','so so']::mood[],
   row(1, 'a,"b)')::pair, 4, 'x', 4294967295, 'public.types');
-insert into types (id) values ('f0000000-0000-0000-0000-000000000002');
+insert into types (id, iv) values ('f0000000-0000-0000-0000-000000000002', '-1 day -2 hours');
 """
 
 
-def test_every_type_of_value_comes_back_as_it_was(world: World) -> None:
+def test_every_type_of_value_comes_back_as_it_was_whatever_the_sessions_say(world: World) -> None:
     world.migrate(TYPES, "drop table types; drop domain even; drop type pair; drop type mood;")
-    world.run("alter role postgres set datestyle = 'German'", "alter role postgres set intervalstyle = 'sql_standard'")
+    world.run(VALUES)
+    before = world.digest("types")
     try:
-        world.run(VALUES)
-        round_trip(world, "types")
+        world.run(
+            "alter role postgres set datestyle = 'SQL, DMY'", "alter role postgres set intervalstyle = 'sql_standard'"
+        )
+        world.run("alter role postgres set bytea_output = 'escape'", "alter role postgres set extra_float_digits = -5")
+        world.roll_back()
+        world.run("alter role postgres set datestyle = 'ISO, MDY'", "alter role postgres reset intervalstyle")
+        world.run("alter role postgres reset bytea_output", "alter role postgres reset extra_float_digits")
+        world.apply("002")
+        world.restore()
     finally:
-        world.run("alter role postgres reset datestyle", "alter role postgres reset intervalstyle")
+        world.run("alter role postgres reset datestyle")
+    assert world.digest("types") == before
 
 
 KINDS = """
@@ -194,6 +203,11 @@ def test_dropped_columns_come_back_into_the_rows_that_are_still_there(columns: W
         (2, "b", None, None, "2", 2021),
         (4, None, None, None, None, 2026),
     ]
+
+
+def test_a_plain_default_is_nobodys_also_once_the_table_was_written_anew(columns: World) -> None:
+    columns.run("update t set at = null", "alter table t alter own type varchar(50) using own || ''")
+    assert counts(columns.restore()) == {"t": (0, 2, 0)}
 
 
 def test_what_somebody_wrote_into_a_column_since_is_a_conflict(columns: World) -> None:

@@ -96,6 +96,8 @@ def test_without_a_password_a_temporary_role_does_it(shop: Project, cloud: Cloud
     assert tables(database_url) == {"a": "postgres", "b": "postgres"}
     assert f"POST /v1/projects/{REF}/cli/login-role" in cloud.asked
     assert "cli_login" not in done.stdout + done.stderr
+    again = shop.json("push", "--project-ref", REF, "--dry-run", SUPABASE_DB_PASSWORD="")
+    assert again["pending"] == []  # the history was read as postgres too
 
 
 def test_a_temporary_role_s_password_is_made_anew_before_it_expires(
