@@ -25,6 +25,10 @@ select a.pid, coalesce(host(a.client_addr), 'the server itself'), to_char(a.back
   from pg_locks l join pg_stat_activity a using (pid) join pg_database d on d.oid = l.database
  where l.locktype = 'advisory' and l.granted and d.datname = current_database()
    and (l.classid::bigint << 32) + l.objid::bigint = %s and l.objsubid = 1"""
+_LEFTOVER = r"""
+select pid from pg_stat_activity
+ where datname = current_database() and pid <> pg_backend_pid() and state = 'active'
+   and length(query) > 1 and strpos(%s, rtrim(query, E'; \n\r\t')) > 0 limit 1"""
 
 
 @contextmanager
@@ -94,6 +98,31 @@ def exclusive(target: Target, steps: Steps) -> Iterator[None]:
                         raise _held(target, connection.execute(_LOCK_HOLDER, (_LOCK,)).fetchone())
                     time.sleep(_ASK_SECONDS)
         yield
+
+
+def wait_for_leftovers(target: Target, text: str, steps: Steps) -> None:
+    """Wait for what a killed push left running: the server carries on with what it was sent, and may yet commit it.
+
+    text: the SQL that is about to be applied; a statement of it that runs there now can only be such a leftover, for
+    the caller is the only promthctl. Raises RefusedError after a minute, with what ends it.
+    """
+    with connect(target) as connection:
+
+        def running() -> tuple[object, ...] | None:
+            return connection.execute(_LEFTOVER, (text,)).fetchone()
+
+        if running() is None:
+            return
+        with steps.step("Waiting for the server to end what a push before this one left running"):
+            deadline = time.monotonic() + _LOCK_SECONDS
+            while (found := running()) is not None:
+                if time.monotonic() > deadline:
+                    raise RefusedError(
+                        f"A statement of an earlier push still runs on {target.label}",
+                        f"backend {found[0]} is at it, and its promthctl is gone",
+                        f"run the same command again later, or end it there: select pg_terminate_backend({found[0]})",
+                    )
+                time.sleep(_ASK_SECONDS)
 
 
 def _try_lock(connection: psycopg.Connection[tuple[object, ...]]) -> bool:

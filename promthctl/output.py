@@ -100,11 +100,15 @@ class Output:
     @contextmanager
     def step(self, title: str) -> Iterator[Update]:
         """See steps.Steps: a spinner on a terminal, a line of text elsewhere."""
+        from rich.markup import escape
+
         console = self._console(sys.stderr)
         if not console.is_terminal:
             console.print(f"{title} …", highlight=False, soft_wrap=True, markup=False)
             yield self._detail
-        elif self._status is not None:  # a step of a step: one spinner, with the inner title for as long as it takes
+            return
+        title = escape(title)
+        if self._status is not None:  # a step of a step: one spinner, with the inner title for as long as it takes
             outer = self._status.status
             self._status.update(title)
             yield self._updater(title)
@@ -173,7 +177,12 @@ class Output:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with RichProgress(*columns, console=console, transient=True) as shown:
             task = shown.add_task(title, total=total)
             yield lambda number: shown.advance(task, number)

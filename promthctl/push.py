@@ -177,6 +177,7 @@ def carry_out(settings: Settings, target: Target, made: PushPlan, steps: Steps) 
             "the migrations were changed after the plan was made",
             "run the same command again, for a new plan",
         )
+    database.wait_for_leftovers(target, "\n".join(file.sql for file in made.pending), steps)
     history = database.history(target)  # another push may have come between the plan and the lock
     if set(history).difference(made.applied, (file.version for file in made.pending)):
         raise RefusedError(

@@ -119,9 +119,9 @@ from promthctl.output import Output
 output = Output()
 output.show(None, lambda _: ["[bold green]done[/bold green]"])
 output.error(PromthctlError("what", "why", "next"))
-with output.step("step") as update:
+with output.step("step [/1]") as update:
     update("detail")
-with output.progress("Storing [keys]", 2000) as advance:
+with output.progress("Storing [/2]", 2000) as advance:
     advance(2000)
 """
 
@@ -158,7 +158,8 @@ def test_a_terminal_gets_colours_unless_it_does_not_want_them() -> None:
 
 
 def test_progress_is_a_bar_on_a_terminal() -> None:
-    assert "2000/2000" in terminal()
+    shown = terminal()
+    assert "2000/2000" in shown and "Storing [/2]" in shown and "step [/1]" in shown
 
 
 def test_progress_is_a_line_for_each_tenth_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
