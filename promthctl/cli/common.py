@@ -70,7 +70,8 @@ class Invocation:
 
         loaded = settings.load(self.project_dir, self.supabase_cli)
         if loaded.exposed:
-            self.output.note(f"warning: other users of this machine may read {loaded.exposed}: chmod 600 it")
+            path = loaded.exposed
+            self.output.note(f"warning: {path} can be read by other users of this machine: chmod 600 {path}")
         return loaded
 
     def confirm(self, question: str, refused: str) -> None:

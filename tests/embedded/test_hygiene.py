@@ -278,7 +278,7 @@ def test_files_with_secrets_are_for_their_owner_alone_also_where_they_were_not(r
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 def test_an_env_file_others_may_read_is_warned_about_once_and_only_with_secrets(project: Project) -> None:
     file = project.path / ".env"
-    said = "other users of this machine may read"
+    said = f"warning: {file} can be read by other users of this machine: chmod 600 {file}"
 
     def warnings() -> int:
         return project.run("migrations", "list", code=None).stderr.count(said)
