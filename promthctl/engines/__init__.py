@@ -156,7 +156,8 @@ def recorded(settings: Settings) -> str | None:
     with contextlib.suppress(ValueError):
         if (name := state.read(_RECORD).get("engine")) in ENGINES:
             return str(name)
-    return "embedded" if (state.path / "stack.json").exists() else None
+    files = {"embedded": "stack.json", "docker": "docker.json"}  # what each keeps of a stack that was not purged
+    return next((name for name, file in files.items() if (state.path / file).exists()), None)
 
 
 def record(settings: Settings, name: str) -> None:

@@ -67,11 +67,12 @@ def test_the_flag_goes_first_then_configuration_then_what_was_before(tmp_path: P
     assert engines.current(configured).name == "embedded" and engines.current(here).name == "embedded"
 
 
-def test_a_stack_from_before_there_was_a_choice_is_embedded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("file", "engine"), [("stack.json", "embedded"), ("docker.json", "docker")])
+def test_where_the_choice_is_not_recorded_the_stack_tells(tmp_path: Path, file: str, engine: str) -> None:
     here = Settings(tmp_path, NOWHERE)
     here.state_dir.mkdir()
-    (here.state_dir / "stack.json").write_text("{}")
-    assert engines.recorded(here) == "embedded" and pick(here) == ("embedded", "as before")
+    (here.state_dir / file).write_text("{}")
+    assert engines.recorded(here) == engine and pick(here) == (engine, "as before")
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"engine": "podman"}', '{"engine": 7}'])

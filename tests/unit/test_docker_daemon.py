@@ -43,7 +43,7 @@ def test_docker_host_names_the_daemon(tmp_path: Path, programs: Path) -> None:
     with serving() as served:
         found = daemon.find(configured(tmp_path, DOCKER_HOST=served.url))
     assert (found.product, found.version) == ("Docker", "28.2.2")
-    assert found.environment() == {}  # the CLI's docker command reads DOCKER_HOST itself
+    assert found.environment() == {"DOCKER_HOST": served.url}
 
 
 @pytest.mark.parametrize("by", ["DOCKER_CONTEXT", "currentContext"])

@@ -39,6 +39,7 @@ class Seen(Silent):
     def __init__(self) -> None:
         self.sizes: list[tuple[str, int, int]] = []
         self.finished: list[str] = []
+        self.pulled: dict[str, str] = {}
 
     def update(self, name: str, done: int, total: int) -> None:
         self.sizes.append((name, done, total))
@@ -56,7 +57,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDaemon]:
 
 def pull(served: FakeDaemon, *wanted: Image) -> Seen:
     seen = Seen()
-    images.pull(APIClient(served.url, version="1.41"), Daemon(Endpoint(served.url), "Docker", "1"), wanted, seen)
+    client, daemon = APIClient(served.url, version="1.41"), Daemon(Endpoint(served.url), "Docker", "1")
+    seen.pulled = images.pull(client, daemon, wanted, seen)
     return seen
 
 
@@ -93,7 +95,7 @@ def test_what_one_registry_does_not_have_is_asked_of_the_next(served: FakeDaemon
         return (404, {"message": "manifest unknown"}) if "first.test" in target else PULLED
 
     served.answers["/images/create"] = answer
-    assert pull(served, REST).finished == ["rest:1"]
+    assert pull(served, REST).pulled == {"rest": "second.test/rest:1"}
     assert len(pulls(served)) == 2
 
 

@@ -21,7 +21,7 @@ from promthctl.engines.docker.state import RECORD, Records, Stack
 from promthctl.engines.docker.watching import Watch
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.settings import Settings
-from promthctl.steps import Silent, Steps
+from promthctl.steps import Steps
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -56,12 +56,13 @@ class DockerEngine:
         if known and known.same(plan) and (access := known.access()) and self._whole(known, found):
             migrate(access, None)
             return access, False
-        pulls = self._preflight(plan, known, found, steps)
+        needed = self._preflight(plan, known, found, steps)
         with answering(self.daemon):
-            if pulls.missing:
-                images.pull(self.client, self.daemon, pulls.missing, steps)
-                self._check_volume(plan, known, pulls)
+            if needed.missing:
+                pulled = images.pull(self.client, self.daemon, needed.missing, steps)
+                self._check_volume(plan, known, pulled)
             if found:
+                steps.note(_why_again(plan, known, found))
                 self._stop(found, steps)
             fresh = self._make_room(plan, known, steps)
         access = self._start(dataclasses.replace(plan, unfinished=fresh), steps)
@@ -75,7 +76,8 @@ class DockerEngine:
             self._stop(found, steps)
         if purge:
             with answering(self.daemon), steps.step("Removing the volumes"):
-                containers.remove_volumes(self.client, containers.volumes(self.client, self.project))
+                volumes = (services.volume_name(self.project), *containers.volumes(self.client, self.project))
+                containers.remove_volumes(self.client, volumes)
                 network.remove(self.client, self.project)
             for name in (RECORD, "dev-user.json"):
                 (self.state.path / name).unlink(missing_ok=True)
@@ -130,10 +132,8 @@ class DockerEngine:
     def _plan(self, known: Stack | None, found: tuple[Container, ...]) -> Stack:
         """The stack as it should be now: by flag, else as recorded, else as configured."""
         config, wishes = self.settings.supabase, self.wishes
-        if wishes.services is not None:
-            names = services.chosen(wishes.services, config)
-        else:
-            names = known.services if known else services.by_default(config)
+        asked = wishes.services if wishes.services is not None else known.asked if known else None
+        names = services.by_default(config) if asked is None else services.chosen(asked, config)
         own = {port for container in found for _, port in container.published}
         major = _table(config, "db").get("major_version")
         plan = known or Stack(self.project, "", names, {}, network.LOOPBACK, _MAJOR)
@@ -141,6 +141,7 @@ class DockerEngine:
             plan,
             project=self.project,
             folder=os.path.realpath(self.state.path),
+            asked=asked,
             services=names,
             started=(),
             ports=self._ports(names, plan.ports, own),
@@ -184,16 +185,18 @@ class DockerEngine:
             preflight.check_space(self.client, self.daemon, needed.missing)
             if needed.missing and self.wishes.offline:
                 raise images.offline(needed.missing)
-            self._check_volume(plan, known, needed)
+            self._check_volume(plan, known, needed.here)
         self._images = needed
         return needed
 
-    def _check_volume(self, plan: Stack, known: Stack | None, needed: Images) -> None:
-        """Raise when the volume is of another PostgreSQL version; what was started before has been looked at."""
+    def _check_volume(self, plan: Stack, known: Stack | None, here: Mapping[str, str]) -> None:
+        """Raise when the volume is of another PostgreSQL version; with the database's image among those `here`.
+
+        What was started before has been looked at.
+        """
         looked_at = known is not None and known.started and known.major == plan.major
-        database_image = needed.here.get("db")
-        if database_image and not looked_at and containers.has_volume(self.client, self.project):
-            preflight.check_volume(self.client, self.project, database_image, plan.major)
+        if "db" in here and not looked_at and containers.has_volume(self.client, self.project):
+            preflight.check_volume(self.client, self.project, here["db"], plan.major)
 
     def _make_room(self, plan: Stack, known: Stack | None, steps: Steps) -> bool:
         """Make the network, remove a database that never was finished. True when there is no database yet."""
@@ -246,7 +249,7 @@ class DockerEngine:
     def _stop(self, found: tuple[Container, ...], steps: Steps) -> None:
         with steps.step("Stopping the stack"):
             try:
-                self._cli(None, Silent()).stop(self.project)
+                self._cli(None, steps).stop(self.project)
             except CliError:
                 containers.remove(self.client, found)
 
@@ -262,6 +265,15 @@ class DockerEngine:
         with contextlib.suppress(TargetError):
             return tuple(database.history(targets.from_url(access.db_url, local=True)))
         return None
+
+
+def _why_again(plan: Stack, known: Stack | None, found: Collection[Container]) -> str:
+    down = sorted(set(known.started if known else ()).difference(one.service for one in found if one.works))
+    if known is None or not known.started:
+        return "What is there of the stack was not started whole by promthctl: it is started again."
+    if not known.same(plan):
+        return "Other services, ports or addresses are asked for: the stack is started again."
+    return f"{', '.join(down) or 'Its network'} is down: the stack is started again."
 
 
 def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -54,7 +54,7 @@ class LocalCli:
         The answer is kept under a hash of what it depends on: the CLI takes half a second for it.
         """
         kept = cache_root(self.settings) / "services" / f"{self._digest()}.json"
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, TypeError):
             return dict(json.loads(kept.read_text(encoding="utf-8")))
         found = {one["name"]: one["local"] for one in self._run(["services"])["services"]}
         with contextlib.suppress(OSError):  # a cache that cannot be written
@@ -95,11 +95,13 @@ class LocalCli:
         body = _body(answer.stdout)
         if answer.code == 0:
             return body
-        message = body.get("error", {}).get("message") or answer.stderr or answer.stdout
+        message = str(body.get("error", {}).get("message") or answer.stderr or answer.stdout)
         raise CliError(
             f"supabase {words[0]} failed",
-            redact(str(message)).strip() or f"it ended with code {answer.code} and said nothing",
-            "promthctl local down, then run the same command again; the data stays",
+            redact(message).strip() or f"it ended with code {answer.code} and said nothing",
+            "correct supabase/config.toml and run the same command again"
+            if "config" in message
+            else "promthctl local down, then run the same command again; the data stays",
             redact(answer.stderr),
         )
 

@@ -57,8 +57,8 @@ class Daemon:
     version: str
 
     def environment(self) -> dict[str, str]:
-        """What makes the `docker` command use this daemon."""
-        return {} if self.endpoint.source else {"DOCKER_HOST": self.endpoint.url}
+        """What makes the `docker` command, and so the Supabase CLI, use this daemon."""
+        return {"DOCKER_HOST": self.endpoint.url}
 
 
 def find(settings: Settings) -> Daemon:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import threading
-import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,6 @@ UNLISTED = {
 }
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 1.0
-_AT_ONCE = 4
 _UNLIKELY = (
     "not found",
     "manifest unknown",
@@ -73,43 +71,55 @@ def needed(client: APIClient, services: Iterable[str], listed: Mapping[str, str]
 def offline(images: Iterable[Image]) -> PrerequisiteError:
     names = ", ".join(image.short for image in images)
     return PrerequisiteError(
-        "Some images are not on this machine", f"--offline pulls nothing, and these are missing: {names}", _hint()
+        "Some images are not on this machine",
+        f"--offline pulls nothing, and these are missing: {names}",
+        "leave --offline out once; or: promthctl local up --engine embedded",
     )
 
 
-def pull(client: APIClient, daemon: Daemon, images: Iterable[Image], steps: Steps) -> None:
-    """Pull the images side by side. Raises PrerequisiteError naming the first that cannot be had.
+def pull(client: APIClient, daemon: Daemon, images: Iterable[Image], steps: Steps) -> dict[str, str]:
+    """Pull the images side by side; service → the name its image was had under.
 
-    What was pulled stays, also of an image that was not finished: the daemon goes on from there.
+    Raises PrerequisiteError naming the first that cannot be had. What was pulled stays, also of an image that was not
+    finished: the daemon goes on from there.
     """
     waiting = tuple(images)
     stop = threading.Event()
-    title, names = f"Pulling {len(waiting)} images", [image.short for image in waiting]
-    with steps.downloads(title, names) as progress, ThreadPoolExecutor(_AT_ONCE) as pool:
-        jobs = [pool.submit(_pull, client, daemon, image, progress, stop) for image in waiting]
+    done: queue.SimpleQueue[tuple[str, str] | BaseException] = queue.SimpleQueue()
+
+    def work(image: Image, progress: Progress) -> None:
         try:
-            for job in jobs:
-                job.result()
-        except BaseException:  # the others end at their next line
+            done.put((image.service, _pull(client, daemon, image, progress, stop)))
+        except BaseException as error:
+            done.put(error)
+
+    pulled: dict[str, str] = {}
+    with steps.downloads(f"Pulling {len(waiting)} images", [image.short for image in waiting]) as progress:
+        try:
+            for image in waiting:  # the daemon itself loads three layers at once; daemon threads end with promthctl
+                threading.Thread(target=work, args=(image, progress), daemon=True).start()
+            while len(pulled) < len(waiting):
+                answer = done.get()
+                if isinstance(answer, BaseException):
+                    raise answer
+                pulled |= [answer]
+        finally:
             stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    return pulled
 
 
-def _pull(client: APIClient, daemon: Daemon, image: Image, progress: Progress, stop: threading.Event) -> None:
+def _pull(client: APIClient, daemon: Daemon, image: Image, progress: Progress, stop: threading.Event) -> str:
+    """The name under which the image was had."""
     reasons: list[str] = []
     for name in image.names:
         for attempt in range(_ATTEMPTS):
-            if stop.is_set():
-                return
             reason = _pull_once(client, daemon, name, image.short, progress, stop)
             if reason is None:
                 progress.finish(image.short)
-                return
+                return name
             reasons.append(f"{name}: {reason}")
-            if any(word in reason for word in _UNLIKELY):
+            if any(word in reason for word in _UNLIKELY) or stop.wait(_PAUSE_SECONDS * 2**attempt):
                 break
-            time.sleep(_PAUSE_SECONDS * 2**attempt)
     raise PrerequisiteError(f"The image {image.short} could not be pulled", "\n".join(dict.fromkeys(reasons)), _hint())
 
 

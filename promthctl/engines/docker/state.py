@@ -25,10 +25,11 @@ RECORD = "docker.json"
 class Stack:
     """A project's stack as it was started last.
 
-    project: as in the containers' names. folder: the .promthctl it was written in. services: those asked for.
-    ports: by service. bind: the address they are published on. major: the database's PostgreSQL version.
-    started: the services that came up, empty while they do not run whole. unfinished: the database was begun on an
-    empty volume and is not whole yet. Keys and URLs: as the CLI tells them, empty before the first start succeeded.
+    project: as in the containers' names. folder: the .promthctl it was written in. services: what came of --services.
+    ports: by service. bind: the address they are published on. major: the database's PostgreSQL version. asked: the
+    words of --services, None when it never was given. started: the services that came up, empty while they do not run
+    whole. unfinished: the database was begun on an empty volume and is not whole yet. Keys and URLs: as the CLI tells
+    them, empty before the first start succeeded.
     """
 
     project: str
@@ -37,6 +38,7 @@ class Stack:
     ports: dict[str, int]
     bind: str
     major: int
+    asked: str | None = None
     started: tuple[str, ...] = ()
     unfinished: bool = False
     api_url: str = ""
@@ -108,5 +110,6 @@ def _parse(record: dict[str, Any]) -> Stack | None:
         and isinstance(stack.ports, dict)
         and all(name in SERVICES and type(port) is int and 0 < port < 65536 for name, port in stack.ports.items())
         and type(stack.major) is int
+        and isinstance(stack.asked, str | None)
     )
     return stack if valid and stack.project else None

@@ -9,6 +9,4 @@ if (program.endsWith("gotrue") && words[0] === "migrate") {
   await client.connect();
   await client.query("select auth.uid() from auth.users limit 1");
   await client.end();
-} else if (program.endsWith("gotrue")) {
-  await import("./serve.mjs");
 }

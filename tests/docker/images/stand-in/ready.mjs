@@ -1,4 +1,5 @@
-// The health checks' programs: pg_isready, and what asks a URL. Exit code 0 when the service answers.
+// The health checks' programs: pg_isready, kong and what asks a URL. Exit code 0 when the service answers; those of
+// imgproxy and mailpit ask nobody.
 import http from "node:http";
 import net from "node:net";
 
