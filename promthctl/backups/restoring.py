@@ -52,12 +52,13 @@ class RestoredTable:
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """conflicts: what was left out or replaced, a sentence each."""
+    """conflicts: what was in the way, a sentence each. replaced: rows with other values gave way; else they stayed."""
 
     target: str
     backup: str
     tables: tuple[RestoredTable, ...]
     conflicts: tuple[str, ...]
+    replaced: bool = False
     dry_run: bool = False
 
 
@@ -95,7 +96,8 @@ def restore(
                 raise _refused(target, backup, met)
         if not dry_run:
             _advance(connection, backup.manifest.sequences)
-    return RestoreResult(target.label, backup.path.name, tuple(done), tuple(one.text for one in met), dry_run)
+    told = tuple(one.text for one in met)
+    return RestoreResult(target.label, backup.path.name, tuple(done), told, conflicts == "replace", dry_run)
 
 
 def _load(
@@ -140,7 +142,12 @@ def _load(
     except psycopg.Error as error:
         if connection.broken:
             raise
-        raise failure(what, error, "nothing was written", f"{saved.label}: ") from None
+        made = failure(what, error, "nothing was written", f"{saved.label}: ")
+        if isinstance(error, psycopg.errors.UniqueViolation):
+            made.hint = (
+                "a row with another key has that value: change it, or pass over the backup's with --conflicts keep"
+            )
+        raise made from None
     return RestoredTable(saved.label, saved.rows, inserted, updated, left), found
 
 

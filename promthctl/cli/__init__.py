@@ -32,7 +32,7 @@ class Commands(LazyGroup):
         "rollback": ("rollback", "Undo migrations by their down scripts, after a backup."),
         "reset": ("reset", "Drop what the migrations made in a database and replay them."),
         "verify": ("verify", "Prove the schema, and that users are isolated."),
-        "seed": ("seed", "Store data an app needs: the VanchinAI keys."),
+        "seed": ("seed", "Store data an app needs: API keys."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
     }
 

@@ -62,7 +62,7 @@ def command(
 
 def _undo(run: Invocation, chosen: Target, to: str, dry_run: bool, backup: bool) -> None:
     plan = rollback.plan(run.settings, chosen, to, run.output)
-    preview = rollback.preview(run.settings, chosen, plan, backup)
+    preview = rollback.preview(plan, backup)
     if dry_run:
         run.output.show(preview, views.rollback)
         return

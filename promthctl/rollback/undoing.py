@@ -41,7 +41,10 @@ class LostTable:
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """applied: the target's history. undo: the down scripts, newest first. lost: what they take, found by trying."""
+    """applied: the target's history. undo: the down scripts, newest first. lost: what they take, found by trying.
+
+    backup: where that would be exported to; None where no table loses rows.
+    """
 
     target: str
     to: str | None
@@ -49,6 +52,7 @@ class RollbackPlan:
     undo: tuple[DownScript, ...] = field(repr=False)
     losses: tuple[Loss, ...] = field(repr=False)
     lost: tuple[LostTable, ...]
+    backup: Path | None
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def plan(settings: Settings, target: Target, to: str, steps: Steps) -> RollbackP
         stays = _version(target, to, applied)
         undo = scripts.read(_to_undo(files, applied, stays, target), settings.migrations_dir)
         if not undo:
-            return RollbackPlan(target.label, stays, applied, (), (), ())
+            return RollbackPlan(target.label, stays, applied, (), (), (), None)
         with steps.step("Trying the down scripts"), changing(target, _failed(target), keep=False) as change:
             before = losses.tables(change.connection)
             scripts.run(change, undo, target)
@@ -88,13 +92,13 @@ def plan(settings: Settings, target: Target, to: str, steps: Steps) -> RollbackP
         with steps.step("Counting what would be lost"), changing(target, _failed(target), keep=False) as change:
             change.connection.execute("set local row_security = off")  # fail rather than count a part
             lost = tuple(_lost(loss, _count(change.connection, loss)) for loss in found)
-    return RollbackPlan(target.label, stays, applied, undo, found, lost)
+    path = folder.home(settings) / _backup_name(target)
+    return RollbackPlan(target.label, stays, applied, undo, found, lost, path if any(t.rows for t in lost) else None)
 
 
-def preview(settings: Settings, target: Target, made: RollbackPlan, backup: bool) -> RollbackResult:
+def preview(made: RollbackPlan, backup: bool) -> RollbackResult:
     """The plan as a result, for --dry-run and before the question."""
-    rows = sum(table.rows for table in made.lost)
-    path = folder.home(settings) / _backup_name(target) if backup and rows else None
+    path = made.backup if backup else None
     return RollbackResult(made.target, made.to, _names(made), made.lost, path, dry_run=True)
 
 
@@ -123,7 +127,8 @@ def roll_back(settings: Settings, target: Target, made: RollbackPlan, backup: bo
         _forget(connection, made)
         path = None
         if writer and saved:
-            path = writer.complete(_manifest(connection, made, found, saved, counters), _backup_name(target))
+            name = made.backup.name if made.backup else _backup_name(target)  # rows may have come since the plan
+            path = writer.complete(_manifest(connection, made, found, saved, counters), name)
     rows = {label: table.rows for label, table in saved.items()}
     lost = made.lost if not backup else tuple(_lost(loss, rows.get(loss.table.label, 0)) for loss in found)
     again = [f"promthctl push{option(target)}"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.views.common import BAD, count, table
+from promthctl.views.common import count, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,7 +66,10 @@ def restore(result: RestoreResult) -> Iterator[RenderableType]:
     for one in result.tables:
         shown.add_row(escape(one.name), *map(str, (one.rows, one.inserted, one.updated, one.left)), escape(one.note))
     yield shown
-    yield from (f"{BAD} {escape(conflict)}" for conflict in result.conflicts)
+    if result.conflicts:
+        replaced = "rows with other values give way, others are left out" if result.replaced else "left out"
+        yield f"[yellow]In the way[/yellow] ({replaced}):"
+    yield from (f"  {escape(conflict)}" for conflict in result.conflicts)
     verb = "Would restore" if result.dry_run else "Restored"
     yield f"[bold green]{verb}[/bold green] {escape(result.backup)} to {escape(result.target)}"
 

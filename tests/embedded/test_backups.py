@@ -345,8 +345,9 @@ def test_rows_that_refer_to_rows_which_are_gone_are_named_or_left_out(world: Wor
 
 def test_another_unique_key_in_the_way_changes_nothing_or_is_passed_over(family: World) -> None:
     family.run("insert into owners values (20, '1@example.com')")
-    with pytest.raises(PromthctlError, match="owners_email_key"):
+    with pytest.raises(PromthctlError, match="owners_email_key") as raised:
         family.restore()
+    assert "--conflicts keep" in raised.value.hint and "1@example.com" not in str(raised.value)
     assert family.read("select count(*) from owners") == [(1,)]
     assert counts(family.restore(conflicts="keep"))["owners"] == (3, 0, 1)
 
@@ -500,7 +501,8 @@ def test_the_whole_schema_goes_and_comes_back_with_every_row(project: Project) -
     # 001 makes every user of Auth a profile, so their rows are there again, with other values.
     refused = project.run("rollback", "--restore", name, code=5).stderr
     assert "public.user_profiles: 5 rows are there with other values" in refused
-    project.run("rollback", "--restore", name, "--conflicts", "replace")
+    restored = project.run("rollback", "--restore", name, "--conflicts", "replace").stdout
+    assert "rows with other values give way" in restored
     assert world.digest(*OURS) == before
     with psycopg.connect(world.url) as connection:
         connection.execute("update chat_sessions set title = 'later'")
