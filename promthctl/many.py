@@ -19,6 +19,7 @@ from promthctl.push import PushPlan
 from promthctl.settings import NamedTarget, Settings
 from promthctl.steps import RowUpdate, Silent, Steps, Update
 from promthctl.targets import Target, from_url
+from promthctl.transactions import undisturbed
 
 Result = TypeVar("Result")
 State = Literal["up to date", "pending", "applied", "refused", "failed", "not tried"]
@@ -172,7 +173,7 @@ def push_all(
         try:
             push.check_destructive(one.target, one.plan, allow_destructive)
             steps_here = _Row(row, update)
-            with push.undisturbed(settings, one.target, steps_here):
+            with undisturbed(settings, one.target, steps_here):
                 done = push.carry_out(settings, one.target, one.plan, steps_here)
             state: State = "applied" if done.applied else "up to date"
             outcome = replace(one.outcome, state=state, pending=(), applied=done.applied)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database, migration_set, project, supabase_cli
 from promthctl.connection_errors import unreachable
 from promthctl.errors import PromthctlError, RefusedError
-from promthctl.locks import alone
 from promthctl.migration_set import Migration, SyncPlan
 from promthctl.plan import Disagreement, Statement, disagreements
 from promthctl.redact import redact
@@ -18,6 +16,7 @@ from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.supabase_cli import SupabaseCli
 from promthctl.targets import Target
+from promthctl.transactions import undisturbed
 
 if TYPE_CHECKING:
     import psycopg
@@ -256,8 +255,3 @@ def _no_plan(target: Target, error: Exception) -> PromthctlError:
 
 def _cli(settings: Settings, steps: Steps) -> SupabaseCli:
     return supabase_cli.find(settings, steps)
-
-
-def undisturbed(settings: Settings, target: Target, steps: Steps) -> AbstractContextManager[None]:
-    """One promthctl at a time: with the local stack's folder, which `up` and `down` use too, else with the database."""
-    return alone(settings, steps) if target.local else database.exclusive(target, steps)
