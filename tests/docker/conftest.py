@@ -52,11 +52,8 @@ def stand_in(daemon: docker.DockerClient, tools: Toolchain) -> Iterator[str]:
         unavailable(
             f"the stand-ins would take the place of {official[0]}: remove it, or use another daemon (DOCKER_HOST)"
         )
-    image = images.build(daemon, tools)
-    named = images.tag(daemon, image, tools)
-    yield image
-    for name in named:
-        daemon.images.remove(name, force=True)
+    with images.named(daemon, tools) as image:
+        yield image
 
 
 @pytest.fixture(scope="session")

@@ -37,12 +37,8 @@ def stand_ins() -> Iterator[str]:
     if images.official(client, tools):  # the bench is as true on the real ones
         yield ""
         return
-    tagged = images.tag(client, images.build(client, tools), tools)
-    try:
+    with images.named(client, tools):
         yield ""
-    finally:
-        for name in tagged:
-            client.images.remove(name, force=True)
 
 
 class Bare:

@@ -13,7 +13,7 @@ from promthctl import engines, settings
 from promthctl.engines import Wishes
 from promthctl.engines.docker.state import Records, Stack
 from promthctl.engines.embedded import EmbeddedEngine
-from promthctl.errors import RefusedError, UsageError
+from promthctl.errors import PromthctlError, RefusedError, UsageError
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 
@@ -169,8 +169,23 @@ def test_a_copied_folder_has_no_stack_and_a_moved_one_keeps_it(tmp_path: Path) -
     original.save(stack)
     copy.save(stack)
     assert original.load() == stack and copy.load() is None
+    assert copy.original("p") == original.path.parent and original.original("p") is None
+    assert copy.original("another name, given to the copy") is None
     (original.path / "docker.json").unlink()
-    assert copy.load() == stack
+    assert copy.load() == stack and copy.original("p") is None
+
+
+def test_a_copy_does_not_touch_the_originals_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from promthctl.engines.docker import DockerEngine
+
+    original, copy = records(tmp_path), records(tmp_path, "copy")
+    here = Settings(copy.path.parent, NOWHERE, supabase={"project_id": "p"})
+    for kept in (original, copy):
+        kept.save(replace(STACK, folder=str(original.path)))
+    monkeypatch.setattr(DockerEngine, "_containers", lambda _: ())
+    with pytest.raises(PromthctlError, match=f"copy of {original.path.parent}") as caught:
+        DockerEngine(here).down(purge=True, steps=Silent())
+    assert "another project_id" in caught.value.hint
 
 
 def test_what_the_cli_tells_completes_the_record() -> None:

@@ -85,14 +85,11 @@ def test_the_projects_own_ports_are_not_taken() -> None:
             preflight.check_ports({"gateway": port}, "127.0.0.1", "ours", [])
 
 
-def test_a_stack_of_another_folder_with_the_same_name_is_left_alone(tmp_path: Path) -> None:
-    preflight.check_folder(
-        [container(workdir=str(tmp_path)), container(workdir=str(tmp_path / "moved away"))], tmp_path
-    )
-    other = tmp_path / "other"
-    other.mkdir()
-    with pytest.raises(PromthctlError, match=f"started from {other}"):
-        preflight.check_folder([container(project="same", workdir=str(other))], tmp_path)
+def test_a_container_of_another_folder_is_foreign_unless_that_was_moved(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    assert container(workdir=str(tmp_path / "other")).foreign(tmp_path)
+    assert not container(workdir=str(tmp_path / "moved away")).foreign(tmp_path)
+    assert not container(workdir=str(tmp_path / "other" / "..")).foreign(tmp_path)
 
 
 def test_who_reaches_the_stack_is_told() -> None:

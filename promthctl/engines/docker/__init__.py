@@ -71,7 +71,7 @@ class DockerEngine:
 
     def down(self, purge: bool, steps: Steps) -> bool:
         found = self._containers()
-        preflight.check_folder(found, self.settings.project_dir)
+        self._check_name(found)
         if found:
             self._stop(found, steps)
         if purge:
@@ -173,7 +173,7 @@ class DockerEngine:
         if self._images is not None:
             return self._images
         cli = self._cli(plan, steps)
-        preflight.check_folder(found, self.settings.project_dir)
+        self._check_name(found)
         with answering(self.daemon), steps.step("Checking Docker"), ThreadPoolExecutor(1) as pool:
             asked = pool.submit(cli.services)  # takes half a second, in which the daemon can be asked
             preflight.check_memory(self.client, self.daemon, plan.services)
@@ -188,6 +188,15 @@ class DockerEngine:
             self._check_volume(plan, known, needed.here)
         self._images = needed
         return needed
+
+    def _check_name(self, found: Collection[Container]) -> None:
+        """Raise when another folder's project has this one's name: they would share a database."""
+        if original := self.state.original(self.project):
+            raise preflight.same_name(self.project, f"this folder is a copy of {original}, whose stack it would take")
+        foreign = next((one for one in found if one.foreign(self.settings.project_dir)), None)
+        if foreign:
+            where = f"its stack was started from {foreign.workdir}"
+            raise preflight.same_name(self.project, where, f"{preflight.stop_command(foreign)}, or ")
 
     def _check_volume(self, plan: Stack, known: Stack | None, here: Mapping[str, str]) -> None:
         """Raise when the volume is of another PostgreSQL version; with the database's image among those `here`.

@@ -27,15 +27,12 @@ _LESS = "start less: promthctl local up --services db,rest,auth"
 _DATA = "/var/lib/postgresql/data"
 
 
-def check_folder(found: Iterable[Container], folder: Path) -> None:
-    """Raise when the containers of that project were started from another folder that is still there."""
-    for container in found:
-        if container.foreign(folder):
-            raise PromthctlError(
-                f"Another project has the name {container.project} on Docker",
-                f"its stack was started from {container.workdir}",
-                f"{_stop(container)}, or give this one another project_id in supabase/config.toml",
-            )
+def same_name(project: str, why: str, mend: str = "") -> PromthctlError:
+    return PromthctlError(
+        f"Another project has the name {project} on Docker",
+        why,
+        f"{mend}give this one another project_id in supabase/config.toml",
+    )
 
 
 def check_space(client: APIClient, daemon: Daemon, missing: Sequence[Image]) -> None:
@@ -78,7 +75,7 @@ def check_ports(wanted: Mapping[str, int], address: str, project: str, running: 
             raise PromthctlError(
                 f"Port {port}, wanted for the {services.title(name)}, is taken",
                 f"{whose}{where} has it on Docker",
-                f"{_stop(holder)}, or {hint}",
+                f"{stop_command(holder)}, or {hint}",
             )
         ports.check(services.title(name), port, f"stop that program, or: {hint}", address=address)
 
@@ -121,7 +118,7 @@ def _volume_major(client: APIClient, volume: str, image: str) -> int | None:
         client.remove_container(made["Id"], force=True)
 
 
-def _stop(container: Container) -> str:
+def stop_command(container: Container) -> str:
     """The command that stops what a container belongs to."""
     if container.workdir and (Path(container.workdir) / ".promthctl").is_dir():
         return f"promthctl -C {shlex.quote(container.workdir)} local down"

@@ -87,10 +87,15 @@ class Records(StateDir):
     def load(self) -> Stack | None:
         """The record, None when there is none, it cannot be made sense of, or it came with a copied folder."""
         stack = self._read()
-        if stack is None or os.path.realpath(stack.folder) == os.path.realpath(self.path):
-            return stack
-        original = Records(Path(stack.folder))._read()
-        return None if original is not None and original.project == stack.project else stack
+        return None if stack is None or self.original(stack.project) else stack
+
+    def original(self, project: str) -> Path | None:
+        """The project folder this one was copied from, if it is there still and both have that name on Docker."""
+        stack = self._read()
+        if stack is None or stack.project != project or os.path.realpath(stack.folder) == os.path.realpath(self.path):
+            return None
+        other = Records(Path(stack.folder))._read()
+        return Path(stack.folder).parent if other is not None and other.project == project else None
 
     def save(self, stack: Stack) -> None:
         self.write(RECORD, asdict(stack))

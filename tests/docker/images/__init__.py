@@ -7,6 +7,8 @@ server, and the programs in stand-in/. It is rebuilt only when one of these chan
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
 import hashlib
 import io
@@ -18,6 +20,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,22 +108,34 @@ def build(client: DockerClient, tools: Toolchain) -> str:
     return str(client.images.get(kept).id)
 
 
-def tag(client: DockerClient, image: str, tools: Toolchain) -> list[str]:
-    """Put the official names on the stand-in; the names that were not on it before."""
+@contextmanager
+def named(client: DockerClient, tools: Toolchain) -> Iterator[str]:
+    """The stand-in image's id; the official names are on it inside the block.
+
+    Several processes may be inside at a time: the last to leave takes the names off.
+    """
     from docker.errors import ImageNotFound
 
-    made = []
-    for name in names(tools):
+    with (Path(tempfile.gettempdir()) / "promthctl-stand-ins.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        image = build(client, tools)
+        tag(client, image, tools)
         try:
-            if client.images.get(name).id == image:
-                continue
-        except ImageNotFound:
-            pass
+            yield image
+        finally:
+            with contextlib.suppress(BlockingIOError):  # somebody else is inside
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for name in names(tools):
+                    with contextlib.suppress(ImageNotFound):
+                        client.images.remove(name, force=True)
+
+
+def tag(client: DockerClient, image: str, tools: Toolchain) -> None:
+    """Put the official names on the stand-in."""
+    for name in names(tools):
         repository, _, version = name.rpartition(":")
         client.images.get(image).tag(repository, version)
-        made.append(name)
     client.images.prune({"dangling": True, "label": LABEL})  # earlier stand-ins, now without a name
-    return made
 
 
 def official(client: DockerClient, tools: Toolchain) -> list[str]:
