@@ -50,6 +50,7 @@ def test_a_service_may_restart_a_few_times(tmp_path: Path) -> None:
     with serving({"/containers/json": listed("restarting", "Restarting (3) 1 second ago")}) as served:
         watching = watch(served, tmp_path, seen)
         served.answers["/containers/1/json"] = details(restarts=4)
+        served.answers["/containers/1/logs"] = log()
         watching()
         served.answers["/containers/json"] = listed("running", "Up 1 second (unhealthy)")  # left from before
         watching()

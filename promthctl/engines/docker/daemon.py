@@ -142,7 +142,7 @@ def _endpoint(settings: Settings) -> Endpoint:
     if host := settings.get("DOCKER_HOST"):
         return Endpoint(host, "DOCKER_HOST")
     folder = Path(settings.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    name = None or _json(folder / "config.json").get("currentContext")
+    name = settings.get("DOCKER_CONTEXT") or _json(folder / "config.json").get("currentContext")
     if isinstance(name, str) and name not in ("", "default"):
         # https://docs.docker.com/engine/manage-resources/contexts/: a folder named by the hash of the context's name
         meta = _json(folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json")
