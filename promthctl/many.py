@@ -144,7 +144,8 @@ def plan(
             planned = Planned(_failed(Outcome(name, "failed"), error))
         else:
             names = tuple(file.filename for file in made.pending)
-            outcome = Outcome(target.label, "pending" if names else "up to date", names)
+            label = f"{target.label}{' · PRODUCTION' if target.production else ''}"
+            outcome = Outcome(label, "pending" if names else "up to date", names)
             planned = Planned(replace(outcome, destructive=len(made.destructive)), target, made)
             if made.refusal:
                 planned = Planned(_failed(planned.outcome, made.refusal))

@@ -136,7 +136,7 @@ def remote(
     if named == NamedTarget():
         return None
     chosen = hosted.locate(run.settings, named)
-    _announce(run, named)(chosen.label)
+    _announce(run, chosen.production)(chosen.label)
     return hosted.unlock(run.settings, chosen, run.ask_password)
 
 
@@ -147,7 +147,10 @@ def api_target(
     from promthctl import api_keys, engines
 
     named = _named(run, local, project_ref, db_url, name)
-    announce = _announce(run, named)
+    production = named.production or any(
+        one.production and one.project_ref == named.project_ref is not None for one in run.settings.targets.values()
+    )
+    announce = _announce(run, production)
     if named.project_ref is not None:
         chosen = api_keys.of_project(named.project_ref, run.settings, run.output, announce)
     elif named.db_url is not None:
@@ -156,7 +159,7 @@ def api_target(
     else:
         chosen = api_keys.of_local_stack(engines.current(run.settings))
         announce(chosen.label)
-    return replace(chosen, production=named.production)
+    return replace(chosen, production=production)
 
 
 def _named(run: Invocation, local: bool, project_ref: str | None, db_url: str | None, name: str | None) -> NamedTarget:
@@ -169,8 +172,8 @@ def _named(run: Invocation, local: bool, project_ref: str | None, db_url: str | 
     return run.settings.target(name) if name is not None else NamedTarget(project_ref, db_url)
 
 
-def _announce(run: Invocation, named: NamedTarget) -> Callable[[str], None]:
-    return lambda label: run.output.note(f"Target: {label}{' · PRODUCTION' if named.production else ''}")
+def _announce(run: Invocation, production: bool) -> Callable[[str], None]:
+    return lambda label: run.output.note(f"Target: {label}{' · PRODUCTION' if production else ''}")
 
 
 class LazyGroup(TyperGroup):

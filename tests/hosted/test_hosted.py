@@ -169,7 +169,7 @@ def test_what_is_no_reference_is_refused_before_any_call(shop: Project, cloud: C
 
 
 def test_targets_exclude_each_other(shop: Project, database_url: str) -> None:
-    shop.run("push", "--project-ref", REF, "--db-url", database_url, code=2)
+    shop.run("reset", "--project-ref", REF, "--db-url", database_url, code=2)
     shop.run("push", "--project-ref", REF, "--local", code=2)
 
 
