@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,12 @@ from tests.promthctl_runner import Project
 from tests.servers import database_url, node, running, server, shared, stack, supabase, tools
 
 __all__ = ["database_url", "node", "running", "server", "shared", "stack", "supabase", "tools"]
+
+
+def pytest_configure() -> None:
+    """Asked to end, the run stops what it started, as on Ctrl-C, to which a shell's background makes it deaf."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

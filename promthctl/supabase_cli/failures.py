@@ -61,13 +61,13 @@ def hint(target: Target, message: str, default: str) -> str:
             return f"install {match[1]} on that server, or push to a database that has it"
         if match[1] == "vector":
             return 'pip install "promthctl[pgvector]" and set [tool.promthctl] postgres = 18 in pyproject.toml'
-        return f"the embedded engine has no {match[1]}; promthctl push --db-url URL for a database that has it"
+        return f"the local stack has no {match[1]}; promthctl push --db-url URL for a database that has it"
     if _PIPELINE in message:
         return "this version of the Supabase CLI cannot do that: run it again with --supabase-cli pinned"
     state = _SQLSTATE.search(message)
     if state and state[1] in _EXISTS:
         return (
-            "something made it before (pasted SQL?): write `if not exists`, or promthctl local reset on the local stack"
+            "something made it before: if it was pasted by hand, promthctl migrations adopt; else write `if not exists`"
         )
     return default
 
