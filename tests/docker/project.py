@@ -16,7 +16,7 @@ from docker.models.networks import Network
 
 from tests.promthctl_runner import Project, project_id
 
-LABELS = ("com.supabase.cli.project", "promthctl.project")  # the Supabase CLI's, and that of promthctl's network
+LABELS = ("com.supabase.cli.project", "promthctl.project")  # the Supabase CLI's, and promthctl's own
 SERVICES = {  # promthctl's names and the CLI's names of the containers
     "db": "db",
     "rest": "rest",
@@ -57,13 +57,13 @@ class DockerProject(Project):
     def ids(self) -> dict[str, str]:
         return {service: str(container.id) for service, container in self.containers().items()}
 
-    def remains(self) -> list[str]:
-        """What there is of the stack: names of containers, volumes and networks."""
-        return sorted(each.name for each in self._resources())
+    def remains(self, name: str | None = None) -> list[str]:
+        """What there is of the stack, or of one of that name: names of containers, volumes and networks."""
+        return sorted(each.name for each in self._resources(name))
 
-    def _resources(self) -> list[Any]:
+    def _resources(self, name: str | None = None) -> list[Any]:
         client = self.client
-        wanted = [{"label": f"{label}={self.name}"} for label in LABELS]
+        wanted = [{"label": f"{label}={name or self.name}"} for label in LABELS]
         containers = [client.containers.list(all=True, filters=each, ignore_removed=True) for each in wanted]
         volumes, networks = ([kind.list(filters=each) for each in wanted] for kind in (client.volumes, client.networks))
         return [each for found in (*containers, *volumes, *networks) for each in found]

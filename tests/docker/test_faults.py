@@ -16,7 +16,6 @@ import pytest
 
 from tests.docker import proxy, registry
 from tests.docker.project import LABELS, DockerProject
-from tests.servers import Stack
 
 SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 GOTRUE = "public.ecr.aws/supabase/gotrue"
@@ -220,19 +219,6 @@ def test_a_volume_of_an_older_postgresql_is_told_and_kept(
         assert project.remains() == [volume.name]
     finally:
         volume.remove(force=True)
-
-
-def test_a_project_of_the_same_name_in_another_folder_is_left_alone(stack: Stack, project: DockerProject) -> None:
-    first = stack.project
-    assert isinstance(first, DockerProject)
-    ids = first.ids()
-    (project.path / "supabase").mkdir()
-    (project.path / "supabase" / "config.toml").write_text(f'project_id = "{first.name}"\n')
-    for words in (("up", "--engine", "docker", "--api-port", "0", "--db-port", "0"), ("down", "--purge", "--yes")):
-        told = project.run("local", *words, code=1, PROMTHCTL_ENGINE="docker").stderr
-        assert str(first.path) in told, told
-    assert first.ids() == ids
-    first.assert_works()
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def _listening(daemon: FakeDaemon) -> Iterator[None]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET
+        do_POST = do_DELETE = do_GET
 
         def log_message(self, *_: object) -> None:
             pass

@@ -16,6 +16,7 @@ from promthctl.engines.embedded import EmbeddedEngine
 from promthctl.errors import PromthctlError, RefusedError, UsageError
 from promthctl.settings import Settings
 from promthctl.steps import Silent
+from tests.unit.docker_daemon import serving
 
 NOWHERE = {"DOCKER_HOST": "unix:///nowhere.sock"}
 STACK = Stack(
@@ -137,7 +138,7 @@ def test_a_stack_is_remembered_and_its_keys_are_secret(tmp_path: Path) -> None:
     kept = records(tmp_path)
     stack = replace(STACK, folder=str(kept.path))
     kept.save(stack)
-    assert kept.load() == stack and (kept.path / "docker.json").stat().st_mode & 0o777 == 0o600
+    assert kept.load("p") == stack and (kept.path / "docker.json").stat().st_mode & 0o777 == 0o600
     assert "not-a-real" not in redact("not-a-real-anon-key not-a-real-service-key") and "not-a-real" not in repr(stack)
 
 
@@ -160,7 +161,7 @@ def test_a_damaged_record_of_a_stack_is_none(tmp_path: Path, damage: dict[str, A
     kept.save(replace(STACK, folder=str(kept.path)))
     file = kept.path / "docker.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | damage))
-    assert kept.load() is None
+    assert kept.load("p") is None
 
 
 def test_a_copied_folder_has_no_stack_and_a_moved_one_keeps_it(tmp_path: Path) -> None:
@@ -168,11 +169,11 @@ def test_a_copied_folder_has_no_stack_and_a_moved_one_keeps_it(tmp_path: Path) -
     stack = replace(STACK, folder=str(original.path))
     original.save(stack)
     copy.save(stack)
-    assert original.load() == stack and copy.load() is None
+    assert original.load("p") == stack and copy.load("p") is None
     assert copy.original("p") == original.path.parent and original.original("p") is None
     assert copy.original("another name, given to the copy") is None
     (original.path / "docker.json").unlink()
-    assert copy.load() == stack and copy.original("p") is None
+    assert copy.load("p") == stack and copy.original("p") is None
 
 
 def test_a_copy_does_not_touch_the_originals_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,10 +183,63 @@ def test_a_copy_does_not_touch_the_originals_database(tmp_path: Path, monkeypatc
     here = Settings(copy.path.parent, NOWHERE, supabase={"project_id": "p"})
     for kept in (original, copy):
         kept.save(replace(STACK, folder=str(original.path)))
-    monkeypatch.setattr(DockerEngine, "_containers", lambda _: ())
+    monkeypatch.setattr(DockerEngine, "_containers", lambda *_: ())
     with pytest.raises(PromthctlError, match=f"copy of {original.path.parent}") as caught:
         DockerEngine(here).down(purge=True, steps=Silent())
     assert "another project_id" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "there", "refused"),
+    [
+        (False, True, True, True),  # another clone's database
+        (False, False, True, True),  # of a clone that has lost its record
+        (True, False, True, False),  # moved, and something new is where it was
+        (True, True, True, True),  # another clone has made it anew
+        (True, False, False, False),  # moved
+        (False, False, False, True),  # nobody knows any more whose it is
+    ],
+)
+def test_whose_a_database_is_follows_from_its_label_and_the_records(
+    tmp_path: Path, mine: bool, theirs: bool, there: bool, refused: bool
+) -> None:
+    from promthctl.engines.docker import DockerEngine
+
+    own, other = records(tmp_path, "own"), Records(tmp_path / "other" / ".promthctl")
+    if there:
+        other.path.mkdir(parents=True)
+    for kept, exists in ((own, mine), (other, theirs)):
+        if exists:
+            kept.save(replace(STACK, folder=str(kept.path)))
+    answers = {
+        "/containers/json": [],
+        "/networks": [],
+        "/volumes": {"Volumes": [{"Name": "supabase_db_p"}]},
+        "/volumes/promthctl_p": {"Name": "promthctl_p", "Labels": {"promthctl.folder": str(other.path)}},
+        "/volumes/supabase_db_p": {},
+    }
+    with serving(answers) as served:
+        engine = DockerEngine(
+            Settings(own.path.parent, {"DOCKER_HOST": served.url}, supabase={"project_id": "p"}),
+        )
+        if refused:
+            with pytest.raises(RefusedError):
+                engine.down(purge=True, steps=Silent())
+        else:
+            engine.down(purge=True, steps=Silent())
+    assert (own.path / "docker.json").exists() == (mine and refused)
+
+
+def test_a_folder_only_its_owner_may_look_into_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from promthctl.engines.docker.containers import is_there
+
+    assert is_there(tmp_path) and not is_there(tmp_path / "nowhere")
+
+    def forbidden(_: Path) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "stat", forbidden)
+    assert is_there(tmp_path / "someone's")
 
 
 def test_what_the_cli_tells_completes_the_record() -> None:

@@ -8,18 +8,19 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database, project, targets, toolchain
 from promthctl.engines import Access, Status, Wishes, ports, record
-from promthctl.engines.docker import containers, diagnosis, images, logs, network, preflight, services
+from promthctl.engines.docker import containers, diagnosis, images, logs, network, ownership, preflight, services
 from promthctl.engines.docker.cli import CliError, LocalCli, setup_mark
-from promthctl.engines.docker.containers import Container
+from promthctl.engines.docker.containers import Container, is_there
 from promthctl.engines.docker.daemon import Daemon, alive, answering, connect, find, gone
 from promthctl.engines.docker.images import Images
 from promthctl.engines.docker.state import RECORD, Records, Stack
 from promthctl.engines.docker.watching import Watch
-from promthctl.errors import PromthctlError, TargetError
+from promthctl.errors import PromthctlError, RefusedError, TargetError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
@@ -44,14 +45,17 @@ class DockerEngine:
 
     def check(self, steps: Steps) -> str:
         """Why Docker can run the stack, in words. Raises what stands against it; nothing is changed."""
-        known, found = self.state.load(), self._containers()
+        known, found = self.state.load(self.project), self._containers(self.project)
+        self._check_name(self.project, found)
         self._preflight(self._plan(known, found), known, found, steps)
         return f"{self.daemon.product} answers ({self.daemon.version})"
 
     def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
         """See Engine.up; called by one promthctl at a time (local.py holds the project's lock)."""
         self.state.make()
-        known, found = self.state.load(), self._containers()
+        self._leave_former(steps)
+        known, found = self.state.load(self.project), self._containers(self.project)
+        self._check_name(self.project, found)
         plan = self._plan(known, found)
         if known and known.same(plan) and (access := known.access()) and self._whole(known, found):
             migrate(access, None)
@@ -63,28 +67,20 @@ class DockerEngine:
                 self._check_volume(plan, known, pulled)
             if found:
                 steps.note(_why_again(plan, known, found))
-                self._stop(found, steps)
+                self._stop(self.project, found, steps)
             fresh = self._make_room(plan, known, steps)
         access = self._start(dataclasses.replace(plan, unfinished=fresh), steps)
         migrate(access, () if fresh else None)
         return access, True
 
     def down(self, purge: bool, steps: Steps) -> bool:
-        found = self._containers()
-        self._check_name(found)
-        if found:
-            self._stop(found, steps)
-        if purge:
-            with answering(self.daemon), steps.step("Removing the volumes"):
-                volumes = (services.volume_name(self.project), *containers.volumes(self.client, self.project))
-                containers.remove_volumes(self.client, volumes)
-                network.remove(self.client, self.project)
-            for name in (RECORD, "dev-user.json"):
-                (self.state.path / name).unlink(missing_ok=True)
-        return any(container.state == "running" for container in found)
+        """See Engine.down. A stack that was started under another project_id, changed since, is stopped too."""
+        former = self.state.former(self.project)
+        stopped = former is not None and self._down(former, purge, steps)
+        return self._down(self.project, purge, steps) or stopped
 
     def status(self, measure: bool = False) -> Status:
-        known, found = self.state.load(), self._own()
+        known, found = self.state.load(self.project), self._own()
         access = known.access() if known else None
         with answering(self.daemon):
             parts = containers.services_of(self.client, found, known.services if known else (), measure)
@@ -99,7 +95,7 @@ class DockerEngine:
         )
 
     def access(self) -> Access | None:
-        known = self.state.load()
+        known = self.state.load(self.project)
         return known.access() if known else None
 
     def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
@@ -112,6 +108,10 @@ class DockerEngine:
             return bool(self._own())
         return False
 
+    @property
+    def _folder(self) -> str:
+        return os.path.realpath(self.state.path)
+
     @cached_property
     def daemon(self) -> Daemon:
         return find(self.settings)
@@ -120,14 +120,14 @@ class DockerEngine:
     def client(self) -> APIClient:
         return connect(self.daemon)
 
-    def _containers(self) -> tuple[Container, ...]:
+    def _containers(self, project: str) -> tuple[Container, ...]:
         client = self.client
         with answering(self.daemon):
-            return containers.of_project(client, self.project)
+            return containers.of_project(client, project)
 
     def _own(self) -> tuple[Container, ...]:
         """Without those that another folder's project of the same name has."""
-        return tuple(one for one in self._containers() if not one.foreign(self.settings.project_dir))
+        return tuple(one for one in self._containers(self.project) if not one.foreign(self.settings.project_dir))
 
     def _plan(self, known: Stack | None, found: tuple[Container, ...]) -> Stack:
         """The stack as it should be now: by flag, else as recorded, else as configured."""
@@ -140,7 +140,7 @@ class DockerEngine:
         return dataclasses.replace(
             plan,
             project=self.project,
-            folder=os.path.realpath(self.state.path),
+            folder=self._folder,
             asked=asked,
             services=names,
             started=(),
@@ -173,7 +173,6 @@ class DockerEngine:
         if self._images is not None:
             return self._images
         cli = self._cli(plan, steps)
-        self._check_name(found)
         with answering(self.daemon), steps.step("Checking Docker"), ThreadPoolExecutor(1) as pool:
             asked = pool.submit(cli.services)  # takes half a second, in which the daemon can be asked
             preflight.check_memory(self.client, self.daemon, plan.services)
@@ -189,14 +188,34 @@ class DockerEngine:
         self._images = needed
         return needed
 
-    def _check_name(self, found: Collection[Container]) -> None:
-        """Raise when another folder's project has this one's name: they would share a database."""
-        if original := self.state.original(self.project):
-            raise preflight.same_name(self.project, f"this folder is a copy of {original}, whose stack it would take")
+    def _check_name(self, project: str, found: Collection[Container]) -> None:
+        """Raise RefusedError when another folder's project has this one's name: they would share a database."""
+        if original := self.state.original(project):
+            raise preflight.same_name(project, f"this folder is a copy of {original}, whose stack it would take")
         foreign = next((one for one in found if one.foreign(self.settings.project_dir)), None)
         if foreign:
             where = f"its stack was started from {foreign.workdir}"
-            raise preflight.same_name(self.project, where, f"{preflight.stop_command(foreign)}, or ")
+            raise preflight.same_name(project, where, f"{preflight.stop_command(foreign)}, or ")
+        with answering(self.daemon):
+            owner = ownership.owner(self.client, project)
+            if owner is None or owner == self._folder or not containers.has_volume(self.client, project):
+                return
+        # A folder that was moved took its record along; one that has lost it still has its database.
+        lost = self.state.load(project) is None and is_there(Path(owner).parent)
+        if lost or self.state.elsewhere(owner, project):
+            raise preflight.same_name(project, f"its database on Docker is that of {Path(owner).parent}")
+
+    def _check_purge(self, project: str, found: Collection[Container]) -> None:
+        """Raise RefusedError when nothing tells that the database is this folder's."""
+        if found or self.state.load(project) or ownership.owner(self.client, project) == self._folder:
+            return
+        if containers.has_volume(self.client, project):
+            volume = services.volume_name(project)
+            raise RefusedError(
+                "The database on Docker was not removed",
+                f"nothing tells that the volume {volume} was made from this folder",
+                f"docker volume rm {volume} removes it, whosever it is",
+            )
 
     def _check_volume(self, plan: Stack, known: Stack | None, here: Mapping[str, str]) -> None:
         """Raise when the volume is of another PostgreSQL version; with the database's image among those `here`.
@@ -209,6 +228,9 @@ class DockerEngine:
 
     def _make_room(self, plan: Stack, known: Stack | None, steps: Steps) -> bool:
         """Make the network, remove a database that never was finished. True when there is no database yet."""
+        owner = ownership.owner(self.client, self.project)
+        if (now := ownership.claim(self.client, self.project, plan.folder)) != plan.folder:
+            raise preflight.same_name(self.project, f"{now} is just starting it")
         network.ensure(self.client, self.project, plan.bind)
         mark = setup_mark(self.settings)
         there = containers.has_volume(self.client, self.project)
@@ -216,6 +238,9 @@ class DockerEngine:
             steps.note("The database was interrupted while it was made: it is made anew.")
             containers.remove_volumes(self.client, [services.volume_name(self.project)])
             there = False
+        elif there and known is None and owner != plan.folder:
+            volume = services.volume_name(self.project)
+            steps.note(f"The volume {volume} was there before: its database is used as it is.")
         if not there:
             mark.unlink(missing_ok=True)
         return not there
@@ -228,7 +253,7 @@ class DockerEngine:
             with steps.step("Starting the stack") as update:
                 watch = Watch(self.client, self.daemon, self.project, self.state.logs, update)
                 told = self._cli(plan, steps).start(plan.services, network.name(self.project), watch)
-            found = self._containers()
+            found = self._containers(self.project)
         except BaseException as error:
             self._roll_back(plan, steps)
             if isinstance(error, CliError):
@@ -255,10 +280,35 @@ class DockerEngine:
             if plan.unfinished and not setup_mark(self.settings).exists():
                 containers.remove_volumes(self.client, [services.volume_name(self.project)])
 
-    def _stop(self, found: tuple[Container, ...], steps: Steps) -> None:
+    def _leave_former(self, steps: Steps) -> None:
+        """Stop this folder's stack of another project_id; its data stays."""
+        if (former := self.state.former(self.project)) and self._down(former, False, steps):
+            volume = services.volume_name(former)
+            steps.note(f"This project was {former} on Docker: that stack is stopped, its data stays in {volume}.")
+
+    def _down(self, project: str, purge: bool, steps: Steps) -> bool:
+        found = self._containers(project)
+        if found or purge:
+            self._check_name(project, found)
+        if purge:
+            with answering(self.daemon):
+                self._check_purge(project, found)
+        if found:
+            self._stop(project, found, steps)
+        if purge:
+            with answering(self.daemon), steps.step("Removing the volumes"):
+                volumes = (services.volume_name(project), *containers.volumes(self.client, project))
+                containers.remove_volumes(self.client, volumes)
+                ownership.release(self.client, project)
+                network.remove(self.client, project)
+            for name in (RECORD, "dev-user.json"):
+                (self.state.path / name).unlink(missing_ok=True)
+        return any(container.state == "running" for container in found)
+
+    def _stop(self, project: str, found: tuple[Container, ...], steps: Steps) -> None:
         with steps.step("Stopping the stack"):
             try:
-                self._cli(None, steps).stop(self.project)
+                self._cli(None, steps).stop(project)
             except CliError:
                 containers.remove(self.client, found)
 

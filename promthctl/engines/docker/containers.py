@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -55,7 +56,17 @@ class Container:
     def foreign(self, folder: Path) -> bool:
         """True when it was started from another folder that is still there: of one that was moved it is not."""
         other = self.workdir
-        return bool(other) and os.path.realpath(other) != os.path.realpath(folder) and Path(other).is_dir()
+        return bool(other) and os.path.realpath(other) != os.path.realpath(folder) and is_there(Path(other))
+
+
+def is_there(folder: Path) -> bool:
+    """Whether a folder exists, as far as this user may know: True where only its owner may look."""
+    try:
+        return stat.S_ISDIR(folder.stat().st_mode)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def everyone(client: APIClient) -> tuple[Container, ...]:

@@ -16,7 +16,7 @@ from promthctl.engines.docker import images, network, services
 from promthctl.engines.docker.containers import Container
 from promthctl.engines.docker.daemon import Daemon
 from promthctl.engines.docker.images import Image
-from promthctl.errors import PrerequisiteError, PromthctlError
+from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError
 from promthctl.words import size
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ _LESS = "start less: promthctl local up --services db,rest,auth"
 _DATA = "/var/lib/postgresql/data"
 
 
-def same_name(project: str, why: str, mend: str = "") -> PromthctlError:
-    return PromthctlError(
+def same_name(project: str, why: str, mend: str = "") -> RefusedError:
+    return RefusedError(
         f"Another project has the name {project} on Docker",
         why,
         f"{mend}give this one another project_id in supabase/config.toml",
@@ -120,8 +120,9 @@ def _volume_major(client: APIClient, volume: str, image: str) -> int | None:
 
 def stop_command(container: Container) -> str:
     """The command that stops what a container belongs to."""
-    if container.workdir and (Path(container.workdir) / ".promthctl").is_dir():
-        return f"promthctl -C {shlex.quote(container.workdir)} local down"
+    with contextlib.suppress(OSError):  # a folder where only its owner may look
+        if container.workdir and (Path(container.workdir) / ".promthctl").is_dir():
+            return f"promthctl -C {shlex.quote(container.workdir)} local down"
     if container.project:
         return f"supabase stop --project-id {container.project}"
     return f"docker stop {container.name}"

@@ -84,18 +84,27 @@ class Stack:
 class Records(StateDir):
     """The record of the Docker engine."""
 
-    def load(self) -> Stack | None:
-        """The record, None when there is none, it cannot be made sense of, or it came with a copied folder."""
+    def load(self, project: str) -> Stack | None:
+        """The project's record, None when there is none, it makes no sense, or it came with a copied folder."""
         stack = self._read()
-        return None if stack is None or self.original(stack.project) else stack
+        return stack if stack is not None and stack.project == project and not self.original(project) else None
+
+    def former(self, project: str) -> str | None:
+        """The name this folder's stack was started under, None when that is the project's."""
+        stack = self._read()
+        return stack.project if stack is not None and stack.project != project else None
 
     def original(self, project: str) -> Path | None:
         """The project folder this one was copied from, if it is there still and both have that name on Docker."""
         stack = self._read()
-        if stack is None or stack.project != project or os.path.realpath(stack.folder) == os.path.realpath(self.path):
+        return self.elsewhere(stack.folder, project) if stack is not None and stack.project == project else None
+
+    def elsewhere(self, folder: str, project: str) -> Path | None:
+        """The project folder of another .promthctl, if that has a record of this project too."""
+        if os.path.realpath(folder) == os.path.realpath(self.path):
             return None
-        other = Records(Path(stack.folder))._read()
-        return Path(stack.folder).parent if other is not None and other.project == project else None
+        other = Records(Path(folder))._read()
+        return Path(folder).parent if other is not None and other.project == project else None
 
     def save(self, stack: Stack) -> None:
         self.write(RECORD, asdict(stack))
