@@ -24,7 +24,7 @@ _CAUSES = (
     (
         r"cannot allocate memory|out of memory|not enough memory",
         "it asks for more memory than there is",
-        "lower what it asks for in supabase/config.toml, or give Docker more memory; then promthctl local up",
+        "lower it in supabase/config.toml or give Docker more memory; then promthctl local up",
     ),
     (
         r"exec format error",
