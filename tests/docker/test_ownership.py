@@ -25,7 +25,7 @@ def assert_refused(clone: DockerProject, owner: DockerProject) -> None:
     there = owner.remains()
     for words in (("up", "--api-port", "0", "--db-port", "0"), ("down", "--purge", "--yes")):
         told = clone.run("local", *words, code=5, PROMTHCTL_ENGINE="docker").stderr
-        assert str(owner.path) in told and "another project_id" in told, told
+        assert str(owner.path) in told and "SUPABASE_PROJECT_ID" in told, told
     assert owner.remains() == there
 
 
@@ -73,11 +73,11 @@ def test_a_database_of_unknown_origin_is_not_purged(project: DockerProject, daem
 def test_a_stack_whose_project_id_was_changed_is_stopped_and_purged(project: DockerProject) -> None:
     before, after = project.name, f"{project.name[:30]}-renamed"
     project.up("--services", "db")
-    rename(project, after)
+    project.extra["SUPABASE_PROJECT_ID"] = after
     assert project.run("local", "env", code=1)
     told = project.up("--services", "db").stderr
     assert f"supabase_db_{before}" in told and project.containers() == {}, told
     assert f"supabase_db_{after}" in project.remains(after)
-    rename(project, before)
+    del project.extra["SUPABASE_PROJECT_ID"]
     assert project.json("local", "down", "--purge", "--yes") == {"stopped": True, "purged": True}
     assert project.remains() == project.remains(after) == []

@@ -186,7 +186,7 @@ def test_a_copy_does_not_touch_the_originals_database(tmp_path: Path, monkeypatc
     monkeypatch.setattr(DockerEngine, "_containers", lambda *_: ())
     with pytest.raises(PromthctlError, match=f"copy of {original.path.parent}") as caught:
         DockerEngine(here).down(purge=True, steps=Silent())
-    assert "another project_id" in caught.value.hint
+    assert "SUPABASE_PROJECT_ID in .env" in caught.value.hint
 
 
 @pytest.mark.parametrize(

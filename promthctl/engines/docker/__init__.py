@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -203,7 +204,9 @@ class DockerEngine:
         # A folder that was moved took its record along; one that has lost it still has its database.
         lost = self.state.load(project) is None and is_there(Path(owner).parent)
         if lost or self.state.elsewhere(owner, project):
-            raise preflight.same_name(project, f"its database on Docker is that of {Path(owner).parent}")
+            folder = Path(owner).parent
+            mend = f"promthctl -C {shlex.quote(str(folder))} local down --purge removes it, or "
+            raise preflight.same_name(project, f"its database on Docker is that of {folder}", mend)
 
     def _check_purge(self, project: str, found: Collection[Container]) -> None:
         """Raise RefusedError when nothing tells that the database is this folder's."""
@@ -341,8 +344,8 @@ def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _project_id(settings: Settings) -> str:
-    """As the CLI takes it: from config.toml, else the folder's name; without that file what project.prepare writes."""
-    given = settings.supabase.get("project_id")
+    """As the CLI takes it: SUPABASE_PROJECT_ID, config.toml, the folder's name; without that file what it will say."""
+    given = settings.get("SUPABASE_PROJECT_ID") or settings.supabase.get("project_id")
     if isinstance(given, str) and given:
         return given
     return settings.project_dir.name if (settings.supabase_dir / "config.toml").exists() else settings.project_id

@@ -31,7 +31,7 @@ def same_name(project: str, why: str, mend: str = "") -> RefusedError:
     return RefusedError(
         f"Another project has the name {project} on Docker",
         why,
-        f"{mend}give this one another project_id in supabase/config.toml",
+        f"{mend}give this one another: SUPABASE_PROJECT_ID in .env, or project_id in supabase/config.toml",
     )
 
 
