@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from promthctl import process
 from promthctl.settings import Settings
 from promthctl.state import StateDir
 from promthctl.steps import Steps
@@ -41,11 +40,4 @@ def alone(settings: Settings, steps: Steps) -> Iterator[None]:
     with locked(state.path / "lock", steps, "with this project"), state.working() as interrupted:
         if interrupted:
             state.clear_leftovers()
-            process.end_all(process.find(lambda argv, _: _applies(argv, settings)), grace=3.0)
         yield
-
-
-def _applies(argv: Sequence[str], settings: Settings) -> bool:
-    """True for a Supabase CLI at work on this project's local stack: it goes on when its promthctl is killed."""
-    local = "start" in argv or any(word.startswith("--remote=") and "@127.0.0.1:" in word for word in argv)
-    return Path(argv[0]).name == "supabase" and local and str(settings.project_dir) in argv

@@ -133,6 +133,18 @@ def test_control_c_while_it_starts_stops_cleanly_and_the_next_up_completes(proje
     project.assert_works()
 
 
+def test_killed_while_it_starts_it_leaves_nothing_at_work_and_the_next_up_completes(project: DockerProject) -> None:
+    starting = project.start(*UP)
+    try:
+        until(lambda: "db" in project.containers())
+    finally:
+        starting.kill()
+        starting.communicate(timeout=120)
+    until(lambda: project.leftovers() == [])
+    assert "not started whole" in project.up().stderr
+    project.assert_works()
+
+
 def test_a_daemon_that_stops_while_the_stack_starts_is_told_and_the_next_up_completes(project: DockerProject) -> None:
     with proxy.before(SOCKET) as between:
         project.extra["DOCKER_HOST"] = between.host

@@ -91,6 +91,7 @@ class LocalCli:
             cwd=self.settings.project_dir,
             on_line=lambda _: None,
             watch=watch,
+            leash=True,
         )
         body = _body(answer.stdout)
         if answer.code == 0:
