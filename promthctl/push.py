@@ -14,7 +14,6 @@ from promthctl.plan import Disagreement, Statement, disagreements
 from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Steps
-from promthctl.supabase_cli import SupabaseCli
 from promthctl.targets import Target
 from promthctl.transactions import undisturbed
 
@@ -187,7 +186,7 @@ def carry_out(settings: Settings, target: Target, made: PushPlan, steps: Steps) 
     if not project.pending(made.pending, history):
         return PushResult(made.target, (), made.total)
     files = project.expected(settings)
-    done = _cli(settings, steps).push(target, files, steps, made.include_all)
+    done = supabase_cli.find(settings, steps).push(target, files, steps, made.include_all)
     return PushResult(made.target, done, made.total)
 
 
@@ -200,7 +199,7 @@ def apply(settings: Settings, target: Target, applied: Collection[str], steps: S
     waiting = project.pending(files, applied)
     if refusal := disagreements.refusal(target.label, [*disagreements.gaps(target, files, applied, waiting)]):
         raise refusal
-    done = _cli(settings, steps).push(target, files, steps) if waiting else ()
+    done = supabase_cli.find(settings, steps).push(target, files, steps) if waiting else ()
     return PushResult(target.label, done, len(files))
 
 
@@ -209,12 +208,13 @@ def reset(settings: Settings, target: Target, steps: Steps) -> ResetResult:
     with undisturbed(settings, target, steps):
         project.sync(settings, ())  # everything is replayed, so an edited file may take its place
         files = project.expected(settings)
-        _cli(settings, steps).reset(target, files, steps)
+        supabase_cli.find(settings, steps).reset(target, files, steps)
     return ResetResult(target.label, tuple(file.filename for file in files))
 
 
-def check_reset(settings: Settings, target: Target) -> None:
-    """Raise what would stop a reset before it begins: a target out of reach, files that cannot be used."""
+def check_reset(settings: Settings, target: Target, steps: Steps) -> None:
+    """Raise what would stop a reset before it begins: no CLI, a target out of reach, files that cannot be used."""
+    supabase_cli.find(settings, steps)
     database.history(target)
     if refusal := project.plan(settings, ()).refusal:
         raise refusal
@@ -251,7 +251,3 @@ def _no_plan(target: Target, error: Exception) -> PromthctlError:
     lines = redact(str(error)).strip().splitlines()
     why = f"its catalog could not be read: {lines[0] if lines else type(error).__name__}"
     return PromthctlError(f"The plan for {target.label} could not be made", why, "run the same command again")
-
-
-def _cli(settings: Settings, steps: Steps) -> SupabaseCli:
-    return supabase_cli.find(settings, steps)

@@ -26,7 +26,7 @@ def command(
     run: Invocation = context.obj
     chosen = target(run, local, project_ref, db_url, target_name)
     if not chosen.local:
-        push.check_reset(run.settings, chosen)  # before the question, not after it
+        push.check_reset(run.settings, chosen, run.output)  # before the question, not after it
         run.output.note(f"All tables and rows of {chosen.label} will be lost.")
         push.check_name(chosen, run.ask(f"Type the {chosen.kind_of_name} ({chosen.name}) to reset it: "))
     run.output.show(push.reset(run.settings, chosen, run.output), views.reset)

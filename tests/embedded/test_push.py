@@ -102,6 +102,16 @@ def test_a_push_applies_what_is_pending_and_shows_no_password(
     assert "Nothing to do: all 2 migrations are applied" in again.stdout
 
 
+@pytest.mark.parametrize("words", [["push"], ["push", "--jobs", "2"], ["reset"]], ids=" ".join)
+def test_a_cli_that_cannot_be_used_is_told_before_anything_is_asked(
+    own: Callable[..., Project], database_url: str, words: list[str]
+) -> None:
+    project = own({"001_a.sql": A})
+    second = ["--db-url", f"{database_url}?application_name=second"] if "--jobs" in words else []
+    done = project.run(*words, "--db-url", database_url, *second, "--supabase-cli", "nowhere/supabase", code=3)
+    assert "nowhere/supabase cannot be used" in three_lines(done)
+
+
 def test_json_gives_the_names_and_the_plan(own: Callable[..., Project], database_url: str) -> None:
     project = own({"001_a.sql": A, "002_b.sql": f"\n{B}truncate public.nothing;"})
     label = f"database {urlsplit(database_url).path[1:]} at 127.0.0.1:{urlsplit(database_url).port}, user postgres"
