@@ -59,6 +59,23 @@ def test_a_reset_asks_for_the_project_s_name(shop: Project, database_url: str, l
         assert connection.execute("select count(*) from a").fetchone() == (0,)
 
 
+def test_a_rollback_keeps_the_rows_and_a_restore_brings_them_back(shop: Project, database_url: str) -> None:
+    (shop.path / "sql" / "002_b.down.sql").write_text("drop table public.b;")
+    shop.run("push", "--project-ref", REF, "--yes")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("insert into b values (7)")
+    undo = ("rollback", "--project-ref", REF, "--to", "001")
+    told = shop.run(*undo, code=5).stderr
+    assert told.startswith(TARGET) and "public.b" in told and list(tables(database_url)) == ["a", "b"], told
+    shop.run(*undo, "--yes")
+    assert list(tables(database_url)) == ["a"]
+    assert shop.json("push", "--project-ref", REF, "--yes")["applied"] == ["002_b.sql"]
+    (backup,) = shop.json("rollback", "--list")
+    assert shop.run("rollback", "--project-ref", REF, "--restore", backup["name"], "--yes").stderr.startswith(TARGET)
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("select id from b").fetchall() == [(7,)]
+
+
 def test_both_lines_go_without_tls_where_libpq_does(shop: Project, database_url: str, line: str) -> None:
     del shop.extra["PGSSLMODE"]
     done = shop.json("push", "--db-url", database_url, "--yes", "--supabase-cli", line)
