@@ -37,8 +37,11 @@ def connect(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
     Raises TargetError when the target does not answer or refuses the credentials, UsageError for a URL libpq refuses.
     """
+    import logging
+
     import psycopg
 
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())  # what it says of a broken end, the error says too
     try:
         connection = psycopg.connect(
             target.url,

@@ -105,7 +105,7 @@ def candidates(
 
 def _read(settings: Settings, file: Path) -> list[tuple[str, NamedTarget]]:
     try:
-        lines = file.expanduser().read_text(encoding="utf-8").splitlines()
+        lines = file.expanduser().read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"{file} cannot be read", why, "--targets-file takes a text file, one target a line") from None
@@ -126,6 +126,8 @@ def _read(settings: Settings, file: Path) -> list[tuple[str, NamedTarget]]:
                 "it is neither a project's reference, nor postgresql://…, nor a name from pyproject.toml",
                 "correct the line and run the same command again",
             )
+    if not found:
+        raise UsageError(f"{file} names no target", "it has no line that is one", "write one target on each line")
     return found
 
 

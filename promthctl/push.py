@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from promthctl import database, migration_set, project, supabase_cli
 from promthctl.connection_errors import unreachable
 from promthctl.errors import PromthctlError, RefusedError
-from promthctl.migration_set import Migration, SyncPlan
+from promthctl.migration_set import Migration, SyncPlan, creating
 from promthctl.plan import Disagreement, Statement, disagreements
 from promthctl.redact import redact
 from promthctl.settings import Settings
@@ -101,13 +101,14 @@ def plan(settings: Settings, target: Target, include_all: bool = False) -> PushP
             raise refusal
         files = project.expected(settings, sync)
         pending = project.pending(files, history)
+        _check_written(target, pending)
         return PushPlan(
             target=target.label,
             local=target.local,
             total=len(files),
             pending=pending,
             statements=_analysed(target, pending, connection) if pending else (),
-            disagreements=disagreements.find(target, files, history, pending, include_all),
+            disagreements=disagreements.find(target, files, history, pending, include_all, sync.foreign),
             applied=tuple(history),
             unverified=unverified,
             sync=sync,
@@ -199,6 +200,7 @@ def apply(settings: Settings, target: Target, applied: Collection[str], steps: S
     waiting = project.pending(files, applied)
     if refusal := disagreements.refusal(target.label, [*disagreements.gaps(target, files, applied, waiting)]):
         raise refusal
+    _check_written(target, waiting)
     done = supabase_cli.find(settings, steps).push(target, files, steps) if waiting else ()
     return PushResult(target.label, done, len(files))
 
@@ -228,6 +230,17 @@ def check_name(target: Target, typed: str) -> None:
             f"the name typed is not {target.name!r}" if typed.strip() else "its name was not typed",
             f"nothing was changed; run it again and type the {target.kind_of_name}",
         )
+
+
+def _check_written(target: Target, pending: Iterable[Migration]) -> None:
+    """Raise RefusedError for a migration without its SQL: once it is recorded, what is written then comes too late."""
+    for file in pending:
+        if file.sql.strip() == creating.template(f"{file.version}_{file.name}").strip():
+            raise RefusedError(
+                f"Nothing was pushed to {target.label}",
+                f"{file.filename} is still as `promthctl migrations new` made it",
+                f"write its SQL into {file.path}, or remove it with its down script",
+            )
 
 
 def _analysed(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -118,11 +119,10 @@ def load(project_dir: Path, supabase_cli: str | None = None) -> Settings:
     """
     root = project_dir.expanduser().absolute()
     if not root.is_dir():
-        raise UsageError(
-            f"The project directory {root} does not exist",
-            "it was given with -C/--project-dir",
-            f"mkdir -p {root}",
-        )
+        given = "it was given with -C/--project-dir"
+        if root.exists():
+            raise UsageError(f"{root} is no folder", given, "give it the project's folder")
+        raise UsageError(f"The project directory {root} does not exist", given, f"mkdir -p {shlex.quote(str(root))}")
     dotenv = _dotenv(root / ".env")
     env = {**dotenv, **os.environ}
     for name, value in env.items():

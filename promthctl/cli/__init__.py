@@ -7,6 +7,7 @@ quick.
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from pathlib import Path
@@ -81,7 +82,10 @@ def root(
 
 def main() -> None:
     """The console script. Ends the process with the exit code of errors.py; no exception leaves it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to end as tidily as on Ctrl-C
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in the order of their descriptors
+        if getattr(sys, name) is None:  # closed, as by >&-
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - until the end
+    interrupts = _interrupts()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode must not end the command
@@ -92,12 +96,14 @@ def main() -> None:
         sys.stdout.flush()
         if code == _INTERRUPTED:  # Typer has made an exit of the exception
             raise KeyboardInterrupt
-    except PromthctlError as error:
-        output.error(error)
-        code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        output.note("Interrupted. Nothing is lost: run the same command again.")
-        code = _INTERRUPTED
+        code = _interrupted(output)
+    except PromthctlError as error:
+        if interrupts:  # what fails while things are put away is no news
+            code = _interrupted(output)
+        else:
+            output.error(error)
+            code = error.exit_code
     except BrokenPipeError:  # `promthctl … | head`: not an error
         sys.stderr.close()
         code = 0
@@ -106,6 +112,26 @@ def main() -> None:
     except Exception as error:
         code = _usage_or_bug(output, error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupts() -> list[int]:
+    """Have SIGTERM and a closed terminal end promthctl as tidily as Ctrl-C; the signals that came by then."""
+    came: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # which nohup asks for
+            signal.signal(number, stop)
+    return came
+
+
+def _interrupted(output: Output) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # everything is put away: a second Ctrl-C has nothing to spoil
+    output.note("Interrupted. What was done stays done: run the same command again.")
+    return _INTERRUPTED
 
 
 def _unexpected_disk_error(output: Output, error: OSError) -> int:

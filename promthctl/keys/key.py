@@ -87,6 +87,9 @@ def check(key: Key, provider: Provider) -> None:
         value = getattr(key, name)
         if value and (value == key.api_key or looks_like_key(value)):
             raise wrong(key.at(name), "it looks like a key, and is stored in the clear", "put keys in api_key only")
+    if key.api_key in key.base_url:
+        why = "the key stands in it, and it is stored in the clear"
+        raise wrong(key.at("base_url"), why, "put keys in api_key only")
     for name in ("name", "description"):
         if _UNSTORABLE.search(getattr(key, name) or ""):
             why = "it has a character no database can store (U+0000, or bytes not UTF-8)"

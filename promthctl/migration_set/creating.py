@@ -46,9 +46,9 @@ def create(folder: Path, name: str, taken: Collection[str], now: datetime, with_
     up, down = folder / f"{version}_{slug}.sql", folder / f"{version}_{slug}.down.sql"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(up, f"-- {version}_{slug}: what it is for.\n")
+        _write(up, template(f"{version}_{slug}"))
         if with_down:
-            _write(down, f"-- Undoes {version}_{slug}.\n")
+            _write(down, down_template(f"{version}_{slug}"))
     except OSError as error:
         hint = f"ls -ld {quote(str(folder))} shows whose it is: chown or chmod it, and run again"
         raise PromthctlError(f"{up.name} could not be made", reason(error), hint) from None
@@ -65,6 +65,15 @@ def _next(last: str, taken: Collection[str], now: datetime) -> str | None:
 def _is_part(letter: str) -> bool:
     """True for letters and digits, and for the signs that Thai, say, writes above and below them."""
     return letter.isalnum() or unicodedata.category(letter).startswith("M")
+
+
+def template(stem: str) -> str:
+    """A new migration's text, until somebody writes its SQL. stem: of its file name."""
+    return f"-- {stem}: what it is for.\n"
+
+
+def down_template(stem: str) -> str:
+    return f"-- Undoes {stem}.\n"
 
 
 def _write(path: Path, text: str) -> None:

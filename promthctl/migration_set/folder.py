@@ -279,11 +279,10 @@ def _disorder(migrations: Sequence[Migration]) -> list[_Problem]:
     if versions == sorted(versions):
         return []
     before, after = next(pair for pair in pairwise(versions) if pair[0] > pair[1])
-    widths = sorted({len(version) for version in versions}, reverse=True)
-    # Pad to the widest plain number if that is enough: 9 becomes 09 beside 10, also when timestamps follow.
-    candidates = [width for width in widths if width < TIMESTAMP_WIDTH] + widths[:1]
-    padded = ([version.zfill(width) for version in versions] for width in candidates)
-    better = dict(zip(versions, next(each for each in padded if each == sorted(each)), strict=True))
+    # Of the widths there are, the one that renames fewest: 9 becomes 09 beside 10, and 0015 becomes 015 beside 014.
+    candidates = [_padded(versions, width) for width in sorted({len(version) for version in versions}, reverse=True)]
+    fitting = [each for each in candidates if each == sorted(each) and len(set(each)) == len(each)]
+    better = dict(zip(versions, min(fitting, key=lambda each: sum(map(str.__ne__, each, versions))), strict=True))
     moved = [
         _rename(migration, better[migration.version], migration.name)
         for migration in migrations
@@ -291,6 +290,12 @@ def _disorder(migrations: Sequence[Migration]) -> list[_Problem]:
     ]
     why = f"version {after} would be applied before {before}: the Supabase CLI orders versions as text"
     return [_Problem(why, "\n".join(moved))]
+
+
+def _padded(versions: Sequence[str], width: int) -> list[str]:
+    """Plain numbers at that width if they fit in; timestamps stay as they are unless that is theirs."""
+    kept = width < TIMESTAMP_WIDTH
+    return [one if kept and len(one) >= TIMESTAMP_WIDTH else one.lstrip("0").rjust(width, "0") for one in versions]
 
 
 def _skipped(migrations: Sequence[Migration]) -> list[_Problem]:

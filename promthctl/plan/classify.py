@@ -198,6 +198,12 @@ def _call(scene: Scene, node: Any) -> Iterator[Risk]:
     yield _calls(".".join(strings(node.funccall.funcname)))
 
 
+def _explain(scene: Scene, node: Any) -> Iterator[Risk]:
+    """Only EXPLAIN ANALYZE runs what it explains."""
+    if any(option.defname == "analyze" for option in node.options or ()):
+        yield from _risks(scene, node.query)
+
+
 def _execute(scene: Scene, node: Any) -> Iterator[Risk]:
     yield _calls(node.name)
 
@@ -266,6 +272,8 @@ _HANDLERS: dict[str, Callable[[Scene, Any], Iterator[Risk]]] = {
     "TruncateStmt": drops.truncate,
     "DeleteStmt": drops.delete,
     "UpdateStmt": drops.update,
+    "MergeStmt": drops.merge,
+    "ExplainStmt": _explain,
     "CreateStmt": _create_table,
     "CreateTableAsStmt": _create_as,
     "ViewStmt": _create_view,

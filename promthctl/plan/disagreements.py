@@ -20,13 +20,13 @@ _LISTED = 10  # files or versions
 class Disagreement:
     """kind: missing (applied, and no file here has the version), early (pending, and older than what is applied),
     edited (since it was applied), taken (another migration was applied under the version), unknown (the history has
-    no statements to compare with).
+    no statements to compare with), foreign (pending, and in supabase/migrations alone).
 
     versions: it is about these. why: what disagrees. mend: what can be done, commands as far as possible.
     refuses: nothing is pushed as long as it lasts.
     """
 
-    kind: Literal["missing", "early", "edited", "taken", "unknown"]
+    kind: Literal["missing", "early", "edited", "taken", "unknown", "foreign"]
     versions: tuple[str, ...]
     why: str
     mend: str
@@ -39,8 +39,12 @@ def find(
     history: Mapping[str, HistoryEntry],
     pending: Sequence[Migration],
     include_all: bool,
+    foreign: Collection[str] = (),
 ) -> tuple[Disagreement, ...]:
-    """Every disagreement. files: all there are here, in order. include_all: what is early may be pushed."""
+    """Every disagreement. files: all there are here, in order. include_all: what is early may be pushed.
+
+    foreign: the names of files in supabase/migrations that the source of the migrations does not have.
+    """
     found = [*gaps(target, files, history, pending, include_all)]
     unknown = [file.version for file in files if file.version in history and not history[file.version].statements]
     last = max((*history, *(file.version for file in files)), default="")
@@ -48,6 +52,10 @@ def find(
         entry = history.get(file.version)
         if entry and entry.statements and not matches(file.sql, entry.statements):
             found.append(_changed(target, file, entry, last))
+    if alone := [file for file in pending if file.filename in foreign]:
+        names = _some([file.filename for file in alone])
+        why = f"in supabase/migrations alone, not in the source of the migrations: {names}"
+        found.append(Disagreement("foreign", tuple(file.version for file in alone), why, "", refuses=False))
     if unknown:
         why = f"recorded without statements, so that an edit cannot be seen: {_some(unknown)}"
         found.append(Disagreement("unknown", tuple(unknown), why, "", refuses=False))
@@ -109,7 +117,8 @@ def _rename(file: Migration, version: str) -> str:
 
 def _bring(target: Target, missing: Sequence[str]) -> str:
     if target.local:
-        return "promthctl migrations list shows them; bring their files here, or: promthctl local reset"
+        shown = "promthctl migrations list shows them; bring their files here"
+        return f"{shown}, or drop all rows and replay: promthctl local reset"
     commits = f"git log --all --oneline -- {quote(*(f'*{version}_*.sql' for version in missing))}"
     return (
         "promthctl migrations list shows them; bring their files here (another branch has them?) and run it again:\n"
@@ -137,7 +146,7 @@ def _changed(target: Target, file: Migration, entry: HistoryEntry, last: str) ->
         return Disagreement("taken", versions, f"{why}\n{_diff(file, entry)}", mend, refuses=True)
     why = f"{file.filename} was edited after it was applied; what was applied, and what it says now:"
     if target.local:
-        mend = "promthctl local reset replays everything as it is now"
+        mend = "promthctl local reset drops all rows and replays everything as it is now"
     else:
         mend = (
             f"take the edit out of {file.path} again, and put it into a new migration: promthctl migrations new NAME\n"

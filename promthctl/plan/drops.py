@@ -51,21 +51,39 @@ def truncate(scene: Scene, node: Any) -> Iterator[Risk]:
 
 def delete(scene: Scene, node: Any) -> Iterator[Risk]:
     table = scene.of(node.relation)
-    if table and table.there and _everywhere(node.whereClause):
-        along = _referring(scene, table, [table], _ON_DELETE_CASCADE)
-        yield _emptied(scene, table, along, f"deletes every row of {table.label}")
+    if table is None or table.there is None:
+        return
+    if not _everywhere(node.whereClause):
+        yield Risk("not_analysed", table.label, f"deletes the rows of {table.label} that meet its condition")
+        return
+    along = _referring(scene, table, [table], _ON_DELETE_CASCADE)
+    yield _emptied(scene, table, along, f"deletes every row of {table.label}")
+
+
+def merge(scene: Scene, node: Any) -> Iterator[Risk]:
+    """MERGE. Nobody can tell which rows its condition meets, and it may be every one."""
+    table = scene.of(node.relation)
+    if table is None or table.there is None:
+        return
+    actions = {clause.commandType.name for clause in node.mergeWhenClauses}
+    for action, what in (("CMD_DELETE", "deletes"), ("CMD_UPDATE", "overwrites")):
+        if action in actions:
+            yield Risk("destroys", table.label, f"{what} the rows of {table.label} that it matches")
 
 
 def update(scene: Scene, node: Any) -> Iterator[Risk]:
     table = scene.of(node.relation)
-    if table is None or table.there is None or not _everywhere(node.whereClause):
+    if table is None or table.there is None:
         return
     names = [target.name for target in node.targetList if target.name not in table.added]
-    if names:
+    if names and not _everywhere(node.whereClause):
+        what = f"overwrites {', '.join(names)} in the rows of {table.label} that meet its condition"
+        yield Risk("not_analysed", table.label, what)
+    elif names:
         rows = scene.catalog.count(table.there, [table.renamed.get(name, name) for name in names])
         what = f"overwrites {', '.join(names)} in every row of {table.label}"
         yield Risk("destroys", table.label, what, rows)
-    else:
+    elif _everywhere(node.whereClause):
         added = ", ".join(target.name for target in node.targetList)
         yield rewrites(scene, table, f"fills {added} in every row")
 

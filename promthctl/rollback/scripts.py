@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration
+from promthctl.migration_set.creating import down_template
 from promthctl.migration_set.statements import NotSqlError, Statement, cut
 from promthctl.targets import Target
 from promthctl.transactions import Change, failure
@@ -95,6 +96,9 @@ def _read(migration: Migration, path: Path) -> DownScript:
         raise PromthctlError(f"{path} cannot be read", why, f"correct {path} and run again") from None
     except NotSqlError as error:
         raise PromthctlError(f"{path} is not SQL", str(error), f"correct {path} and run again") from None
+    if sql.strip() in ("", down_template(f"{migration.version}_{migration.name}").strip()):
+        mend = f"write what undoes {migration.filename} into {path}; a comment, if nothing has to be undone"
+        raise RefusedError("Nothing was rolled back", f"{path.name} has not been written yet", mend)
     for statement in statements:
         why = "BEGIN and COMMIT would end the transaction half way" if statement.brackets else statement.alone
         if why:

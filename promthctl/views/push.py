@@ -40,6 +40,8 @@ def push(result: PushResult) -> Iterator[RenderableType]:
 def preview(plan: Preview) -> Iterator[RenderableType]:
     """A dry run: the plan, and what would become of it."""
     yield from planned(plan)
+    if not plan.pending:
+        yield _nothing(plan.target, plan.total)
     for one in plan.disagreements:
         if one.refuses:
             yield from _refused(one)
@@ -53,7 +55,6 @@ def planned(plan: Preview) -> Iterator[RenderableType]:
         if not one.refuses:
             yield f"[yellow]note:[/yellow] {escape(one.why)}"
     if not plan.pending:
-        yield _nothing(plan.target, plan.total)
         return
     yield f"Pending on {escape(plan.target)}: {len(plan.pending)} of {count(plan.total, 'migration')}"
     rest: list[Statement] = []

@@ -178,7 +178,9 @@ def test_an_up_killed_while_it_makes_new_keys_is_finished_by_the_next(running: P
     assert_stops(running)
 
 
-@pytest.mark.parametrize(("name", "codes"), [("SIGINT", (130,)), ("SIGTERM", (130, -signal.SIGTERM))])
+@pytest.mark.parametrize(
+    ("name", "codes"), [("SIGINT", (130,)), ("SIGTERM", (130, -signal.SIGTERM)), ("SIGHUP", (130,))]
+)
 @pytest.mark.parametrize("point", ["while the database is copied", "while the second is applied"])
 def test_an_interrupted_up_says_so_and_the_next_one_works(
     project: Project, point: str, name: str, codes: tuple[int, ...]

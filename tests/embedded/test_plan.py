@@ -305,6 +305,11 @@ LOSSES = {
     "delete from s.child where true": [("s.child", 30)],
     "delete from s.child where 1 = 1": [("s.child", 30)],
     "delete from s.child where id > 0": [],
+    "merge into s.child c using s.t t on t.id = c.id when matched then delete": [("s.child", None)],
+    "merge into s.loose using s.t on true when matched then update set id = 1": [("s.loose", None)],
+    "merge into s.loose using s.t on true when not matched then insert values (1)": [],
+    "explain analyze delete from s.child": [("s.child", 30)],
+    "explain delete from s.child": [],
     "with gone as (delete from s.child returning *) select * from gone": [("s.child", 30)],
     "update s.t set free = 1, b = ''": [("s.t", 10)],
     "update s.t set free = 1": [("s.t", 0)],
@@ -355,6 +360,12 @@ def test_what_is_lost_and_how_many_rows(target: psycopg.Connection[Any], sql: st
 def test_owned_objects_are_counted(target: psycopg.Connection[Any]) -> None:
     (risk,) = risks(target, "drop owned by postgres cascade", "destroys")
     assert risk.object == "postgres" and risk.rows == Rows(56, exact=True)
+
+
+@pytest.mark.parametrize("sql", ["delete from s.child where id > 0", "update s.t set b = '' where id = 1"])
+def test_what_a_condition_picks_is_told_without_a_number(target: psycopg.Connection[Any], sql: str) -> None:
+    (risk,) = risks(target, sql, "not_analysed")
+    assert "that meet its condition" in risk.what and risk.rows is None
 
 
 SECURITY = {

@@ -112,6 +112,22 @@ def test_a_cli_that_cannot_be_used_is_told_before_anything_is_asked(
     assert "nowhere/supabase cannot be used" in three_lines(done)
 
 
+def test_a_migration_that_was_not_written_yet_is_not_recorded(own: Callable[..., Project], database_url: str) -> None:
+    project = own({"001_a.sql": A})
+    project.run("migrations", "new", "add b")
+    done = project.run("push", "--db-url", database_url, "--yes", code=5)
+    assert "002_add_b.sql is still as `promthctl migrations new` made it" in three_lines(done)
+    assert applied(database_url) == []
+
+
+def test_what_only_supabase_migrations_has_is_told(own: Callable[..., Project], database_url: str) -> None:
+    project = own({"001_a.sql": A, "002_b.sql": B})
+    project.run("migrations", "sync")
+    (project.path / "db" / "002_b.sql").unlink()
+    told = project.run("push", "--db-url", database_url, "--yes").stderr
+    assert "in supabase/migrations alone, not in the source of the migrations: 002_b.sql" in told
+
+
 def test_json_gives_the_names_and_the_plan(own: Callable[..., Project], database_url: str) -> None:
     project = own({"001_a.sql": A, "002_b.sql": f"\n{B}truncate public.nothing;"})
     label = f"database {urlsplit(database_url).path[1:]} at 127.0.0.1:{urlsplit(database_url).port}, user postgres"

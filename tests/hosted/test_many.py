@@ -123,6 +123,14 @@ def test_a_line_that_is_no_target_is_named(fleet: Project, line: str) -> None:
     assert "ine 2 of" in told and "Traceback" not in told
 
 
+def test_a_file_without_a_target_is_refused_and_a_byte_order_mark_is_none(fleet: Project, urls: list[str]) -> None:
+    file = fleet.path / "targets.txt"
+    file.write_text("\ufeff" + file.read_text(), encoding="utf-8")
+    assert len(fleet.json("push", "--targets-file", str(file), "--dry-run", code=None)["targets"]) == len(urls)
+    file.write_text("# none today\n")
+    assert "names no target" in fleet.run(*push(fleet), code=2).stderr
+
+
 def test_an_interrupt_ends_every_cli_and_the_next_run_completes(fleet: Project, urls: list[str]) -> None:
     gates = [psycopg.connect(url, autocommit=True) for url in urls]
     (fleet.path / "sql" / "002_b.sql").write_text("select pg_advisory_xact_lock(7); create table public.b (id int);")

@@ -28,6 +28,12 @@ def test_statements_keep_their_text_and_the_line_on_which_they_begin(tmp_path: P
     ]
 
 
+@pytest.mark.parametrize("text", ["", " \n", "-- Undoes 002_m.\n"])
+def test_a_script_that_was_not_written_yet_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RefusedError, match="has not been written yet"):
+        script(tmp_path, text)
+
+
 def test_a_script_of_comments_has_nothing_to_do(tmp_path: Path) -> None:
     assert [one.node for one in script(tmp_path, "-- nothing to undo\n").statements] == [None]
 

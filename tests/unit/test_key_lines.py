@@ -230,6 +230,7 @@ def test_keys_that_do_not_look_like_the_providers_are_stored_with_one_warning(lo
         (lines(row(1, user="a@" + "b" * 400)), "line 1, user cannot be used", "neither"),
         (lines(row(1, user=fake_key(1))), "line 1, user cannot be used", "neither"),
         (lines(row(1, endpoint_id=fake_key(1))), "line 1, endpoint_id cannot be used", "looks like a key"),
+        (lines(row(1, base_url=f"https://h.example.com/{fake_key(1)}")), "line 1, base_url", "the key stands in it"),
         (lines(row(1, name="sk-fake-line-key-0123456789")), "line 1, name cannot be used", "looks like a key"),
         (lines(row(1, api_key="fake...zzz")), "line 1, api_key cannot be used", "mask"),
         (lines(row(1, api_key="fake-line-key-" + "z" * 9000)), "line 1, api_key cannot be used", "longer"),

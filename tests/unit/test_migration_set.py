@@ -143,7 +143,12 @@ def test_any_widths_are_fine_while_text_and_numbers_agree(tmp_path: Path, names:
         (
             ["9_a.sql", "9_a.down.sql", "10_b.sql", "100_c.sql", "20240101000000_d.sql"],
             ["version 10 would be applied before 9"],
-            ["git mv 9_a.sql 009_a.sql && git mv 9_a.down.sql 009_a.down.sql", "git mv 10_b.sql 010_b.sql"],
+            ["git mv 9_a.sql 09_a.sql && git mv 9_a.down.sql 09_a.down.sql"],
+        ),
+        (
+            ["001_a.sql", "002_b.sql", "0015_c.sql"],
+            ["version 0015 would be applied before 002"],
+            ["git mv 0015_c.sql 015_c.sql"],
         ),
         (
             ["5_a.sql", "20240101000000_b.sql"],

@@ -166,10 +166,11 @@ def test_a_folder_in_a_files_place_is_named(tmp_path: Path, name: str) -> None:
 
 
 def test_a_project_that_does_not_exist(tmp_path: Path) -> None:
-    for path in (tmp_path / "nowhere", tmp_path / "file"):
-        (tmp_path / "file").touch()
-        with pytest.raises(UsageError, match="does not exist"):
-            settings.load(path)
+    (tmp_path / "a file").touch()
+    for name, why in (("no where", "does not exist"), ("a file", "is no folder")):
+        with pytest.raises(UsageError, match=why) as caught:
+            settings.load(tmp_path / name)
+    assert "mkdir" not in caught.value.hint
 
 
 def test_children_get_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
