@@ -111,12 +111,16 @@ class Output:
         if self._status is not None:  # a step of a step: one spinner, with the inner title for as long as it takes
             outer = self._status.status
             self._status.update(title)
-            yield self._updater(title)
-            self._status.update(outer)
-        else:
-            with console.status(title) as self._status:
+            try:
                 yield self._updater(title)
-            self._status = None
+            finally:
+                self._status.update(outer)
+        else:
+            try:
+                with console.status(title) as self._status:
+                    yield self._updater(title)
+            finally:
+                self._status = None
 
     @contextmanager
     def board(self, rows: Sequence[str]) -> Iterator[RowUpdate]:

@@ -20,13 +20,13 @@ def rename(project: DockerProject, name: str) -> None:
     config.write_text(f'project_id = "{name}"\n')
 
 
-def assert_refused(clone: DockerProject, owner: DockerProject) -> None:
+def assert_refused(clone: DockerProject, owner: DockerProject, name: str | None = None) -> None:
     """Neither `up` nor `down --purge` of the clone does anything, and they tell whose the name is."""
-    there = owner.remains()
+    there = owner.remains(name)
     for words in (("up", "--api-port", "0", "--db-port", "0"), ("down", "--purge", "--yes")):
         told = clone.run("local", *words, code=5, PROMTHCTL_ENGINE="docker").stderr
         assert str(owner.path) in told and "SUPABASE_PROJECT_ID" in told, told
-    assert owner.remains() == there
+    assert owner.remains(name) == there
 
 
 def test_a_project_of_the_same_name_in_another_folder_is_left_alone(stack: Stack, project: DockerProject) -> None:
@@ -49,8 +49,10 @@ def test_the_database_of_a_stopped_stack_is_no_clones(make_project: Callable[...
     assert clone.json("local", "down", PROMTHCTL_ENGINE="docker") == {"stopped": False, "purged": False}
     shutil.rmtree(first.path / ".promthctl")  # as `git clean -xd` does
     assert_refused(clone, first)
+    told = first.run("local", "down", "--purge", "--yes", code=5, PROMTHCTL_ENGINE="docker").stderr
+    assert "docker volume rm" in told, told  # the folder may be another one by now
     told = first.up(*FEW).stderr
-    assert "was there before" not in told and user in first.users_with_a_row(), told
+    assert "was there before" in told and user in first.users_with_a_row(), told
 
     first.run("local", "down")
     shutil.rmtree(clone.path)
@@ -58,6 +60,20 @@ def test_the_database_of_a_stopped_stack_is_no_clones(make_project: Callable[...
     first.path.mkdir()
     assert clone.json("local", "down", "--purge", "--yes") == {"stopped": False, "purged": True}
     assert first.remains() == []
+
+
+def test_of_two_clones_that_start_together_one_is_refused(make_project: Callable[..., DockerProject]) -> None:
+    clones = [make_project("one"), make_project("two")]
+    for clone in clones:
+        rename(clone, clones[0].name)
+    words = ("local", "up", "--engine", "docker", "--api-port", "0", "--db-port", "0", *FEW)
+    starting = [clone.start(*words) for clone in clones]
+    told = [one.communicate(timeout=280)[1] for one in starting]
+    assert sorted(one.returncode for one in starting) == [0, 5], told
+    winner, loser = sorted(clones, key=lambda clone: starting[clones.index(clone)].returncode)
+    winner.assert_works()
+    assert_refused(loser, winner, clones[0].name)
+    winner.run("local", "down", "--purge", "--yes")
 
 
 def test_a_database_of_unknown_origin_is_not_purged(project: DockerProject, daemon: docker.DockerClient) -> None:

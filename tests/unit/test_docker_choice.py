@@ -172,6 +172,7 @@ def test_a_copied_folder_has_no_stack_and_a_moved_one_keeps_it(tmp_path: Path) -
     assert original.load("p") == stack and copy.load("p") is None
     assert copy.original("p") == original.path.parent and original.original("p") is None
     assert copy.original("another name, given to the copy") is None
+    assert copy.former("another name, given to the copy") is None and original.former("a new name") == "p"
     (original.path / "docker.json").unlink()
     assert copy.load("p") == stack and copy.original("p") is None
 
@@ -184,7 +185,7 @@ def test_a_copy_does_not_touch_the_originals_database(tmp_path: Path, monkeypatc
     for kept in (original, copy):
         kept.save(replace(STACK, folder=str(original.path)))
     monkeypatch.setattr(DockerEngine, "_containers", lambda *_: ())
-    with pytest.raises(PromthctlError, match=f"copy of {original.path.parent}") as caught:
+    with pytest.raises(PromthctlError, match=f"{original.path.parent} has it") as caught:
         DockerEngine(here).down(purge=True, steps=Silent())
     assert "SUPABASE_PROJECT_ID in .env" in caught.value.hint
 
@@ -228,6 +229,18 @@ def test_whose_a_database_is_follows_from_its_label_and_the_records(
         else:
             engine.down(purge=True, steps=Silent())
     assert (own.path / "docker.json").exists() == (mine and refused)
+
+
+@pytest.mark.parametrize("given", ["", 5, "ทดสอบ", "___"])
+def test_a_project_id_that_is_no_name_is_refused(tmp_path: Path, given: Any) -> None:
+    from promthctl.engines.docker import DockerEngine
+
+    here = Settings(tmp_path, NOWHERE, supabase={"project_id": given})
+    with pytest.raises(UsageError, match="cannot be a name on Docker"):
+        DockerEngine(here).up(lambda *_: None, Silent())
+    named = Settings(tmp_path, {**NOWHERE, "SUPABASE_PROJECT_ID": "clone two"}, supabase={"project_id": given})
+    assert DockerEngine(named).project == "clone_two"
+    assert not DockerEngine(here).left_running()  # what only asks for it does not complain
 
 
 def test_a_folder_only_its_owner_may_look_into_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

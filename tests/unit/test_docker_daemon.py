@@ -86,6 +86,13 @@ def test_another_machines_daemon_is_refused(tmp_path: Path, programs: Path, host
         daemon.find(configured(tmp_path, DOCKER_HOST=host))
 
 
+@pytest.mark.parametrize("host", ["tcp://127.0.0.1:99999", "tcp://[::1", "tcp://127.0.0.1:port"])
+def test_an_address_that_cannot_be_read_is_told(tmp_path: Path, host: str) -> None:
+    with pytest.raises(PrerequisiteError, match="cannot be read") as caught:
+        daemon.find(Settings(tmp_path, {"DOCKER_HOST": host}))
+    assert "DOCKER_HOST" in caught.value.why
+
+
 def test_a_daemon_that_ended_is_told_apart_from_one_that_never_was_installed(
     tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,10 @@ def test_all_is_what_the_cli_would_start() -> None:
     }
 
 
+def test_all_has_what_no_stack_can_do_without() -> None:
+    assert {"auth", "gateway"} < set(services.chosen("all", {"auth": {"enabled": False}, "api": {"enabled": False}}))
+
+
 @pytest.mark.parametrize("words", ["db,nosuch", "", ",", "all,db"])
 def test_names_that_mean_nothing_are_refused(words: str) -> None:
     with pytest.raises(UsageError):
@@ -82,7 +86,7 @@ def test_a_project_is_named_as_the_cli_does(given: str, name: str) -> None:
     assert services.of_container(f"supabase_pg_meta_{name}", f"meta_{name}") is None
 
 
-@pytest.mark.parametrize("text", ["localhost", "::1", "127.0.0.256", ""])
+@pytest.mark.parametrize("text", ["localhost", "::1", "127.0.0.256", "224.0.0.1", "255.255.255.255", ""])
 def test_only_an_address_can_be_bound(text: str) -> None:
     assert network.address(" 127.0.0.1 ") == "127.0.0.1"
     with pytest.raises(UsageError):

@@ -8,6 +8,7 @@ import os
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +22,11 @@ from promthctl.engines.docker.daemon import Daemon, alive, answering, connect, f
 from promthctl.engines.docker.images import Images
 from promthctl.engines.docker.state import RECORD, Records, Stack
 from promthctl.engines.docker.watching import Watch
-from promthctl.errors import PromthctlError, RefusedError, TargetError
+from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
+from promthctl.locks import locked
 from promthctl.settings import Settings
 from promthctl.steps import Steps
+from promthctl.toolchain import cache_root
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -40,8 +43,6 @@ class DockerEngine:
         self.settings = settings
         self.wishes = wishes or Wishes()
         self.state = Records(settings.state_dir)
-        self.given = _project_id(settings)
-        self.project = services.project_name(self.given)
         self._images: Images | None = None
 
     def check(self, steps: Steps) -> str:
@@ -54,13 +55,19 @@ class DockerEngine:
     def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
         """See Engine.up; called by one promthctl at a time (local.py holds the project's lock)."""
         self.state.make()
-        self._leave_former(steps)
+        with self._alone(self.project, steps):
+            access, started, fresh = self._bring_up(steps)
+        migrate(access, () if fresh else None)
+        return access, started
+
+    def _bring_up(self, steps: Steps) -> tuple[Access, bool, bool]:
+        """How to reach it, whether anything had to be started, and whether its database is new."""
         known, found = self.state.load(self.project), self._containers(self.project)
         self._check_name(self.project, found)
+        self._leave_former(steps)
         plan = self._plan(known, found)
         if known and known.same(plan) and (access := known.access()) and self._whole(known, found):
-            migrate(access, None)
-            return access, False
+            return access, False, False
         needed = self._preflight(plan, known, found, steps)
         with answering(self.daemon):
             if needed.missing:
@@ -70,15 +77,13 @@ class DockerEngine:
                 steps.note(_why_again(plan, known, found))
                 self._stop(self.project, found, steps)
             fresh = self._make_room(plan, known, steps)
-        access = self._start(dataclasses.replace(plan, unfinished=fresh), steps)
-        migrate(access, () if fresh else None)
-        return access, True
+        return self._start(dataclasses.replace(plan, unfinished=fresh), steps), True, fresh
 
     def down(self, purge: bool, steps: Steps) -> bool:
         """See Engine.down. A stack that was started under another project_id, changed since, is stopped too."""
         former = self.state.former(self.project)
-        stopped = former is not None and self._down(former, purge, steps)
-        return self._down(self.project, purge, steps) or stopped
+        stopped = self._down(self.project, purge, steps)
+        return (former is not None and self._down(former, purge, steps)) or stopped
 
     def status(self, measure: bool = False) -> Status:
         known, found = self.state.load(self.project), self._own()
@@ -109,6 +114,16 @@ class DockerEngine:
             return bool(self._own())
         return False
 
+    @cached_property
+    def given(self) -> str:
+        """The project_id. Raises UsageError for one that cannot be used."""
+        return _project_id(self.settings)
+
+    @cached_property
+    def project(self) -> str:
+        """As in the names on Docker."""
+        return services.project_name(self.given)
+
     @property
     def _folder(self) -> str:
         return os.path.realpath(self.state.path)
@@ -127,8 +142,19 @@ class DockerEngine:
             return containers.of_project(client, project)
 
     def _own(self) -> tuple[Container, ...]:
-        """Without those that another folder's project of the same name has."""
-        return tuple(one for one in self._containers(self.project) if not one.foreign(self.settings.project_dir))
+        """Without those that another folder's project of the same name has; with those of a former project_id."""
+        names = filter(None, (self.state.former(self.project), self.project))
+        found = (one for name in names for one in self._containers(name))
+        return tuple(one for one in found if not one.foreign(self.settings.project_dir))
+
+    def _alone(self, project: str, steps: Steps) -> AbstractContextManager[None]:
+        """One promthctl at a time for a name on Docker, whatever the folder."""
+        lock = cache_root(self.settings) / "docker" / f"{project}.lock"
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+        except OSError:  # a cache that cannot be written
+            return nullcontext()
+        return locked(lock, steps, f"with the project {project} on Docker")
 
     def _plan(self, known: Stack | None, found: tuple[Container, ...]) -> Stack:
         """The stack as it should be now: by flag, else as recorded, else as configured."""
@@ -192,7 +218,7 @@ class DockerEngine:
     def _check_name(self, project: str, found: Collection[Container]) -> None:
         """Raise RefusedError when another folder's project has this one's name: they would share a database."""
         if original := self.state.original(project):
-            raise preflight.same_name(project, f"this folder is a copy of {original}, whose stack it would take")
+            raise preflight.same_name(project, f"{original} has it, and this folder came with a copy of its record")
         foreign = next((one for one in found if one.foreign(self.settings.project_dir)), None)
         if foreign:
             where = f"its stack was started from {foreign.workdir}"
@@ -209,8 +235,9 @@ class DockerEngine:
             raise preflight.same_name(project, f"its database on Docker is that of {folder}", mend)
 
     def _check_purge(self, project: str, found: Collection[Container]) -> None:
-        """Raise RefusedError when nothing tells that the database is this folder's."""
-        if found or self.state.load(project) or ownership.owner(self.client, project) == self._folder:
+        """Raise RefusedError when nothing tells that the database is this folder's: its path may be another's now."""
+        marked = self.state.former(project) and ownership.owner(self.client, project) == self._folder
+        if found or self.state.load(project) or marked:
             return
         if containers.has_volume(self.client, project):
             volume = services.volume_name(project)
@@ -231,9 +258,7 @@ class DockerEngine:
 
     def _make_room(self, plan: Stack, known: Stack | None, steps: Steps) -> bool:
         """Make the network, remove a database that never was finished. True when there is no database yet."""
-        owner = ownership.owner(self.client, self.project)
-        if (now := ownership.claim(self.client, self.project, plan.folder)) != plan.folder:
-            raise preflight.same_name(self.project, f"{now} is just starting it")
+        ownership.claim(self.client, self.project, plan.folder)
         network.ensure(self.client, self.project, plan.bind)
         mark = setup_mark(self.settings)
         there = containers.has_volume(self.client, self.project)
@@ -241,7 +266,7 @@ class DockerEngine:
             steps.note("The database was interrupted while it was made: it is made anew.")
             containers.remove_volumes(self.client, [services.volume_name(self.project)])
             there = False
-        elif there and known is None and owner != plan.folder:
+        elif there and known is None:
             volume = services.volume_name(self.project)
             steps.note(f"The volume {volume} was there before: its database is used as it is.")
         if not there:
@@ -279,7 +304,7 @@ class DockerEngine:
     def _roll_back(self, plan: Stack, steps: Steps) -> None:
         """Stop what was started; a database that was only begun goes too. A daemon that is gone has stopped it all."""
         with contextlib.suppress(PromthctlError), answering(self.daemon), steps.step("Stopping what was started"):
-            containers.remove(self.client, containers.of_project(self.client, self.project))
+            containers.remove(self.client, self._own())
             if plan.unfinished and not setup_mark(self.settings).exists():
                 containers.remove_volumes(self.client, [services.volume_name(self.project)])
 
@@ -290,6 +315,10 @@ class DockerEngine:
             steps.note(f"This project was {former} on Docker: that stack is stopped, its data stays in {volume}.")
 
     def _down(self, project: str, purge: bool, steps: Steps) -> bool:
+        with self._alone(project, steps):
+            return self._put_down(project, purge, steps)
+
+    def _put_down(self, project: str, purge: bool, steps: Steps) -> bool:
         found = self._containers(project)
         if found or purge:
             self._check_name(project, found)
@@ -303,9 +332,9 @@ class DockerEngine:
                 volumes = (services.volume_name(project), *containers.volumes(self.client, project))
                 containers.remove_volumes(self.client, volumes)
                 ownership.release(self.client, project)
+                for name in ("dev-user.json", *(() if self.state.former(project) else (RECORD,))):
+                    (self.state.path / name).unlink(missing_ok=True)
                 network.remove(self.client, project)
-            for name in (RECORD, "dev-user.json"):
-                (self.state.path / name).unlink(missing_ok=True)
         return any(container.state == "running" for container in found)
 
     def _stop(self, project: str, found: tuple[Container, ...], steps: Steps) -> None:
@@ -344,8 +373,17 @@ def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _project_id(settings: Settings) -> str:
-    """As the CLI takes it: SUPABASE_PROJECT_ID, config.toml, the folder's name; without that file what it will say."""
-    given = settings.get("SUPABASE_PROJECT_ID") or settings.supabase.get("project_id")
-    if isinstance(given, str) and given:
+    """As the CLI takes it: SUPABASE_PROJECT_ID, config.toml, the folder's name; without that file what it will say.
+
+    Raises UsageError for one the CLI cannot use.
+    """
+    file = settings.supabase_dir / "config.toml"
+    usual = settings.project_dir.name if file.exists() else settings.project_id
+    given = settings.get("SUPABASE_PROJECT_ID") or settings.supabase.get("project_id", usual)
+    if isinstance(given, str) and services.project_name(given):
         return given
-    return settings.project_dir.name if (settings.supabase_dir / "config.toml").exists() else settings.project_id
+    raise UsageError(
+        f"The project_id {given!r} cannot be a name on Docker",
+        "it takes a text with some of the letters a to z and digits",
+        f"correct project_id in {file}, or set SUPABASE_PROJECT_ID in .env",
+    )

@@ -64,7 +64,13 @@ class Daemon:
 def find(settings: Settings) -> Daemon:
     """The daemon to use. Raises PrerequisiteError: not installed, not running, no permission, on another machine."""
     endpoint = _endpoint(settings)
-    parts = urlsplit(endpoint.url)
+    try:
+        parts = urlsplit(endpoint.url)
+        parts.port  # noqa: B018 - raises for what is none
+    except ValueError as error:
+        raise PrerequisiteError(
+            "The Docker daemon's address cannot be read", f"{endpoint}: {error}", f"correct it, or unset it; {_INSTEAD}"
+        ) from None
     if parts.scheme not in ("unix", "tcp") or (parts.scheme == "tcp" and parts.hostname not in _LOOPBACK):
         raise PrerequisiteError(
             "The Docker daemon is not on this machine",
@@ -109,7 +115,7 @@ def answering(daemon: Daemon) -> Iterator[None]:
         raise PromthctlError(
             f"{daemon.product} refused a request",
             str(error.explanation or error),
-            "run it again with --verbose; promthctl local down starts over, its data stays",
+            "run it again with --verbose; or promthctl local down, then promthctl local up",
         ) from None
     except (
         docker.errors.DockerException,

@@ -49,14 +49,15 @@ def _kept(folder: Path, service: str) -> list[str]:
 
 def _together(client: APIClient, chosen: Sequence[tuple[str, Container]]) -> Iterator[tuple[str, str]]:
     """The lines of all as they come, until every container has ended."""
-    lines: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
+    lines: queue.SimpleQueue[tuple[str, str] | Exception | None] = queue.SimpleQueue()
 
     def relay(name: str, container: Container) -> None:
         try:
             for line in containers.log_lines(client, container, follow=True):
                 lines.put((name, line))
-        finally:
             lines.put(None)
+        except Exception as error:  # for the one who reads the lines
+            lines.put(error)
 
     for name, container in chosen:
         threading.Thread(target=relay, args=(name, container), daemon=True).start()
@@ -64,5 +65,7 @@ def _together(client: APIClient, chosen: Sequence[tuple[str, Container]]) -> Ite
     while left:
         if (line := lines.get()) is None:
             left -= 1
+        elif isinstance(line, Exception):
+            raise line
         else:
             yield line

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from promthctl.errors import UsageError
+from promthctl.errors import PromthctlError, UsageError
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -19,7 +20,10 @@ _BINDING = "com.docker.network.bridge.host_binding_ipv4"
 def address(text: str) -> str:
     """`--bind ADDRESS`. Raises UsageError for what is no IPv4 address."""
     try:
-        return str(ipaddress.IPv4Address(text.strip()))
+        found = ipaddress.IPv4Address(text.strip())
+        if found.is_multicast or found.is_reserved:
+            raise ValueError
+        return str(found)
     except ValueError:
         raise UsageError(
             f"{text!r} is no address to publish on",
@@ -34,9 +38,18 @@ def name(project: str) -> str:
 
 def ensure(client: APIClient, project: str, bind: str) -> str:
     """The network's name; made anew when it publishes elsewhere. No container may be on it."""
+    import docker.errors
+
     mine = _find(client, project)
     if mine is not None and mine.get("Options", {}).get(_BINDING) != bind:
-        client.remove_network(mine["Id"])
+        try:
+            client.remove_network(mine["Id"])
+        except docker.errors.APIError as error:
+            raise PromthctlError(
+                f"The network {name(project)} cannot be made anew for {bind}",
+                str(error.explanation or error),
+                f"docker network inspect {name(project)} shows who is on it; docker network disconnect takes it off",
+            ) from None
         mine = None
     if mine is None:
         client.create_network(name(project), driver="bridge", options={_BINDING: bind}, labels={LABEL: project})
@@ -44,8 +57,12 @@ def ensure(client: APIClient, project: str, bind: str) -> str:
 
 
 def remove(client: APIClient, project: str) -> None:
+    """Remove the network, unless somebody else's container is on it: it has no data."""
+    import docker.errors
+
     if (mine := _find(client, project)) is not None:
-        client.remove_network(mine["Id"])
+        with contextlib.suppress(docker.errors.APIError):
+            client.remove_network(mine["Id"])
 
 
 def _find(client: APIClient, project: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ stays as long as theirs do: `docker system prune` takes networks and stopped con
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promthctl.engines.docker import network
 
@@ -22,16 +22,15 @@ def owner(client: APIClient, project: str) -> str | None:
     import docker.errors
 
     with contextlib.suppress(docker.errors.NotFound):
-        return _folder(client.inspect_volume(network.name(project)))
+        return (client.inspect_volume(network.name(project)).get("Labels") or {}).get(_FOLDER)
     return None
 
 
-def claim(client: APIClient, project: str, folder: str) -> str | None:
-    """Note that the database is that of `folder`; whose it is now: another promthctl may have been quicker."""
-    if owner(client, project) not in (None, folder):
+def claim(client: APIClient, project: str, folder: str) -> None:
+    """Note that the database is that of `folder`."""
+    if owner(client, project) != folder:
         release(client, project)
-    labels = {network.LABEL: project, _FOLDER: folder}
-    return _folder(client.create_volume(network.name(project), labels=labels))  # one that is there stays as it is
+        client.create_volume(network.name(project), labels={network.LABEL: project, _FOLDER: folder})
 
 
 def release(client: APIClient, project: str) -> None:
@@ -39,7 +38,3 @@ def release(client: APIClient, project: str) -> None:
 
     with contextlib.suppress(docker.errors.NotFound):
         client.remove_volume(network.name(project), force=True)
-
-
-def _folder(volume: dict[str, Any]) -> str | None:
-    return (volume.get("Labels") or {}).get(_FOLDER)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from promthctl.engines import ports
 from promthctl.engines.docker import images, network, services
-from promthctl.engines.docker.containers import Container
+from promthctl.engines.docker.containers import PROJECT, Container
 from promthctl.engines.docker.daemon import Daemon
 from promthctl.engines.docker.images import Image
 from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError
@@ -83,7 +83,7 @@ def check_ports(wanted: Mapping[str, int], address: str, project: str, running: 
 def check_volume(client: APIClient, project: str, image: str, major: int) -> None:
     """Raise when the database's volume was made by another PostgreSQL version. image: any that is here."""
     volume = services.volume_name(project)
-    found = _volume_major(client, volume, image)
+    found = _volume_major(client, project, image)
     if found is not None and found != major:
         raise PromthctlError(
             f"The database on Docker was made by PostgreSQL {found}",
@@ -101,12 +101,13 @@ def exposure(daemon: Daemon, bind: str, found: Iterable[Container]) -> Iterator[
         yield f"{daemon.product} publishes the stack on {', '.join(sorted(addresses))}, not on this machine alone."
 
 
-def _volume_major(client: APIClient, volume: str, image: str) -> int | None:
+def _volume_major(client: APIClient, project: str, image: str) -> int | None:
     """The PostgreSQL version of the data on a volume, None when there are none. Nothing runs: a file is copied out."""
     import docker.errors
 
-    mount = client.create_host_config(binds=[f"{volume}:{_DATA}:ro"])
-    made: dict[str, Any] = client.create_container(image, command=["true"], host_config=mount)
+    mount = client.create_host_config(binds=[f"{services.volume_name(project)}:{_DATA}:ro"])
+    labels = {PROJECT: project}  # so that `local down` finds it when we are killed before it is removed
+    made: dict[str, Any] = client.create_container(image, command=["true"], host_config=mount, labels=labels)
     try:
         chunks, _ = client.get_archive(made["Id"], f"{_DATA}/PG_VERSION")
         with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:

@@ -75,12 +75,12 @@ def chosen(words: str, config: Mapping[str, Any]) -> tuple[str, ...]:
     """
     names = [word.strip() for word in words.split(",") if word.strip()]
     if names == [ALL]:
-        return tuple(name for name, service in SERVICES.items() if _enabled(service, config))
+        names = [name for name, service in SERVICES.items() if _enabled(service, config)]
     for name in names:
         if name not in SERVICES:
             raise UsageError(
                 f"There is no service {name!r}",
-                f"--services takes {ALL}, or any of {', '.join(SERVICES)}",
+                f"--services takes {ALL} alone, or any of {', '.join(SERVICES)}",
                 f"promthctl local up --services {','.join(DEFAULT)}",
             )
     if not names:

@@ -90,9 +90,11 @@ class Records(StateDir):
         return stack if stack is not None and stack.project == project and not self.original(project) else None
 
     def former(self, project: str) -> str | None:
-        """The name this folder's stack was started under, None when that is the project's."""
+        """The name this folder's stack was started under, None when that is the project's, or it came with a copy."""
         stack = self._read()
-        return stack.project if stack is not None and stack.project != project else None
+        if stack is None or stack.project == project or self.original(stack.project):
+            return None
+        return stack.project
 
     def original(self, project: str) -> Path | None:
         """The project folder this one was copied from, if it is there still and both have that name on Docker."""
