@@ -8,7 +8,7 @@ from pathlib import Path
 
 from promthctl import database, dotenv_file, engines, project, push, targets
 from promthctl.engines import Access, Engine, Service
-from promthctl.errors import PromthctlError
+from promthctl.errors import TargetError, UsageError
 from promthctl.locks import alone
 from promthctl.migration_set import Migration, SyncPlan
 from promthctl.push import PushResult, ResetResult
@@ -118,16 +118,19 @@ def status(settings: Settings, engine: Engine) -> StatusResult:
 
 
 def access(engine: Engine) -> Access:
-    """How to reach the stack, also while it is stopped. Raises PromthctlError when it was never started."""
+    """How to reach the stack, also while it is stopped. Raises TargetError when it was never started."""
     known = engine.access()
     if known is None:
-        raise PromthctlError("There is no local stack yet", "it was never started in this folder", "promthctl local up")
+        raise TargetError("There is no local stack yet", "it was never started in this folder", "promthctl local up")
     return known
 
 
 def write_env(settings: Settings, engine: Engine, file: Path) -> EnvResult:
     """Merge the stack's variables into an env file, relative to the project."""
     path = settings.project_dir / file.expanduser()
+    if str(file) == "-" or path.is_fifo():
+        why = "the variables are secret, and are merged into a file that holds others"
+        raise UsageError(f"{file} is no file to write to", why, "leave --write out to print them")
     return EnvResult(path, dotenv_file.merge(path, access(engine).variables()))
 
 
@@ -137,10 +140,10 @@ def reset(settings: Settings, engine: Engine, steps: Steps) -> ResetResult:
 
 
 def running(engine: Engine) -> Access:
-    """How to reach the stack. Raises PromthctlError when it is not up."""
+    """How to reach the stack. Raises TargetError when it is not up."""
     known = access(engine)
     if not engine.status().running:
-        raise PromthctlError("The local stack is not running", "it was stopped, or it ended", "promthctl local up")
+        raise TargetError("The local stack is not running", "it was stopped, or it ended", "promthctl local up")
     return known
 
 

@@ -107,6 +107,8 @@ def main() -> None:
     except BrokenPipeError:  # `promthctl … | head`: not an error
         sys.stderr.close()
         code = 0
+    except SystemExit as end:
+        code = 0 if isinstance(end.__context__, BrokenPipeError) else end.code  # Rich makes an exit of it
     except OSError as error:
         code = _unexpected_disk_error(output, error)
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -70,8 +71,8 @@ class Invocation:
 
         loaded = settings.load(self.project_dir, self.supabase_cli)
         if loaded.exposed:
-            path = loaded.exposed
-            self.output.note(f"warning: {path} can be read by other users of this machine: chmod 600 {path}")
+            path, quoted = loaded.exposed, shlex.quote(str(loaded.exposed))
+            self.output.note(f"warning: {path} can be read by other users of this machine: chmod 600 {quoted}")
         return loaded
 
     def confirm(self, question: str, refused: str) -> None:

@@ -13,6 +13,7 @@ from promthctl.targets import Target
 _STATEMENT = re.compile(r"^At statement: (\d+)$", re.MULTILINE)  # counted from 0
 _SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
 _EXTENSION = re.compile(r'extension "([^"]+)" is not available')
+_PLATFORM = re.compile(r'schema "(auth|storage|extensions|realtime|vault)" does not exist')
 _EXISTS = {"42P07", "42710", "42701", "42723", "42P06"}  # duplicate table, object, column, function, schema
 _PIPELINE = "cannot be executed within a pipeline"  # what an early v2 says of `create index concurrently`
 _SHOWN_LINES = 6
@@ -62,6 +63,11 @@ def hint(target: Target, message: str, default: str) -> str:
         if match[1] == "vector":
             return 'pip install "promthctl[pgvector]" and set [tool.promthctl] postgres = 18 in pyproject.toml'
         return f"the local stack has no {match[1]}; promthctl push --db-url URL for a database that has it"
+    if match := _PLATFORM.search(message):
+        return (
+            f"these migrations need Supabase's schema {match[1]}: push to a Supabase project or the local stack, or set"
+            " [tool.promthctl] migrations to a folder that does without"
+        )
     if _PIPELINE in message:
         return "this version of the Supabase CLI cannot do that: run it again with --supabase-cli pinned"
     state = _SQLSTATE.search(message)

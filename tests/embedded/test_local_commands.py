@@ -117,7 +117,7 @@ def test_a_folder_without_a_stack(tmp_path: Path) -> None:
     assert "was not running" in project.run("local", "down").stdout
     assert project.run("local", "logs").stdout == ""
     for command in ("local env", "local env --write .env", "push", "push --local", "reset", "local reset"):
-        told = project.run(*command.split(), code=1).stderr
+        told = project.run(*command.split(), code=4).stderr
         assert "error: There is no local stack yet" in told and "next: promthctl local up" in told
         assert command == "local reset" or list(tmp_path.iterdir()) == []
 
@@ -132,7 +132,7 @@ def test_down_and_what_still_works_then(running: Project) -> None:
     assert {service["state"] for service in status["services"]} == {"stopped"}
     assert "not running" in running.run("local", "status", code=1).stdout
     for command in ("push", "reset", "local reset"):
-        assert "The local stack is not running" in running.run(*command.split(), code=1).stderr
+        assert "The local stack is not running" in running.run(*command.split(), code=4).stderr
     again = running.json("local", "up")
     assert (again["started"], again["applied"], running.env()) == (True, [], before)
 
@@ -142,7 +142,7 @@ def test_purging_needs_a_yes(running: Project) -> None:
     assert "The local database was not removed" in told and "--yes" in told
     assert running.json("local", "status")["running"] is True
     assert running.json("local", "down", "--purge", "--yes") == {"stopped": True, "purged": True}
-    running.run("local", "env", code=1)
+    running.run("local", "env", code=4)
 
 
 # migrations
@@ -248,6 +248,11 @@ def test_env_write_makes_the_file_in_the_project_and_follows_a_link(stack: Stack
     assert [line.partition("=")[0] for line in link.read_text().splitlines()] == NAMES
     link.unlink()
     real.unlink()
+
+
+def test_env_is_not_written_to_a_file_named_as_standard_output(stack: Stack) -> None:
+    told = stack.project.run("local", "env", "--write", "-", code=2).stderr
+    assert "leave --write out" in told and not (stack.project.path / "-").exists()
 
 
 @pytest.mark.parametrize("file", ["no/such/folder/.env", "."])

@@ -129,6 +129,14 @@ class _Page(HTMLParser):
 
 
 @pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize("name", ["nowhere/report.html", ""])
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_verified(
+    stack: Stack, tmp_path: Path, name: str
+) -> None:
+    done = stack.project.run("verify", "--report", str(tmp_path / name), code=2)
+    assert "cannot be written" in done.stderr and done.stdout == ""
+
+
 def test_the_report_is_one_page_without_network_or_secrets(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     stack.project.run("verify", "--report", str(file), code=1)

@@ -86,6 +86,7 @@ HINTS = [
     (LOCAL, 'relation "a" already exists (SQLSTATE 42P07)', "if not exists"),
     (LOCAL, 'policy "a" for table "b" already exists (SQLSTATE 42710)', "if not exists"),
     (LOCAL, "CREATE INDEX CONCURRENTLY cannot be executed within a pipeline (SQLSTATE 25001)", "--supabase-cli pinned"),
+    (REMOTE, 'schema "auth" does not exist (SQLSTATE 3F000)', "need Supabase's schema auth"),
     (LOCAL, "division by zero (SQLSTATE 22012)", "correct db/001_a.sql"),
 ]
 
