@@ -80,7 +80,7 @@ def choose(settings: Settings, target: ApiTarget, agent: str, user: str | None) 
         raise PromthctlError(
             f"There is no key of agent {agent}",
             "no stored row has that number, endpoint id, name or id" + (" for this user" if user else ""),
-            "promthctl keys list",
+            "promthctl keys list shows the endpoint ids, which always do",
         )
     if len({(row.user_id, row.provider, row.endpoint_id or row.id) for row in rows}) > 1:
         lines = [f"{key.agent} {key.masked_key}, {key.provider}, user {key.user_id}, row {key.id}" for key in found]
