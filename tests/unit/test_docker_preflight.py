@@ -100,6 +100,11 @@ def test_who_reaches_the_stack_is_told() -> None:
     assert "publishes the stack on 0.0.0.0" in next(preflight.exposure(DAEMON, "127.0.0.1", everywhere))
 
 
+def test_an_address_of_another_machine_is_told_apart_from_a_port_that_is_taken() -> None:
+    with pytest.raises(PromthctlError, match=r"203\.0\.113\.7 is no address of this machine"):
+        preflight.check_ports({"db": 40001}, "203.0.113.7", "ours", [])
+
+
 def test_the_daemons_words_about_a_container_are_understood() -> None:
     def found(name: str, state: str, status: str) -> dict[str, Any]:
         ports = [{"IP": "127.0.0.1", "PrivatePort": 8000, "PublicPort": 54321}, {"PrivatePort": 8443}]

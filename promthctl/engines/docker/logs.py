@@ -43,7 +43,7 @@ def _kept(folder: Path, service: str) -> list[str]:
         raise PromthctlError(
             f"The service {service} has no log",
             "it has no container: it does not run, or is not among the services that were started",
-            f"promthctl local up, or promthctl local up --services {service}",
+            "promthctl local status shows what was started; promthctl local up --services LIST chooses",
         ) from None
 
 

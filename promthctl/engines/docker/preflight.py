@@ -63,6 +63,10 @@ def check_memory(client: APIClient, daemon: Daemon, names: Iterable[str]) -> Non
 
 def check_ports(wanted: Mapping[str, int], address: str, project: str, running: Iterable[Container]) -> None:
     """Raise when a port is taken, naming the project or the program. wanted: by service. running: on this machine."""
+    if not ports.usable(0, address=address):
+        why = "the ports are to be published on it, as --bind says"
+        mend = f"promthctl local up --bind {network.LOOPBACK}, or an address that `ip address` shows"
+        raise PromthctlError(f"{address} is no address of this machine", why, mend)
     holders = {port: container for container in running for _, port in container.published}
     for name, port in wanted.items():
         holder = holders.get(port)
