@@ -61,16 +61,16 @@ def test_a_port_of_another_project_names_it_and_how_to_stop_it(tmp_path: Path) -
     (folder / ".promthctl").mkdir(parents=True)
     other = container(project="theirs", workdir=str(folder))
     with pytest.raises(PromthctlError, match=r"the project theirs of .*the other has it on Docker") as found:
-        preflight.check_ports({"gateway": 40001}, "127.0.0.1", "ours", [other])
+        preflight.check_ports({"gateway": 40001}, "127.0.0.1", (), [other])
     assert found.value.hint.startswith(f"promthctl -C '{folder}' local down, or promthctl local up --api-port 0")
 
 
 def test_a_port_of_a_stack_by_hand_or_of_another_container_names_it() -> None:
     with pytest.raises(PromthctlError, match="the project theirs has it") as found:
-        preflight.check_ports({"db": 40001}, "127.0.0.1", "ours", [container(project="theirs")])
+        preflight.check_ports({"db": 40001}, "127.0.0.1", (), [container(project="theirs")])
     assert "supabase stop --project-id theirs" in found.value.hint and "--db-port 0" in found.value.hint
     with pytest.raises(PromthctlError, match="the container web has it") as found:
-        preflight.check_ports({"studio": 40001}, "127.0.0.1", "ours", [container()])
+        preflight.check_ports({"studio": 40001}, "127.0.0.1", (), [container()])
     assert "docker stop web" in found.value.hint
 
 
@@ -80,9 +80,9 @@ def test_the_projects_own_ports_are_not_taken() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         own = container(project="ours", published=(("127.0.0.1", port),))
-        preflight.check_ports({"gateway": port}, "127.0.0.1", "ours", [own])
+        preflight.check_ports({"gateway": port}, "127.0.0.1", {own.id}, [own])
         with pytest.raises(PromthctlError, match=f"Port {port}, wanted for the API, is taken"):
-            preflight.check_ports({"gateway": port}, "127.0.0.1", "ours", [])
+            preflight.check_ports({"gateway": port}, "127.0.0.1", (), [])
 
 
 def test_a_container_of_another_folder_is_foreign_unless_that_was_moved(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_who_reaches_the_stack_is_told() -> None:
 
 def test_an_address_of_another_machine_is_told_apart_from_a_port_that_is_taken() -> None:
     with pytest.raises(PromthctlError, match=r"203\.0\.113\.7 is no address of this machine"):
-        preflight.check_ports({"db": 40001}, "203.0.113.7", "ours", [])
+        preflight.check_ports({"db": 40001}, "203.0.113.7", (), [])
 
 
 def test_the_daemons_words_about_a_container_are_understood() -> None:

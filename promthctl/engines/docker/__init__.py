@@ -64,7 +64,6 @@ class DockerEngine:
         """How to reach it, whether anything had to be started, and whether its database is new."""
         known, found = self.state.load(self.project), self._containers(self.project)
         self._check_name(self.project, found)
-        self._leave_former(steps)
         plan = self._plan(known, found)
         if known and known.same(plan) and (access := known.access()) and self._whole(known, found):
             return access, False, False
@@ -73,6 +72,7 @@ class DockerEngine:
             if needed.missing:
                 pulled = images.pull(self.client, self.daemon, needed.missing, steps)
                 self._check_volume(plan, known, pulled)
+            self._leave_former(steps)
             if found:
                 steps.note(_why_again(plan, known, found))
                 self._stop(self.project, found, steps)
@@ -161,7 +161,7 @@ class DockerEngine:
         config, wishes = self.settings.supabase, self.wishes
         asked = wishes.services if wishes.services is not None else known.asked if known else None
         names = services.by_default(config) if asked is None else services.chosen(asked, config)
-        own = {port for container in found for _, port in container.published}
+        own = {port for container in (*found, *self._own()) for _, port in container.published}
         major = _table(config, "db").get("major_version")
         plan = known or Stack(self.project, "", names, {}, network.LOOPBACK, _MAJOR)
         return dataclasses.replace(
@@ -203,7 +203,8 @@ class DockerEngine:
         with answering(self.daemon), steps.step("Checking Docker"), ThreadPoolExecutor(1) as pool:
             asked = pool.submit(cli.services)  # takes half a second, in which the daemon can be asked
             preflight.check_memory(self.client, self.daemon, plan.services)
-            preflight.check_ports(plan.ports, plan.bind, self.project, containers.everyone(self.client))
+            own = {one.id for one in self._own()}
+            preflight.check_ports(plan.ports, plan.bind, own, containers.everyone(self.client))
             whose = plan.services
             if not containers.has_volume(self.client, self.project):
                 whose = tuple(dict.fromkeys((*whose, *services.setting_up(self.settings.supabase))))
@@ -310,7 +311,8 @@ class DockerEngine:
 
     def _leave_former(self, steps: Steps) -> None:
         """Stop this folder's stack of another project_id; its data stays."""
-        if (former := self.state.former(self.project)) and self._down(former, False, steps):
+        former = self.state.former(self.project)
+        if former and any(one.project == former for one in self._own()) and self._down(former, False, steps):
             volume = services.volume_name(former)
             steps.note(f"This project was {former} on Docker: that stack is stopped, its data stays in {volume}.")
 

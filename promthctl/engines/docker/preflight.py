@@ -7,7 +7,7 @@ import io
 import shlex
 import shutil
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +61,11 @@ def check_memory(client: APIClient, daemon: Daemon, names: Iterable[str]) -> Non
         )
 
 
-def check_ports(wanted: Mapping[str, int], address: str, project: str, running: Iterable[Container]) -> None:
-    """Raise when a port is taken, naming the project or the program. wanted: by service. running: on this machine."""
+def check_ports(wanted: Mapping[str, int], address: str, own: Collection[str], running: Iterable[Container]) -> None:
+    """Raise when a port is taken, naming the project or the program.
+
+    wanted: by service. own: the ids of containers that give way. running: on this machine.
+    """
     if not ports.usable(0, address=address):
         why = "the ports are to be published on it, as --bind says"
         mend = f"promthctl local up --bind {network.LOOPBACK}, or an address that `ip address` shows"
@@ -70,7 +73,7 @@ def check_ports(wanted: Mapping[str, int], address: str, project: str, running: 
     holders = {port: container for container in running for _, port in container.published}
     for name, port in wanted.items():
         holder = holders.get(port)
-        if holder is not None and holder.project == project:
+        if holder is not None and holder.id in own:
             continue
         hint = f"promthctl local up {'--db-port' if name == 'db' else '--api-port'} 0 picks a free one"
         if holder is not None:
