@@ -128,7 +128,6 @@ class _Page(HTMLParser):
         self.text += data
 
 
-@pytest.mark.usefixtures("broken")
 @pytest.mark.parametrize("name", ["nowhere/report.html", ""])
 def test_a_report_that_cannot_be_written_is_told_before_anything_is_verified(
     stack: Stack, tmp_path: Path, name: str
@@ -137,6 +136,7 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_is_verified(
     assert "cannot be written" in done.stderr and done.stdout == ""
 
 
+@pytest.mark.usefixtures("broken")
 def test_the_report_is_one_page_without_network_or_secrets(stack: Stack, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     stack.project.run("verify", "--report", str(file), code=1)
