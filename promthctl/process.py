@@ -20,9 +20,11 @@ from typing import IO, Any
 
 _GATE = 'read -r go && exec "$@" <"$0"'
 # The standard input is a pipe that only we hold: when we are gone, killed too, it ends and the command is killed.
+# Asked to end, as its whole group is, the shell stays until the command has ended: it is the one we wait for.
 _LEASH = (
     'exec 3<&0 </dev/null; "$@" 3<&- & child=$!; { read -r _ <&3; kill -9 "$child"; } >/dev/null 2>&1 & watch=$!; '
-    'exec 3<&-; wait "$child"; code=$?; kill "$watch"; exit "$code"'
+    'trap : TERM; exec 3<&-; wait "$child"; code=$?; '
+    'while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done; kill "$watch" 2>/dev/null; exit "$code"'
 )
 # Linux tells a start in ticks since its boot, and the boot's time in whole seconds that can shift by one: the same
 # process differs from its record by a second or not at all.

@@ -70,6 +70,17 @@ def test_a_command_on_a_leash_dies_with_a_killed_promthctl(marker: Path) -> None
     assert until(lambda: ended(marker))
 
 
+def test_an_interrupt_waits_for_a_command_on_a_leash_that_takes_its_time(marker: Path) -> None:
+    def interrupt() -> None:
+        if marker.read_text().strip():
+            raise KeyboardInterrupt
+
+    slow = 'trap "sleep 0.7; exit 1" TERM; echo $$ >>"$0"; while :; do sleep 0.05; done'
+    with pytest.raises(KeyboardInterrupt):
+        process.run(["sh", "-c", slow, str(marker)], leash=True, watch=interrupt)
+    assert ended(marker)
+
+
 def test_run_returns_what_was_printed_and_the_exit_code() -> None:
     done = process.run(["sh", "-c", "cat; echo error >&2; exit 3"], stdin="สวัสดี\n")
     assert (done.code, done.stdout, done.stderr) == (3, "สวัสดี\n", "error\n")
