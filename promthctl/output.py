@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from promthctl.errors import PromthctlError
+from promthctl.quantities import size
 from promthctl.redact import redact
 from promthctl.steps import Advance, Progress, RowUpdate, Update
-from promthctl.words import size
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from promthctl.api_access import ApiAccess
-from promthctl.api_keys import ApiTarget
+from promthctl.api.client import ApiAccess
 from promthctl.keys.encryption import encrypt, key_hash, masked_key
+from promthctl.resolve.api import ApiTarget
 from tests.servers import Stack
 
 SECRET = "an encryption secret of the tests"

@@ -15,11 +15,11 @@ from promthctl.backups import present
 from promthctl.backups.folder import Backup
 from promthctl.backups.manifest import SPELLING, SavedSequence, SavedTable
 from promthctl.backups.present import Current, Link
+from promthctl.database.transactions import changing, failure, option, undisturbed
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.targets import Target
-from promthctl.transactions import changing, failure, option, undisturbed
 
 if TYPE_CHECKING:
     import psycopg

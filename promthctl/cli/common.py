@@ -18,7 +18,7 @@ from promthctl.errors import RefusedError, UsageError
 from promthctl.output import Output
 
 if TYPE_CHECKING:
-    from promthctl.api_keys import ApiTarget
+    from promthctl.resolve.api import ApiTarget
     from promthctl.settings import NamedTarget, Settings
     from promthctl.targets import Target
 
@@ -117,7 +117,7 @@ class Invocation:
 def target(run: Invocation, local: bool, project_ref: str | None, db_url: str | None, name: str | None) -> Target:
     """The target the options name; it is printed before anything happens to it."""
     from promthctl import engines
-    from promthctl.local import running, target_of
+    from promthctl.local_stack import running, target_of
 
     chosen = remote(run, local, project_ref, db_url, name)
     if chosen is None:
@@ -130,22 +130,23 @@ def remote(
     run: Invocation, local: bool, project_ref: str | None, db_url: str | None, name: str | None
 ) -> Target | None:
     """The target the options name if it is not the local stack; it is printed."""
-    from promthctl import hosted
+    from promthctl.hosted import project
     from promthctl.settings import NamedTarget
 
     named = _named(run, local, project_ref, db_url, name)
     if named == NamedTarget():
         return None
-    chosen = hosted.locate(run.settings, named)
+    chosen = project.locate(run.settings, named)
     _announce(run, chosen.production)(chosen.label)
-    return hosted.unlock(run.settings, chosen, run.ask_password)
+    return project.unlock(run.settings, chosen, run.ask_password)
 
 
 def api_target(
     run: Invocation, local: bool, project_ref: str | None, db_url: str | None, name: str | None
 ) -> ApiTarget:
     """The target the options name, by its API alone: no database password is asked for. It is printed."""
-    from promthctl import api_keys, engines
+    from promthctl import engines
+    from promthctl.resolve import api
 
     named = _named(run, local, project_ref, db_url, name)
     production = named.production or any(
@@ -153,12 +154,12 @@ def api_target(
     )
     announce = _announce(run, production)
     if named.project_ref is not None:
-        chosen = api_keys.of_project(named.project_ref, run.settings, run.output, announce)
+        chosen = api.of_project(named.project_ref, run.settings, run.output, announce)
     elif named.db_url is not None:
-        chosen = api_keys.of_database(named.db_url, run.settings)
+        chosen = api.of_database(named.db_url, run.settings)
         announce(chosen.label)
     else:
-        chosen = api_keys.of_local_stack(engines.current(run.settings))
+        chosen = api.of_local_stack(engines.current(run.settings))
         announce(chosen.label)
     return replace(chosen, production=production)
 

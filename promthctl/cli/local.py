@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from promthctl import engines, local
+from promthctl import engines, local_stack
 from promthctl.cli.common import EngineName, Invocation
 from promthctl.views import local as views
 from promthctl.views import push as push_views
@@ -48,7 +48,7 @@ def up(
     wishes = engines.Wishes(api_port, db_port, bind, services, offline)
     chosen, why = engines.pick(engine, run.settings, wishes, run.output)
     run.output.note(f"Target: the local stack ({chosen.name} engine: {why})")
-    run.output.show(local.up(run.settings, chosen, why, run.output), views.up)
+    run.output.show(local_stack.up(run.settings, chosen, why, run.output), views.up)
 
 
 @app.command()
@@ -63,7 +63,7 @@ def down(
         run.confirm(
             f"Remove the local database of {run.settings.project_dir} for good?", "The local database was not removed"
         )
-    run.output.show(local.down(run.settings, engine, purge, run.output), views.down)
+    run.output.show(local_stack.down(run.settings, engine, purge, run.output), views.down)
 
 
 @app.command()
@@ -71,7 +71,7 @@ def status(context: typer.Context) -> None:
     """Show what runs, where, and which migrations are applied. Exit code 1 when the stack is not running."""
     run: Invocation = context.obj
     engine = engines.current(run.settings)
-    result = local.status(run.settings, engine)
+    result = local_stack.status(run.settings, engine)
     run.output.show(result, views.status)
     if not result.running:
         raise typer.Exit(1)
@@ -101,9 +101,9 @@ def env(
     run: Invocation = context.obj
     engine = engines.current(run.settings)
     if write is None:
-        run.output.secret(local.access(engine).variables())
+        run.output.secret(local_stack.access(engine).variables())
     else:
-        run.output.show(local.write_env(run.settings, engine, write), views.env)
+        run.output.show(local_stack.write_env(run.settings, engine, write), views.env)
 
 
 @app.command()
@@ -112,4 +112,4 @@ def reset(context: typer.Context) -> None:
     run: Invocation = context.obj
     engine = engines.current(run.settings)
     run.output.note("Target: the local stack")
-    run.output.show(local.reset(run.settings, engine, run.output), push_views.reset)
+    run.output.show(local_stack.reset(run.settings, engine, run.output), push_views.reset)

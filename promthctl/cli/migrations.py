@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from promthctl import engines, migration_set, project
+from promthctl import engines, migration_set
 from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, remote, target
 from promthctl.errors import RefusedError
+from promthctl.migration_set import supabase_folder
 from promthctl.targets import Target
 from promthctl.views import migrations as views
 from promthctl.views.common import count
@@ -27,7 +28,7 @@ def list_(
 ) -> None:
     """Show each version: in source, in supabase/migrations, applied to the target, edited since it was applied."""
     from promthctl import database
-    from promthctl.local import target_of
+    from promthctl.local_stack import target_of
 
     run: Invocation = context.obj
     history = None
@@ -40,7 +41,7 @@ def list_(
             run.output.note("Target: the local stack")
             history = database.history(target_of(access))
     rows = migration_set.listing(
-        project.source(run.settings), migration_set.present(run.settings.migrations_dir), history
+        supabase_folder.source(run.settings), migration_set.present(run.settings.migrations_dir), history
     )
     run.output.show(rows, views.migrations)
 
@@ -59,12 +60,12 @@ def sync(
     run: Invocation = context.obj
     applied = _applied(run, remote(run, local, project_ref, db_url, target_name))
     if check:
-        plan = project.plan(run.settings, applied, force)
+        plan = supabase_folder.plan(run.settings, applied, force)
         run.output.show(plan, views.sync)
         if plan.changes:
             raise typer.Exit(1)
         return
-    run.output.show(project.sync(run.settings, applied, force), views.sync)
+    run.output.show(supabase_folder.sync(run.settings, applied, force), views.sync)
 
 
 @app.command()
@@ -73,7 +74,7 @@ def new(
 ) -> None:
     """Make the up and down file of a new migration, under the next free version."""
     run: Invocation = context.obj
-    run.output.show(project.new(run.settings, name), views.new)
+    run.output.show(supabase_folder.new(run.settings, name), views.new)
 
 
 @app.command()
@@ -93,18 +94,18 @@ def adopt(
 
     Nothing is run on the target. Exit code 5 where a migration is there in part; the differences are shown.
     """
-    from promthctl import adopt
+    from promthctl.adoption import adopting
 
     run: Invocation = context.obj
     chosen = target(run, local, project_ref, db_url, target_name)
-    found = adopt.plan(run.settings, chosen, assume or (), run.output)
+    found = adopting.plan(run.settings, chosen, assume or (), run.output)
     if not dry_run and found.adopted:
         if not chosen.local:
             for name in found.adopted:
                 run.output.note(f"  is there: {name}")
             question = f"Record {count(len(found.adopted), 'migration')} as applied to {chosen.label}?"
             run.confirm(question, f"Nothing was recorded on {chosen.label}")
-        found = adopt.record(run.settings, chosen, found, run.output)
+        found = adopting.record(run.settings, chosen, found, run.output)
     run.output.show(found, views.adoption)
     if found.lacks:
         raise typer.Exit(RefusedError.exit_code)
@@ -122,7 +123,7 @@ def bundle(
 
     It records the history as the Supabase CLI does, so that a later push has nothing to do.
     """
-    from promthctl.bundle import bundle
+    from promthctl.migration_set.bundle import bundle
 
     run: Invocation = context.obj
     made = bundle(run.settings, None if str(file) == "-" else file, force)

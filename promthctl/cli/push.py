@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from promthctl import many, push, supabase_cli
+from promthctl import push, supabase_cli
 from promthctl.cli.common import Invocation, Local, target
 from promthctl.errors import UsageError
-from promthctl.views import many as many_views
+from promthctl.push import batch
+from promthctl.views import batch as many_views
 from promthctl.views import push as views
 from promthctl.views.common import count
 
@@ -68,7 +69,7 @@ def command(
         if local:
             why = "the local stack is pushed to on its own"
             raise UsageError("--local cannot stand beside other targets", why, "promthctl push --local")
-        found = many.candidates(run.settings, refs, urls, names, targets_file)
+        found = batch.candidates(run.settings, refs, urls, names, targets_file)
         _push_to_many(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all)
         return
     chosen = target(run, local, next(iter(refs), None), next(iter(urls), None), next(iter(names), None))
@@ -90,22 +91,22 @@ def command(
 
 def _push_to_many(
     run: Invocation,
-    candidates: tuple[many.Candidate, ...],
+    candidates: tuple[batch.Candidate, ...],
     jobs: int,
     dry_run: bool,
     fail_fast: bool,
     allow_destructive: bool,
     include_all: bool,
 ) -> None:
-    planned = many.plan(run.settings, candidates, include_all, jobs, run.output)
-    result = many.ManyResult(tuple(one.outcome for one in planned), dry_run=True)
+    planned = batch.plan(run.settings, candidates, include_all, jobs, run.output)
+    result = batch.ManyResult(tuple(one.outcome for one in planned), dry_run=True)
     waiting = [one for one in planned if one.outcome.state == "pending"]
     if waiting and not dry_run:
         run.output.aside(result, many_views.result)
         supabase_cli.find(run.settings, run.output)
         run.confirm(f"Apply what is pending to {count(len(waiting), 'target')}?", "Nothing was pushed")
     if not dry_run:
-        result = many.push_all(run.settings, planned, jobs, fail_fast, allow_destructive, run.output)
+        result = batch.push_all(run.settings, planned, jobs, fail_fast, allow_destructive, run.output)
     run.output.show(result, many_views.result)
     if result.exit_code:
         raise typer.Exit(result.exit_code)

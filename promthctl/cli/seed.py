@@ -99,7 +99,7 @@ def _seed(
     dry_run: bool,
     target: tuple[bool, str | None, str | None, str | None],
 ) -> None:
-    from promthctl import seed
+    from promthctl.keys import seed
     from promthctl.views import seed as views
 
     chosen = api_target(run, *target)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from promthctl.api_keys import ApiTarget
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.keys import configured, providers
 from promthctl.keys.checking import opens
@@ -17,6 +16,7 @@ from promthctl.keys.shown import ShownKey, shown
 from promthctl.keys.sources import encryption_secret
 from promthctl.keys.store import StoredKey, opened, owner
 from promthctl.redact import remember
+from promthctl.resolve.api import ApiTarget
 from promthctl.settings import Settings
 
 _NUMBERED = re.compile(r"(.*\W)?agent 0*(\d+)", re.IGNORECASE)  # as seeding names an agent without a name

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from promthctl.api_keys import ApiTarget
 from promthctl.keys import configured, live, providers
 from promthctl.keys.encryption import DecryptionError, decrypt, key_hash, masked_key
 from promthctl.keys.live import Answer, Question
 from promthctl.keys.shown import ShownKey, order, shown
 from promthctl.keys.sources import encryption_secret
 from promthctl.keys.store import StoredKey, opened, owner
+from promthctl.resolve.api import ApiTarget
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 

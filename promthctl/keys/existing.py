@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promthctl.api_access import ApiAccess, unexpected
+from promthctl.api.client import ApiAccess, unexpected
 from promthctl.keys.store import PAGE, explained
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from promthctl.api_access import ApiAccess
+from promthctl.api.client import ApiAccess
 from promthctl.keys.shown import ShownKey, order, shown
 from promthctl.keys.store import StoredKey, opened, owner
 

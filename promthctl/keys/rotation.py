@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from promthctl.api_keys import ApiTarget
 from promthctl.errors import PrerequisiteError, RefusedError, UsageError
 from promthctl.keys.checking import CheckedKey, opens
 from promthctl.keys.encryption import MAKE_ONE, derive_key, encrypt, key_hash
@@ -19,6 +18,7 @@ from promthctl.keys.shown import shown
 from promthctl.keys.sources import encryption_secret
 from promthctl.keys.store import Store, StoredKey, opened, owner
 from promthctl.redact import remember
+from promthctl.resolve.api import ApiTarget
 from promthctl.settings import Settings
 from promthctl.steps import Advance, Steps
 

@@ -21,7 +21,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 from uuid import NAMESPACE_DNS, uuid5
 
-from promthctl.api_access import ApiAccess, connect
+from promthctl.api.client import ApiAccess, connect
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.keys.batch import Batch
 from promthctl.keys.encryption import DecryptionError, decrypt, derive_key, encrypt, key_hash, masked_key

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from promthctl.api_access import ApiAccess, connect, unexpected
+from promthctl.api.client import ApiAccess, connect, unexpected
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.keys.users import find_user
 from promthctl.steps import Advance

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promthctl.api_access import ApiAccess, connect
+from promthctl.api.client import ApiAccess, connect
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.keys.pasted import refuse_key
 from promthctl.keys.record import canonical_user

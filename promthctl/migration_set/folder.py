@@ -68,7 +68,7 @@ def packaged_source() -> Path:
     """The folder of the migrations that come with promthctl."""
     from importlib.resources import files
 
-    return Path(str(files("promthctl.migrations")))
+    return Path(str(files("promthctl.mr_promth.migrations")))
 
 
 def discover(folder: Path) -> tuple[Migration, ...]:

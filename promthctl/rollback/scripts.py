@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promthctl.database.transactions import Change, failure
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration
 from promthctl.migration_set.creating import down_template
-from promthctl.migration_set.statements import NotSqlError, Statement, cut
+from promthctl.sql.statements import NotSqlError, Statement, cut
 from promthctl.targets import Target
-from promthctl.transactions import Change, failure
 
 if TYPE_CHECKING:
     import psycopg

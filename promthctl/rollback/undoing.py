@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promthctl import database, project
+from promthctl import database
 from promthctl.backups import folder, writing
 from promthctl.backups.manifest import Manifest, SavedColumn, SavedSequence, SavedTable, Undone
+from promthctl.database.transactions import Change, changing, option, undisturbed
 from promthctl.errors import RefusedError, UsageError
-from promthctl.migration_set import Migration, present
+from promthctl.migration_set import Migration, present, supabase_folder
 from promthctl.rollback import losses, scripts
 from promthctl.rollback.losses import Loss, Sequences
 from promthctl.rollback.scripts import DownScript
@@ -21,7 +22,6 @@ from promthctl.settings import Settings
 from promthctl.state import StateDir
 from promthctl.steps import Steps
 from promthctl.targets import Target
-from promthctl.transactions import Change, changing, option, undisturbed
 
 if TYPE_CHECKING:
     import psycopg
@@ -78,7 +78,7 @@ def plan(settings: Settings, target: Target, to: str, steps: Steps) -> RollbackP
     RefusedError for a version without its file or down script, PromthctlError when a script fails.
     """
     # Migrations of supabase/migrations that the source does not know are in the history, too.
-    files = {file.version: file for file in (*present(settings.migrations_dir), *project.source(settings))}
+    files = {file.version: file for file in (*present(settings.migrations_dir), *supabase_folder.source(settings))}
     with database.exclusive(target, steps):
         applied = tuple(database.history(target))
         stays = _version(target, to, applied)

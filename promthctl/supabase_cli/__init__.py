@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from promthctl import database, process
-from promthctl.connection_errors import unreachable
+from promthctl.database.connection_errors import unreachable
 from promthctl.errors import PromthctlError
 from promthctl.migration_set import Migration
 from promthctl.redact import redact

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from promthctl.schema.queries import SCOPE, filled
+from promthctl.schema.reading import spelled_in_full
+from promthctl.sql import expressions
 from promthctl.verify import advice_queries as queries
-from promthctl.verify import expressions
-from promthctl.verify.catalog.queries import SCOPE, filled
-from promthctl.verify.catalog.reading import spelled_in_full
 
 if TYPE_CHECKING:
     import psycopg

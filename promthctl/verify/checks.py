@@ -9,18 +9,19 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from promthctl import database, project, supabase_cli
-from promthctl.connection_errors import unreachable
+from promthctl import database, shadow, supabase_cli
+from promthctl.database.connection_errors import unreachable
 from promthctl.errors import PromthctlError
+from promthctl.isolation.proving import IsolationReport, caveats, prove
+from promthctl.migration_set import supabase_folder
+from promthctl.mr_promth import lifecycle
+from promthctl.mr_promth.lifecycle import LifecycleResult
 from promthctl.redact import redact
+from promthctl.schema import Catalog, Difference, compare, snapshot
 from promthctl.settings import Settings
 from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
-from promthctl.verify import lifecycle, shadow
 from promthctl.verify.advice import Finding, advise
-from promthctl.verify.catalog import Catalog, Difference, compare, snapshot
-from promthctl.verify.isolation import IsolationReport, caveats, prove
-from promthctl.verify.lifecycle import LifecycleResult
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def verify(settings: Settings, target: Target, only: Collection[str] | None, ste
 
 
 def _verify(settings: Settings, target: Target, only: Collection[str] | None, steps: Steps) -> VerifyResult:
-    migrations = project.expected(settings, project.plan(settings, (), force=True))
+    migrations = supabase_folder.expected(settings, supabase_folder.plan(settings, (), force=True))
     with database.connect(target) as connection, ThreadPoolExecutor(1) as beside:
         advisors = beside.submit(_advisors, settings, target, Silent()) if only is None else None
         expected = shadow.expected(settings, migrations, steps, connection.info.server_version // 10000)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from html import escape
 
-from promthctl.verify.catalog import Catalog
+from promthctl.schema import Catalog
 
 _ROW, _HEAD, _GAP_X, _GAP_Y, _PAD = 18, 26, 80, 26, 20  # pixels
 _LETTER = 6.7  # the width of one at 11 px in a monospaced font

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from html import escape
 
 from promthctl import __version__
+from promthctl.isolation.attempts import Attempt
+from promthctl.isolation.proving import IsolationReport, TableProof
 from promthctl.redact import redact
-from promthctl.verify.attempts import Attempt
-from promthctl.verify.catalog import Difference
+from promthctl.schema import Difference
 from promthctl.verify.checks import VerifyResult
 from promthctl.verify.diagram import draw
-from promthctl.verify.isolation import IsolationReport, TableProof
 
 _ROLES = {"anon": "anon", "owner": "owner", "other": "another user", "service_role": "service_role"}
 _VERBS = ("select", "insert", "update", "delete", "move", "upsert")

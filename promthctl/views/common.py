@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from promthctl.verify.catalog import Difference
+    from promthctl.schema import Difference
 
 OK, BAD = "[green]✔[/green]", "[red]✘[/red]"
 _YES, _NO, _UNKNOWN = "[green]yes[/green]", "no", "[dim]?[/dim]"

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from promthctl.quantities import duration, size
 from promthctl.redact import mask
 from promthctl.views.common import foreign, table
-from promthctl.words import duration, size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from promthctl.engines import Service
-    from promthctl.local import DownResult, EnvResult, StatusResult, UpResult
+    from promthctl.local_stack import DownResult, EnvResult, StatusResult, UpResult
 
 
 def up(result: UpResult) -> Iterator[RenderableType]:

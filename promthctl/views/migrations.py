@@ -12,9 +12,9 @@ from promthctl.views.common import count, differing, flag, foreign, table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from promthctl.adopt import Adoption
-    from promthctl.bundle import Bundle
+    from promthctl.adoption.adopting import Adoption
     from promthctl.migration_set import MigrationRow, NewMigration, SyncPlan
+    from promthctl.migration_set.bundle import Bundle
 
 
 def sync(plan: SyncPlan) -> Iterator[RenderableType]:

@@ -14,8 +14,8 @@ from promthctl.views.common import count
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from promthctl.plan import Disagreement, Risk, Rows, Statement
     from promthctl.push import Preview, PushResult, ResetResult
+    from promthctl.push.risks import Disagreement, Risk, Rows, Statement
 
 _LABELS = {
     "destroys": "[bold red]data[/bold red]",

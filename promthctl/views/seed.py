@@ -12,7 +12,7 @@ from promthctl.views.common import table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from promthctl.seed import KeysResult
+    from promthctl.keys.seed import KeysResult
 
 
 def keys(result: KeysResult) -> Iterator[RenderableType]:

@@ -12,8 +12,8 @@ from promthctl.views.common import BAD, OK, count, differing, table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from promthctl.isolation.proving import IsolationReport
     from promthctl.verify.checks import VerifyResult
-    from promthctl.verify.isolation import IsolationReport
 
 _ROLES = ("anon", "owner", "other", "service_role")
 

@@ -16,7 +16,10 @@ from docker.models.networks import Network
 
 from tests.promthctl_runner import Project, project_id
 
-LABELS = ("com.supabase.cli.project", "promthctl.project")  # the Supabase CLI's, and promthctl's own
+LABELS = (
+    "com.supabase.cli.project",
+    "promthctl.project",
+)  # the Supabase CLI's, and promthctl's own
 SERVICES = {  # promthctl's names and the CLI's names of the containers
     "db": "db",
     "rest": "rest",

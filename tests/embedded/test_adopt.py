@@ -8,13 +8,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from promthctl import settings
+from promthctl import settings, shadow
+from promthctl.adoption import presence
 from promthctl.migration_set import Migration, packaged_source
+from promthctl.schema import snapshot
+from promthctl.shadow.states import States
 from promthctl.steps import Silent
 from promthctl.toolchain import Toolchain
-from promthctl.verify import presence, shadow
-from promthctl.verify.catalog import snapshot
-from promthctl.verify.states import States
 from tests.promthctl_runner import Project
 
 PACKAGED = [path for path in sorted(packaged_source().glob("*.sql")) if not path.name.endswith(".down.sql")]

@@ -10,10 +10,10 @@ import threading
 import pytest
 
 from promthctl import settings
-from promthctl.api_keys import ApiTarget
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.keys import changing
 from promthctl.keys.encryption import decrypt, key_hash
+from promthctl.resolve.api import ApiTarget
 from promthctl.settings import Settings
 from tests.servers import Stack
 from tests.stored_keys import SECRET, Row, Table, fake_key, metadata, stored, target

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from promthctl import settings
-from promthctl.api_keys import ApiTarget
 from promthctl.keys import checking
 from promthctl.keys.checking import CheckResult, Live
 from promthctl.keys.encryption import encrypt, key_hash, masked_key
+from promthctl.resolve.api import ApiTarget
 from promthctl.steps import Silent
 from tests.loopback_api import Api, api
 from tests.servers import Stack

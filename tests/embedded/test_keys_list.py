@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from promthctl.api_access import ApiAccess
-from promthctl.api_keys import ApiTarget
+from promthctl.api.client import ApiAccess
 from promthctl.errors import PromthctlError, TargetError, UsageError
 from promthctl.keys import listing
+from promthctl.resolve.api import ApiTarget
 from tests.servers import Stack
 from tests.stored_keys import Table, metadata, stored, target
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from promthctl.api_keys import ApiTarget
 from promthctl.keys import rotation, store
 from promthctl.keys.encryption import DecryptionError, decrypt, encrypt, key_hash, masked_key
 from promthctl.keys.rotation import RotationResult, Secrets
+from promthctl.resolve.api import ApiTarget
 from promthctl.steps import Silent
 from tests.servers import Stack
 from tests.stored_keys import NEW_SECRET, SECRET, Row, Table, fake_key, stored, target

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from promthctl.migration_set import Migration
-from promthctl.plan import Risk, Rows, Statement
-from promthctl.plan.catalog import reading
-from promthctl.plan.classify import analyse
+from promthctl.push.risks import Risk, Rows, Statement
+from promthctl.push.risks.catalog import reading
+from promthctl.push.risks.classify import analyse
 from tests.servers import Server, fresh_database
 
 SCHEMA = """
@@ -480,7 +480,7 @@ def test_a_valid_check_spares_not_null_its_scan(target: psycopg.Connection[Any],
 
 
 def test_a_count_that_takes_too_long_becomes_an_estimate(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promthctl.plan.catalog._COUNT_SECONDS", 0.15)
+    monkeypatch.setattr("promthctl.push.risks.catalog._COUNT_SECONDS", 0.15)
     with fresh_database(server) as url, psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "create table public.big as select i, nullif(i % 4, 0) as c from generate_series(1, 50000) i"

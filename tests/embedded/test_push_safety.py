@@ -131,8 +131,8 @@ def test_a_connection_lost_in_a_migration_leaves_nothing_of_it(
 POINTS = [
     "promthctl.push:plan:return:",
     "promthctl.database:exclusive:return:",
-    "promthctl.project:sync:call:",
-    "promthctl.project:sync:return:",
+    "promthctl.migration_set.supabase_folder:sync:call:",
+    "promthctl.migration_set.supabase_folder:sync:return:",
     "promthctl.process:run:call:",
     "promthctl.process:run:return:",
 ]

@@ -11,9 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from promthctl import rollback, settings, transactions
+from promthctl import rollback, settings
 from promthctl.backups import writing
 from promthctl.backups.manifest import SavedTable
+from promthctl.database import transactions
 from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
 from promthctl.rollback import RollbackResult
 from promthctl.steps import Silent

@@ -19,7 +19,7 @@ import pytest
 from psycopg.rows import dict_row
 from supabase import create_client
 
-from promthctl.api_access import ApiAccess
+from promthctl.api.client import ApiAccess
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.keys import batch, existing, providers, seeding, users
 from promthctl.keys.encryption import decrypt, key_hash

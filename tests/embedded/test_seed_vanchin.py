@@ -26,7 +26,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from supabase import Client, create_client
 
-from promthctl.api_access import ApiAccess, connect
+from promthctl.api.client import ApiAccess, connect
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError, UsageError
 from promthctl.keys import batch, providers, seeding, users
 from promthctl.keys.encryption import decrypt, encrypt, key_hash, masked_key

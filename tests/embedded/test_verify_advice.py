@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from promthctl.migration_set import discover, packaged_source
+from promthctl.sql.expressions import arrayed, called_once
 from promthctl.verify.advice import Finding, advise
-from promthctl.verify.expressions import arrayed, called_once
 
 _BASE = """
 create table public.a (id int primary key, user_id uuid not null, public boolean not null default false);

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from promthctl.errors import PromthctlError
-from promthctl.verify import lifecycle
-from promthctl.verify.isolation import IsolationReport, TableProof, caveats, prove
+from promthctl.isolation.proving import IsolationReport, TableProof, caveats, prove
+from promthctl.mr_promth import lifecycle
 from tests.servers import Server, fresh_database
 
 MIGRATIONS = files("promthctl") / "migrations"
@@ -568,7 +568,7 @@ def test_a_transaction_of_the_callers_goes_on_as_it_was(migrated: str) -> None:
 
 
 def test_an_interrupt_leaves_nothing(migrated: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from promthctl.verify.attempts import Trial
+    from promthctl.isolation.attempts import Trial
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from promthctl.migration_set import discover, packaged_source
-from promthctl.verify.catalog import Catalog, Difference, compare, snapshot
+from promthctl.schema import Catalog, Difference, compare, snapshot
 from tests.embedded.test_compat import COMPAT, STYLES
 from tests.servers import Server, fresh_database
 

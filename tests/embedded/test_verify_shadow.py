@@ -9,15 +9,14 @@ import psutil
 import psycopg
 import pytest
 
-from promthctl import settings
+from promthctl import settings, shadow
 from promthctl.errors import PromthctlError
 from promthctl.migration_set import Migration, discover, packaged_source
+from promthctl.schema import compare, snapshot
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 from promthctl.supabase_cli import SupabaseCli
 from promthctl.toolchain import Toolchain, cache_root
-from promthctl.verify import shadow
-from promthctl.verify.catalog import compare, snapshot
 
 EXAMPLE = b"create table public.example (id int primary key);"
 

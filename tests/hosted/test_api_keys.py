@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from promthctl import api_keys, settings
+from promthctl import settings
 from promthctl.errors import TargetError
+from promthctl.resolve import api
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 from tests.loopback_project import REF, SECRET_KEY, TOKEN, Hosted, hosted, legacy_keys, new_keys
@@ -95,11 +96,11 @@ def test_without_token_and_key_it_says_so(shop: Project) -> None:
     shop.run("keys", "list", "--project-ref", "not a reference", SUPABASE_SERVICE_ROLE_KEY=SECRET_KEY, code=2)
 
 
-def of_project(tmp_path: Path, cloud: Hosted, **environment: str) -> api_keys.ApiTarget:
+def of_project(tmp_path: Path, cloud: Hosted, **environment: str) -> api.ApiTarget:
     here = settings.load(tmp_path)
     env = {**here.env, "SUPABASE_PROFILE": cloud.profile(tmp_path, "projects.example"), "SUPABASE_ACCESS_TOKEN": TOKEN}
     labels: list[str] = []
-    found = api_keys.of_project(REF, Settings(tmp_path, env | environment), Silent(), labels.append)
+    found = api.of_project(REF, Settings(tmp_path, env | environment), Silent(), labels.append)
     assert labels == [found.label] and not found.local
     return found
 

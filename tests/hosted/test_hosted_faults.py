@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from promthctl import database, hosted, management
+from promthctl import database
+from promthctl.database import connection
 from promthctl.errors import PromthctlError
+from promthctl.hosted import management, project
 from promthctl.settings import NamedTarget, Settings
 from tests.hosted.cloud import REF, TOKEN, Cloud, CloudProject, Reply, refusing_pooler
 from tests.promthctl_runner import Project
@@ -44,7 +46,7 @@ def fails(code: int) -> Iterator[list[str]]:
 
 def resolve(settings: Settings) -> None:
     """Find the project and connect to it; nobody is there to type a password."""
-    target = hosted.resolve(settings, NamedTarget(project_ref=REF), lambda _: None)
+    target = project.resolve(settings, NamedTarget(project_ref=REF), lambda _: None)
     with database.connect(target):
         pass
 
@@ -113,7 +115,7 @@ def test_why_there_is_no_temporary_role_is_told(
 
 def test_a_short_rate_limit_is_waited_out(here: Settings, cloud: Cloud) -> None:
     cloud.fault("", Reply(429, headers={"Retry-After": "1"}, times=1))
-    assert hosted.find(REF, here).name == "Shop"
+    assert project.find(REF, here).name == "Shop"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://api.invalid"])
@@ -173,7 +175,7 @@ def test_a_pooler_out_of_reach_is_told(here: Settings, shop_cloud: CloudProject,
 def test_a_pooler_that_says_nothing_is_given_up(
     here: Settings, shop_cloud: CloudProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_CONNECT_SECONDS", 2)  # the least that libpq takes
+    monkeypatch.setattr(connection, "_CONNECT_SECONDS", 2)  # the least that libpq takes
     with socket.create_server(("127.0.0.1", 0)) as mute, fails(4) as told:
         shop_cloud.pooler = f"postgresql://postgres.{REF}@127.0.0.1:{mute.getsockname()[1]}/postgres"
         resolve(here)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from promthctl.errors import UsageError
-from promthctl.verify.catalog import Catalog, compare
-from promthctl.verify.catalog.canonical import canonical, words
+from promthctl.schema import Catalog, compare
+from promthctl.schema.canonical import canonical, words
 
 
 def catalog(major: int = 17, **kinds: dict[str, dict[str, Any]]) -> Catalog:

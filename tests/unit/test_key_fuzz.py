@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from promthctl import seed
-from promthctl.api_access import ApiAccess
-from promthctl.api_keys import ApiTarget
+from promthctl.api.client import ApiAccess
 from promthctl.errors import PromthctlError, TargetError, UsageError
+from promthctl.keys import seed
+from promthctl.resolve.api import ApiTarget
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 

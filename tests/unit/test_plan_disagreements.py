@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from promthctl.migration_set import HistoryEntry, Migration
-from promthctl.plan import disagreements
+from promthctl.push import disagreements
 from promthctl.targets import Target
 
 REMOTE = Target("database x", "postgresql://u@h:5432/x")

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from promthctl.plan.statements import Parsed, read
+from promthctl.sql.reading import Parsed, read
 
 
 def shape(sql: str) -> list[tuple[int, str]]:
@@ -75,6 +75,6 @@ def test_another_language_is_not_looked_into(sql: str) -> None:
 
 
 def test_the_parser_is_imported_only_for_a_plan() -> None:
-    modules = "promthctl.local, promthctl.push, promthctl.cli.push, promthctl.cli.local"
+    modules = "promthctl.local_stack, promthctl.push, promthctl.cli.push, promthctl.cli.local"
     code = f"import sys, {modules}; sys.exit('pglast' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from promthctl.plan import Disagreement, Risk, Rows, Statement
-from promthctl.plan.model import total
 from promthctl.push import Preview
+from promthctl.push.risks import Disagreement, Risk, Rows, Statement
+from promthctl.push.risks.model import total
 from promthctl.views import push as views
 
 EMPTY = Preview("database x", False, 3, (), False, False, (), ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promthctl.migration_set import discover, packaged_source
-from promthctl.migration_set.statements import NotSqlError, cut
+from promthctl.sql.statements import NotSqlError, cut
 from tests.embedded.test_history import FILES
 
 

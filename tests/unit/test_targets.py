@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from promthctl import database
-from promthctl.connection_errors import unreachable
+from promthctl.database import connection
+from promthctl.database.connection_errors import unreachable
 from promthctl.errors import TargetError, UsageError
-from promthctl.hosted import _as_role, locate
+from promthctl.hosted.project import _as_role, locate
 from promthctl.redact import redact
 from promthctl.settings import NamedTarget, Settings
 from promthctl.targets import Target, from_url
@@ -191,7 +192,7 @@ def test_the_local_stack_is_mended_by_its_own_command() -> None:
 
 
 def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_CONNECT_SECONDS", 2)  # the least that libpq takes
+    monkeypatch.setattr(connection, "_CONNECT_SECONDS", 2)  # the least that libpq takes
     with socket.create_server(("127.0.0.1", 0)) as mute:
         target = from_url(f"postgresql://u:{PW}@127.0.0.1:{mute.getsockname()[1]}/d")
         with pytest.raises(TargetError) as caught, database.connect(target):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promthctl.verify import patterns
-from promthctl.verify.rows import MOST, array, candidates, combinations, fresh_uuid
-from promthctl.verify.tables import Column, Type
+from promthctl.isolation import patterns
+from promthctl.isolation.rows import MOST, array, candidates, combinations, fresh_uuid
+from promthctl.isolation.tables import Column, Type
 
 TOKEN = "1234567890abcdef1234567890abcdef"
 OTHER = "fedcba0987654321fedcba0987654321"

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promthctl import database, project, targets, toolchain
+from promthctl import database, targets, toolchain
 from promthctl.engines import Access, Status, Wishes, ports, record
 from promthctl.engines.docker import containers, diagnosis, images, logs, network, ownership, preflight, services
 from promthctl.engines.docker.cli import CliError, LocalCli, setup_mark
@@ -24,6 +24,7 @@ from promthctl.engines.docker.state import RECORD, Records, Stack
 from promthctl.engines.docker.watching import Watch
 from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
 from promthctl.locks import locked
+from promthctl.migration_set import supabase_folder
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.toolchain import cache_root
@@ -275,7 +276,7 @@ class DockerEngine:
         return not there
 
     def _start(self, plan: Stack, steps: Steps) -> Access:
-        project.prepare(self.settings)  # the CLI wants a config.toml
+        supabase_folder.prepare(self.settings)  # the CLI wants a config.toml
         record(self.settings, self.name)
         self.state.save(plan)
         try:

@@ -17,7 +17,7 @@ from promthctl.engines.docker.containers import PROJECT, Container
 from promthctl.engines.docker.daemon import Daemon
 from promthctl.engines.docker.images import Image
 from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError
-from promthctl.words import size
+from promthctl.quantities import size
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -1,0 +1,140 @@
+"""Adopting a database whose SQL was pasted by hand: what is proven to be there is recorded as applied.
+
+Its catalog is compared with those that the migrations leave in a throw-away database (verify.presence). Rows are not
+looked at: a migration that changes rows only is recorded when the user vouches for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from promthctl import database, shadow, supabase_cli
+from promthctl.adoption import presence
+from promthctl.adoption.presence import Presence
+from promthctl.database.connection_errors import unreachable
+from promthctl.database.transactions import undisturbed
+from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.migration_set import Migration, supabase_folder
+from promthctl.redact import redact
+from promthctl.schema import Difference, snapshot
+from promthctl.settings import Settings
+from promthctl.steps import Steps
+from promthctl.targets import Target
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Something on the target that is otherwise than a migration leaves it. migration: its file name."""
+
+    migration: str
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What is recorded, or would be. Migrations are given by their file names.
+
+    total: all there are. recorded: versions that the history had already. adopted: proven or vouched for. unproven:
+    they change rows only, and may have run or not. absent: not on the target. lacks: why nothing is adopted: some
+    migrations are there in part. beyond: objects on the target that no migration makes. done: the adopted ones are in
+    the history now.
+    """
+
+    target: str
+    total: int
+    recorded: tuple[str, ...]
+    adopted: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    lacks: tuple[Lack, ...] = ()
+    beyond: tuple[str, ...] = ()
+    done: bool = False
+
+
+def plan(settings: Settings, target: Target, assumed: Collection[str], steps: Steps) -> Adoption:
+    """Find out which migrations are on the target; nothing is changed.
+
+    assumed: versions of migrations that change rows only, which the user says have run.
+    Raises TargetError for a target out of reach, RefusedError where the files contradict its history or the user has
+    to decide, UsageError for a version that cannot be assumed, and what the shadow raises.
+    """
+    history = database.history(target)
+    sync = supabase_folder.plan(settings, history)
+    if refusal := sync.refusal:
+        raise refusal
+    files = supabase_folder.expected(settings, sync)
+    recorded = tuple(file.version for file in files if file.version in history)
+    found = Presence(len(files), frozenset(), (), ())
+    if len(recorded) < len(files):
+        found = _look(settings, target, files, recorded, steps)
+    adopted, unproven = _decide(target, files, recorded, found, assumed)
+    names = {file.version: file.filename for file in files}
+    return Adoption(
+        target=target.label,
+        total=len(files),
+        recorded=recorded,
+        adopted=adopted,
+        unproven=unproven,
+        absent=tuple(file.filename for file in files[found.number :] if file.version not in recorded),
+        lacks=tuple(Lack(names[lack.version], lack.difference) for lack in found.lacks),
+        beyond=found.beyond,
+    )
+
+
+def record(settings: Settings, target: Target, made: Adoption, steps: Steps) -> Adoption:
+    """Carry out a plan: have the Supabase CLI write the versions into the history; it runs no migration."""
+    with undisturbed(settings, target, steps):
+        supabase_folder.sync(settings, made.recorded)
+        with steps.step("Recording migrations"):
+            versions = [name.partition("_")[0] for name in made.adopted]
+            supabase_cli.find(settings, steps).repair(target, versions, "applied")
+    return replace(made, done=True)
+
+
+def _look(
+    settings: Settings, target: Target, files: Sequence[Migration], recorded: Sequence[str], steps: Steps
+) -> Presence:
+    import psycopg
+
+    try:
+        with database.connect(target) as connection:
+            states = shadow.after_each(settings, files, steps, connection.info.server_version // 10000)
+            with steps.step("Comparing the schema"):
+                return presence.find([file.version for file in files], recorded, states, snapshot(connection))
+    except psycopg.OperationalError as error:
+        raise unreachable(target, str(error)) from None
+    except psycopg.Error as error:
+        why = redact(str(error)).strip().splitlines()[0]
+        hint = "adopt as the role `postgres`, which owns what the migrations make"
+        raise PromthctlError(f"The schema of {target.label} could not be read", why, hint) from None
+
+
+def _decide(
+    target: Target, files: Sequence[Migration], recorded: Collection[str], found: Presence, assumed: Collection[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The file names to adopt, and of those after them the ones that cannot be proven."""
+    names = {file.version: file.filename for file in files}
+    if unknown := sorted(set(assumed).difference(names)):
+        why = "--assume takes the version of a migration, the digits its file name begins with"
+        raise UsageError(f"There is no migration {unknown[0]}", why, "promthctl migrations list shows those there are")
+    if found.lacks:
+        return (), ()
+    there = [file for file in files[: found.number] if file.version not in recorded]
+    if absent := sorted(set(assumed).difference(recorded, (file.version for file in there))):
+        raise RefusedError(
+            f"{names[absent[0]]} cannot be assumed",
+            f"its schema, or that of a migration before it, is not on {target.label}",
+            "promthctl push applies it",
+        )
+    sure = [file for file in there if file.version not in found.silent or file.version in assumed]
+    last = sure[-1].version if sure else ""
+    if doubtful := [file for file in there if file.version < last and file not in sure]:
+        doubted = ", ".join(file.filename for file in doubtful)
+        flags = " ".join(f"--assume {file.version}" for file in doubtful)
+        raise RefusedError(
+            f"Nothing was recorded on {target.label}",
+            f"{doubted} changes rows only, so nothing proves that it ran, and migrations after it did",
+            f"look for its rows; if they are missing, run the file by hand; then: promthctl migrations adopt {flags}",
+        )
+    return tuple(file.filename for file in sure), tuple(file.filename for file in there if file.version > last)

@@ -1,0 +1,1 @@
+"""A Supabase API (REST and Auth): its client, and what its failures mean."""

@@ -1,0 +1,54 @@
+"""psycopg's connection to a target, and why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from promthctl.database.connection_errors import unreachable
+from promthctl.errors import UsageError
+from promthctl.redact import redact
+from promthctl.targets import Target
+
+if TYPE_CHECKING:
+    import psycopg
+
+_CONNECT_SECONDS = 10
+
+
+@contextmanager
+def connect(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """A connection in autocommit.
+
+    Raises TargetError when the target does not answer or refuses the credentials, UsageError for a URL libpq refuses.
+    """
+    import logging
+
+    import psycopg
+
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())  # what it says of a broken end, the error says too
+    try:
+        connection = psycopg.connect(
+            target.url,
+            password=target.secret(),
+            sslmode=target.sslmode,
+            connect_timeout=_CONNECT_SECONDS,
+            autocommit=True,
+        )
+        if target.steps_down:
+            connection.execute("set session role postgres")
+    except psycopg.ProgrammingError as error:
+        raise UsageError(
+            f"The URL of {target.label} cannot be used", redact(str(error)).strip(), "correct what follows the ? in it"
+        ) from None
+    except psycopg.Error as error:
+        raise unreachable(target, str(error)) from None
+    with connection:
+        yield connection
+
+
+def encrypted(target: Target) -> bool:
+    """True if the connection to it speaks TLS. Raises as connect does."""
+    with connect(target) as connection:
+        return bool(connection.pgconn.ssl_in_use)

@@ -1,0 +1,1 @@
+"""The proof that no user reaches another's rows."""

@@ -1,0 +1,361 @@
+"""What is tried on one table: who does what with whose row, what should become of it, and what did.
+
+An attacker's update and delete go through a cursor (`where current of`). Such a statement needs no right to read the
+table, so only the policies of its own command stand in its way, as in an update without any condition, which would
+touch everyone's rows; here it touches the one row the cursor is on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from psycopg import errors, sql
+
+from promthctl.isolation.fill import Row, Values, assignments, insertion, matching
+from promthctl.isolation.sandbox import Actor, Result, Sandbox
+from promthctl.isolation.tables import Table
+
+RoleName = Literal["anon", "owner", "other", "service_role"]
+Verb = Literal["select", "insert", "update", "delete", "move", "upsert"]
+Outcome = Literal["reached", "denied", "filtered", "error"]
+Expected = Literal["reached", "refused", "either"]
+
+_PRIVILEGES: dict[Verb, tuple[str, ...]] = {
+    "select": ("SELECT",),
+    "insert": ("INSERT",),
+    "update": ("UPDATE",),
+    "delete": ("DELETE",),
+    "move": ("UPDATE",),
+    "upsert": ("INSERT", "UPDATE", "SELECT"),
+}
+_CURSOR = sql.SQL("promthctl_row")
+_NOT_ALLOWED = "42501"  # insufficient_privilege, also what row level security raises
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One thing tried, in the rolled-back transaction.
+
+    role: anon, the row's owner, another signed-in user, or service_role. verb: move gives a row to another owner or
+    takes it from one; upsert is insert … on conflict do update. outcome: rows were reached, the database refused
+    (denied), it answered as if the row were not there (filtered), or something else stopped it (error). expected:
+    reached, refused (denied or filtered) or either. detail: what exactly was tried, and what stopped it.
+    """
+
+    table: str
+    role: RoleName
+    verb: Verb
+    outcome: Outcome
+    expected: Expected
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Columns that together name an owner: user ids, or the key of a parent. mine, theirs: the owner's, the other's."""
+
+    name: str
+    mine: Values
+    theirs: Values
+
+
+@dataclass(frozen=True)
+class Actors:
+    anon: Actor
+    owner: Actor
+    other: Actor
+    service_role: Actor
+
+    def __iter__(self) -> Iterator[Actor]:
+        return iter((self.anon, self.owner, self.other, self.service_role))
+
+
+class Trial:
+    """The attempts on one table. a: the owner's row; b: the other user's, of which only the values are used.
+
+    relaxed: what the owner may do beyond reading is not for this proof to say: members of a group have ranks. closed:
+    clients have no business in the table, so that the owner need not read either.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, actors: Actors, a: Row, b: Row, groups: Sequence[Group], relaxed: bool, closed: bool
+    ) -> None:
+        self.sandbox, self.actors, self.a, self.b = sandbox, actors, a, b
+        self.table: Table = a.table
+        self.groups = groups
+        self.relaxed, self.closed = relaxed or closed, closed
+        self.attempts: list[Attempt] = []
+        self.stopped = ""  # why the rest was not tried
+        self._mine: Values = {name: value for group in groups for name, value in group.mine.items()}
+        self._theirs: Values = {name: value for group in groups for name, value in group.theirs.items()}
+
+    # Each stage expects the sandbox to be `set` where the rows are as its docstring says. -----------------------------
+
+    def inserts(self, owned: bool) -> None:
+        """Neither a nor b is there."""
+        self._insert(self.actors.anon, self.a.given, "a row of a user's" if owned else "a row", "refused")
+        if owned:
+            self._insert(self.actors.owner, self.a.given, "an own row", self._right("insert"))
+        self._insert(self.actors.other, self.a.given, "a row of another user's" if owned else "a row", "refused")
+        if len(self.groups) > 1:
+            for group in self.groups:
+                given = {**self.b.given, **group.mine}
+                self._insert(self.actors.other, given, f"an own row with another user's {group.name}", "refused")
+        self._insert(self.actors.service_role, self.a.given, "a row", "reached")
+
+    def reads(self, public: bool, owned: bool, what: str) -> None:
+        """Only a is there."""
+        for actor in self.actors:
+            if actor.name == "owner" and not owned:
+                continue
+            statement = sql.SQL("select {} from {} where {}").format(
+                self._readable(actor), self.table.identifier, self._where(actor)
+            )
+            expected: Expected = "reached"
+            if actor.name == "anon":
+                expected = "either" if public else "refused"
+            elif actor.name == "other" and not public:
+                expected = "refused"
+            elif actor.name == "owner" and self.closed:
+                expected = "either"
+            seen = "an own row" if actor.name == "owner" else what
+            self._note(actor, "select", self._try(actor, statement, self._key_made_readable(actor)), expected, seen)
+
+    def writes(self, owned: bool, what: str) -> None:
+        """Only a is there: update, delete, move and upsert by everyone."""
+        for actor in self.actors:
+            if actor.name == "owner" and not owned:
+                continue
+            seen = "an own row" if actor.name == "owner" else what
+            self._update(actor, seen)
+            self._delete(actor, seen)
+            self._upsert(actor, seen)
+        self._moves(owned, what)
+
+    def attack(self, what: str) -> None:
+        """Only a is there, and readable by everyone: it must not be writable."""
+        for actor in (self.actors.anon, self.actors.other):
+            self._update(actor, what)
+            self._delete(actor, what)
+            self._upsert(actor, what)
+            if self._theirs:
+                self._move(actor, self._theirs, f"{what} to the other user", "refused")
+
+    def loops(self) -> None:
+        """Only a is there, and is private: the other user refers to it from an own row of the same table."""
+        for key in self.table.foreign_keys:
+            if key.target != self.table.oid:
+                continue
+            values = {name: self.a.values[theirs] for name, theirs in zip(key.columns, key.target_columns, strict=True)}
+            what = f"an own row with another's row as {', '.join(values)}"
+            given = self._allowed(self.actors.other, "INSERT", {**self.b.given, **values})
+            self._note(
+                self.actors.other, "insert", self._try(self.actors.other, insertion(self.table, given)), "refused", what
+            )
+            statement = sql.SQL("update {} set {} where {}").format(
+                self.table.identifier, self._set(values), self.b.keyed
+            )
+            placed = insertion(self.table, self.b.given)
+            result = self._try(self.actors.other, statement, [placed, *self._key_made_readable(self.actors.other)])
+            self._note(self.actors.other, "move", result, "refused", what)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _insert(self, actor: Actor, given: Values, what: str, expected: Expected) -> None:
+        values = self._allowed(actor, "INSERT", given)
+        result = self._try(actor, insertion(self.table, values))
+        detail = what
+        if result.rows and actor.user and self._mine and self.table.primary_key:
+            stored = self._stored(given)
+            if actor.name == "other" and stored and not any(stored[name] == self._mine[name] for name in self._mine):
+                result, detail = Result(0), f"{what}: a trigger made it the caller's own"
+            elif actor.name == "owner" and stored and stored != self._mine:
+                self._fail(actor, "insert", f"{what}: a trigger gave it to someone else")
+                return
+        self._note(actor, "insert", result, expected, detail)
+
+    def _update(self, actor: Actor, what: str) -> None:
+        column = self._harmless(actor)
+        values = {column: self.a.values[column]} if column else {}
+        if not values:
+            return
+        result = self._change(actor, sql.SQL("update {} set {}").format(self.table.identifier, self._set(values)))
+        if result.rows and actor.name == "owner" and self._mine and self.table.primary_key:
+            stored = self._stored(self.a.given)
+            if stored is not None and stored != self._mine:
+                self._fail(actor, "update", f"{what}: a trigger gave it to someone else")
+                return
+        self._note(actor, "update", result, self._expected(actor, "update"), what)
+
+    def _delete(self, actor: Actor, what: str) -> None:
+        result = self._change(actor, sql.SQL("delete from {}").format(self.table.identifier))
+        self._note(actor, "delete", result, self._expected(actor, "delete"), what)
+
+    def _moves(self, owned: bool, what: str) -> None:
+        if not self._theirs:
+            return
+        self._move(self.actors.anon, self._theirs, f"{what} to another user", "refused")
+        if owned:
+            self._move(self.actors.owner, self._theirs, "an own row to another user", "refused")
+            for group in self.groups if len(self.groups) > 1 else ():
+                self._move(self.actors.owner, group.theirs, f"an own row to another user's {group.name}", "refused")
+        self._move(self.actors.other, self._theirs, f"{what} to themselves", "refused")
+        self._move(self.actors.service_role, self._theirs, "a row to another user", "reached")
+
+    def _move(self, actor: Actor, values: Values, what: str, expected: Expected) -> None:
+        statement = sql.SQL("update {} set {}").format(self.table.identifier, self._set(values))
+        result = self._change(actor, statement, bare=actor.name != "service_role")
+        if result.rows and expected == "refused" and self.table.primary_key:
+            stored = self._stored({**self.a.given, **{n: v for n, v in values.items() if n in self.table.primary_key}})
+            if stored == self._mine:
+                result, what = Result(0), f"{what}: a trigger kept its owner"
+        self._note(actor, "move", result, expected, what)
+
+    def _upsert(self, actor: Actor, what: str) -> None:
+        unique = next(
+            (u for u in self.table.uniques if u.usable and all(self.a.values[name] is not None for name in u.columns)),
+            None,
+        )
+        if unique is None or not unique.columns:
+            return
+        key = {name: self.a.values[name] for name in unique.columns}
+        column = self._harmless(actor) or unique.columns[0]
+        self._merge(actor, {**self.a.given, **key}, key, {column: self.a.values[column]}, what)
+        if actor.name == "other" and self._theirs and not set(key) & set(self._theirs):
+            self._merge(actor, {**self.a.given, **key, **self._theirs}, key, self._theirs, f"{what} to themselves")
+
+    def _merge(self, actor: Actor, given: Values, key: Values, values: Values, what: str) -> None:
+        given = {name: value for name, value in given.items() if not self.table.column[name].generated}
+        statement = sql.SQL("{} on conflict ({}) do update set {}").format(
+            insertion(self.table, self._allowed(actor, "INSERT", given)),
+            sql.SQL(", ").join(map(sql.Identifier, key)),
+            self._set(values),
+        )
+        self._note(actor, "upsert", self._try(actor, statement), self._expected(actor, "upsert"), what)
+
+    def _change(self, actor: Actor, statement: sql.Composable, bare: bool | None = None) -> Result:
+        """Run an update or delete on row a: through a cursor where `bare` (by default for attackers), else by key."""
+        if bare is None:
+            bare = actor.name in ("anon", "other")
+        keyed = sql.SQL("{} where {}").format(statement, self._where(actor))
+        if not bare:
+            return self._try(actor, keyed, self._key_made_readable(actor))
+        cursor = (
+            sql.SQL("declare {} cursor for select * from {} where {}").format(
+                _CURSOR, self.table.identifier, self.a.where
+            ),
+            sql.SQL("fetch {}").format(_CURSOR),
+        )
+        result = self._try(actor, sql.SQL("{} where current of {}").format(statement, _CURSOR), cursor)
+        unsupported = (errors.FeatureNotSupported, errors.InvalidCursorState)
+        return self._try(actor, keyed) if isinstance(result.error, unsupported) else result
+
+    def _stored(self, given: Values) -> Values | None:
+        """What the last attempt has left in the columns that name the owner; None when its row cannot be found."""
+        key = {name: given.get(name, self.a.values[name]) for name in self.table.primary_key}
+        columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in self._mine)
+        found = self.sandbox.after(
+            sql.SQL("select {} from {} where {}").format(columns, self.table.identifier, matching(self.table, key))
+        )
+        return dict(zip(self._mine, found[0], strict=True)) if found else None
+
+    def _try(self, actor: Actor, statement: sql.Composable, before: Sequence[sql.Composable] = ()) -> Result:
+        """One attempt; none after one that took too long, so that a slow policy costs a few seconds and not minutes."""
+        if self.stopped:
+            return Result(0)
+        result = self.sandbox.attempt(actor, statement, before)
+        if isinstance(result.error, (errors.QueryCanceled, errors.LockNotAvailable)):
+            self.stopped = f"an attempt of {actor.name} took too long: {result.error.diag.message_primary}"
+        return result
+
+    def _where(self, actor: Actor) -> sql.Composable:
+        return self.a.where if (actor.role, "SELECT") in self.table.whole else self.a.keyed
+
+    def _key_made_readable(self, actor: Actor) -> list[sql.Composable]:
+        """Where a role may read other columns only, the right to read the key, for the attempt: to find the row by."""
+        columns = self.table.rights.get((actor.role, "SELECT"), frozenset())
+        hidden = [sql.Identifier(name) for name in self.table.primary_key if name not in columns]
+        if not columns or not hidden:
+            return []
+        grant = sql.SQL("grant select ({}) on {} to {}")
+        # Who does not own the table grants nothing, with a warning; then the attempt must fail as an error.
+        held = sql.SQL("select 1 / has_column_privilege({}, {}::oid, {}, 'SELECT')::int")
+        return [
+            grant.format(sql.SQL(", ").join(hidden), self.table.identifier, sql.Identifier(actor.role)),
+            held.format(actor.role, self.table.oid, self.table.primary_key[0]),
+        ]
+
+    def _readable(self, actor: Actor) -> sql.Composable:
+        """What to select: anything, or a column that the role may read where it may not read them all."""
+        columns = self.table.rights.get((actor.role, "SELECT"), frozenset())
+        if (actor.role, "SELECT") in self.table.whole or not columns:
+            return sql.SQL("1")
+        return sql.Identifier(min(columns))
+
+    def _allowed(self, actor: Actor, privilege: str, given: Values) -> Values:
+        """Without the columns that the role may not write and need not, where it may write some only."""
+        columns = self.table.rights.get((actor.role, privilege), frozenset())
+        if (actor.role, privilege) in self.table.whole or not columns:
+            return given
+        return {n: v for n, v in given.items() if n in columns or self.table.column[n].required}
+
+    def _harmless(self, actor: Actor) -> str | None:
+        """A column to update that changes nothing about whose the row is, if the role may update any."""
+        columns = self.table.rights.get((actor.role, "UPDATE"), frozenset())
+        names = [c.name for c in self.table.columns if not c.generated and c.identity != "a"]
+        allowed = [name for name in names if name in columns] or names
+        keys = {*self._mine, *self.table.primary_key, *(n for key in self.table.foreign_keys for n in key.columns)}
+        return next((name for name in allowed if name not in keys), next(iter(allowed), None))
+
+    def _set(self, values: Values) -> sql.Composable:
+        return assignments(self.table, values)
+
+    def _right(self, verb: Verb) -> Expected:
+        """What the owner should meet: what grants and policies are there for is to work."""
+        if self.relaxed:
+            return "either"
+        lets = all(self.table.lets("authenticated", privilege) for privilege in _PRIVILEGES[verb])
+        return "reached" if lets else "either"
+
+    def _expected(self, actor: Actor, verb: Verb) -> Expected:
+        if actor.name == "owner":
+            return self._right(verb)
+        return "reached" if actor.name == "service_role" else "refused"
+
+    def _fail(self, actor: Actor, verb: Verb, detail: str) -> None:
+        self.attempts.append(Attempt(self.table.label, _role(actor), verb, "reached", "reached", False, detail))
+
+    def _note(self, actor: Actor, verb: Verb, result: Result, expected: Expected, detail: str) -> None:
+        if self.stopped:
+            return
+        outcome, why, rule = _judge(result)
+        if rule and actor.name == "service_role" and verb == "insert":
+            outcome = "error"  # the row is not fit to try with, so the others' refusals say nothing
+        ok = {
+            "reached": outcome == "reached" or (rule and outcome == "denied"),
+            "refused": outcome in ("denied", "filtered"),
+            "either": outcome != "error",
+        }[expected]
+        text = f"{detail}: {why}" if why else detail
+        self.attempts.append(Attempt(self.table.label, _role(actor), verb, outcome, expected, ok, text))
+
+
+def _judge(result: Result) -> tuple[Outcome, str, bool]:
+    """What became of an attempt, in whose words, and whether a rule about the data refused it, for anyone alike."""
+    if result.error is None:
+        return ("reached" if result.rows else "filtered"), "", False
+    state = result.error.sqlstate or ""
+    why = (result.error.diag.message_primary or str(result.error)).partition("\n")[0]
+    if state == _NOT_ALLOWED:
+        return "denied", why, False
+    # A row that is there already says nothing about who may write; what a constraint or a trigger refuses is refused.
+    if state[:2] in ("23", "P0") and not isinstance(result.error, (errors.UniqueViolation, errors.ExclusionViolation)):
+        return "denied", why, True
+    return "error", why, False
+
+
+def _role(actor: Actor) -> RoleName:
+    return cast(RoleName, actor.name)

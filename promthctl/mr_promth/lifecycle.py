@@ -1,0 +1,215 @@
+"""The life of Mr.Promth's rows, lived once in a transaction that is rolled back.
+
+The schema's guide asks whoever has applied it to try these: a command-line session is created, touched and closed; an
+API key keeps its endpoint's id; time stamps move; a deleted user takes everything along. now() stands still inside a
+transaction, so a row starts with a time stamp of long ago, and moving means that it no longer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import psycopg
+from psycopg import sql
+
+from promthctl.isolation import owners, tables
+from promthctl.isolation.fill import Filler, Row, Unfillable, Values, assignments, matching
+from promthctl.isolation.sandbox import Actor, Result, Sandbox
+from promthctl.isolation.tables import Table
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+LifecycleState = Literal["passed", "failed", "skipped"]
+
+_STATEMENT_MS = 3_000
+_LOCK_MS = 1_000
+_LONG_AGO = "2000-01-01 00:00:00+00"
+_ENDPOINT = "ep-lifecycle-check"
+# The schema's tables, parents first, and a column of those with updated_at that their owner would change.
+_TABLES = ("user_profiles", "api_keys", "chat_sessions", "messages", "prompts", "projects", "agent_logs",
+           "cli_sessions", "deployment_logs", "tool_executions")  # fmt: skip
+_STAMPED = {"api_keys": "provider", "chat_sessions": "title", "prompts": "title", "projects": "name",
+            "user_profiles": "name"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LifecycleResult:
+    """One life. detail: what happened, why it failed, or why it was skipped: its tables are not there."""
+
+    name: str
+    state: LifecycleState
+    detail: str
+
+    @property
+    def ok(self) -> bool:
+        return self.state != "failed"
+
+
+class _Broken(Exception):
+    """A life went otherwise; str() says how."""
+
+
+class _Missing(Exception):
+    """The tables are not there."""
+
+
+def check(connection: Connection[Any]) -> tuple[LifecycleResult, ...]:
+    """Live every life; nothing is left behind.
+
+    connection: of a role that may write auth.users and act as authenticated: `postgres`. In a transaction of the
+    caller's everything happens in a savepoint. Raises psycopg.Error when the connection breaks.
+    """
+    with Sandbox.opened(connection, _STATEMENT_MS, _LOCK_MS) as sandbox:
+        lives = _Lives(sandbox)
+        return tuple(
+            _lived(sandbox, name, life)
+            for name, life in (
+                ("A CLI session is created, touched and closed", lives.session),
+                ("An API key's metadata holds its endpoint", lives.endpoint),
+                ("updated_at moves with every update", lives.stamps),
+                ("A deleted user takes everything along", lives.deletion),
+            )
+        )
+
+
+def _lived(sandbox: Sandbox, name: str, life: Callable[[], str]) -> LifecycleResult:
+    try:
+        with sandbox.stage():
+            return LifecycleResult(name, "passed", life())
+    except _Missing as error:
+        return LifecycleResult(name, "skipped", str(error))
+    except (_Broken, Unfillable) as error:
+        return LifecycleResult(name, "failed", str(error))
+    except psycopg.Error as error:
+        if sandbox.connection.broken:
+            raise
+        return LifecycleResult(name, "failed", (error.diag.message_primary or str(error)).partition("\n")[0])
+
+
+class _Lives:
+    """Each method lives one life and returns what to say of it. Raises _Missing, _Broken, Unfillable, psycopg.Error."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._catalog = tables.read(sandbox.connection, ("public",))
+        self._there = {t.name: t for t in self._catalog.exposed if t.schema == "public" and t.name in _TABLES}
+        self._ownerships = owners.find(self._catalog)
+
+    def session(self) -> str:
+        table = self._table("cli_sessions", "last_seen_at", "status")
+        owner, row = self._start(table, {"last_seen_at": _LONG_AGO})
+        if row.values["status"] != "connected":
+            raise _Broken(f"a new session's status is {row.values['status']}, not connected")
+        touched = self._change(
+            owner, row, {"cli_version": "1.0.0"} if "cli_version" in table.column else {"status": "connected"}
+        )
+        if touched["last_seen_at"] == row.values["last_seen_at"]:
+            raise _Broken("an update does not move last_seen_at")
+        closed = self._change(owner, row, {"status": "disconnected"})
+        if closed["status"] != "disconnected":
+            raise _Broken(f"a closed session's status is {closed['status']}")
+        return "it starts connected, an update moves last_seen_at, and it ends disconnected"
+
+    def endpoint(self) -> str:
+        table = self._table("api_keys", "metadata")
+        owner, row = self._start(table, {"metadata": f'{{"endpoint_id": "{_ENDPOINT}"}}'})
+        self._sandbox.set()
+        found = self._sandbox.attempt(
+            owner,
+            sql.SQL("select 1 from {} where {} and metadata ->> 'endpoint_id' = {}").format(
+                table.identifier, row.keyed, _ENDPOINT
+            ),
+        )
+        self._expect(found, "the owner does not find the key by its endpoint_id")
+        return "the owner finds the key by metadata ->> 'endpoint_id'"
+
+    def stamps(self) -> str:
+        moved = []
+        for name, column in _STAMPED.items():
+            table = self._there.get(name)
+            if table is None or not {"updated_at", column} <= set(table.column):
+                continue
+            with self._sandbox.stage():
+                owner, row = self._start(table, {"updated_at": _LONG_AGO, column: "before"})
+                changed = self._change(owner, row, {column: "after"})
+                if changed["updated_at"] == row.values["updated_at"]:
+                    raise _Broken(f"an update of {name} does not move updated_at")
+                moved.append(name)
+        if not moved:
+            raise _Missing(f"none of {', '.join(_STAMPED)} is there with updated_at")
+        return f"in {', '.join(moved)}"
+
+    def deletion(self) -> str:
+        if not self._there:
+            raise _Missing("the schema's tables are not there")
+        assert self._catalog.users is not None
+        filler, user = self._filler()
+        rows = [filler.row(self._there[name], user) for name in _TABLES if name in self._there]
+        try:
+            self._sandbox.run(
+                sql.SQL("delete from {} where id = {}").format(self._catalog.users.identifier, sql.Literal(user))
+            )
+        except psycopg.Error as error:
+            raise _Broken(f"a user with rows cannot be deleted: {error.diag.message_primary}") from error
+        left = [row.table.name for row in rows if self._read(row) is not None]
+        if left:
+            raise _Broken(f"rows are left in {', '.join(left)}")
+        return f"from {', '.join(row.table.name for row in rows)}"
+
+    def _table(self, name: str, *columns: str) -> Table:
+        table = self._there.get(name)
+        if table is None:
+            raise _Missing(f"there is no table {name}")
+        if absent := [column for column in columns if column not in table.column]:
+            raise _Missing(f"{name} has no column {', '.join(absent)}")
+        return table
+
+    def _filler(self) -> tuple[Filler, str]:
+        filler = Filler(self._sandbox, self._catalog, self._ownerships)
+        user = filler.user()
+        filler.third = user
+        return filler, user
+
+    def _start(self, table: Table, values: Values) -> tuple[Actor, Row]:
+        """A new user with a row of the table that has the values; a row that a trigger has made is replaced."""
+        filler, user = self._filler()
+        filler.parents(table, user)
+        with self._sandbox.stage():
+            row = filler.row(table, user)
+        if row.found:
+            self._sandbox.run(sql.SQL("delete from {} where {}").format(table.identifier, row.where))
+        row = filler.insert(table, user, {**row.given, **values})
+        return Actor("owner", "authenticated", user), row
+
+    def _change(self, owner: Actor, row: Row, values: Values) -> Values:
+        """Update as the owner; the row as it is then. The update stays."""
+        statement = sql.SQL("update {} set {} where {}").format(
+            row.table.identifier, assignments(row.table, values), row.keyed
+        )
+        self._sandbox.set()
+        self._expect(self._sandbox.attempt(owner, statement), f"the owner cannot update {', '.join(values)}")
+        self._sandbox.after(sql.SQL("select 1"))  # the connection's own role again
+        changed = self._read(row)
+        if changed is None:
+            raise _Broken("the row is gone after an update")
+        return changed
+
+    def _read(self, row: Row) -> Values | None:
+        names: Sequence[str] = tuple(row.table.column)
+        columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names)
+        key = {name: row.values[name] for name in row.table.primary_key}
+        found = self._sandbox.run(
+            sql.SQL("select {} from {} where {}").format(
+                columns, row.table.identifier, matching(row.table, key) if key else row.where
+            )
+        )
+        return dict(zip(names, found[0], strict=True)) if found else None
+
+    def _expect(self, result: Result, otherwise: str) -> None:
+        if result.error is not None:
+            raise _Broken(f"{otherwise}: {result.error.diag.message_primary}")
+        if not result.rows:
+            raise _Broken(f"{otherwise}: the row is not there for them")

@@ -1,0 +1,119 @@
+"""One spelling for what means the same: whitespace, comments and case outside of quotes, options, versions of Postgres.
+
+Between two servers of one version expressions are compared word for word as Postgres spells them. Before 16 it wrote
+the table before every column of a view; between two versions such prefixes are left out of the comparison.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from promthctl.schema.model import Attributes
+
+_TOKEN = re.compile(
+    r"""(?P<quoted>[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*"
+      | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$)
+    | (?P<gap>/\*.*?\*/ | --[^\n]* | \s+) | \$\d+ | [^\W\d][\w$]* | \d[\w.]* | [-+*/<>=~!@\#%^&|`?:]+? (?=--|/\*)
+    | [-+*/<>=~!@\#%^&|`?:]+ | .""",
+    re.DOTALL | re.VERBOSE,
+)
+_NAMED = re.compile(r'^(CREATE (?:UNIQUE )?INDEX) (?:"(?:[^"]|"")*"|\S+) ON (?:ONLY )?')
+_EXPRESSIONS = {
+    *("arguments", "check", "checks", "default", "definition", "generated", "partition_bound", "partition_key"),
+    *("using", "where"),
+}
+_TEXT_CASTS = [
+    ["::", *name, *brackets] for name in (["text"], ["character", "varying"]) for brackets in (["[", "]"], [])
+]
+_NOT_COMPARED = frozenset(("ddl", "place"))
+_UNDERSTOOD = frozenset(("sql", "plpgsql"))  # languages whose quotes and comments are known here
+_TRUE, _FALSE = frozenset(("true", "on", "yes", "1")), frozenset(("false", "off", "no", "0"))
+
+
+def canonical(attributes: Attributes, loose: bool = False) -> dict[str, Any]:
+    """The attributes in one spelling, without those that are not compared. loose: two versions of Postgres."""
+    return {name: _value(name, attributes, loose) for name in attributes if name not in _NOT_COMPARED}
+
+
+def words(text: str) -> list[str]:
+    """SQL's words, lower case but for what is quoted; comments and whitespace are gone."""
+    return [
+        token[0] if token["quoted"] else token[0].lower() for token in _TOKEN.finditer(text) if token["gap"] is None
+    ]
+
+
+def _value(name: str, attributes: Attributes, loose: bool) -> Any:
+    value = attributes[name]
+    if name == "body" and isinstance(value, str):
+        return words(value) if attributes.get("language") in _UNDERSTOOD else _lines(value)
+    if name in _EXPRESSIONS:
+        if isinstance(value, dict):
+            return {key: _expression(text, loose) for key, text in value.items()}
+        return _expression(value, loose)
+    if name == "options":
+        return sorted(filter(None, map(_option, value)))
+    if name == "config":
+        return [re.sub(r",\s*", ", ", setting) for setting in value]
+    return value
+
+
+def _expression(text: str | None, loose: bool) -> list[str] | None:
+    if text is None:
+        return None
+    found = words(_NAMED.sub(r"\1 ON ", text).removesuffix(";"))
+    return _without_parentheses(_without_text_casts(_unqualified(found) if loose else found))
+
+
+def _without_text_casts(found: list[str]) -> list[str]:
+    """A dump and its restore move them: (array['a'::varchar])::text[] comes back as array[('a'::varchar)::text]."""
+    kept: list[str] = []
+    place = 0
+    while place < len(found):
+        cast = next((cast for cast in _TEXT_CASTS if found[place : place + len(cast)] == cast), None)
+        if cast and found[place + len(cast) : place + len(cast) + 1] != ["("]:  # a length is more than a spelling
+            place += len(cast)
+        else:
+            kept.append(found[place])
+            place += 1
+    return kept
+
+
+def _without_parentheses(found: list[str]) -> list[str]:
+    """Without those around a single word, and of two pairs one in the other only one."""
+    pairs, opened = {}, []
+    for place, word in enumerate(found):
+        if word == "(":
+            opened.append(place)
+        elif word == ")" and opened:
+            pairs[opened.pop()] = place
+    dropped: set[int] = set()
+    for start, end in pairs.items():
+        called = start > 0 and (found[start - 1][0].isalnum() or found[start - 1][0] in '_"')
+        if pairs.get(start + 1) == end - 1 or (end == start + 2 and not called):
+            dropped |= {start, end}
+    kept = [word for place, word in enumerate(found) if place not in dropped]
+    return kept if len(kept) == len(found) else _without_parentheses(kept)
+
+
+def _unqualified(found: list[str]) -> list[str]:
+    """Without the "table." before a column; what is called keeps its schema."""
+    kept: list[str] = []
+    for place, word in enumerate(found):
+        called = found[place + 1 : place + 2] == ["("]
+        if len(kept) > 1 and kept[-1] == "." and not called and (word[0].isalnum() or word[0] in '_"'):
+            del kept[-2:]
+        kept.append(word)
+    return kept
+
+
+def _option(entry: str) -> str | None:
+    """A view's option, None for one that says what holds anyway."""
+    name, _, value = entry.partition("=")
+    if value.lower() in _FALSE:
+        return None
+    return f"{name}=true" if value.lower() in _TRUE else entry
+
+
+def _lines(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())

@@ -1,0 +1,251 @@
+"""Compares two catalogs.
+
+Not a difference: comments, owners, the order of columns, the names of indexes and constraints whose content is the
+same, a grant that PUBLIC's covers, roles that only the target has, MAINTAIN, and the default privileges that new
+Supabase projects lack and older ones have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
+
+from promthctl.schema.canonical import canonical
+from promthctl.schema.fixing import mend
+from promthctl.schema.model import KINDS, Attributes, Catalog, Difference, State, selected
+from promthctl.schema.queries import API_ROLES
+
+_BY_CONTENT = frozenset(("constraints", "indexes"))
+_PLATFORM_DEFAULTS = ("public", "anon", "authenticated", "service_role")
+# Dropped before anything is made, for it may stand in the way; other extra objects go last, when nothing uses them.
+_IN_THE_WAY = {
+    *("constraints", "views", "indexes", "triggers", "policies", "grants", "default_privileges", "publications"),
+    "event_triggers",
+}
+
+
+@dataclass
+class _Found:
+    """A difference whose SQL is not written yet. children: what comes and goes with a table."""
+
+    difference: Difference
+    children: list[Difference] = field(default_factory=list)
+
+    def mentions(self, name: str) -> bool:
+        sides = [(one.expected, one.actual) for one in (self.difference, *self.children)]
+        return name in json.dumps(sides)
+
+
+def compare(expected: Catalog, actual: Catalog, only: Collection[str] | None = None) -> tuple[Difference, ...]:
+    """What is missing, extra or different in `actual`, in an order in which the mends can be executed.
+
+    only: the kinds to compare, None for all; see model.selected. What belongs to a missing or extra table is told
+    by the table alone. Raises UsageError for an unknown kind.
+    """
+    kinds = selected(only)
+    loose = expected.major != actual.major
+    differences: list[Difference] = []
+    for kind in KINDS:
+        if kind in kinds:
+            differences += _kind(kind, expected, actual, loose)
+    ordered = _ordered(_folded(differences))
+    return tuple(
+        replace(found.difference, mend=mend(found.difference, expected, found.children, actual.major))
+        for found in ordered
+    )
+
+
+def _kind(kind: str, expected: Catalog, actual: Catalog, loose: bool) -> Iterator[Difference]:
+    wanted, there = dict(expected.of(kind)), dict(actual.of(kind))
+    if kind == "grants":
+        yield from _grants(wanted, there, across=(expected.major < 15) != (actual.major < 15))
+        return
+    if kind in _BY_CONTENT:
+        _drop_renamed(wanted, there, loose)
+    for name in sorted({**wanted, **there}):
+        difference = _difference(kind, name, wanted.get(name), there.get(name), loose)
+        if difference and not _harmless(difference):
+            yield difference
+
+
+def _difference(
+    kind: str, name: str, wanted: Attributes | None, there: Attributes | None, loose: bool
+) -> Difference | None:
+    if wanted is None or there is None:
+        state: State = "missing" if there is None else "extra"
+        return Difference(kind, name, state, wanted, there, "")
+    left, right = canonical(wanted, loose), canonical(there, loose)
+    differing = sorted(key for key in {**left, **right} if left.get(key) != right.get(key))
+    if not differing:
+        return None
+    return Difference(kind, name, "different", _only(wanted, differing), _only(there, differing), "")
+
+
+def _only(attributes: Attributes, names: Sequence[str]) -> dict[str, Any]:
+    return {name: attributes.get(name) for name in names}
+
+
+def _harmless(difference: Difference) -> bool:
+    """What differs between Supabase projects, whatever their migrations say."""
+    if difference.kind == "roles":
+        return difference.state == "extra" and difference.name not in API_ROLES
+    if difference.kind == "default_privileges" and difference.state != "extra":
+        place, _, holder = difference.name.rpartition(" to ")
+        wide = " in schema " not in place or place.endswith(" in schema public")
+        lost = set(_privileges(difference.actual)) <= set(_privileges(difference.expected))
+        return lost and wide and holder in _PLATFORM_DEFAULTS
+    # A publication without tables publishes nothing.
+    return (
+        difference.kind == "publications"
+        and ": " not in difference.name
+        and difference.name == "supabase_realtime"
+        and difference.state != "different"
+    )
+
+
+def _privileges(attributes: Attributes | None) -> list[str]:
+    return list((attributes or {}).get("privileges", ()))
+
+
+def _drop_renamed(wanted: dict[str, Attributes], there: dict[str, Attributes], loose: bool) -> None:
+    """Take out what both sides have, by content: the name that an index or constraint got does not matter."""
+    by_content: dict[str, list[str]] = {}
+    for name in sorted(there, key=lambda name: name in wanted):  # its namesake last: popped first
+        by_content.setdefault(_content(there[name], loose), []).append(name)
+    for name in sorted(wanted, key=lambda name: name not in there):
+        same = by_content.get(_content(wanted[name], loose))
+        if same:
+            twin = name if name in same else same[-1]
+            same.remove(twin)
+            del wanted[name], there[twin]
+
+
+def _content(attributes: Attributes, loose: bool) -> str:
+    return json.dumps(canonical(attributes, loose), sort_keys=True)
+
+
+def _grants(wanted: Mapping[str, Attributes], there: Mapping[str, Attributes], across: bool) -> Iterator[Difference]:
+    """across: one server is older than 15; there everybody may create in the schema public."""
+    for name in sorted({**wanted, **there}):
+        item, _, holder = name.rpartition(" to ")
+        everybody = f"{item} to public"
+        shared = (
+            set(_entries(wanted.get(everybody))) & set(_entries(there.get(everybody))) if holder != "public" else set()
+        )
+        left, right = set(_entries(wanted.get(name))) - shared, set(_entries(there.get(name))) - shared
+        if across and name == "schema public to public":
+            left, right = left - {("CREATE", None)}, right - {("CREATE", None)}
+        if left == right:
+            continue
+        lost, won = _shown(left - right), _shown(right - left)
+        state: State = "different" if lost and won else "missing" if lost else "extra"
+        sides = [{"privileges": entries} if entries else None for entries in (lost, won)]
+        yield Difference("grants", name, state, sides[0], sides[1], "")
+
+
+def privileges(attributes: Attributes | None) -> list[str]:
+    """Those of a grant, each as a Difference spells it."""
+    return _shown(_entries(attributes))
+
+
+def _entries(attributes: Attributes | None) -> Iterator[tuple[str, str | None]]:
+    """(privilege, column or None); the right to pass one on is an entry of its own."""
+    for privilege in _privileges(attributes):
+        yield privilege, None
+    for privilege in (attributes or {}).get("grantable", ()):
+        yield f"{privilege} with grant option", None
+    for privilege, columns in (attributes or {}).get("columns", {}).items():
+        for column in columns:
+            yield privilege, column
+
+
+def _shown(entries: Iterable[tuple[str, str | None]]) -> list[str]:
+    return sorted(f"{privilege} ({column})" if column else privilege for privilege, column in entries)
+
+
+def _folded(differences: Sequence[Difference]) -> list[_Found]:
+    """Children of a missing or extra object go with it."""
+    parents: dict[tuple[str, State], _Found] = {
+        (_object(one.kind, one.name), one.state): _Found(one) for one in differences if one.state != "different"
+    }
+    found: list[_Found] = []
+    for one in differences:
+        parent = next((parents[key] for owner in _owners(one) if (key := (owner, one.state)) in parents), None)
+        if parent is not None:
+            parent.children.append(one)
+        else:
+            found.append(parents.get((_object(one.kind, one.name), one.state)) or _Found(one))
+    return found
+
+
+def _object(kind: str, name: str) -> str:
+    """An object's name among all kinds."""
+    return f"{kind} {name}"
+
+
+def _owners(one: Difference) -> Iterator[str]:
+    """The objects this one cannot be without."""
+    sides = one.expected or one.actual or {}
+    if one.kind == "grants":
+        sort, _, rest = one.name.partition(" ")
+        item = rest.rpartition(" to ")[0]
+        kinds = {"table": ("tables", "views"), "sequence": ("sequences",), "schema": ("schemas",)}
+        yield from (_object(kind, item) for kind in kinds.get(sort, ("functions",)))
+    elif one.kind == "rls":
+        yield _object("tables", one.name)
+    elif one.kind == "publications" and ": " in one.name:
+        yield _object("tables", one.name.partition(": ")[2])
+    elif one.kind == "sequences" and sides.get("owned_by") and one.state == "extra":
+        yield _object("columns", sides["owned_by"])
+        yield _object("tables", sides["owned_by"].rpartition(".")[0])
+    elif "table" in sides:
+        yield _object("tables", sides["table"])
+        yield _object("views", sides["table"])
+
+
+def _ordered(found: Sequence[_Found]) -> list[_Found]:
+    """First what is in the way goes, then everything is made, then the rest that is extra goes."""
+    extra = [one for one in found if one.difference.state == "extra"]
+    made = [one for one in found if one.difference.state != "extra"]
+    first = [one for one in extra if one.difference.kind in _IN_THE_WAY]
+    last = [one for one in extra if one.difference.kind not in _IN_THE_WAY]
+    for group in (first, made, last):
+        relations = [one.difference.name for one in group if one.difference.kind in ("tables", "views")]
+        group.sort(key=lambda one: _rank(one.difference, relations), reverse=group is not made)
+    return [*_users_first(first), *reversed(_users_first(list(reversed(made)))), *_users_first(last)]
+
+
+def _rank(one: Difference, relations: Sequence[str]) -> float:
+    """The place of its kind in KINDS; functions that cannot be without one of the relations come after those."""
+    whole = one.expected or one.actual or {}
+    if one.kind == "functions" and one.state != "different":
+        atomic = "BEGIN ATOMIC" in str(whole.get("ddl"))
+        needed = f"{one.name} {whole.get('arguments')} {whole.get('result')} {whole.get('body') if atomic else ''}"
+        if any(name in needed for name in relations):
+            return KINDS.index("views") + 0.5
+    return KINDS.index(one.kind)
+
+
+def _users_first(found: list[_Found]) -> list[_Found]:
+    """Stable, but within a kind whoever mentions another stands before it."""
+    done: list[_Found] = []
+    for _, group in groupby(found, key=lambda one: one.difference.kind):
+        done += _sorted_by_use(list(group))
+    return done
+
+
+def _sorted_by_use(waiting: list[_Found]) -> list[_Found]:
+    done: list[_Found] = []
+    while waiting:
+        free = (
+            one
+            for one in waiting
+            if not any(other is not one and other.mentions(one.difference.name) for other in waiting)
+        )
+        chosen = next(free, waiting[0])  # they mention each other: any order is as good
+        done.append(chosen)
+        waiting.remove(chosen)
+    return done

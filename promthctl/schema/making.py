@@ -1,0 +1,238 @@
+"""The SQL that makes an object as a catalog has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from promthctl.schema.model import Attributes, Catalog, Difference
+
+_GUESTS = "public, anon, authenticated, service_role"
+PASSING = " with grant option"
+
+
+def create(kind: str, name: str, given: Attributes, expected: Catalog) -> str:
+    """SQL that makes an object as it is expected."""
+    return _CREATED[kind](name, given, expected)
+
+
+def quoted(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def lines(*statements: str | None) -> str:
+    return "\n".join(statement for statement in statements if statement)
+
+
+def part(name: str, given: Attributes) -> str:
+    """The last part of the name of a table's column, constraint, trigger or policy."""
+    return name[len(str(given["table"])) + 1 :]
+
+
+def granted(item: str, holder: str, privileges: Sequence[str]) -> list[str]:
+    plain = [privilege for privilege in privileges if not privilege.endswith(PASSING)]
+    more = [privilege.removesuffix(PASSING) for privilege in privileges if privilege.endswith(PASSING)]
+    statements = [f"grant {', '.join(plain)} on {item} to {holder};"] if plain else []
+    return statements + ([f"grant {', '.join(more)} on {item} to {holder} with grant option;"] if more else [])
+
+
+def grants_afresh(item: str, expected: Catalog) -> str:
+    """A new object's privileges: whatever the defaults gave is taken back."""
+    statements = [f"revoke all on {item} from {_GUESTS};"]
+    for name, given in sorted(expected.of("grants").items()):
+        what, _, holder = name.rpartition(" to ")
+        if what == item:
+            columns = [f"{privilege} ({', '.join(names)})" for privilege, names in given.get("columns", {}).items()]
+            passed = [f"{privilege} with grant option" for privilege in given.get("grantable", ())]
+            statements += granted(item, holder, [*given["privileges"], *columns, *passed])
+    return "\n".join(statements)
+
+
+# making --------------------------------------------------------------------------------------------------------------
+
+
+def _role(name: str, given: Attributes, expected: Catalog) -> str:
+    flags = [flag for flag in ("superuser", "bypassrls", "createrole", "createdb") if given[flag]]
+    groups = [f"grant {group} to {name};" for group in given["member_of"]]
+    return lines(f"create role {' '.join([name, *flags])};", *groups)
+
+
+def _schema(name: str, given: Attributes, expected: Catalog) -> str:
+    return lines(f"create schema if not exists {name};", grants_afresh(f"schema {name}", expected))
+
+
+def _ddl(name: str, given: Attributes, expected: Catalog) -> str:
+    return str(given["ddl"])
+
+
+def _type(name: str, given: Attributes, expected: Catalog) -> str:
+    if given["kind"] == "enum":
+        return f"create type {name} as enum ({', '.join(map(quoted, given['values'] or ()))});"
+    if given["kind"] == "composite":
+        return f"create type {name} as ({', '.join(given['attributes'] or ())});"
+    if given["kind"] == "range":
+        return f"create type {name} as range (subtype = {given['subtype']});"
+    default = f" default {given['default']}" if given["default"] is not None else ""
+    checks = "".join(f" constraint {check} {text}" for check, text in given["checks"].items())
+    return f"create domain {name} as {given['base']}{default}{' not null' if given['not_null'] else ''}{checks};"
+
+
+def _sequence(name: str, given: Attributes, expected: Catalog) -> str:
+    return lines(
+        f"create sequence if not exists {name} {sequence_options(given)};",
+        grants_afresh(f"sequence {name}", expected),
+    )
+
+
+def sequence_options(given: Attributes) -> str:
+    cycle = "cycle" if given["cycle"] else "no cycle"
+    return (
+        f"as {given['type']} increment by {given['increment']} minvalue {given['min']} maxvalue {given['max']}"
+        f" start with {given['start']} cache {given['cache']} {cycle}"
+    )
+
+
+def _function(name: str, given: Attributes, expected: Catalog) -> str:
+    if given["ddl"] is None:
+        return f"-- {name} is an aggregate: make it again as its migration does"
+    # Its body may speak of tables that are made after it.
+    return lines(
+        "set check_function_bodies = off;",
+        f"{given['ddl'].rstrip()};",
+        "reset check_function_bodies;",
+        grants_afresh(f"{given['kind']} {name}", expected),
+    )
+
+
+def missing_table(name: str, given: Attributes, expected: Catalog, children: Sequence[Difference]) -> str:
+    if given["kind"] == "foreign table":
+        return f"-- {name} is a foreign table: make it again as its migration does"
+    made = [_table(name, given, expected)]
+    rank = {"PRIMARY": 0, "UNIQUE": 1, "CHECK": 2}
+    for kind in ("constraints", "indexes", "triggers", "rls", "policies", "publications"):
+        own = [child for child in children if child.kind == kind and child.expected is not None]
+        own.sort(key=lambda child: rank.get(str((child.expected or {}).get("definition")).split(" ")[0], 3))
+        for child in own:
+            if kind != "rls" or any((child.expected or {}).values()):
+                made.append(create(kind, child.name, child.expected or {}, expected))
+    for sequence, attributes in expected.of("sequences").items():
+        if str(attributes["owned_by"]).rpartition(".")[0] == name:
+            made.append(f"alter sequence {sequence} owned by {attributes['owned_by']};")
+    if given["replica_identity"] != "default":
+        made.append(f"alter table {name} replica identity {given['replica_identity']};")
+    return lines(*made, grants_afresh(f"table {name}", expected))
+
+
+def _table(name: str, given: Attributes, expected: Catalog) -> str:
+    columns = sorted(
+        ((key, column) for key, column in expected.of("columns").items() if column["table"] == name),
+        key=lambda entry: int(entry[1]["place"]),
+    )
+    body = ",\n".join(f"  {_column_clause(key, column)}" for key, column in columns)
+    head = f"create {'unlogged ' if given['persistence'] == 'unlogged' else ''}table if not exists {name}"
+    tail = f" partition by {given['partition_key']}" if given["partition_key"] else ""
+    if given["partition_bound"]:
+        return f"{head} partition of {given['parents'][0]} {given['partition_bound']}{tail};"
+    inherits = f" inherits ({', '.join(given['parents'])})" if given["parents"] else ""
+    return f"{head} (\n{body}\n){inherits}{tail};"
+
+
+def _column_clause(name: str, given: Attributes) -> str:
+    parts = [part(name, given), str(given["type"])]
+    if given["collation"]:
+        parts.append(f"collate {given['collation']}")
+    if given["default"] is not None:
+        parts.append(f"default {given['default']}")
+    if given["generated"] is not None:
+        parts.append(f"generated always as ({given['generated']}) {'virtual' if given['virtual'] else 'stored'}")
+    if given["identity"]:
+        parts.append(f"generated {given['identity']} as identity")
+    return " ".join([*parts, *(["not null"] if given["not_null"] else [])])
+
+
+def _column(name: str, given: Attributes, expected: Catalog) -> str:
+    return f"alter table {given['table']} add column if not exists {_column_clause(name, given)};"
+
+
+def _constraint(name: str, given: Attributes, expected: Catalog) -> str:
+    return f"alter table {given['table']} add constraint {part(name, given)} {given['definition']};"
+
+
+def _view(name: str, given: Attributes, expected: Catalog) -> str:
+    options = f" with ({', '.join(given['options'])})" if given["options"] else ""
+    kind = "materialized view" if given["materialized"] else "view"
+    own = [
+        create(sort, key, attributes, expected)
+        for sort in ("indexes", "triggers")
+        for key, attributes in sorted(expected.of(sort).items())
+        if attributes["table"] == name
+    ]
+    definition = str(given["definition"]).strip().removesuffix(";")
+    return lines(f"create {kind} {name}{options} as\n{definition};", grants_afresh(f"table {name}", expected), *own)
+
+
+def _index(name: str, given: Attributes, expected: Catalog) -> str:
+    return f"{given['definition']};"
+
+
+def _trigger(name: str, given: Attributes, expected: Catalog) -> str:
+    verb = {"disabled": "disable", "replica": "enable replica", "always": "enable always"}.get(given["enabled"])
+    switch = f"alter table {given['table']} {verb} trigger {part(name, given)};" if verb else None
+    return lines(f"{given['definition']};", switch)
+
+
+def _rls(name: str, given: Attributes, expected: Catalog) -> str:
+    return lines(
+        f"alter table {name} {'enable' if given['enabled'] else 'disable'} row level security;",
+        f"alter table {name} {'force' if given['forced'] else 'no force'} row level security;",
+    )
+
+
+def _policy(name: str, given: Attributes, expected: Catalog) -> str:
+    kind = "" if given["permissive"] else " as restrictive"
+    using = f"\n  using ({given['using']})" if given["using"] is not None else ""
+    check = f"\n  with check ({given['check']})" if given["check"] is not None else ""
+    head = f"create policy {part(name, given)} on {given['table']}{kind}"
+    return f"{head} for {given['command']} to {', '.join(given['roles'])}{using}{check};"
+
+
+def published(given: Attributes) -> str:
+    return ", ".join(verb for verb in ("insert", "update", "delete", "truncate") if given[verb])
+
+
+def _publication(name: str, given: Attributes, expected: Catalog) -> str:
+    publication, _, table = name.partition(": ")
+    if table:
+        columns = f" ({', '.join(given['columns'])})" if given["columns"] else ""
+        where = f" where ({given['where']})" if given["where"] else ""
+        return f"alter publication {publication} add table {table}{columns}{where};"
+    tables = " for all tables" if given["all_tables"] else ""
+    return f"create publication {name}{tables} with (publish = '{published(given)}');"
+
+
+def _event_trigger(name: str, given: Attributes, expected: Catalog) -> str:
+    tags = f" when tag in ({', '.join(map(quoted, given['tags']))})" if given["tags"] else ""
+    verb = {"disabled": "disable", "replica": "enable replica", "always": "enable always"}.get(given["enabled"])
+    switch = f"alter event trigger {name} {verb};" if verb else None
+    made = f"create event trigger {name} on {given['event']}{tags} execute function {given['function']};"
+    return lines(made, switch)
+
+
+_CREATED: dict[str, Callable[[str, Attributes, Catalog], str]] = {
+    "roles": _role,
+    "schemas": _schema,
+    "extensions": _ddl,
+    "types": _type,
+    "sequences": _sequence,
+    "functions": _function,
+    "tables": _table,
+    "columns": _column,
+    "constraints": _constraint,
+    "views": _view,
+    "indexes": _index,
+    "triggers": _trigger,
+    "rls": _rls,
+    "policies": _policy,
+    "publications": _publication,
+    "event_triggers": _event_trigger,
+}
