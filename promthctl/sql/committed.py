@@ -1,15 +1,18 @@
-"""How much of a failed migration stays applied: which statements the Supabase CLI runs outside of its transaction.
+"""How much of a failed migration stays applied: which of its statements the Supabase CLI's transaction does not hold.
 
 The CLI sends a migration as one pipeline, which is one transaction, except for three cases:
 
-- A statement that it knows to need no transaction around it is sent by itself, after what stands before it has been
-  committed. It knows these by their first words. REFRESH … CONCURRENTLY is not among them, nor is `reindex
-  (concurrently)` or ALTER TABLE … DETACH … CONCURRENTLY.
+- A statement that it knows to allow no transaction is sent by itself, after what is before it has been committed. It
+  knows these by their first words: REFRESH … CONCURRENTLY, which runs in any transaction, is not among them, nor is
+  `reindex (concurrently)` or ALTER TABLE … DETACH … CONCURRENTLY, which do not.
 - In a file with BEGIN, COMMIT or ROLLBACK of its own, every statement is sent by itself.
-- So it is in a file whose first line is the mark of pg-delta.
+- So it is in a file whose first line is pg-delta's mark.
 
-Source: supabase 3.1.0 (2.122.1 is alike), observed in tests/embedded/test_push.py. A procedure or DO block that commits
-is not known from its text, so that it does not count here.
+What PostgreSQL refuses inside a transaction it lets begin a pipeline, and commits there; of DETACH … CONCURRENTLY,
+and the like, all but the last part.
+
+Source: supabase 3.1.0 (2.122.1 has the same rules), observed in tests/embedded/test_push.py. That a procedure or a DO
+block commits cannot be known from the text, so it does not count here.
 """
 
 from __future__ import annotations

@@ -124,13 +124,15 @@ def parse_statements(sql: str) -> tuple[Statement, ...]:
     try:
         nodes: deque[Any] = deque(parse_sql(sql))
     except ParseError as error:
-        message, *place = error.args
-        at = place[0] if place and isinstance(place[0], int) else 0
-        raise NotSqlError(line_at(sql, at), str(message)) from None
+        message, *at = error.args
+        raise NotSqlError(line_at(sql, at[0] if at and isinstance(at[0], int) else 0), str(message)) from None
     found: list[Statement] = []
+    line, counted = 1, 0
     for start, end, code in split_statements(sql):
+        place = start if code is None else code
+        line, counted = line + sql.count("\n", counted, place), place
         node = nodes.popleft().stmt if nodes and nodes[0].stmt_location < end else None
-        found.append(Statement(sql[start:end], start, line_at(sql, start if code is None else code), node))
+        found.append(Statement(sql[start:end], start, line, node))
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 Kind = Literal["comment", "string", "quoted_name", "word", "mark"]
 
@@ -19,15 +19,14 @@ _CONTINUED = r"'[ \t\f\v]*(?:--[^\n\r]*)?[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r]
 _PLAIN = r"[^']*(?:''[^']*)*"
 _ESCAPED = r"[^'\\]*(?:(?:''|\\(?:.|\Z))[^'\\]*)*"
 _PATTERN = re.compile(
-    rf"""(?P<gap>[ \t\n\r\f\v]+)
-    | (?P<comment>--[^\n\r]* | /\*)
+    rf"""[ \t\n\r\f\v]*+ (?: (?P<comment>--[^\n\r]* | /\*)
     | (?P<string>
         [eE]'{_ESCAPED}(?:(?:{_CONTINUED}{_ESCAPED})*'|\Z)
         | (?:[bBxX]|[uU]&)?'{_PLAIN}(?:(?:{_CONTINUED}{_PLAIN})*'|\Z)
         | \$(?P<tag>(?:[{_LETTER}][{_LETTER}0-9]*)?)\$(?:.*?\$(?P=tag)\$|.*))
     | (?P<quoted_name>(?:[uU]&)?"[^"]*(?:""[^"]*)*(?:"|\Z))
     | (?P<word>[{_LETTER}][{_LETTER}0-9$]*)
-    | (?P<mark>\$\d+ | \d[\w.]* | (?:(?!--|/\*)[-+*/<>=~!@\#%^&|`?:])+ | .)""",
+    | (?P<mark>\$\d+ | \d[\w.]* | (?:(?!--|/\*)[-+*/<>=~!@\#%^&|`?:])+ | .))""",
     re.DOTALL | re.VERBOSE,
 )
 _COMMENT_ENDS = re.compile(r"/\*|\*/")
@@ -64,11 +63,11 @@ def scan_by_pattern(sql: str) -> Iterator[Token]:
     """The tokens of any text, without pglast. What nothing closes reaches to the end of the text."""
     place = 0
     while match := _PATTERN.match(sql, place):
-        kind, place = match.lastgroup, match.end()
-        if kind == "comment" and match[0] == "/*":
+        kind: Any = match.lastgroup  # the groups are named after the kinds
+        start, place = match.span(kind)
+        if kind == "comment" and sql[start] == "/":
             place = _comment_end(sql, place)
-        if kind != "gap":
-            yield Token(kind, match.start(), place)  # type: ignore[arg-type]  # the groups are named after the kinds
+        yield Token(kind, start, place)
 
 
 def blanked(sql: str) -> str:
@@ -113,11 +112,10 @@ def _comment_end(sql: str, place: int) -> int:
     return place if depth == 0 else len(sql)
 
 
-def _kind(sql: str, token: object) -> Kind:
+def _kind(sql: str, token: Any) -> Kind:
     """token: pglast's."""
-    name, kind = token.name, token.kind  # type: ignore[attr-defined]
-    if found := _PGLAST_KINDS.get(name):
+    if found := _PGLAST_KINDS.get(token.name):
         return found
-    if name == "IDENT" and sql[token.start] == '"':  # type: ignore[attr-defined]
+    if token.name == "IDENT" and sql[token.start] == '"':
         return "quoted_name"
-    return "word" if name in ("IDENT", "NCHAR") or kind != "NO_KEYWORD" else "mark"
+    return "word" if token.name in ("IDENT", "NCHAR") or token.kind != "NO_KEYWORD" else "mark"
