@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from promthctl.schema.queries import SCOPE, filled
+from promthctl.schema.queries import SCOPE, filled_query
 from promthctl.schema.reading import spelled_in_full
 from promthctl.sql import expressions
 from promthctl.verify import advice_queries as queries
@@ -18,7 +18,7 @@ from promthctl.verify import advice_queries as queries
 if TYPE_CHECKING:
     import psycopg
 
-Row = Mapping[str, Any]
+QueryRow = Mapping[str, Any]
 _COMMANDS = ("select", "insert", "update", "delete")
 
 
@@ -28,14 +28,14 @@ class Finding:
 
     level: "error" where rows are open to somebody, "warning" where it is slow or loose, "info" for what costs little.
     kind: the rule's name, e.g. "unindexed_foreign_key". object: the identity as in a Catalog. text: one sentence for
-    people. mend: SQL, empty where it takes a decision.
+    people. fix: SQL, empty where it takes a decision.
     """
 
     level: Literal["error", "warning", "info"]
     kind: str
     object: str
     text: str
-    mend: str
+    fix: str
 
 
 def advise(connection: psycopg.Connection[Any]) -> tuple[Finding, ...]:
@@ -47,7 +47,7 @@ def advise(connection: psycopg.Connection[Any]) -> tuple[Finding, ...]:
     findings: list[Finding] = []
     with spelled_in_full(connection) as cursor:
         for query, rule in _RULES:
-            cursor.execute(filled(SCOPE + query, major).encode(), prepare=False)
+            cursor.execute(filled_query(SCOPE + query, major).encode(), prepare=False)
             names = [column.name for column in cursor.description or ()]
             findings += rule([dict(zip(names, row, strict=True)) for row in cursor], major)
     order = ("error", "warning", "info")
@@ -57,7 +57,7 @@ def advise(connection: psycopg.Connection[Any]) -> tuple[Finding, ...]:
 # tables and their indexes --------------------------------------------------------------------------------------------
 
 
-def _tables(rows: Sequence[Row], major: int) -> Iterator[Finding]:
+def _tables(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
     for row in rows:
         name = row["name"]
         if not row["has_key"]:
@@ -69,17 +69,17 @@ def _tables(rows: Sequence[Row], major: int) -> Iterator[Finding]:
             yield Finding("error", "no_rls", name, text, f"alter table {name} enable row level security;")
 
 
-def _foreign_keys(rows: Sequence[Row], major: int) -> Iterator[Finding]:
+def _foreign_keys(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
     for row in rows:
         columns = ", ".join(row["columns"])
         text = (
             f"{row['name']} has no index that begins with {columns}: a delete in {row['target']} reads the whole table"
         )
-        mend = f"create index on {row['table']} ({columns});"
-        yield Finding("warning", "unindexed_foreign_key", row["name"], text, mend)
+        fix = f"create index on {row['table']} ({columns});"
+        yield Finding("warning", "unindexed_foreign_key", row["name"], text, fix)
 
 
-def _duplicates(rows: Sequence[Row], major: int) -> Iterator[Finding]:
+def _duplicates(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
     for row in rows:
         text = f"{row['name']} is the same index as {row['twin']}: every write keeps both"
         yield Finding("warning", "duplicate_index", row["name"], text, f"drop index {row['name']};")
@@ -88,14 +88,14 @@ def _duplicates(rows: Sequence[Row], major: int) -> Iterator[Finding]:
 # policies ------------------------------------------------------------------------------------------------------------
 
 
-def _policies(rows: Sequence[Row], major: int) -> Iterator[Finding]:
+def _policies(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
     for row in rows:
         yield from _policy(row)
     for table in sorted({row["table"] for row in rows}):
         yield from _several([row for row in rows if row["table"] == table and row["permissive"]])
 
 
-def _policy(row: Row) -> Iterator[Finding]:
+def _policy(row: QueryRow) -> Iterator[Finding]:
     name, table, using, check = row["name"], row["table"], row["using"], row["check"]
     alter = f"alter policy {row['short']} on {table}"
     better = [expressions.called_once(text) if text else text for text in (using, check)]
@@ -117,15 +117,15 @@ def _policy(row: Row) -> Iterator[Finding]:
         if asked and not any(column["indexed"] for column in asked):
             names = [column["name"] for column in asked]
             text = f"{name} compares {_and(names)} of {other}, with which no index begins: the table is read as a whole"
-            mend = f"create index on {other} ({names[0]});"
-            yield Finding("warning", "unindexed_policy_column", name, text, mend)
+            fix = f"create index on {other} ({names[0]});"
+            yield Finding("warning", "unindexed_policy_column", name, text, fix)
 
 
 def _clauses(using: str | None, check: str | None) -> str:
     return f"{f' using ({using})' if using else ''}{f' with check ({check})' if check else ''};"
 
 
-def _several(rows: Sequence[Row]) -> Iterator[Finding]:
+def _several(rows: Sequence[QueryRow]) -> Iterator[Finding]:
     """Policies of one table that are all executed for one role and command."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for command in _COMMANDS:
@@ -142,7 +142,7 @@ def _several(rows: Sequence[Row]) -> Iterator[Finding]:
         yield Finding("warning", "multiple_permissive_policies", table, text, _joined(same))
 
 
-def _joined(rows: Sequence[Row]) -> str:
+def _joined(rows: Sequence[QueryRow]) -> str:
     """One policy for several of the same command and roles; empty where they differ in those."""
     first, *others = rows
     if any((row["command"], row["roles"]) != (first["command"], first["roles"]) for row in others):
@@ -158,7 +158,7 @@ def _joined(rows: Sequence[Row]) -> str:
 # functions and views -------------------------------------------------------------------------------------------------
 
 
-def _functions(rows: Sequence[Row], major: int) -> Iterator[Finding]:
+def _functions(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
     for row in rows:
         name, writable = row["name"], row["writable"]
         if row["path"] is not None and '"$user"' not in row["path"] and not writable:
@@ -166,12 +166,12 @@ def _functions(rows: Sequence[Row], major: int) -> Iterator[Finding]:
         why = f"its search_path leads through {_and(writable)}" if writable else "its search_path is the caller's"
         danger = "runs with its owner's rights and " if row["definer"] else ""
         text = f"{name} {danger}finds what it calls where {why}: somebody can put another object there"
-        mend = f"alter {row['kind']} {name} set search_path = '';  -- and write every name with its schema"
+        fix = f"alter {row['kind']} {name} set search_path = '';  -- and write every name with its schema"
         level: Literal["error", "info"] = "error" if row["definer"] else "info"
-        yield Finding(level, "loose_search_path", name, text, mend)
+        yield Finding(level, "loose_search_path", name, text, fix)
 
 
-def _views(rows: Sequence[Row], major: int) -> Iterator[Finding]:
+def _views(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
     for row in rows:
         name, who = row["name"], _and(row["reached_by"])
         revoke = f"revoke all on {name} from public, anon, authenticated;"
@@ -180,15 +180,15 @@ def _views(rows: Sequence[Row], major: int) -> Iterator[Finding]:
             yield Finding("error", "view_bypasses_rls", name, text, revoke)
         else:
             text = f"{name} reads its tables with its owner's rights, past their policies, and {who} can use it"
-            mend = f"alter view {name} set (security_invoker = true);" if major >= 15 else revoke
-            yield Finding("error", "view_bypasses_rls", name, text, mend)
+            fix = f"alter view {name} set (security_invoker = true);" if major >= 15 else revoke
+            yield Finding("error", "view_bypasses_rls", name, text, fix)
 
 
 def _and(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-_Rule = Callable[[Sequence[Row], int], Iterator[Finding]]
+_Rule = Callable[[Sequence[QueryRow], int], Iterator[Finding]]
 _RULES: tuple[tuple[str, _Rule], ...] = (
     (queries.TABLES, _tables),
     (queries.FOREIGN_KEYS, _foreign_keys),

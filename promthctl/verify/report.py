@@ -82,7 +82,7 @@ def _difference(one: Difference) -> str:
         for name, given in (("The migrations make", one.expected), ("The database has", one.actual))
         if given
     )
-    mend = f'<p class="dim">This mends it</p><pre>{escape(one.mend)}</pre>' if one.mend else ""
+    mend = f'<p class="dim">This mends it</p><pre>{escape(one.fix)}</pre>' if one.fix else ""
     return f'<p class="bad">✘ {one.state} {escape(one.kind)}: <code>{escape(one.name)}</code></p>{sides}{mend}'
 
 
@@ -140,7 +140,7 @@ def _advice(result: VerifyResult) -> str:
     if result.isolation is None:
         return ""
     items = [
-        f"{escape(one.level)}: {escape(one.text)}{f'<pre>{escape(one.mend)}</pre>' if one.mend else ''}"
+        f"{escape(one.level)}: {escape(one.text)}{f'<pre>{escape(one.fix)}</pre>' if one.fix else ''}"
         for one in result.advice
     ]
     items += [f"advisors: {escape(line)}" for line in result.advisors or ()]

@@ -31,7 +31,7 @@ def foreign(names: Iterable[str]) -> Iterator[str]:
 def differing(one: Difference, remark: str = "") -> Iterator[str]:
     """A difference between two catalogs, with the SQL that mends it. remark: markup."""
     yield f"{BAD} {one.state} {one.kind}: {escape(one.name)}{remark}"
-    yield from (f"      [dim]mend:[/dim] {escape(line)}" for line in one.mend.splitlines())
+    yield from (f"      [dim]fix:[/dim] {escape(line)}" for line in one.fix.splitlines())
 
 
 def flag(value: bool | None) -> str:

@@ -30,7 +30,7 @@ def verify(result: VerifyResult) -> Iterator[RenderableType]:
         yield f"{OK if life.ok else BAD} {escape(life.name)}: {escape(life.detail)}"
     for finding in result.advice:
         yield f"{'[dim]·[/dim]' if finding.level == 'info' else BAD} {finding.level}: {escape(finding.text)}"
-        yield from (f"      [dim]mend:[/dim] {escape(line)}" for line in finding.mend.splitlines())
+        yield from (f"      [dim]fix:[/dim] {escape(line)}" for line in finding.fix.splitlines())
     if result.advisors is not None:
         yield from (f"{BAD} advisors: {escape(line)}" for line in result.advisors)
         if not result.advisors:
