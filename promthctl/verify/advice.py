@@ -1,7 +1,7 @@
-"""What is correct and still slow or open: read from the catalog, with the SQL that does better.
+"""What is correct and still slow or open: read from the catalog, with SQL that improves it.
 
-The performance rules follow Supabase's own advisors (github.com/supabase/splinter) where those have one; that the
-policies' form decides about an index being used was measured, see the project's performance tests.
+The performance rules follow Supabase's own advisors (github.com/supabase/splinter) where those have one. That the form
+of a policy decides whether an index is used was measured: tests/perf/rls.py.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _COMMANDS = ("select", "insert", "update", "delete")
 class Finding:
     """One piece of advice.
 
-    level: "error" where rows are open to somebody, "warning" where it is slow or loose, "info" for what costs little.
+    level: "error" where rows are open to somebody, "warning" where it is slow or careless, "info" for a small risk.
     kind: the rule's name, e.g. "unindexed_foreign_key". object: the identity as in a Catalog. text: one sentence for
-    people. fix: SQL, empty where it takes a decision.
+    people. fix: SQL, empty where somebody has to decide.
     """
 
     level: Literal["error", "warning", "info"]
@@ -39,7 +39,7 @@ class Finding:
 
 
 def advise(connection: psycopg.Connection[Any]) -> tuple[Finding, ...]:
-    """Everything that could be better in what the project made, errors first; nothing is changed.
+    """Everything that could be better in the project's objects, errors first; nothing is changed.
 
     connection: in any state. Raises psycopg.Error when it is lost.
     """
@@ -81,7 +81,7 @@ def _foreign_keys(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
 
 def _duplicates(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
     for row in rows:
-        text = f"{row['name']} is the same index as {row['twin']}: every write keeps both"
+        text = f"{row['name']} is the same index as {row['twin']}: every write updates both"
         yield Finding("warning", "duplicate_index", row["name"], text, f"drop index {row['name']};")
 
 
@@ -100,15 +100,15 @@ def _policy(row: QueryRow) -> Iterator[Finding]:
     alter = f"alter policy {row['short']} on {table}"
     better = [expressions.called_once(text) if text else text for text in (using, check)]
     if better != [using, check]:
-        text = f"{name} calls an auth function for every row; in (select …) it is called once"
+        text = f"{name} calls an auth function for every row; in `(select …)` it is called once"
         yield Finding("warning", "auth_called_per_row", name, text, alter + _clauses(better[0], better[1]))
     arrayed = expressions.arrayed(using) if using else using
     if arrayed != using:
-        text = f"{name} asks `in (select …)`, for which {table} is read as a whole; = any (array(…)) can use an index"
+        text = f"{name} uses `in (select …)`, for which all of {table} is read; `= any (array(…))` can use an index"
         both = expressions.called_once(arrayed or "")
         yield Finding("warning", "policy_scans", name, text, alter + _clauses(both, better[1]))
     elif using and expressions.correlated(using, row["plain_table"]):
-        text = f"{name} looks into another table for every row of {table}; = any (array(select …)) asks it once"
+        text = f"{name} reads another table for every row of {table}; `= any (array(select …))` reads it once"
         yield Finding("warning", "policy_scans", name, text, "")
     for other, columns in sorted(row["compared"].items()):
         own = other == table
@@ -116,7 +116,7 @@ def _policy(row: QueryRow) -> Iterator[Finding]:
         asked = [column for column in columns if expressions.compares(words, column["name"], column["table"])]
         if asked and not any(column["indexed"] for column in asked):
             names = [column["name"] for column in asked]
-            text = f"{name} compares {_and(names)} of {other}, with which no index begins: the table is read as a whole"
+            text = f"{name} compares {_and(names)} of {other}, with which no index begins: the whole table is read"
             fix = f"create index on {other} ({names[0]});"
             yield Finding("warning", "unindexed_policy_column", name, text, fix)
 
@@ -143,12 +143,12 @@ def _several(rows: Sequence[QueryRow]) -> Iterator[Finding]:
 
 
 def _joined(rows: Sequence[QueryRow]) -> str:
-    """One policy for several of the same command and roles; empty where they differ in those."""
+    """SQL that joins policies of the same command and roles into one; empty where those differ."""
     first, *others = rows
     if any((row["command"], row["roles"]) != (first["command"], first["roles"]) for row in others):
         return ""
     using = " or ".join(f"({row['using']})" for row in rows) if first["using"] else None
-    # For update and all, a policy without a check of its own checks what it uses.
+    # For update and all, a policy without a check of its own uses its using expression.
     checks = [row["check"] or row["using"] for row in rows if row["command"] not in ("select", "delete")]
     check = " or ".join(f"({text})" for text in checks) if checks and any(row["check"] for row in rows) else None
     drops = [f"drop policy {row['short']} on {row['table']};" for row in others]
@@ -165,8 +165,8 @@ def _functions(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
             continue
         why = f"its search_path leads through {_and(writable)}" if writable else "its search_path is the caller's"
         danger = "runs with its owner's rights and " if row["definer"] else ""
-        text = f"{name} {danger}finds what it calls where {why}: somebody can put another object there"
-        fix = f"alter {row['kind']} {name} set search_path = '';  -- and write every name with its schema"
+        text = f"{name} {danger}looks up what it calls where {why}: somebody can put another object there"
+        fix = f"alter {row['kind']} {name} set search_path = '';  -- and put the schema before every name in it"
         level: Literal["error", "info"] = "error" if row["definer"] else "info"
         yield Finding(level, "loose_search_path", name, text, fix)
 
@@ -176,10 +176,10 @@ def _views(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
         name, who = row["name"], _and(row["reached_by"])
         revoke = f"revoke all on {name} from public, anon, authenticated;"
         if row["materialized"]:
-            text = f"{name} holds copies of rows, which no policy guards, and {who} can read it"
+            text = f"{name} holds copies of rows, which no policy protects, and {who} can read it"
             yield Finding("error", "view_bypasses_rls", name, text, revoke)
         else:
-            text = f"{name} reads its tables with its owner's rights, past their policies, and {who} can use it"
+            text = f"{name} reads its tables with its owner's rights, bypassing their policies, and {who} can use it"
             fix = f"alter view {name} set (security_invoker = true);" if major >= 15 else revoke
             yield Finding("error", "view_bypasses_rls", name, text, fix)
 

@@ -79,7 +79,9 @@ def test_the_last_state_is_what_all_migrations_make(states: States, tmp_path: Pa
         ([], "create extension pg_trgm with schema extensions; create schema private", 0),
     ],
 )
-def test_so_many_are_there(states: States, database_url: str, pasted: list[str], more: str, number: int) -> None:
+def test_the_number_of_migrations_that_are_there_is_found(
+    states: States, database_url: str, pasted: list[str], more: str, number: int
+) -> None:
     found = look(states, database_url, pasted, more)
     assert (found.number, found.gaps) == (number, ())
     assert found.silent == {"002", "007"}.intersection(VERSIONS[:number])
@@ -100,7 +102,7 @@ def test_so_many_are_there(states: States, database_url: str, pasted: list[str],
         (["001"], "alter table public.a alter column x type bigint", [("003", "extra", "table public.a to anon")]),
     ],
 )
-def test_what_is_there_in_part_is_told(
+def test_what_is_missing_of_a_migration_is_named(
     states: States, database_url: str, pasted: list[str], more: str, gaps: list[tuple[str, ...]]
 ) -> None:
     found = look(states, database_url, pasted, more)
@@ -117,7 +119,7 @@ def test_what_only_recorded_migrations_touch_is_not_looked_at(states: States, da
     assert (found.number, found.gaps, found.silent) == (7, (), {"002", "007"})
 
 
-def test_the_mends_make_it_whole(states: States, database_url: str) -> None:
+def test_the_fixes_make_it_whole(states: States, database_url: str) -> None:
     found = look(states, database_url, ["001", "005"], "drop policy a_all on public.a")
     assert found.gaps
     paste(database_url, *(gap.difference.fix for gap in found.gaps))
@@ -167,7 +169,7 @@ def test_nothing_is_recorded_where_a_migration_is_there_in_part(tmp_path: Path, 
     )
     told = project.run("migrations", "adopt", *target, code=5).stdout
     assert f"missing policies: public.prompts.prompts_delete_own ({NAMES[0]})" in told
-    assert "mend: create policy prompts_delete_own on public.prompts" in told
+    assert "fix: create policy prompts_delete_own on public.prompts" in told
     assert f"Refused: {NAMES[0]} is there only in part" in told
     found = project.json("migrations", "adopt", *target, code=5)
     assert [gap["difference"]["name"] for gap in found["gaps"]] == [
@@ -175,7 +177,7 @@ def test_nothing_is_recorded_where_a_migration_is_there_in_part(tmp_path: Path, 
         "public.prompts.prompts_delete_own",
     ]
     assert {row["applied"] for row in project.json("migrations", "list", *target)} == {False}
-    paste(database_url, *(gap["difference"]["mend"] for gap in found["gaps"]))
+    paste(database_url, *(gap["difference"]["fix"] for gap in found["gaps"]))
     assert project.json("migrations", "adopt", *target)["adopted"] == NAMES
 
 
@@ -184,7 +186,7 @@ def test_an_empty_database_is_left_to_push(tmp_path: Path, database_url: str) ->
     assert "Nothing to adopt" in told and f"promthctl push applies it: {', '.join(NAMES)}" in told
 
 
-def test_a_migration_of_rows_needs_the_users_word(tmp_path: Path, database_url: str) -> None:
+def test_a_migration_that_changes_rows_only_has_to_be_assumed(tmp_path: Path, database_url: str) -> None:
     project, target = Project(tmp_path), ("--db-url", database_url, "--yes")
     folder = tmp_path / "sql"
     folder.mkdir()
@@ -208,7 +210,7 @@ def test_what_is_not_there_cannot_be_assumed(tmp_path: Path, database_url: str) 
     assert f"{NAMES[1]} cannot be assumed" in told
 
 
-def test_a_history_of_others_is_no_obstacle(tmp_path: Path, database_url: str) -> None:
+def test_versions_of_others_in_the_history_do_not_matter(tmp_path: Path, database_url: str) -> None:
     project, target = Project(tmp_path), ("--db-url", database_url, "--yes")
     history = "create schema supabase_migrations; create table supabase_migrations.schema_migrations"
     columns = "(version text primary key, statements text[], name text, created_by text)"

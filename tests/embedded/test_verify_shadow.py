@@ -100,7 +100,7 @@ def test_what_a_killed_run_left_is_cleared_away(here: Settings) -> None:
     assert not leftover.exists()
 
 
-def test_a_cache_that_cannot_be_written_is_told(here: Settings, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_an_error(here: Settings, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(PromthctlError, match="could not be read"):

@@ -1,4 +1,4 @@
-"""Catalogs compared without a database: what counts as a difference, in which order, with which mend."""
+"""Catalogs compared without a database: what counts as a difference, in which order, with which fix."""
 
 from __future__ import annotations
 
