@@ -88,18 +88,18 @@ class TableTrial:
         actors: Actors,
         a: SampleRow,
         b: SampleRow,
-        groups: Sequence[OwnerColumns],
+        owner_columns: Sequence[OwnerColumns],
         relaxed: bool,
         closed: bool,
     ) -> None:
         self.sandbox, self.actors, self.a, self.b = sandbox, actors, a, b
         self.table: ProbedTable = a.table
-        self.groups = groups
+        self.owner_columns = owner_columns
         self.relaxed, self.closed = relaxed or closed, closed
         self.attempts: list[Attempt] = []
         self.stopped = ""  # why the rest was not tried
-        self._mine: Values = {name: value for group in groups for name, value in group.mine.items()}
-        self._theirs: Values = {name: value for group in groups for name, value in group.theirs.items()}
+        self._mine: Values = {name: value for part in owner_columns for name, value in part.mine.items()}
+        self._theirs: Values = {name: value for part in owner_columns for name, value in part.theirs.items()}
 
     # Each stage expects the sandbox to be marked where the rows are as its docstring says. ----------------------------
 
@@ -109,10 +109,10 @@ class TableTrial:
         if owned:
             self._insert(self.actors.owner, self.a.given, "their own row", self._right("insert"))
         self._insert(self.actors.other, self.a.given, "another user's row" if owned else "a row", "refused")
-        if len(self.groups) > 1:
-            for group in self.groups:
-                given = {**self.b.given, **group.mine}
-                self._insert(self.actors.other, given, f"their own row with another user's {group.name}", "refused")
+        if len(self.owner_columns) > 1:
+            for part in self.owner_columns:
+                given = {**self.b.given, **part.mine}
+                self._insert(self.actors.other, given, f"their own row with another user's {part.name}", "refused")
         self._insert(self.actors.service_role, self.a.given, "a row", "reached")
 
     def reads(self, public: bool, owned: bool, what: str) -> None:
@@ -131,7 +131,7 @@ class TableTrial:
             elif actor.name == "owner" and self.closed:
                 expected = "either"
             seen = "their own row" if actor.name == "owner" else what
-            self._note(actor, "select", self._try(actor, statement, self._key_made_readable(actor)), expected, seen)
+            self._record(actor, "select", self._try(actor, statement, self._key_made_readable(actor)), expected, seen)
 
     def writes(self, owned: bool, what: str) -> None:
         """Only a is there: update, delete, move and upsert by everyone."""
@@ -161,7 +161,7 @@ class TableTrial:
             values = {name: self.a.values[theirs] for name, theirs in zip(key.columns, key.target_columns, strict=True)}
             what = f"their own row with another user's row as {', '.join(values)}"
             given = self._allowed(self.actors.other, "INSERT", {**self.b.given, **values})
-            self._note(
+            self._record(
                 self.actors.other, "insert", self._try(self.actors.other, insertion(self.table, given)), "refused", what
             )
             statement = sql.SQL("update {} set {} where {}").format(
@@ -169,7 +169,7 @@ class TableTrial:
             )
             placed = insertion(self.table, self.b.given)
             result = self._try(self.actors.other, statement, [placed, *self._key_made_readable(self.actors.other)])
-            self._note(self.actors.other, "move", result, "refused", what)
+            self._record(self.actors.other, "move", result, "refused", what)
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class TableTrial:
             elif actor.name == "owner" and stored and stored != self._mine:
                 self._fail(actor, "insert", f"{what}: a trigger gave it to someone else")
                 return
-        self._note(actor, "insert", result, expected, detail)
+        self._record(actor, "insert", result, expected, detail)
 
     def _update(self, actor: Actor, what: str) -> None:
         column = self._harmless(actor)
@@ -197,11 +197,11 @@ class TableTrial:
             if stored is not None and stored != self._mine:
                 self._fail(actor, "update", f"{what}: a trigger gave it to someone else")
                 return
-        self._note(actor, "update", result, self._expected(actor, "update"), what)
+        self._record(actor, "update", result, self._expected(actor, "update"), what)
 
     def _delete(self, actor: Actor, what: str) -> None:
         result = self._change(actor, sql.SQL("delete from {}").format(self.table.identifier))
-        self._note(actor, "delete", result, self._expected(actor, "delete"), what)
+        self._record(actor, "delete", result, self._expected(actor, "delete"), what)
 
     def _moves(self, owned: bool, what: str) -> None:
         if not self._theirs:
@@ -209,8 +209,8 @@ class TableTrial:
         self._move(self.actors.anon, self._theirs, f"{what} to another user", "refused")
         if owned:
             self._move(self.actors.owner, self._theirs, "their own row to another user", "refused")
-            for group in self.groups if len(self.groups) > 1 else ():
-                self._move(self.actors.owner, group.theirs, f"their own row to another user's {group.name}", "refused")
+            for part in self.owner_columns if len(self.owner_columns) > 1 else ():
+                self._move(self.actors.owner, part.theirs, f"their own row to another user's {part.name}", "refused")
         self._move(self.actors.other, self._theirs, f"{what} to themselves", "refused")
         self._move(self.actors.service_role, self._theirs, "a row to another user", "reached")
 
@@ -221,7 +221,7 @@ class TableTrial:
             stored = self._stored({**self.a.given, **{n: v for n, v in values.items() if n in self.table.primary_key}})
             if stored == self._mine:
                 result, what = StatementResult(0), f"{what}: a trigger kept its owner"
-        self._note(actor, "move", result, expected, what)
+        self._record(actor, "move", result, expected, what)
 
     def _upsert(self, actor: Actor, what: str) -> None:
         unique = next(
@@ -243,7 +243,7 @@ class TableTrial:
             sql.SQL(", ").join(map(sql.Identifier, key)),
             self._set(values),
         )
-        self._note(actor, "upsert", self._try(actor, statement), self._expected(actor, "upsert"), what)
+        self._record(actor, "upsert", self._try(actor, statement), self._expected(actor, "upsert"), what)
 
     def _change(self, actor: Actor, statement: sql.Composable, bare: bool | None = None) -> StatementResult:
         """Run an update or delete on row a: through a cursor where `bare` (by default for attackers), else by key."""
@@ -337,7 +337,7 @@ class TableTrial:
     def _fail(self, actor: Actor, verb: Verb, detail: str) -> None:
         self.attempts.append(Attempt(self.table.label, _role(actor), verb, "reached", "reached", False, detail))
 
-    def _note(self, actor: Actor, verb: Verb, result: StatementResult, expected: Expected, detail: str) -> None:
+    def _record(self, actor: Actor, verb: Verb, result: StatementResult, expected: Expected, detail: str) -> None:
         if self.stopped:
             return
         outcome, why, rule = _judge(result)

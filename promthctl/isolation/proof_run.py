@@ -61,10 +61,10 @@ class ProofRun:
             elif table.kind == "f":
                 yield verdict(table, (), "", True, False)
             else:
-                yield self._table(table)
+                yield self._prove_table(table)
 
     @contextmanager
-    def _passing(self) -> Iterator[None]:
+    def _undone_afterwards(self) -> Iterator[None]:
         """Rows made inside are gone afterwards."""
         present = dict(self._maker.present)
         try:
@@ -76,7 +76,7 @@ class ProofRun:
     def _find_membership_table(self, table: ProbedTable) -> None:
         """Find out whether the table's rows belong to groups: only a user with a membership sees the row."""
         for membership_table in ownership.membership_tables(self._catalog, self._ownerships, table):
-            with self._passing():
+            with self._undone_afterwards():
                 try:
                     mine, _ = (self._maker.row(table, user) for user in self._users)
                     for user in self._users:
@@ -93,14 +93,14 @@ class ProofRun:
                 self._maker.ownerships = self._ownerships
                 return
 
-    def _table(self, table: ProbedTable) -> TableProof:
+    def _prove_table(self, table: ProbedTable) -> TableProof:
         own, membership_table = self._ownerships[table.oid], self._maker.membership_tables.get(table.oid)
         membership_tables = (membership_table, *(self._maker.membership_tables.get(key.target) for key in own.links))
         shared = next((each for each in membership_tables if each), None)
         owned = own.known or membership_table is not None
         declared = table.label in self._public
         try:
-            trial = self._try(table, owned, shared is not None)
+            trial = self._try_table(table, owned, shared is not None)
         except RowNotMade as error:
             return verdict(table, (), f"no row can be made: {error}", owned, declared)
         except _GivenAway as error:
@@ -112,26 +112,26 @@ class ProofRun:
             return TableProof(proof.table, proof.state, note, proof.attempts)
         return proof
 
-    def _try(self, table: ProbedTable, owned: bool, relaxed: bool) -> TableTrial:
+    def _try_table(self, table: ProbedTable, owned: bool, relaxed: bool) -> TableTrial:
         """Every attempt on the table. Raises RowNotMade, _GivenAway, psycopg.Error."""
         for user in self._users:
             self._maker.parents(table, user)
         standing = [row for user in self._users if (row := self._maker.present.get((table.oid, user)))]
-        with self._passing():  # find out which rows the table accepts
+        with self._undone_afterwards():  # find out which rows the table accepts
             a, b = (self._maker.row(table, user) for user in self._users)
-        with self._passing():
+        with self._undone_afterwards():
             self._remove(*(row for row in (a, b) if row.found or row in standing))
-            groups = self._groups(a, b)
-            if self._ownerships[table.oid].identity and not groups:
+            owner_columns = self._owner_columns(a, b)
+            if self._ownerships[table.oid].identity and not owner_columns:
                 raise _GivenAway("a trigger gives a new row to someone other than the user it was made for")
-            trial = TableTrial(self._sandbox, self._actors, a, b, groups, relaxed, is_closed(table))
-            with self._passing():
+            trial = TableTrial(self._sandbox, self._actors, a, b, owner_columns, relaxed, is_closed(table))
+            with self._undone_afterwards():
                 self._sandbox.mark()
                 trial.inserts(owned)
             variants = self._variants(a)
             for public, given in variants.items():
-                with self._passing():
-                    trial.a = self._stand(table, given)
+                with self._undone_afterwards():
+                    trial.a = self._insert_owner_row(table, given)
                     self._sandbox.mark()
                     what = "a public row" if public else "another user's row" if owned else "a row"
                     trial.reads(public, owned, what)
@@ -152,7 +152,7 @@ class ProofRun:
                 raise RowNotMade(f"a row that is there already cannot be removed: {error}") from error
             self._maker.present.pop((row.table.oid, row.user), None)
 
-    def _stand(self, table: ProbedTable, given: Values) -> SampleRow:
+    def _insert_owner_row(self, table: ProbedTable, given: Values) -> SampleRow:
         """Insert the owner's row, and the membership that makes it theirs. Raises RowNotMade."""
         user = self._users[0]
         try:
@@ -165,15 +165,17 @@ class ProofRun:
             raise RowNotMade(str(error).partition("\n")[0]) from error
         return row
 
-    def _groups(self, a: SampleRow, b: SampleRow) -> list[OwnerColumns]:
+    def _owner_columns(self, a: SampleRow, b: SampleRow) -> list[OwnerColumns]:
         """The columns that make row a the owner's and row b the other user's."""
         own = self._ownerships[a.table.oid]
         mine, theirs = self._users
         names = [name for name in own.identity if a.values[name] == mine and b.values[name] == theirs]
-        groups = []
+        owner_columns = []
         self._untried: list[str] = []
         if names:
-            groups.append(OwnerColumns(", ".join(names), dict.fromkeys(names, mine), dict.fromkeys(names, theirs)))
+            owner_columns.append(
+                OwnerColumns(", ".join(names), dict.fromkeys(names, mine), dict.fromkeys(names, theirs))
+            )
         for key in own.links:
             columns = [name for name in key.columns if name not in own.identity]
             held = [(a.values[name], b.values[name]) for name in columns]
@@ -182,18 +184,18 @@ class ProofRun:
             if any(None in pair or pair[0] == pair[1] for pair in held):
                 self._untried.append(", ".join(columns))
                 continue
-            groups.append(
+            owner_columns.append(
                 OwnerColumns(", ".join(columns), {n: a.values[n] for n in columns}, {n: b.values[n] for n in columns})
             )
-        return groups
+        return owner_columns
 
     def _open_parent(self, oid: int) -> bool:
         """Whether the owner's row of that table is public, so that anyone may refer to it."""
         table = self._catalog.tables[oid]
         row = self._maker.present.get((oid, self._users[0]))
-        return row is not None and self._holds(row, self._public.get(table.label))
+        return row is not None and self._meets(row, self._public.get(table.label))
 
-    def _holds(self, row: SampleRow, condition: str | None) -> bool:
+    def _meets(self, row: SampleRow, condition: str | None) -> bool:
         """Whether the condition, if any, is true of the row. Raises RowNotMade where it cannot be evaluated."""
         if condition is None:
             return False
@@ -222,12 +224,12 @@ class ProofRun:
         found: dict[bool, Values] = {}
         for chosen in nearest_combinations(options, _VARIANTS):
             given = {**a.given, **dict(zip((c.name for c in free), chosen, strict=True))}
-            with self._passing():
+            with self._undone_afterwards():
                 try:
                     row = self._maker.insert(a.table, a.user, given)
                 except (RowNotMade, psycopg.Error):
                     continue
-                found.setdefault(self._holds(row, condition), given)
+                found.setdefault(self._meets(row, condition), given)
             if len(found) == 2:
                 break
         if True not in found:

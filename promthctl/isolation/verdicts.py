@@ -73,4 +73,4 @@ def _is_breach(attempt: Attempt, owned: bool) -> bool:
 def _description(attempts: Sequence[Attempt]) -> str:
     first = attempts[0]
     more = f" (and {len(attempts) - 1} more)" if len(attempts) > 1 else ""
-    return f"{first.role} {first.verb}, {first.outcome}: {first.detail}{more}"
+    return f"{first.verb} by {first.role}, {first.outcome}: {first.detail}{more}"
