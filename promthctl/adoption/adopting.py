@@ -105,7 +105,7 @@ def _find_on_target(
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
         why = redact(str(error)).strip().splitlines()[0]
-        hint = "adopt as the role `postgres`, which owns what the migrations make"
+        hint = "use the role `postgres`, which owns what migrations make: --db-url postgresql://postgres@HOST:5432/postgres"
         raise PromthctlError(f"The schema of {target.label} could not be read", why, hint) from None
 
 
@@ -116,7 +116,7 @@ def _decide(
     names = {file.version: file.filename for file in files}
     if unknown := sorted(set(assumed).difference(names)):
         why = "--assume takes the version of a migration, the digits its file name begins with"
-        raise UsageError(f"There is no migration {unknown[0]}", why, "promthctl migrations list shows those there are")
+        raise UsageError(f"Migration {unknown[0]} does not exist", why, "promthctl migrations list shows the versions")
     if found.gaps:
         return (), ()
     there = [file for file in files[: found.number] if file.version not in recorded]

@@ -101,7 +101,7 @@ def _require_roles(connection: Connection[Any]) -> None:
         raise PromthctlError(
             "The isolation of users cannot be proven",
             f"the role {user} cannot act as {', '.join(missing)}",
-            "connect as postgres to a Supabase database",
+            "connect as postgres to a Supabase database: --db-url postgresql://postgres@HOST:5432/postgres",
         )
 
 

@@ -92,5 +92,5 @@ def selected_kinds(only: Collection[str] | None) -> frozenset[str]:
     if not only:  # comparing nothing would pass everything
         raise UsageError("There is nothing to compare", "no kind of object is named", _EXAMPLE)
     if unknown := sorted(set(only).difference(KINDS)):
-        raise UsageError(f"There is no kind of object {unknown[0]!r}", f"the kinds are {', '.join(KINDS)}", _EXAMPLE)
+        raise UsageError(f"{unknown[0]!r} is not a kind of object", f"the kinds are {', '.join(KINDS)}", _EXAMPLE)
     return frozenset(kind for name in only for kind in _GROUPS.get(name, (name,)))

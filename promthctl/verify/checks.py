@@ -65,7 +65,7 @@ def verify(settings: Settings, target: Target, only: Collection[str] | None, ste
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
         why = redact(str(error)).strip().splitlines()[0]
-        hint = "verify as the role `postgres`, which owns what the migrations make"
+        hint = "use the role `postgres`, which owns what migrations make: --db-url postgresql://postgres@HOST:5432/postgres"
         raise PromthctlError(f"{target.label} could not be verified", why, hint) from None
 
 
