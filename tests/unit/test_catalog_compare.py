@@ -225,9 +225,7 @@ def test_default_privileges_that_new_projects_lack() -> None:
     opened = catalog(default_privileges={name.format("anon"): {"privileges": ["SELECT"]}})
     assert compare(opened, catalog()) == ()
     (one,) = compare(catalog(), opened)
-    assert one.fix == (
-        "alter default privileges for role postgres in schema public revoke SELECT on tables from anon;"
-    )
+    assert one.fix == ("alter default privileges for role postgres in schema public revoke SELECT on tables from anon;")
     own = catalog(default_privileges={name.format("reader"): {"privileges": ["SELECT"]}})
     assert [found.state for found in compare(own, catalog())] == ["missing"]
 
