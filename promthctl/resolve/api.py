@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,13 +19,13 @@ from promthctl.engines import Engine
 from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, TargetError, UsageError
 from promthctl.hosted import project
 from promthctl.hosted.management import access_token
+from promthctl.hosted.profile import profile_argument, read_profile
 from promthctl.redact import redact, remember
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
 _ASIDE = re.compile(r"Warning: |Target: |Try rerunning ")  # what the CLI says besides
 _KEY = re.compile(r"(sb_|eyJ)[^\s\"',]+")
-_HOST = "supabase.co"  # projects answer at https://REF.supabase.co, or under project_host of the CLI's profile
 _GIVE_IT = "copy a secret key from the project's API settings: export SUPABASE_SERVICE_ROLE_KEY=sb_secret_…"
 _SET_BOTH = "export SUPABASE_URL=https://… SUPABASE_SERVICE_ROLE_KEY=…, from the API settings of that Supabase"
 
@@ -54,7 +53,7 @@ def of_project(ref: str, settings: Settings, steps: Steps, announce: Callable[[s
     announce: called with the label as soon as it is known, before the keys are asked for. Raises what hosted.find
     raises, and TargetError when the project has no service key that may be seen.
     """
-    own = f"{ref}.{_project_host(settings)}"
+    own = f"{ref}.{read_profile(settings).project_host}"
     url, key = _variables(settings)
     if url is not None and _is_elsewhere(url, own):
         url = key = None  # an .env for another Supabase, such as `local env --write` makes
@@ -102,15 +101,6 @@ def _variables(settings: Settings) -> tuple[str | None, str | None]:
     return url, key
 
 
-def _project_host(settings: Settings) -> str:
-    """The domain of the projects: Supabase's, or that of the CLI's profile (SUPABASE_PROFILE, a YAML file)."""
-    profile = settings.get("SUPABASE_PROFILE")
-    if profile is None or not Path(profile).is_file():
-        return _HOST
-    match = re.search(r"^project_host:\s*[\"']?([^\s\"']+)", Path(profile).read_text(encoding="utf-8"), re.MULTILINE)
-    return match[1] if match else _HOST
-
-
 def _is_elsewhere(url: str, own: str) -> bool:
     """True for a URL of another project, or of this machine; any other may be the project's custom domain."""
     host, domain = _host(url) or "", own.partition(".")[2]
@@ -138,7 +128,7 @@ def _service_key(ref: str, label: str, settings: Settings, steps: Steps) -> str:
     words = ["projects", "api-keys", "--project-ref", ref, "--reveal", "--output", "json", "--agent", "no"]
     quiet = {"DO_NOT_TRACK": "1", "SUPABASE_TELEMETRY_DISABLED": "1", "SUPABASE_UPDATE_NOTIFIER": "0"}
     env = settings.child_env(SUPABASE_ACCESS_TOKEN=access_token(settings), **quiet)
-    if profile := settings.get("SUPABASE_PROFILE"):
+    if profile := profile_argument(settings):
         env["SUPABASE_PROFILE"] = profile
     with steps.step(f"Asking for the keys of {label}"):
         answer = process.run([cli, *words, "--workdir", settings.project_dir], env=env, cwd=settings.project_dir)
