@@ -117,9 +117,8 @@ def _make(
         with psycopg.connect(target.url, password=target.password) as connection:
             reading.prepare(connection)
         if migrations:
-            cli = dataclasses.replace(
-                supabase_cli.find(settings, Silent()), settings=_project(settings, migrations, work)
-            )
+            runner = supabase_cli.find_runner(settings, Silent())
+            cli = supabase_cli.DatabaseCli(dataclasses.replace(runner, settings=_project(settings, migrations, work)))
             cli.push(target, migrations, Silent())
         with psycopg.connect(target.url, password=target.password) as connection:
             return reading.read(connection)

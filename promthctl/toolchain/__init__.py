@@ -107,7 +107,7 @@ def _at(root: Path, settings: Settings) -> Toolchain:
     system = _platform()
     node = Path((root / ".complete").read_text(encoding="utf-8"))
     if not node.exists():  # it lived in a virtual environment that is gone, say
-        node = nodejs.find(settings).node
+        node = nodejs.find_node(settings).node
     modules = root / "node_modules"
     return Toolchain(
         root=root,
@@ -140,7 +140,7 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 def _install_locked(root: Path, settings: Settings, steps: Steps) -> None:
-    node = nodejs.find(settings)
+    node = nodejs.find_node(settings)
     for leftover in root.parent.glob(".staging-*"):  # of an install that was killed: we hold the lock
         shutil.rmtree(leftover, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root.parent))

@@ -13,7 +13,7 @@ from promthctl.migration_set import Migration
 from promthctl.process import Completed
 from promthctl.settings import Settings
 from promthctl.steps import Silent
-from promthctl.supabase_cli import SupabaseCli, choosing, dialects, failures
+from promthctl.supabase_cli import DatabaseCli, Runner, choosing, dialects, failures
 from promthctl.targets import Target, from_url
 
 REMOTE = from_url("postgresql://u@h/d")
@@ -101,8 +101,8 @@ def test_the_error_names_file_line_statement_and_mend(target: Target, reason: st
 
 
 def failed(answer: Completed, target: Target, *migrations: Migration) -> PromthctlError:
-    cli = SupabaseCli(Path("supabase"), Settings(Path("/nowhere"), {}))
-    return cli._failure(target, dialects.read(answer), f"The push to {target.label} failed", migrations)
+    cli = DatabaseCli(Runner(Path("supabase"), Settings(Path("/nowhere"), {})))
+    return cli._failure(target, dialects.read_answer(answer), f"The push to {target.label} failed", migrations)
 
 
 def failure(target: Target, message: str, *migrations: Migration) -> PromthctlError:
@@ -195,9 +195,9 @@ def test_the_version_decides_how_the_cli_is_spoken_to(tmp_path: Path, version: s
         ("2.99.9", 0, "it is version 2.99; promthctl works with 2.100 to 3.x"),
         ("1.226.4", 0, "version 1.226"),
         ("4.0.0", 0, "version 4.0"),
-        ("Python 3.11.2", 0, "does not tell its version"),
-        ("", 0, "does not tell its version"),
-        ("3.1.0", 1, "does not tell its version"),
+        ("Python 3.11.2", 0, "does not print its version"),
+        ("", 0, "does not print its version"),
+        ("3.1.0", 1, "does not print its version"),
     ],
 )
 def test_what_cannot_be_driven_is_refused(tmp_path: Path, says: str, code: int, why: str) -> None:
@@ -230,4 +230,4 @@ def test_the_version_is_asked_once_until_the_file_changes(tmp_path: Path) -> Non
 def test_the_pinned_one_is_of_the_line_that_is_locked() -> None:
     manifest = Path(str(files("promthctl.toolchain").joinpath("package.json")))
     major, minor = json.loads(manifest.read_text())["dependencies"]["supabase"].split(".")[:2]
-    assert dialects.speaking((int(major), int(minor))) is dialects.V3
+    assert dialects.dialect_of((int(major), int(minor))) is dialects.V3

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promthctl.engines.docker.daemon import Daemon, alive, answering
+from promthctl.engines.docker.daemon import Daemon, answering, is_alive
 from promthctl.engines.docker.services import SERVICES
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError
 from promthctl.settings import Settings
@@ -139,7 +139,7 @@ def _pull_once(
                 if layers.take(line):
                     progress.update(short, layers.done, layers.total)
     except TargetError:
-        if not alive(daemon):
+        if not is_alive(daemon):
             raise
         return "the download stalled"
     except PromthctlError as error:  # the daemon's words

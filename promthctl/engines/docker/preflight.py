@@ -84,7 +84,7 @@ def check_ports(wanted: Mapping[str, int], address: str, own: Collection[str], r
                 f"{whose}{where} has it on Docker",
                 f"{stop_command(holder)}, or {hint}",
             )
-        ports.check(services.title(name), port, f"stop that program, or: {hint}", address=address)
+        ports.check_free(services.title(name), port, f"stop that program, or: {hint}", address=address)
 
 
 def check_volume(client: APIClient, project: str, image: str, major: int) -> None:
