@@ -13,7 +13,7 @@ from promthctl import engines, settings
 from promthctl.engines import StartOptions
 from promthctl.engines.docker.records import DockerRecords, DockerStack
 from promthctl.engines.embedded.engine import EmbeddedEngine
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 from tests.unit.docker_daemon import serving
@@ -264,3 +264,88 @@ def test_what_the_cli_prints_completes_the_record() -> None:
     assert begun.completed(values, ["db", "gateway"]) == STACK  # with the API's URL from its port
     assert begun.completed(values | {"API_URL": "http://x", "STUDIO_URL": "http://s"}, []).studio_url == "http://s"
     assert STACK.starts_like(replace(begun, started=())) and not STACK.starts_like(replace(STACK, bind="0.0.0.0"))
+
+
+# Which Supabase CLI the Docker engine runs
+
+QUIET_MACHINE: dict[str, Any] = {
+    "/containers/json": [],
+    "/images/json": [],
+    "/networks": [],
+    "/volumes": {"Volumes": []},
+    "/info": {"MemTotal": 64 * 1024**3, "DockerRootDir": "/nowhere"},
+}
+
+
+def with_cli(folder: Path, url: str, version: str, services: str) -> Settings:
+    """Settings whose --supabase-cli is a program of that version that prints `services`, its runs in folder/runs."""
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "docker").write_text("#!/bin/sh\n")
+    (programs / "supabase").write_text(f"""#!/bin/sh
+[ "$1" != --version ] || {{ echo {version}; exit; }}
+echo "$1 $DOCKER_HOST" >>'{folder}/runs'
+echo '{services}'
+""")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    env = {"DOCKER_HOST": url, "PATH": str(programs), "HOME": str(folder)}
+    cli = str(programs / "supabase")
+    return Settings(folder, env, supabase={"project_id": "p"}, supabase_cli=cli, cache_dir=folder / "cache")
+
+
+LISTED = [
+    "supabase/postgres",
+    "supabase/gotrue",
+    "postgrest/postgrest",
+    "supabase/realtime",
+    "supabase/storage-api",
+    "supabase/studio",
+    "supabase/postgres-meta",
+]
+SERVICES_PRINTED = json.dumps([{"name": name, "local": "1", "remote": ""} for name in LISTED])
+
+
+@pytest.mark.parametrize("version", ["2.122.1", "3.1.0"])
+def test_the_docker_engine_uses_the_cli_that_is_named(tmp_path: Path, version: str) -> None:
+    with serving(QUIET_MACHINE) as served:
+        here = with_cli(tmp_path, served.url, version, f'{{"services": {SERVICES_PRINTED}}}')
+        assert pick(here, api_port=0, db_port=0) == ("docker", "Docker answers (28.2.2)")
+        assert (tmp_path / "runs").read_text() == f"services {served.url}\n"
+
+
+def test_the_docker_engine_stops_its_stack_by_the_cli_that_is_named(tmp_path: Path) -> None:
+    from promthctl.engines.docker.engine import DockerEngine
+
+    container = {
+        "Id": "1",
+        "Names": ["/supabase_db_p"],
+        "State": "running",
+        "Labels": {"com.supabase.cli.project": "p"},
+    }
+    with serving(QUIET_MACHINE | {"/containers/json": [container]}) as served:
+        here = with_cli(tmp_path, served.url, "2.100.0", "")
+        assert DockerEngine(here).down(purge=False, steps=Silent())
+        assert (tmp_path / "runs").read_text() == f"stop {served.url}\n"
+
+
+def test_a_cli_that_is_missing_is_not_replaced_by_another(tmp_path: Path) -> None:
+    with serving(QUIET_MACHINE) as served:
+        here = replace(with_cli(tmp_path, served.url, "3.1.0", ""), supabase_cli=str(tmp_path / "nowhere"))
+        with pytest.raises(PrerequisiteError, match="nowhere cannot be used"):
+            pick(here, api_port=0, db_port=0)
+        chosen, _ = engines.pick("docker", here, StartOptions(api_port=0, db_port=0), Silent())
+        with pytest.raises(PrerequisiteError, match="nowhere cannot be used") as caught:
+            chosen.up(lambda *_: None, Silent())
+        assert "--supabase-cli pinned" in caught.value.hint
+
+
+def test_an_early_v2_cannot_start_the_docker_engine(tmp_path: Path) -> None:
+    with serving(QUIET_MACHINE) as served:
+        here = with_cli(tmp_path, served.url, "2.100.0", SERVICES_PRINTED)
+        engine, why = pick(here, api_port=0, db_port=0)
+        assert engine == "embedded" and "answers differently from 2.122 and 3.x" in why
+        chosen, _ = engines.pick("docker", here, StartOptions(api_port=0, db_port=0), Silent())
+        with pytest.raises(PrerequisiteError, match="cannot run the local stack on Docker") as caught:
+            chosen.up(lambda *_: None, Silent())
+        assert "--supabase-cli pinned" in caught.value.hint
