@@ -26,7 +26,7 @@ _KILL_WITH_PARENT = (
     'trap : TERM; exec 3<&-; wait "$child"; code=$?; '
     'while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done; kill "$watch" 2>/dev/null; exit "$code"'
 )
-# Linux tells a start in ticks since its boot, and the boot's time in whole seconds that can shift by one: the same
+# Linux reports a start in ticks since its boot, and the boot's time in whole seconds that can shift by one: the same
 # process differs from its record by a second or not at all.
 _SHIFT_SECONDS, _TICK_SECONDS = 1.5, 0.005
 _WATCH_SECONDS = 0.25
@@ -146,9 +146,9 @@ def run(
     ends the child. kill_with_parent: the child is killed when we are, so that it does not go on changing things unseen;
     it gets no stdin. Interrupted (Ctrl-C), the child is ended before KeyboardInterrupt goes on.
     """
-    words = [str(part) for part in argv]
+    arguments = [str(part) for part in argv]
     child = subprocess.Popen(
-        ["/bin/sh", "-c", _KILL_WITH_PARENT, "sh", *words] if kill_with_parent else words,
+        ["/bin/sh", "-c", _KILL_WITH_PARENT, "sh", *arguments] if kill_with_parent else arguments,
         env=dict(env) if env is not None else None,
         cwd=cwd,
         stdin=subprocess.PIPE if stdin is not None or kill_with_parent else subprocess.DEVNULL,
@@ -212,7 +212,7 @@ def spawn_detached(
     with child.stdin as gate:
         identity = ProcessId.of(child.pid) or ProcessId(child.pid, time.time())
         record(identity)
-        with contextlib.suppress(BrokenPipeError):  # it ended already: the caller sees that when it waits
+        with contextlib.suppress(BrokenPipeError):  # it has ended already: the caller sees that when it waits
             gate.write(b"go\n")
     child.returncode = 0  # ours no longer: silences the interpreter's "still running" warning
     return identity
@@ -295,6 +295,6 @@ def _end_group(child: subprocess.Popen[str]) -> None:
 
 
 def _reap(pid: int) -> None:
-    """Collect a child of our own that has ended; somebody else's process is left to its parent."""
+    """Collect a child of our own that has ended; any other process is left to its parent."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)

@@ -112,6 +112,6 @@ def _refuse_docker_flags(options: StartOptions, why: str) -> None:
         if value is not None:
             raise UsageError(
                 f"{flag} is for the Docker engine",
-                f"the embedded engine, which always starts whole and on loopback only, was picked: {why}",
+                f"the embedded engine was picked ({why}); it starts all its services, on loopback only",
                 f"leave {flag} out, or promthctl local up --engine docker {flag} {value}",
             )

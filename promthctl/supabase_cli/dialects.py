@@ -1,4 +1,4 @@
-"""The two lines of the Supabase CLI: how each is told what it works on, and how what it prints is read.
+"""The two lines of the Supabase CLI: how to name what it works on, and how to read what it prints.
 
 v3, and v2 of today, print one JSON object on standard output. An early v2 (2.100, for example) prints text on standard
 error: the message comes after the program's own stack trace, before a piece of advice.

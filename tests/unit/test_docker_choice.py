@@ -197,7 +197,7 @@ def test_a_copy_does_not_touch_the_originals_database(tmp_path: Path, monkeypatc
         (False, True, True, True),  # another clone's database
         (False, False, True, True),  # of a clone that has lost its record
         (True, False, True, False),  # moved, and something new is where it was
-        (True, True, True, True),  # another clone has made it anew
+        (True, True, True, True),  # another clone has made it again
         (True, False, False, False),  # moved
         (False, False, False, True),  # nobody knows any more whose it is
     ],

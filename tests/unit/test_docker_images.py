@@ -1,4 +1,4 @@
-"""Pulling images: side by side, tried again, from the next registry, and told when one cannot be had."""
+"""Pulling images: side by side, tried again, from the next registry, and reported when one cannot be pulled."""
 
 from __future__ import annotations
 

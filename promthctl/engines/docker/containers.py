@@ -1,4 +1,4 @@
-"""The containers and volumes of one project's stack, as the daemon tells them."""
+"""The containers and volumes of one project's stack, as the daemon reports them."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def log_lines(
 ) -> Iterator[str]:
     """The lines a container wrote, oldest first; with `follow` it goes on until the container ends.
 
-    last: so many at most. since: seconds since the epoch.
+    last: at most that many. since: seconds since the epoch.
     """
     rest = b""
     tail: Any = last or "all"
@@ -168,7 +168,7 @@ def _container(found: dict[str, Any]) -> Container:
 def _remove(client: APIClient, container: Container) -> None:
     import docker.errors
 
-    with contextlib.suppress(docker.errors.NotFound):  # somebody else was quicker
+    with contextlib.suppress(docker.errors.NotFound):  # another process removed it first
         client.stop(container.id, timeout=_STOP_SECONDS.get(str(container.service), 3))
         client.remove_container(container.id, force=True)
 

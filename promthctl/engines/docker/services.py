@@ -64,16 +64,16 @@ SERVICES: dict[str, Service] = {
     )
 }
 DEFAULT = ("db", "rest", "auth", "gateway", "studio", "meta")
-_ALWAYS = ("db", "auth", "gateway")  # a database, an API to reach, and the keys, which the CLI tells with Auth only
+_ALWAYS = ("db", "auth", "gateway")  # a database, an API to reach, and the keys, which the CLI prints only with Auth
 
 
-def chosen(words: str, config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The services of `--services WORDS`, in the table's order, with those they cannot do without.
+def chosen(names_given: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The services of `--services LIST`, in the table's order, with those they need.
 
-    words: names with commas between, or "all": every one that supabase/config.toml does not switch off.
-    Raises UsageError for a name that is none.
+    names_given: names with commas between, or "all": every one that supabase/config.toml does not switch off.
+    Raises UsageError for an unknown name.
     """
-    names = [word.strip() for word in words.split(",") if word.strip()]
+    names = [word.strip() for word in names_given.split(",") if word.strip()]
     if names == [ALL]:
         names = [name for name, service in SERVICES.items() if _enabled(service, config)]
     for name in names:
@@ -90,7 +90,7 @@ def chosen(words: str, config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def by_default(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is started when nobody asks for anything else and supabase/config.toml does not switch it off."""
+    """What is started without --services, unless supabase/config.toml switches it off."""
     return tuple(name for name in DEFAULT if name in _ALWAYS or _enabled(SERVICES[name], config))
 
 
@@ -107,7 +107,7 @@ def exclusions(names: Collection[str]) -> str:
 def switches(names: Collection[str]) -> dict[str, str]:
     """The environment that makes the CLI start each of them, also one that supabase/config.toml switches off.
 
-    SUPABASE_<TABLE>_ENABLED stands for `enabled` in that table.
+    SUPABASE_<TABLE>_ENABLED overrides `enabled` in that table.
     """
     settings = {SERVICES[name].setting for name in names} - {"db"}
     return {f"{_variable(setting)}_ENABLED": "true" for setting in sorted(settings)}
@@ -119,7 +119,7 @@ def port_variables(ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def configured_ports(names: Collection[str], config: Mapping[str, Any]) -> dict[str, int]:
-    """The ports of those services that have one, as supabase/config.toml says, else the CLI's own."""
+    """The ports of those services that have one, as supabase/config.toml says, otherwise the CLI's defaults."""
     ports = {}
     for name in names:
         service = SERVICES[name]

@@ -107,7 +107,7 @@ class Start:
             preflight.check_volume(client, name, here["db"], plan.major)
 
     def _make_room(self, plan: DockerStack, known: DockerStack | None, steps: Steps) -> bool:
-        """Make the network, remove a database that never was finished. True when there is no database yet."""
+        """Make the network, remove a database that was never finished. True when there is no database yet."""
         client, name = self.project.client, self.project.name
         ownership.claim(client, name, plan.folder)
         network.ensure(client, name, plan.bind)

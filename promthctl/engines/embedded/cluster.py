@@ -147,8 +147,8 @@ class Cluster:
     def recover(self) -> None:
         """After a kill -9, a power cut or a reboot, with no server running: end what is left of it.
 
-        postmaster.pid stays when its server is merely gone: Postgres reads in it whether somebody still uses the
-        memory. It goes when it is damaged or names another program's process: Postgres would refuse to start.
+        postmaster.pid stays when its server is merely gone: Postgres reads in it whether the shared memory is still
+        in use. It goes when it is damaged or names another program's process: Postgres would refuse to start.
         """
         import psutil
 

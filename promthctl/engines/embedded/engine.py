@@ -178,7 +178,7 @@ class EmbeddedEngine:
         for major in POSTGRES_MAJORS:
             postgres.remove(home / f"postgres-{major}")
         if home != self.records.path:
-            with contextlib.suppress(OSError):  # somebody else's files are in it, or it is a mount point
+            with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
                 home.rmdir()
         for name in ("stack.json", "processes.json", "dev-user.json"):
             (self.records.path / name).unlink(missing_ok=True)

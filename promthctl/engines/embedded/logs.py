@@ -31,7 +31,7 @@ def read_logs(folder: Path, service: str | None, follow: bool) -> Iterator[tuple
 
 
 def _lines_from(path: Path, offset: int) -> tuple[list[str], int]:
-    """The whole lines after `offset` and where the next begin; a file that shrank is read from its start."""
+    """The complete lines after `offset` and where the next begin; a file that shrank is read from its start."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
