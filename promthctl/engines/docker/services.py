@@ -13,7 +13,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Service:
+class StackService:
     """name: ours. exclude: what `supabase start -x` calls it, empty for what is always there. container: the middle
     part of supabase_<container>_<project>. image: the repository's last part.
 
@@ -34,18 +34,18 @@ class Service:
     by_default: bool = True
 
 
-SERVICES: dict[str, Service] = {
+SERVICES: dict[str, StackService] = {
     service.name: service
     for service in (
-        Service("db", "", "db", "postgres", "db", 250, 2000, port=54322),
-        Service("rest", "postgrest", "rest", "postgrest", "api", 50, 50),
-        Service("auth", "gotrue", "auth", "gotrue", "auth", 30, 60),
-        Service("gateway", "kong", "kong", "kong", "api", 150, 150, port=54321),
-        Service("studio", "studio", "studio", "studio", "studio", 150, 900, port=54323, needs="meta"),
-        Service("meta", "postgres-meta", "pg_meta", "postgres-meta", "studio", 80, 350),
-        Service("realtime", "realtime", "realtime", "realtime", "realtime", 200, 300),
-        Service("storage", "storage-api", "storage", "storage-api", "storage", 120, 500),
-        Service(
+        StackService("db", "", "db", "postgres", "db", 250, 2000, port=54322),
+        StackService("rest", "postgrest", "rest", "postgrest", "api", 50, 50),
+        StackService("auth", "gotrue", "auth", "gotrue", "auth", 30, 60),
+        StackService("gateway", "kong", "kong", "kong", "api", 150, 150, port=54321),
+        StackService("studio", "studio", "studio", "studio", "studio", 150, 900, port=54323, needs="meta"),
+        StackService("meta", "postgres-meta", "pg_meta", "postgres-meta", "studio", 80, 350),
+        StackService("realtime", "realtime", "realtime", "realtime", "realtime", 200, 300),
+        StackService("storage", "storage-api", "storage", "storage-api", "storage", 120, 500),
+        StackService(
             "imgproxy",
             "imgproxy",
             "imgproxy",
@@ -56,11 +56,11 @@ SERVICES: dict[str, Service] = {
             needs="storage",
             by_default=False,
         ),
-        Service("functions", "edge-runtime", "edge_runtime", "edge-runtime", "edge_runtime", 150, 700),
-        Service("mail", "mailpit", "inbucket", "mailpit", "local_smtp", 20, 50, port=54324),
-        Service("analytics", "logflare", "analytics", "logflare", "analytics", 400, 600, port=54327),
-        Service("vector", "vector", "vector", "vector", "analytics", 60, 150, needs="analytics"),
-        Service("pooler", "supavisor", "pooler", "supavisor", "db.pooler", 150, 300, port=54329, by_default=False),
+        StackService("functions", "edge-runtime", "edge_runtime", "edge-runtime", "edge_runtime", 150, 700),
+        StackService("mail", "mailpit", "inbucket", "mailpit", "local_smtp", 20, 50, port=54324),
+        StackService("analytics", "logflare", "analytics", "logflare", "analytics", 400, 600, port=54327),
+        StackService("vector", "vector", "vector", "vector", "analytics", 60, 150, needs="analytics"),
+        StackService("pooler", "supavisor", "pooler", "supavisor", "db.pooler", 150, 300, port=54329, by_default=False),
     )
 }
 DEFAULT = ("db", "rest", "auth", "gateway", "studio", "meta")
@@ -153,11 +153,11 @@ def project_name(name: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_.-]+", "_", name).lstrip("_.-")[:40]
 
 
-def _enabled(service: Service, config: Mapping[str, Any]) -> bool:
+def _enabled(service: StackService, config: Mapping[str, Any]) -> bool:
     return bool(_table(service, config).get("enabled", service.by_default))
 
 
-def _table(service: Service, config: Mapping[str, Any]) -> Mapping[str, Any]:
+def _table(service: StackService, config: Mapping[str, Any]) -> Mapping[str, Any]:
     table: Any = config
     for word in service.setting.split("."):
         table = table.get(word, {}) if isinstance(table, Mapping) else {}

@@ -24,7 +24,7 @@ _ASK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServerStatus:
     """What the server says of itself. applied: the versions in the migration history.
 
     current: it runs this promthctl's server.mjs, not that of an earlier version.
@@ -70,7 +70,7 @@ def start(
         )
 
 
-def wait(server: ProcessId, stack: EmbeddedStack, log: Path) -> Answer:
+def wait(server: ProcessId, stack: EmbeddedStack, log: Path) -> ServerStatus:
     """Return the first good answer; raise with the last log lines when the server ended instead."""
     deadline = time.monotonic() + _READY_SECONDS
     while (answer := ask_status(stack)) is None:
@@ -84,7 +84,7 @@ def wait(server: ProcessId, stack: EmbeddedStack, log: Path) -> Answer:
     return answer
 
 
-def ask_status(stack: EmbeddedStack) -> Answer | None:
+def ask_status(stack: EmbeddedStack) -> ServerStatus | None:
     """The server's own status, None while this project's server does not answer at its port."""
     from http.client import HTTPConnection, HTTPException
 
@@ -94,7 +94,7 @@ def ask_status(stack: EmbeddedStack) -> Answer | None:
         response = connection.getresponse()
         body = json.loads(response.read())
         if response.status == 200 and body["project"] == stack.project:
-            return Answer(int(body["pid"]), tuple(body["applied"]), body.get("program") == _fingerprint())
+            return ServerStatus(int(body["pid"]), tuple(body["applied"]), body.get("program") == _fingerprint())
     return None
 
 
