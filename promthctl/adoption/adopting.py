@@ -87,7 +87,7 @@ def record_adoption(settings: Settings, target: Target, made: Adoption, steps: S
         supabase_folder.sync(settings, made.recorded)
         with steps.step("Recording migrations"):
             versions = [name.partition("_")[0] for name in made.adopted]
-            supabase_cli.find(settings, steps).repair(target, versions, "applied")
+            supabase_cli.find_database_cli(settings, steps).repair(target, versions, "applied")
     return replace(made, done=True)
 
 

@@ -28,7 +28,7 @@ def list_(
 ) -> None:
     """Show each version: in source, in supabase/migrations, applied to the target, edited since it was applied."""
     from promthctl import database
-    from promthctl.local_stack import target_of
+    from promthctl.engines.access import local_target
 
     run: Invocation = context.obj
     history = None
@@ -39,7 +39,7 @@ def list_(
         access = engine.access()
         if access is not None and engine.status().running:
             run.output.note("Target: the local stack")
-            history = database.history(target_of(access))
+            history = database.history(local_target(access))
     rows = migration_set.listing(
         supabase_folder.source(run.settings), migration_set.present(run.settings.migrations_dir), history
     )

@@ -83,7 +83,7 @@ def command(
         run.output.aside(push.preview(plan), views.planned)
     push.check_destructive(chosen, plan, allow_destructive)
     if plan.pending and not chosen.local:
-        supabase_cli.find(run.settings, run.output)  # one that cannot be used is told before the question
+        supabase_cli.find_runner(run.settings, run.output)  # one that cannot be used is told before the question
         noun = count(len(plan.pending), "migration")
         run.confirm(f"Apply {noun} to {chosen.label}?", f"Nothing was pushed to {chosen.label}")
     run.output.show(push.push(run.settings, chosen, plan, run.output), views.push)
@@ -103,7 +103,7 @@ def _push_to_many(
     waiting = [one for one in planned if one.outcome.state == "pending"]
     if waiting and not dry_run:
         run.output.aside(result, many_views.result)
-        supabase_cli.find(run.settings, run.output)
+        supabase_cli.find_runner(run.settings, run.output)
         run.confirm(f"Apply what is pending to {count(len(waiting), 'target')}?", "Nothing was pushed")
     if not dry_run:
         result = batch.push_all(run.settings, planned, jobs, fail_fast, allow_destructive, run.output)

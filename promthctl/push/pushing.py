@@ -188,7 +188,7 @@ def carry_out(settings: Settings, target: Target, made: PushPlan, steps: Steps) 
     if not supabase_folder.pending(made.pending, history):
         return PushResult(made.target, (), made.total)
     files = supabase_folder.expected(settings)
-    done = supabase_cli.find(settings, steps).push(target, files, steps, made.include_all)
+    done = supabase_cli.find_database_cli(settings, steps).push(target, files, steps, made.include_all)
     return PushResult(made.target, done, made.total)
 
 
@@ -202,7 +202,7 @@ def apply(settings: Settings, target: Target, applied: Collection[str], steps: S
     if refusal := disagreements.refusal(target.label, [*disagreements.gaps(target, files, applied, waiting)]):
         raise refusal
     _check_written(target, waiting)
-    done = supabase_cli.find(settings, steps).push(target, files, steps) if waiting else ()
+    done = supabase_cli.find_database_cli(settings, steps).push(target, files, steps) if waiting else ()
     return PushResult(target.label, done, len(files))
 
 
@@ -211,13 +211,13 @@ def reset(settings: Settings, target: Target, steps: Steps) -> ResetResult:
     with undisturbed(settings, target, steps):
         supabase_folder.sync(settings, ())  # everything is replayed, so an edited file may take its place
         files = supabase_folder.expected(settings)
-        supabase_cli.find(settings, steps).reset(target, files, steps)
+        supabase_cli.find_database_cli(settings, steps).reset(target, files, steps)
     return ResetResult(target.label, tuple(file.filename for file in files))
 
 
 def check_reset(settings: Settings, target: Target, steps: Steps) -> None:
     """Raise what would stop a reset before it begins: no CLI, a target out of reach, files that cannot be used."""
-    supabase_cli.find(settings, steps)
+    supabase_cli.find_runner(settings, steps)
     database.history(target)
     if refusal := supabase_folder.plan(settings, ()).refusal:
         raise refusal

@@ -1,4 +1,4 @@
-"""What a failed migration's message becomes: file, line, statement, SQLSTATE, and what mends it."""
+"""What a failed run means: which file, line and statement of a migration, and what fixes it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
-from promthctl.errors import PromthctlError
+from promthctl.errors import PrerequisiteError, PromthctlError
 from promthctl.migration_set import Migration
+from promthctl.supabase_cli.dialects import Answer
 from promthctl.targets import Target
 
+USE_PINNED = "this version of the Supabase CLI cannot do that: run it again with --supabase-cli pinned"
+_UNKNOWN_OPTION = re.compile(r"(?:Unrecognized|unknown) (?:flag|option)\b")
 _STATEMENT = re.compile(r"^At statement: (\d+)$", re.MULTILINE)  # counted from 0
 _SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
 _EXTENSION = re.compile(r'extension "([^"]+)" is not available')
@@ -28,12 +31,24 @@ _TOKEN = re.compile(
 _ENDS_TRANSACTION = {"commit", "rollback", "vacuum"}  # as first words
 
 
+def is_unknown_option(answer: Answer) -> bool:
+    """True when that version of the CLI does not have an option it was given."""
+    return not answer.ok and _UNKNOWN_OPTION.search(answer.message) is not None
+
+
+def cli_error(what: str, answer: Answer, hint: str, kind: type[PromthctlError] = PromthctlError) -> PromthctlError:
+    """The error for a run that failed: a PrerequisiteError when that version cannot do it, otherwise of that kind."""
+    if is_unknown_option(answer):
+        return PrerequisiteError(what, answer.message, USE_PINNED)
+    return kind(what, answer.message, hint)
+
+
 def migration_error(
     target: Target, filename: str, migrations: Sequence[Migration], message: str
 ) -> PromthctlError | None:
-    """The error for a migration of which the CLI told the statement; None where it told none.
+    """The error for a migration that failed; None when the CLI does not say at which statement.
 
-    filename: what the CLI was applying. migrations: with the paths to name, their source's.
+    filename: what the CLI was applying. migrations: with the paths to name (their source).
     """
     statement = _STATEMENT.search(message)
     if statement is None:
@@ -56,7 +71,7 @@ def migration_error(
 
 
 def hint(target: Target, message: str, default: str) -> str:
-    """What mends what Postgres complained about."""
+    """What to do about what Postgres complained of."""
     if match := _EXTENSION.search(message):
         if not target.local:
             return f"install {match[1]} on that server, or push to a database that has it"
@@ -69,7 +84,7 @@ def hint(target: Target, message: str, default: str) -> str:
             " [tool.promthctl] migrations to a folder that does without"
         )
     if _PIPELINE in message:
-        return "this version of the Supabase CLI cannot do that: run it again with --supabase-cli pinned"
+        return USE_PINNED
     state = _SQLSTATE.search(message)
     if state and state[1] in _EXISTS:
         return (

@@ -105,6 +105,6 @@ def _verify(settings: Settings, target: Target, only: Collection[str] | None, st
 def _advisors(settings: Settings, target: Target, steps: Steps) -> tuple[tuple[str, ...] | None, str]:
     """The CLI's findings; or None, and why it could not be asked."""
     try:
-        return supabase_cli.find(settings, steps).advisors(target), ""
+        return supabase_cli.find_database_cli(settings, steps).advisors(target), ""
     except PromthctlError as error:
         return None, error.why.splitlines()[0]

@@ -1,7 +1,7 @@
 """What the Docker engine remembers of a project: docker.json in .promthctl/ (0600).
 
 Written before anything starts and completed when everything runs, so that a start that was killed is recognised. When
-it is lost, containers and volumes are found again by the project's name, and the keys come from `supabase status`.
+it is lost, containers and volumes are found again by the project's name, and the keys come from the next start.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from promthctl.engines import Access
 from promthctl.engines.docker.services import SERVICES
+from promthctl.engines.engine import Access
 from promthctl.redact import remember
 from promthctl.state import StateDir
 
@@ -22,14 +22,14 @@ RECORD = "docker.json"
 
 
 @dataclass(frozen=True)
-class Stack:
+class DockerStack:
     """A project's stack as it was started last.
 
-    project: as in the containers' names. folder: the .promthctl it was written in. services: what came of --services.
+    project: as in the containers' names. folder: the .promthctl it was written in. services: those that were chosen.
     ports: by service. bind: the address they are published on. major: the database's PostgreSQL version. asked: the
-    words of --services, None when it never was given. started: the services that came up, empty while they do not run
-    whole. unfinished: the database was begun on an empty volume and is not whole yet. Keys and URLs: as the CLI tells
-    them, empty before the first start succeeded.
+    value of --services, None when it was never given. started: the services that came up, empty until all of them
+    have. unfinished: the database was begun on an empty volume and is not complete yet. Keys and URLs: as the CLI
+    prints them, empty before the first start succeeded.
     """
 
     project: str
@@ -56,7 +56,7 @@ class Stack:
             return None
         return Access(self.api_url, self.db_url, self.anon_key, self.service_role_key, self.studio_url)
 
-    def told(self, values: Mapping[str, Any], started: Sequence[str]) -> Stack:
+    def completed(self, values: Mapping[str, Any], started: Sequence[str]) -> DockerStack:
         """With the URLs and keys that `supabase start` prints. started: the services that have a container."""
         host = "127.0.0.1" if self.bind in ("127.0.0.1", "0.0.0.0") else self.bind  # noqa: S104
         return replace(
@@ -70,8 +70,8 @@ class Stack:
             studio_url=values.get("STUDIO_URL"),
         )
 
-    def same(self, other: Stack) -> bool:
-        """True when both would be started alike."""
+    def starts_like(self, other: DockerStack) -> bool:
+        """True when both would be started the same way."""
         return (self.project, self.services, self.ports, self.bind, self.major) == (
             other.project,
             other.services,
@@ -81,15 +81,15 @@ class Stack:
         )
 
 
-class Records(StateDir):
+class DockerRecords(StateDir):
     """The record of the Docker engine."""
 
-    def load(self, project: str) -> Stack | None:
-        """The project's record, None when there is none, it makes no sense, or it came with a copied folder."""
+    def load_stack(self, project: str) -> DockerStack | None:
+        """The project's record, None when there is none, it is damaged, or it came with a copied folder."""
         stack = self._read()
         return stack if stack is not None and stack.project == project and not self.original(project) else None
 
-    def former(self, project: str) -> str | None:
+    def former_name(self, project: str) -> str | None:
         """The name this folder's stack was started under, None when that is the project's, or it came with a copy."""
         stack = self._read()
         if stack is None or stack.project == project or self.original(stack.project):
@@ -97,7 +97,7 @@ class Records(StateDir):
         return stack.project
 
     def original(self, project: str) -> Path | None:
-        """The project folder this one was copied from, if it is there still and both have that name on Docker."""
+        """The project folder this one was copied from, if it is still there and both have that name on Docker."""
         stack = self._read()
         return self.elsewhere(stack.folder, project) if stack is not None and stack.project == project else None
 
@@ -105,20 +105,20 @@ class Records(StateDir):
         """The project folder of another .promthctl, if that has a record of this project too."""
         if os.path.realpath(folder) == os.path.realpath(self.path):
             return None
-        other = Records(Path(folder))._read()
+        other = DockerRecords(Path(folder))._read()
         return Path(folder).parent if other is not None and other.project == project else None
 
-    def save(self, stack: Stack) -> None:
+    def save_stack(self, stack: DockerStack) -> None:
         self.write(RECORD, asdict(stack))
 
-    def _read(self) -> Stack | None:
+    def _read(self) -> DockerStack | None:
         with contextlib.suppress(TypeError, ValueError, KeyError):
             return _parse(self.read(RECORD))
         return None
 
 
-def _parse(record: dict[str, Any]) -> Stack | None:
-    stack = Stack(**(record | {name: tuple(record[name]) for name in ("services", "started")}))
+def _parse(record: dict[str, Any]) -> DockerStack | None:
+    stack = DockerStack(**(record | {name: tuple(record[name]) for name in ("services", "started")}))
     texts = (stack.project, stack.folder, stack.bind, stack.api_url, stack.db_url, stack.anon_key)
     valid = (
         all(isinstance(text, str) for text in (*texts, stack.service_role_key))

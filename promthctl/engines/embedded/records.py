@@ -3,7 +3,7 @@
     stack.json      ports, keys and passwords: written once, kept over down and up   (0600)
     processes.json  the ids of what runs: rewritten at every start                    (0600)
 
-Either may be lost or corrupted: keys are made anew, ports fall back to the configured ones, and processes are found
+Either may be lost or corrupted: keys are made again, ports fall back to the configured ones, and processes are found
 again by their command lines.
 """
 
@@ -20,7 +20,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from promthctl.engines import Access
+from promthctl.engines.engine import Access
 from promthctl.process import ProcessId
 from promthctl.redact import remember
 from promthctl.settings import POSTGRES_MAJORS
@@ -33,7 +33,7 @@ SERVICES = ("postgres", "api")
 
 
 @dataclass(frozen=True)
-class Stack:
+class EmbeddedStack:
     """A project's ports and secrets.
 
     project: Settings.project_id. folder: the .promthctl it was written in. db_password: of the role postgres.
@@ -79,10 +79,10 @@ class Stack:
         )
 
 
-def new_stack(project: str, folder: Path, api_port: int, db_port: int, postgres: int) -> Stack:
+def new_stack(project: str, folder: Path, api_port: int, db_port: int, postgres: int) -> EmbeddedStack:
     """Fresh keys and passwords. The keys are JWTs signed with the stack's own secret, as Supabase's are."""
     jwt_secret = secrets.token_hex(20)
-    return Stack(
+    return EmbeddedStack(
         project=project,
         folder=os.path.realpath(folder),
         api_port=api_port,
@@ -111,34 +111,34 @@ def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-class Records(StateDir):
+class EmbeddedRecords(StateDir):
     """The two files of the embedded engine."""
 
-    def load_stack(self) -> Stack | None:
-        """The stack's record, None when there is none, it cannot be made sense of, or it is another project's."""
+    def load_stack(self) -> EmbeddedStack | None:
+        """The stack's record, None when there is none, it is damaged, or it is another project's."""
         stack = self._read_stack()
         return None if stack is None or self._is_copy(stack) else stack
 
-    def save_stack(self, stack: Stack) -> None:
+    def save_stack(self, stack: EmbeddedStack) -> None:
         self.write("stack.json", asdict(stack))
 
     def drop_copy(self) -> None:
         """Forget what came with a copied project folder: the records are those of the project it was copied from."""
         if (stack := self._read_stack()) and self._is_copy(stack):
-            for name in ("processes.json", "stack.json"):  # the one that tells goes last
+            for name in ("processes.json", "stack.json"):  # the one that shows it is a copy goes last
                 (self.path / name).unlink(missing_ok=True)
 
-    def _read_stack(self) -> Stack | None:
+    def _read_stack(self) -> EmbeddedStack | None:
         with contextlib.suppress(TypeError, ValueError):
-            stack = Stack(**self.read("stack.json"))
+            stack = EmbeddedStack(**self.read("stack.json"))
             return stack if stack.valid() else None
         return None
 
-    def _is_copy(self, stack: Stack) -> bool:
-        """True when the record was written elsewhere and is there still; a folder that was moved keeps its stack."""
+    def _is_copy(self, stack: EmbeddedStack) -> bool:
+        """True when the record was written elsewhere and is still there; a folder that was moved keeps its stack."""
         if os.path.realpath(stack.folder) == os.path.realpath(self.path):
             return False
-        original = Records(Path(stack.folder))._read_stack()
+        original = EmbeddedRecords(Path(stack.folder))._read_stack()
         return original is not None and original.project == stack.project
 
     def load_process(self, service: str) -> ProcessId | None:
