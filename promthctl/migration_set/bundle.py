@@ -18,7 +18,8 @@ from promthctl.migration_set import Migration, supabase_folder
 from promthctl.migration_set.folder import quote, reason
 from promthctl.migration_set.sync import replace_file
 from promthctl.settings import Settings
-from promthctl.sql.statements import NotSqlError, Statement, cut
+from promthctl.sql.quoting import dollar_quoted, dollar_tag, literal
+from promthctl.sql.statements import NotSqlError, Statement, parse_statements
 
 _MARK = "-- promthctl migrations bundle"  # our own files begin with it
 _WIDTH = 120
@@ -141,32 +142,32 @@ def compose(parts: Sequence[tuple[Migration, Sequence[Statement]]]) -> tuple[str
 
 def _block(migration: Migration, statements: Sequence[Statement], needs: Migration | None) -> str:
     """needs: the migration of an earlier transaction, which may have failed where nobody stopped."""
-    version = _literal(migration.version)
+    version = literal(migration.version)
     later = f"{migration.filename} was not run: the history has a later version; promthctl push --dry-run explains"
-    guards = _GUARD.format(condition=_LATER.format(version=version), message=_literal(later))
+    guards = _GUARD.format(condition=_LATER.format(version=version), message=literal(later))
     if needs is not None:
-        condition = _MISSING.format(version=_literal(needs.version))
+        condition = _MISSING.format(version=literal(needs.version))
         message = f"{migration.filename} was not run: {needs.filename} before it has failed"
-        guards += _GUARD.format(condition=condition, message=_literal(message))
+        guards += _GUARD.format(condition=condition, message=literal(message))
     skipped = ", ".join(str(number) for number, one in enumerate(statements, start=1) if one.brackets)
-    quoted = ",\n".join(_dollars(one.text) for one in statements)
+    quoted = ",\n".join(dollar_quoted(one.text) for one in statements)
     return _BLOCK.format(
         banner=f"-- {migration.filename} ".ljust(_WIDTH, "-"),
-        tag=_tag("promthctl", (quoted, migration.filename)),
+        tag=dollar_tag("promthctl", (quoted, migration.filename)),
         statements=quoted,
         lines=",".join(str(one.line) for one in statements),
         guards=guards,
         skip=_SKIP.format(numbers=skipped) if skipped else "",
         version=version,
-        name=_literal(migration.name),
-        filename=_literal(migration.filename),
+        name=literal(migration.name),
+        filename=literal(migration.filename),
     )
 
 
 def _statements(migration: Migration) -> tuple[Statement, ...]:
     what = f"{migration.filename} cannot be part of a bundle"
     try:
-        statements = cut(migration.sql)
+        statements = parse_statements(migration.sql)
     except NotSqlError as error:
         raise PromthctlError(what, str(error), f"correct {migration.path} and run it again") from None
     for statement in statements:
@@ -192,21 +193,3 @@ def _check(path: Path, folders: Iterable[Path], force: bool) -> None:
         raise RefusedError(
             what, "it is there already and is not a bundle", "choose another name, or overwrite it with --force"
         )
-
-
-def _dollars(text: str) -> str:
-    tag = _tag("sql", (text,))
-    return f"{tag}{text}{tag}"
-
-
-def _tag(name: str, texts: Iterable[str]) -> str:
-    """A dollar quote that none of these texts can end."""
-    tag, number = name, 0
-    while any(f"${tag}" in text for text in texts):
-        number += 1
-        tag = f"{name}{number}"
-    return f"${tag}$"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -13,14 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from promthctl.migration_set.folder import Migration
+from promthctl.sql.tokens import ends_in_line_comment
 
 # What may stand between two statements besides the semicolon.
 _BETWEEN = re.compile(r"[\s;\ufeff]*")
-_TOKEN = re.compile(
-    r"""[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "[^"]*" | [^\W\d][\w$]* | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$
-    | /\*.*?\*/ | (?P<comment>--[^\n]*) | .""",
-    re.DOTALL | re.VERBOSE,
-)
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,7 @@ def matches(sql: str, statements: Sequence[str]) -> bool:
         position = _after_gap(text, end)
         gap = text[end:position]
         # A semicolon on the line of a comment belongs to the comment, not to the gap.
-        if ";" not in (gap.partition("\n")[2] if _ends_in_comment(piece) else gap):
+        if ";" not in (gap.partition("\n")[2] if ends_in_line_comment(piece) else gap):
             return False
     return _trimmed(text[position:]) == (pieces[-1] if pieces else "")
 
@@ -116,13 +112,6 @@ def _trimmed(text: str) -> str:
     while end and _BETWEEN.fullmatch(text[end - 1]):
         end -= 1
     return text[_after_gap(text, 0) : end]
-
-
-def _ends_in_comment(statement: str) -> bool:
-    last = statement.rpartition("\n")[2]
-    if "--" not in last:  # most statements: no need to look closer
-        return False
-    return [match["comment"] for match in _TOKEN.finditer(statement)][-1] is not None
 
 
 def _applied_file(entry: HistoryEntry, files: Mapping[tuple[str, str], Sequence[Migration]]) -> tuple[str, str]:

@@ -158,10 +158,12 @@ def _changed(target: Target, file: Migration, entry: HistoryEntry, last: str) ->
 
 def _same_sql(sql: str, statements: Sequence[str]) -> bool:
     """True if PostgreSQL's parser sees no difference: comments, spacing, the case of keywords."""
-    from promthctl.sql.statements import NotSqlError, cut
+    from promthctl.sql.statements import NotSqlError, parse_statements
 
     try:
-        here, there = ([each.node for each in cut(text) if each.node] for text in (sql, ";\n".join(statements)))
+        here, there = (
+            [each.node for each in parse_statements(text) if each.node] for text in (sql, ";\n".join(statements))
+        )
     except NotSqlError:
         return False
     return here == there
@@ -171,10 +173,10 @@ def _diff(file: Migration, entry: HistoryEntry) -> str:
     """A unified diff from what was applied to what the file says, statement by statement."""
     from difflib import unified_diff
 
-    from promthctl.sql.statements import NotSqlError, cut
+    from promthctl.sql.statements import NotSqlError, parse_statements
 
     try:
-        pieces = [each.text for each in cut(file.sql)]
+        pieces = [each.text for each in parse_statements(file.sql)]
     except NotSqlError:
         pieces = [file.sql.strip()]
     before, after = (

@@ -11,7 +11,8 @@ from promthctl.database.transactions import Change, failure
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration
 from promthctl.migration_set.creating import down_template
-from promthctl.sql.statements import NotSqlError, Statement, cut
+from promthctl.sql.statements import NotSqlError, Statement, parse_statements
+from promthctl.sql.tokens import line_at
 from promthctl.targets import Target
 
 if TYPE_CHECKING:
@@ -63,11 +64,7 @@ def _failed(what: str, script: DownScript, number: int, error: psycopg.Error) ->
     """number: of the statement, from 0."""
     statement, line = script.statements[number], script.statements[number].line
     if error.diag.statement_position:
-        start = 0
-        for earlier in script.statements[:number]:
-            start = script.sql.index(earlier.text, start) + len(earlier.text)
-        place = script.sql.index(statement.text, start) + int(error.diag.statement_position) - 1
-        line = script.sql.count("\n", 0, place) + 1
+        line = line_at(script.sql, statement.start + int(error.diag.statement_position) - 1)
     made = failure(what, error, "nothing was changed", f"line {line}, statement {number + 1}: ")
     rows = statement.text.splitlines()
     if len(rows) > _SHOWN_LINES:
@@ -90,7 +87,7 @@ def _lacking(migrations: Sequence[Migration], applied_whole: Path) -> RefusedErr
 def _read(migration: Migration, path: Path) -> DownScript:
     try:
         sql = path.read_text(encoding="utf-8-sig")
-        statements = cut(sql)
+        statements = parse_statements(sql)
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise PromthctlError(f"{path} cannot be read", why, f"correct {path} and run again") from None

@@ -39,6 +39,13 @@ LINES = {
     "CRLF": ("select 1;\r\n\r\nselect\r\n 2;\r\n", 1, "select\r\n 2", 3),
     "CRLF and a caret": ("select 1;\r\nselect\r\n nope,\r\n 2;\r\n", 1, "select\r\n nope,\n ^", 3),
     "quotes": ("select ';', E'\\';', \";\" from t;\nselect 2;", 1, "select 2", 2),
+    "after an atomic body": (
+        "create function f() returns int language sql begin atomic select 1; select 2; end;\n"
+        + "insert into nope values (1);\n" * 2,
+        2,
+        "insert into nope values (1)",
+        3,
+    ),
     "a tag in a tag": ("do $a$ begin execute $b$ ; $b$; end $a$;\nselect 2;", 1, "select 2", 2),
     "spaces at the end": ("select 1;  \nselect  \n 2;\n", 1, "select\n 2", 2),
     "padded with spaces": ("select 1;\nselect 2,\n nope;", 1, "select 2,   \n nope      \n ^         ", 3),
@@ -56,18 +63,20 @@ def test_the_line_of_a_statement(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "number", "stays"),
+    ("sql", "told"),
     [
-        ("create table a ();\nselect 1/0;", 1, False),
-        ("create index concurrently i on a (b);\nselect 1/0;", 1, True),
-        ("select 1/0;\ncreate index concurrently i on a (b);", 0, False),
-        ("begin;\ncreate table a ();\ncommit;\nselect 1/0;", 3, True),
-        ("create temp table t on commit drop as select 1;\nselect 1/0;", 1, False),
-        ("select 'concurrently; commit'; -- concurrently\nselect 1/0;", 1, False),
+        ("create table b ();\nselect 1;\nselect 2;", "; nothing of 001_a.sql was applied"),
+        ("vacuum a;\nselect 1;\nselect 2;", "; its first statement was applied, and will run again"),
+        ("create table b ();\nvacuum a;\nselect 2;", "; its first 2 statements were applied, and will run again"),
+        (
+            "create table b ();\nrefresh materialized view concurrently mv;\nselect 2;",
+            "; nothing of 001_a.sql was applied",
+        ),
     ],
 )
-def test_what_leaves_the_transaction_is_known(sql: str, number: int, stays: bool) -> None:
-    assert failures._commits(sql, number) is stays
+def test_the_error_says_what_stays_applied(sql: str, told: str) -> None:
+    migration = Migration("001", "a", Path("db/001_a.sql"), sql.encode())
+    assert failure(LOCAL, "ERROR: no (SQLSTATE 22012)\nAt statement: 2\nselect 2", migration).hint.endswith(told)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +98,7 @@ HINTS = [
     (LOCAL, 'relation "a" already exists (SQLSTATE 42P07)', "if not exists"),
     (LOCAL, 'policy "a" for table "b" already exists (SQLSTATE 42710)', "if not exists"),
     (LOCAL, "CREATE INDEX CONCURRENTLY cannot be executed within a pipeline (SQLSTATE 25001)", "--supabase-cli pinned"),
+    (LOCAL, "CREATE DATABASE cannot be executed within a pipeline (SQLSTATE 25001)", "give it a migration of its own"),
     (REMOTE, 'schema "auth" does not exist (SQLSTATE 3F000)', "need Supabase's schema auth"),
     (LOCAL, "division by zero (SQLSTATE 22012)", "correct db/001_a.sql"),
 ]

@@ -27,6 +27,7 @@ from promthctl.errors import PrerequisiteError, PromthctlError
 from promthctl.locks import locked
 from promthctl.process import ProcessId, RunAs
 from promthctl.settings import Settings
+from promthctl.sql.quoting import literal
 from promthctl.steps import Steps
 from promthctl.toolchain import cache_root, installation
 
@@ -99,7 +100,7 @@ class Cluster:
     def set_passwords(self, postgres: str, internal: str) -> None:
         """Give the roles their passwords, with the server stopped: needs no password and heals a lost one."""
         roles = {"postgres": postgres, SUPERUSER: internal} | dict.fromkeys(LOGINS, internal)
-        script = "".join(f"alter role {role} password '{password}'\n" for role, password in roles.items())
+        script = "".join(f"alter role {role} password {literal(password)}\n" for role, password in roles.items())
         answer = self._run("postgres", "--single", "-D", self.data, "postgres", stdin=script)
         if answer.code != 0 or "ERROR:" in answer.stderr:
             raise self._failed("The database's passwords could not be set", answer.stderr)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promthctl.push.risks import queries
 from promthctl.push.risks.model import Rows, total
+from promthctl.sql.quoting import identifier
 
 if TYPE_CHECKING:
     import psycopg
@@ -149,7 +150,7 @@ class Catalog:
     ) -> Address | None:
         """An object by its kind as pg_get_object_address calls it; arguments: None when a routine's are not given."""
         if arguments is None:
-            row = self._found(queries.ROUTINE, (quoted(*names),), path)
+            row = self._found(queries.ROUTINE, (identifier(*names),), path)
         else:
             row = self._found(queries.ADDRESS, (kind, list(names), list(arguments)), path)
         return (row[0], row[1], row[2]) if row else None
@@ -196,9 +197,9 @@ class Catalog:
 
         if kind not in ("r", "p", "m"):
             return None
-        query = f"select count(*) from {'only ' if kind == 'r' else ''}{quoted(schema, name)}"  # noqa: S608 - quoted
+        query = f"select count(*) from {'only ' if kind == 'r' else ''}{identifier(schema, name)}"  # noqa: S608 - quoted
         if columns:
-            query += " where " + " or ".join(f"{quoted(column)} is not null" for column in columns)
+            query += " where " + " or ".join(f"{identifier(column)} is not null" for column in columns)
         began, limit = time.monotonic(), min(_COUNT_SECONDS, self._seconds)
         try:
             if limit > 0.1:
@@ -218,7 +219,7 @@ class Catalog:
         import psycopg
 
         if tuple(path) != self._searched:
-            where = ", ".join(quoted(schema) for schema in path)
+            where = ", ".join(identifier(schema) for schema in path)
             self._all("select set_config('search_path', %s, true)", (where,))
             self._searched = tuple(path)
         try:
@@ -241,8 +242,3 @@ class Catalog:
 def address(oid: int, number: int = 0) -> Address:
     """Of a table, or of its column with that number."""
     return (_PG_CLASS, oid, number)
-
-
-def quoted(*names: str) -> str:
-    """A name as SQL takes it, its parts joined with dots."""
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names)

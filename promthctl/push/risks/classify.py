@@ -16,8 +16,7 @@ from promthctl.push.risks.catalog import reading
 from promthctl.push.risks.model import Risk, Statement
 from promthctl.push.risks.name_resolution import Scene, Table
 from promthctl.push.risks.nodes import kind_of, object_of, strings, walk
-from promthctl.sql import reading as sql_reading
-from promthctl.sql.reading import Parsed
+from promthctl.sql.parsing import ParsedStatement, parse_migration
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,7 +31,7 @@ def analyse(migrations: Sequence[Migration], connection: psycopg.Connection[Any]
 
     The connection is in autocommit; it is only read from. Raises psycopg.Error when the target fails meanwhile.
     """
-    parsed = [(migration, sql_reading.read(migration.sql)) for migration in migrations]
+    parsed = [(migration, parse_migration(migration.sql)) for migration in migrations]
     found: list[Statement] = []
     remade: dict[str, int] = {}  # policy → the last statement that makes it
     with reading(connection) as catalog:
@@ -52,7 +51,7 @@ def _without(statement: Statement, remade: dict[str, int], place: int) -> Statem
     return replace(statement, risks=risks)
 
 
-def _statement(scene: Scene, file: str, piece: Parsed) -> Statement:
+def _statement(scene: Scene, file: str, piece: ParsedStatement) -> Statement:
     if piece.node is None:
         risk = Risk("unparsed", "", f"cannot be read, so nobody can tell what it does: {piece.error}")
         return Statement(file, piece.line, "unparsed", "", (risk,))

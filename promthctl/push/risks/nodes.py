@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from promthctl.push.risks.catalog import quoted
 from promthctl.push.risks.model import Kind
+from promthctl.sql.quoting import identifier
 
 _FIRST_WORDS: tuple[tuple[Kind, str], ...] = (
     ("creates", "Create|Createdb|Define|Index|View|Rule|CompositeType|ImportForeign"),
@@ -55,7 +55,7 @@ def strings(value: Any) -> tuple[str, ...]:
 
 def type_name(node: Any) -> str:
     """A TypeName for to_regtype, without its modifiers."""
-    return quoted(*strings(node.names)) + "[]" * len(node.arrayBounds or ())
+    return identifier(*strings(node.names)) + "[]" * len(node.arrayBounds or ())
 
 
 def modifiers(node: Any) -> tuple[int, ...]:

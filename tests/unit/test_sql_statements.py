@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promthctl.migration_set import discover, packaged_source
-from promthctl.sql.statements import NotSqlError, cut
+from promthctl.sql.statements import NotSqlError, parse_statements, split_statements
 from tests.embedded.test_history import FILES
 
 
@@ -23,22 +23,37 @@ from tests.embedded.test_history import FILES
     ],
 )  # fmt: skip
 def test_it_cuts_between_statements(sql: str, texts: list[str]) -> None:
-    assert [statement.text for statement in cut(sql)] == texts
+    assert [statement.text for statement in parse_statements(sql)] == texts
 
 
 @pytest.mark.parametrize("sql", [*FILES.values(), *(file.sql for file in discover(packaged_source()))])
 def test_every_piece_is_one_statement_or_a_comment(sql: str) -> None:
-    for statement in cut(sql.removeprefix("\ufeff")):
-        assert [piece.text for piece in cut(statement.text)] == [statement.text]
+    for statement in parse_statements(sql.removeprefix("\ufeff")):
+        assert [piece.text for piece in parse_statements(statement.text)] == [statement.text]
         assert (statement.node is None) == statement.text.startswith(("-- at the end", "-- nothing"))
 
 
 def test_a_statement_knows_the_line_of_its_first_word() -> None:
-    assert [statement.line for statement in cut("-- one\nselect 1;\n\n-- ไทย\n/* three */ select 2; select 3")] == [
-        2,
-        5,
-        5,
-    ]
+    statements = parse_statements("-- one\nselect 1;\n\n-- ไทย\n/* three */ select 2; select 3")
+    assert [statement.line for statement in statements] == [2, 5, 5]
+    assert [statement.start for statement in statements] == [0, 18, 47]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "create function f() returns int language sql begin atomic select 1; select case when true then 2 end; end",
+        "create procedure p() begin atomic end",
+        "create rule r as on insert to a do also (delete from a; delete from b)",
+        "select \"a;\", ';', E'\\';', $$;$$ -- ;\n /* ; /* ; */ */",
+    ],
+)
+def test_a_semicolon_inside_does_not_end_a_statement(sql: str) -> None:
+    text = f"{sql};\nselect 2;"
+    pieces = split_statements(text)
+    assert [text[piece.start : piece.end] for piece in pieces] == [sql, "select 2"]
+    broken = f"{text} selekt 'open;"
+    assert split_statements(broken)[:2] == pieces and len(split_statements(broken)) == 3
 
 
 @pytest.mark.parametrize(
@@ -53,6 +68,12 @@ def test_a_statement_knows_the_line_of_its_first_word() -> None:
         ("refresh materialized view concurrently v", None),
         ("create database d", "CREATE DATABASE"),
         ("alter system set work_mem = '1MB'", "ALTER SYSTEM"),
+        ("reindex database", "REINDEX DATABASE"),
+        ("reindex table a", None),
+        ("cluster", "CLUSTER"),
+        ("cluster a using i", None),
+        ("discard all", "DISCARD ALL"),
+        ("discard temp", None),
         ("copy a from stdin", "psql"),
         ("copy a to '/tmp/a'", None),
         ("begin", None),
@@ -62,7 +83,7 @@ def test_a_statement_knows_the_line_of_its_first_word() -> None:
     ],
 )
 def test_what_cannot_be_part_of_a_transaction_is_known(sql: str, why: str | None) -> None:
-    (statement,) = cut(sql)
+    (statement,) = parse_statements(sql)
     assert statement.alone is None if why is None else why in str(statement.alone)
     assert statement.brackets is (sql in ("begin", "commit"))
 
@@ -71,9 +92,9 @@ def test_what_cannot_be_part_of_a_transaction_is_known(sql: str, why: str | None
     ("sql", "adds"), [("alter type t add value 'x'", True), ("alter type t rename value 'x' to 'y'", False)]
 )
 def test_a_new_value_of_an_enum_is_known(sql: str, adds: bool) -> None:
-    assert cut(sql)[0].adds_enum_value is adds
+    assert parse_statements(sql)[0].adds_enum_value is adds
 
 
 def test_what_is_no_sql_is_told_with_its_line() -> None:
     with pytest.raises(NotSqlError, match="line 3: syntax error"):
-        cut("select 1;\n\nselec 2;")
+        parse_statements("select 1;\n\nselec 2;")

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from promthctl.sql.reading import Parsed, read
+from promthctl.sql.parsing import ParsedStatement, parse_migration
 
 
 def shape(sql: str) -> list[tuple[int, str]]:
-    return [(one.line, type(one.node).__name__ if one.node else one.error) for one in read(sql)]
+    return [(one.line, type(one.node).__name__ if one.node else one.error) for one in parse_migration(sql)]
 
 
 UNREADABLE = "syntax error at or near "
@@ -27,7 +27,7 @@ UNREADABLE = "syntax error at or near "
         ("/* /* nested; */ */\nselect ';' /* ; */ , $$;$$;\nselect 2", [(2, "SelectStmt"), (3, "SelectStmt")]),
         ("select 1;\nselekt\n2;\ndrop table a;", [(1, "SelectStmt"), (2, f'{UNREADABLE}"selekt"'), (4, "DropStmt")]),
         ("select 1;\n\\connect x\n-- end", [(1, "SelectStmt"), (2, f'{UNREADABLE}"\\"')]),
-        ("select 1;\nselect 'open;\n", [(2, 'unterminated quoted string at or near "\'open;\n"')]),
+        ("select 1;\nselect 'open;\n", [(1, "SelectStmt"), (2, 'unterminated quoted string at or near "\'open;"')]),
         ("select 1;\ndrop tabel a, b;\n", [(1, "SelectStmt"), (2, f'{UNREADABLE}"tabel"')]),
         ("copy a from stdin;\n1\t2\n\\.\nselect 1;", [(1, "CopyStmt"), (2, f'{UNREADABLE}"1"')]),
     ],
@@ -36,8 +36,9 @@ def test_statements_and_what_cannot_be_read_have_their_lines(sql: str, expected:
     assert shape(sql) == expected
 
 
-def block(body: str) -> list[Parsed]:
-    return read(f"select 1;\ndo $é$\ndeclare n int; r record; t public.users%rowtype;\nbegin\n{body}\nend $é$;")
+def block(body: str) -> list[ParsedStatement]:
+    declared = "declare n int; r record; t public.users%rowtype;"
+    return parse_migration(f"select 1;\ndo $é$\n{declared}\nbegin\n{body}\nend $é$;")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_a_do_block_is_looked_into(body: str, opaque: bool, inside: list[tuple[i
 
 @pytest.mark.parametrize("sql", ["do language plv8 $$ drop table a $$", "do $$ drop table a"])
 def test_another_language_is_not_looked_into(sql: str) -> None:
-    (one,) = read(sql)
+    (one,) = parse_migration(sql)
     assert one.opaque or one.error
 
 
