@@ -69,14 +69,14 @@ class EnvResult:
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
     """Bring the stack up, sync the migrations, apply what is pending. Changes nothing when all that is done."""
-    supabase_folder.source(settings)  # a folder that cannot be used is told before anything starts
+    supabase_folder.source_migrations(settings)  # a folder that cannot be used is told before anything starts
     outcome: list[tuple[SyncPlan, PushResult]] = []
 
     def migrate(access: Access, applied: tuple[str, ...] | None) -> None:
         target = target_of(access)
-        versions = tuple(database.history(target)) if applied is None else applied
-        plan = supabase_folder.sync(settings, versions)
-        outcome.append((plan, push.apply(settings, target, versions, steps)))
+        versions = tuple(database.fetch_history(target)) if applied is None else applied
+        plan = supabase_folder.sync_project(settings, versions)
+        outcome.append((plan, push.apply_to_local_stack(settings, target, versions, steps)))
 
     with alone(settings, steps):
         access, started = engine.up(migrate, steps)
@@ -112,7 +112,8 @@ def status(settings: Settings, engine: Engine) -> StatusResult:
     waiting = None
     if now.applied is not None:
         waiting = tuple(
-            file.filename for file in supabase_folder.pending(supabase_folder.expected(settings), now.applied)
+            file.filename
+            for file in supabase_folder.pending_migrations(supabase_folder.expected_migrations(settings), now.applied)
         )
     return StatusResult(
         now.engine, now.running, now.api_url, now.studio_url, now.services, MigrationState(now.applied, waiting)
@@ -138,7 +139,7 @@ def write_env(settings: Settings, engine: Engine, file: Path) -> EnvResult:
 
 def reset(settings: Settings, engine: Engine, steps: Steps) -> ResetResult:
     """Drop what the migrations made in the local database and replay them."""
-    return push.reset(settings, target_of(running(engine)), steps)
+    return push.reset_target(settings, target_of(running(engine)), steps)
 
 
 def running(engine: Engine) -> Access:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration, supabase_folder
-from promthctl.migration_set.folder import quote, reason
+from promthctl.migration_set.folder import os_reason, shell_quote
 from promthctl.migration_set.sync import replace_file
 from promthctl.settings import Settings
 from promthctl.sql.statements import NotSqlError, Statement, cut
@@ -105,10 +105,10 @@ def bundle(settings: Settings, file: Path | None, force: bool) -> Bundle:
     Raises PromthctlError for migrations that cannot be used or cannot run in a transaction, RefusedError for a file
     that should not be overwritten.
     """
-    plan = supabase_folder.plan(settings, (), force=True)
+    plan = supabase_folder.plan_project_sync(settings, (), force=True)
     if refusal := plan.refusal:
         raise refusal
-    migrations = supabase_folder.expected(settings, plan)
+    migrations = supabase_folder.expected_migrations(settings, plan)
     parts = [(migration, _statements(migration)) for migration in migrations]
     sql, transactions = compose(parts)
     names = tuple(migration.filename for migration in migrations)
@@ -120,8 +120,8 @@ def bundle(settings: Settings, file: Path | None, force: bool) -> Bundle:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path.resolve(), sql.encode())
     except OSError as error:
-        hint = f"ls -ld {quote(str(path.parent))} shows whose the folder is; choose one you may write to"
-        raise PromthctlError(f"{path} cannot be written", reason(error), hint) from None
+        hint = f"ls -ld {shell_quote(str(path.parent))} shows whose the folder is; choose one you may write to"
+        raise PromthctlError(f"{path} cannot be written", os_reason(error), hint) from None
     return Bundle(names, transactions, path, None)
 
 

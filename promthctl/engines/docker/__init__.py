@@ -276,7 +276,7 @@ class DockerEngine:
         return not there
 
     def _start(self, plan: Stack, steps: Steps) -> Access:
-        supabase_folder.prepare(self.settings)  # the CLI wants a config.toml
+        supabase_folder.ensure_config(self.settings)  # the CLI wants a config.toml
         record(self.settings, self.name)
         self.state.save(plan)
         try:
@@ -357,7 +357,7 @@ class DockerEngine:
 
     def _applied(self, access: Access) -> tuple[str, ...] | None:
         with contextlib.suppress(TargetError):
-            return tuple(database.history(targets.from_url(access.db_url, local=True)))
+            return tuple(database.fetch_history(targets.from_url(access.db_url, local=True)))
         return None
 
 
