@@ -440,10 +440,10 @@ def test_the_list_shows_every_backup_and_its_damage(family: World) -> None:
 def test_a_backup_in_the_making_is_left_alone_and_a_name_is_given_once(tmp_path: Path) -> None:
     manifest = Manifest("2026-01-01T00:00:00+00:00", "x", 170000, (), (), ())
     (tmp_path / ".making-killed").mkdir()
-    with writing.making(tmp_path) as one, writing.making(tmp_path) as other:
+    with writing.new_backup(tmp_path) as one, writing.new_backup(tmp_path) as other:
         assert len(list(tmp_path.iterdir())) == 2
         assert [other.complete(manifest, "same").name, one.complete(manifest, "same").name] == ["same", "same-2"]
-    with pytest.raises(ZeroDivisionError), writing.making(tmp_path):
+    with pytest.raises(ZeroDivisionError), writing.new_backup(tmp_path):
         raise ZeroDivisionError
     assert sorted(path.name for path in tmp_path.iterdir()) == ["same", "same-2"]
 

@@ -130,10 +130,10 @@ def test_a_connection_lost_in_a_migration_leaves_nothing_of_it(
 
 
 POINTS = [
-    "promthctl.push:plan:return:",
+    "promthctl.push.planning:plan_push:return:",
     "promthctl.database.advisory_lock:exclusive:return:",
-    "promthctl.migration_set.supabase_folder:sync:call:",
-    "promthctl.migration_set.supabase_folder:sync:return:",
+    "promthctl.migration_set.supabase_folder:sync_project:call:",
+    "promthctl.migration_set.supabase_folder:sync_project:return:",
     "promthctl.process:run:call:",
     "promthctl.process:run:return:",
 ]

@@ -159,7 +159,7 @@ def test_a_row_written_after_the_plan_is_exported_too(filled: World) -> None:
 
 
 def test_from_the_export_on_nobody_writes_to_the_table(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    export, refused = writing.Writer.table, []
+    export, refused = writing.BackupWriter.export_table, []
 
     def exporting(*arguments: Any) -> SavedTable:
         with filled.session() as somebody, pytest.raises(psycopg.errors.LockNotAvailable) as raised:
@@ -167,7 +167,7 @@ def test_from_the_export_on_nobody_writes_to_the_table(filled: World, monkeypatc
         refused.append(raised.value)
         return export(*arguments)
 
-    monkeypatch.setattr(writing.Writer, "table", exporting)
+    monkeypatch.setattr(writing.BackupWriter, "export_table", exporting)
     for down in (DROP_A, "alter table a drop column t;", "delete from a;"):
         filled.write("002", A, down)
         filled.roll_back()
@@ -319,10 +319,10 @@ def test_of_two_rollbacks_at_once_one_is_done_and_the_other_finds_it_done(filled
 
 
 POINTS = {
-    "after the export": "promthctl.backups.writing:Writer.table:return:",
-    "after the scripts": "promthctl.rollback.undoing:_forget:return:",
-    "before the backup has its name": "promthctl.backups.writing:Writer.complete:call:",
-    "after the backup, before the commit": "promthctl.backups.writing:Writer.complete:return:",
+    "after the export": "promthctl.backups.writing:BackupWriter.export_table:return:",
+    "after the scripts": "promthctl.rollback.undoing:_shorten_history:return:",
+    "before the backup has its name": "promthctl.backups.writing:BackupWriter.complete:call:",
+    "after the backup, before the commit": "promthctl.backups.writing:BackupWriter.complete:return:",
 }
 
 
