@@ -144,7 +144,7 @@ def _changed(target: Target, file: Migration, entry: HistoryEntry, last: str) ->
         why = f"{file.filename} was edited after it was applied: comments and spacing only"
         return Disagreement("edited", versions, why, "", refuses=False)
     if entry.name and entry.name != file.name:
-        why = f"its history has version {file.version} as {entry.name}, so {file.filename} would never be applied"
+        why = f"its history has {entry.name} under version {file.version}, so {file.filename} would never be applied"
         free = free_version([last], last)
         fix = f"give it a version of its own: {_rename(file, free)}" if free else "give it a version of its own"
         return Disagreement("taken", versions, f"{why}\n{_diff(file, entry)}", fix, refuses=True)

@@ -308,6 +308,7 @@ def test_data_is_destroyed_only_when_that_is_allowed(own: Callable[..., Project]
             "object": "table public.a",
             "risks": [
                 {
+                    "id": "drops-table",
                     "kind": "destroys",
                     "object": "public.a",
                     "what": "drops table public.a",
@@ -446,7 +447,7 @@ def test_a_version_under_which_another_migration_was_applied(own: Callable[..., 
     project.run("push", "--db-url", database_url, "--yes")
     other = own_copy(project, {"001_a.sql": A, "002_ours.sql": C})
     told = three_lines(other.run("push", "--db-url", database_url, "--yes", code=5))
-    assert "version 002 of its history is theirs, not 002_ours.sql" in told
+    assert "its history has theirs under version 002, so 002_ours.sql would never be applied" in told
     assert f"git mv {other.path}/db/002_ours.sql {other.path}/db/003_ours.sql" in told
     renamed = own_copy(project, {"001_a.sql": A, "002_same_under_another_name.sql": B})
     assert "Nothing to do" in renamed.run("push", "--db-url", database_url).stdout

@@ -26,7 +26,7 @@ _STILL = "plan still reports it"  # of a safe way that promthctl cannot tell fro
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the page. risky: the example that is reported. safe: the SQL of the safe way; empty if it has none."""
+    """An entry of the page. risky: the example that is reported. safe: the SQL of the safe way, if there is any."""
 
     meaning: str
     risky: str
