@@ -59,7 +59,9 @@ def find_backup(settings: Settings, wanted: str) -> Backup:
     if not path.is_dir() or not wanted:
         there = ", ".join(folder.name for folder in _folders(settings)) or "there is none yet"
         raise UsageError(
-            f"There is no backup {wanted}", f"in {backups_folder(settings)}: {there}", "promthctl rollback --list"
+            f"The backup {wanted} does not exist",
+            f"in {backups_folder(settings)}: {there}",
+            "promthctl rollback --list",
         )
     try:
         backup = Backup(path, _manifest(path))

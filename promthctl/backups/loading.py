@@ -77,10 +77,10 @@ class TableLoading:
         return not self._number("select count(*) from (select from {table} limit 1) t")
 
     def without_key(self) -> RowConflict | None:
-        """Rows that cannot be told apart from those in the table."""
+        """Rows that cannot be distinguished from those in the table."""
         if self._key or (self._whole and self.vacant()):
             return None
-        why = "cannot be told from its present rows: it has no primary key that was there before"
+        why = "cannot be distinguished from its present rows: it has no primary key that was there before"
         return RowConflict(self._saved.label, self._saved.rows, why)
 
     def orphans(self, foreign_keys: Sequence[ForeignKey]) -> list[RowConflict]:

@@ -40,9 +40,7 @@ def create_migration(folder: Path, name: str, taken: Collection[str], now: datet
     version = _next(last, taken, now) if last is not None else _FIRST
     if version is None:
         why = f"the Supabase CLI orders versions as text, so the next one would come before {last}"
-        raise PromthctlError(
-            "There is no version left", why, f"give the files in {folder} longer numbers, e.g. 0{last}"
-        )
+        raise PromthctlError("No version is left", why, f"give the files in {folder} longer numbers, e.g. 0{last}")
     up, down = folder / f"{version}_{slug}.sql", folder / f"{version}_{slug}.down.sql"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +48,7 @@ def create_migration(folder: Path, name: str, taken: Collection[str], now: datet
         if with_down:
             _write(down, down_template(f"{version}_{slug}"))
     except OSError as error:
-        hint = f"ls -ld {shell_quote(str(folder))} shows whose it is: chown or chmod it, and run again"
+        hint = f"ls -ld {shell_quote(str(folder))} shows who owns it: chown or chmod it, and run again"
         raise PromthctlError(f"{up.name} could not be created", os_reason(error), hint) from None
     return NewMigration(version, up, down if with_down else None)
 

@@ -39,7 +39,7 @@ def new_migration(settings: Settings, name: str) -> NewMigration:
     folder = settings.migrations
     if folder is None:
         raise UsageError(
-            "There is no folder for a new migration yet",
+            "A new migration needs a folder of your own",
             "the migrations are those that come with promthctl, and pyproject.toml names no folder of yours",
             '[tool.promthctl] migrations = "database/migrations" in pyproject.toml, then run it again',
         )

@@ -226,7 +226,7 @@ def _refuse_special(destination: Path, names: Sequence[str]) -> None:
         raise PromthctlError(
             f"{', '.join(names)} in {destination} cannot be compared",
             "a link, folder or device is in the place of the migration",
-            f"mv it away, or: rm -r {shell_quote(*paths)}",
+            f"move it away, or: rm -r {shell_quote(*paths)}",
         )
 
 
@@ -252,5 +252,5 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _failed(path: Path, error: OSError, verb: str) -> PromthctlError:
-    whose = f"ls -ld {shell_quote(str(path))} shows whose it is: chown or chmod it, and run again"
+    whose = f"ls -ld {shell_quote(str(path))} shows who owns it: chown or chmod it, and run again"
     return PromthctlError(f"{path} cannot be {verb}", os_reason(error), _FIXES.get(error.errno or 0, whose))

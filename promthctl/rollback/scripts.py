@@ -84,7 +84,7 @@ def _missing(migrations: Sequence[Migration], applied_whole: Path) -> RefusedErr
             f"the Supabase CLI would apply a down script in {applied_whole}: keep the migrations and their down scripts"
             ' in a folder of their own, [tool.promthctl] migrations = "FOLDER" in pyproject.toml'
         )
-    return RefusedError("Nothing was rolled back", f"there is no down script for {names}", hint)
+    return RefusedError("Nothing was rolled back", f"these have no down script: {names}", hint)
 
 
 def _read(migration: Migration, path: Path) -> DownScript:

@@ -367,12 +367,12 @@ def test_a_table_without_a_primary_key_takes_its_rows_only_when_empty(world: Wor
 
 def test_tables_and_columns_that_are_not_there_are_asked_for(family: World) -> None:
     family.roll_back(backup=False)
-    with pytest.raises(RefusedError, match=r"lacks .*: public\.owners, public\.pets") as raised:
+    with pytest.raises(RefusedError, match=r"does not have .*: public\.owners, public\.pets") as raised:
         family.restore()
     assert f"promthctl push --db-url {family.target.url}" in raised.value.hint
     family.write("002", FAMILY.replace(", name text", ""), "select 1;")
     family.apply("002")
-    with pytest.raises(RefusedError, match=r"lacks .*: public\.pets\.name$"):
+    with pytest.raises(RefusedError, match=r"does not have .*: public\.pets\.name$"):
         family.restore()
 
 
@@ -433,7 +433,7 @@ def test_the_list_shows_every_backup_and_its_damage(family: World) -> None:
     assert good["tables"] == ["public.owners", "public.pets"]
     assert bad["name"] == "copy" and "damaged" in bad["damaged"]
     assert name in family.project.run("rollback", "--list").stdout
-    with pytest.raises(UsageError, match="There is no backup nowhere"):
+    with pytest.raises(UsageError, match="The backup nowhere does not exist"):
         family.restore("nowhere")
 
 

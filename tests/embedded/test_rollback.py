@@ -237,7 +237,7 @@ def test_a_plan_that_is_no_longer_true_is_not_carried_out(filled: World) -> None
     with pytest.raises(RefusedError, match=r"more would be lost .* public\.a \(rows\)"):
         rollback.roll_back(here, filled.target, plan, True, Silent())
     filled.migrate("select 1;", "select 1;", "003")
-    with pytest.raises(RefusedError, match="its history is another one"):
+    with pytest.raises(RefusedError, match="its history is not the one"):
         rollback.roll_back(here, filled.target, plan, True, Silent())
     assert filled.history() == ["001", "002", "003"] and filled.read("select count(*) from a") == [(3,)]
     assert filled.names() == []
@@ -382,7 +382,7 @@ def test_usage_that_makes_no_sense_is_told(filled: World) -> None:
     for words in ((), ("--to", "1", "--list"), ("--restore", "x", "--to", "1")):
         assert "one of --to VERSION" in filled.project.run("rollback", *words, code=2).stderr
     gone = filled.project.run("rollback", "--restore", "x", "--db-url", filled.url, code=2).stderr
-    assert "There is no backup x" in gone
+    assert "The backup x does not exist" in gone
     assert "version all is not applied" in filled.project.run(
         "rollback", "--to", "all", "--db-url", filled.url, code=2
     ).stderr  # fmt: skip
