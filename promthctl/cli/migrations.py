@@ -33,15 +33,17 @@ def list_(
     run: Invocation = context.obj
     history = None
     if (chosen := remote(run, local, project_ref, db_url, target_name)) is not None:
-        history = database.history(chosen)
+        history = database.fetch_history(chosen)
     else:
         engine = engines.current(run.settings)
         access = engine.access()
         if access is not None and engine.status().running:
             run.output.note("Target: the local stack")
-            history = database.history(local_target(access))
-    rows = migration_set.listing(
-        supabase_folder.source(run.settings), migration_set.present(run.settings.migrations_dir), history
+            history = database.fetch_history(local_target(access))
+    rows = migration_set.list_migrations(
+        supabase_folder.source_migrations(run.settings),
+        migration_set.present_migrations(run.settings.migrations_dir),
+        history,
     )
     run.output.show(rows, views.migrations)
 
@@ -60,12 +62,12 @@ def sync(
     run: Invocation = context.obj
     applied = _applied(run, remote(run, local, project_ref, db_url, target_name))
     if check:
-        plan = supabase_folder.plan(run.settings, applied, force)
+        plan = supabase_folder.plan_project_sync(run.settings, applied, force)
         run.output.show(plan, views.sync)
         if plan.changes:
             raise typer.Exit(1)
         return
-    run.output.show(supabase_folder.sync(run.settings, applied, force), views.sync)
+    run.output.show(supabase_folder.sync_project(run.settings, applied, force), views.sync)
 
 
 @app.command()
@@ -74,7 +76,7 @@ def new(
 ) -> None:
     """Make the up and down file of a new migration, under the next free version."""
     run: Invocation = context.obj
-    run.output.show(supabase_folder.new(run.settings, name), views.new)
+    run.output.show(supabase_folder.new_migration(run.settings, name), views.new)
 
 
 @app.command()
@@ -138,7 +140,7 @@ def _applied(run: Invocation, chosen: Target | None) -> tuple[str, ...]:
     from promthctl import database
 
     if chosen is not None:
-        return tuple(database.history(chosen))
+        return tuple(database.fetch_history(chosen))
     engine = engines.current(run.settings)
     if engine.access() is None:
         return ()
@@ -146,4 +148,4 @@ def _applied(run: Invocation, chosen: Target | None) -> tuple[str, ...]:
     if known is not None:
         return known
     # A stopped stack cannot be asked: what was copied before counts as applied.
-    return tuple(file.version for file in migration_set.present(run.settings.migrations_dir))
+    return tuple(file.version for file in migration_set.present_migrations(run.settings.migrations_dir))

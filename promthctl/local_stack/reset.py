@@ -12,4 +12,4 @@ from promthctl.steps import Steps
 
 def reset(settings: Settings, engine: Engine, steps: Steps) -> ResetResult:
     """Drop what the migrations made in the local database and replay them."""
-    return push.reset(settings, local_target(running_access(engine)), steps)
+    return push.reset_target(settings, local_target(running_access(engine)), steps)

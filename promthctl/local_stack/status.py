@@ -35,7 +35,8 @@ def status(settings: Settings, engine: Engine) -> StatusResult:
     waiting = None
     if now.applied is not None:
         waiting = tuple(
-            file.filename for file in supabase_folder.pending(supabase_folder.expected(settings), now.applied)
+            file.filename
+            for file in supabase_folder.pending_migrations(supabase_folder.expected_migrations(settings), now.applied)
         )
     return StatusResult(
         now.engine, now.running, now.api_url, now.studio_url, now.services, MigrationState(now.applied, waiting)

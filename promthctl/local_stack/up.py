@@ -33,14 +33,14 @@ class UpResult:
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
     """Bring the stack up, sync the migrations, apply what is pending. Changes nothing when all that is done."""
-    supabase_folder.source(settings)  # a folder that cannot be used is reported before anything starts
+    supabase_folder.source_migrations(settings)  # a folder that cannot be used is reported before anything starts
     outcome: list[tuple[SyncPlan, PushResult]] = []
 
     def migrate(access: Access, applied: tuple[str, ...] | None) -> None:
         target = local_target(access)
-        versions = tuple(database.history(target)) if applied is None else applied
-        plan = supabase_folder.sync(settings, versions)
-        outcome.append((plan, push.apply(settings, target, versions, steps)))
+        versions = tuple(database.fetch_history(target)) if applied is None else applied
+        plan = supabase_folder.sync_project(settings, versions)
+        outcome.append((plan, push.apply_to_local_stack(settings, target, versions, steps)))
 
     with alone(settings, steps):
         access, started = engine.up(migrate, steps)

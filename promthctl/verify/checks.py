@@ -70,7 +70,9 @@ def verify(settings: Settings, target: Target, only: Collection[str] | None, ste
 
 
 def _verify(settings: Settings, target: Target, only: Collection[str] | None, steps: Steps) -> VerifyResult:
-    migrations = supabase_folder.expected(settings, supabase_folder.plan(settings, (), force=True))
+    migrations = supabase_folder.expected_migrations(
+        settings, supabase_folder.plan_project_sync(settings, (), force=True)
+    )
     with database.connect(target) as connection, ThreadPoolExecutor(1) as beside:
         advisors = beside.submit(_advisors, settings, target, Silent()) if only is None else None
         expected = shadow.catalog_after_all(settings, migrations, steps, connection.info.server_version // 10000)

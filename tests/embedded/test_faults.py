@@ -100,8 +100,8 @@ COURSE = {  # of a cold `local up`: where it is killed
     "while passwords are set": "subprocess:Popen.communicate:call:--single",
     "before postgres is on record": "promthctl.engines.embedded.records:EmbeddedRecords.save_process:call:postgres",
     "with postgres about to start": "promthctl.engines.embedded.cluster:Cluster.start:return:",
-    "before the migrations are synced": "promthctl.migration_set.supabase_folder:sync:call:",
-    "while the migrations are synced": "promthctl.migration_set.sync:write:call:",
+    "before the migrations are synced": "promthctl.migration_set.supabase_folder:sync_project:call:",
+    "while the migrations are synced": "promthctl.migration_set.sync:write_sync:call:",
     "while the second is applied": "promthctl.supabase_cli.database_commands:DatabaseCli._run.<locals>.relay:call:002_",
     "with everything applied": "promthctl.engines.embedded.api:wait:call:",
 }

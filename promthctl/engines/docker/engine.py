@@ -80,5 +80,5 @@ class DockerEngine:
 
 def _applied(access: Access) -> tuple[str, ...] | None:
     with contextlib.suppress(TargetError):
-        return tuple(database.history(local_target(access)))
+        return tuple(database.fetch_history(local_target(access)))
     return None

@@ -125,7 +125,7 @@ class Start:
 
     def _start(self, plan: DockerStack, steps: Steps) -> Access:
         project = self.project
-        supabase_folder.prepare(project.settings)  # the CLI needs a config.toml
+        supabase_folder.ensure_config(project.settings)  # the CLI needs a config.toml
         record_engine(project.settings, "docker")
         project.records.save_stack(plan)
         try:

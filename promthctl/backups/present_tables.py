@@ -28,8 +28,8 @@ select n.nspname, c.relname, c.oid, c.relkind = 'p', pg_has_role(c.relowner, 'US
   from unnest(%s::text[], %s::text[]) wanted (space, name)
        join pg_namespace n on n.nspname = space join pg_class c on c.relnamespace = n.oid and c.relname = name
  where c.relkind in ('r', 'p')"""
-# A foreign key to a partitioned table has copies for its partitions, which are not rules of their own.
-_LINKS = """
+# A foreign key to a partitioned table has copies for its partitions, which are not constraints of their own.
+_FOREIGN_KEYS = """
 select k.conname, k.conrelid, k.confrelid, n.nspname, p.relname,
        (select array_agg(a.attname::text order by u.place) from unnest(k.conkey) with ordinality u (number, place)
           join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number),
@@ -42,10 +42,10 @@ select k.conname, k.conrelid, k.confrelid, n.nspname, p.relname,
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column as it is now. settable: not generated. fixed: an identity that takes no update.
+class PresentColumn:
+    """A column as it is now. settable: not generated. fixed: an identity column that cannot be updated.
 
-    default: as SQL, if it calls no function. filled: what the rows that were there got when it was added, as text.
+    default: as SQL, if it calls no function. filled: the value that existing rows got when it was added, as text.
     """
 
     name: str
@@ -56,20 +56,20 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Current:
-    """A table as it is now. owned: by us, or by a role that we have the rights of. extension: the one it belongs to."""
+class PresentTable:
+    """A table as it is now. owned: by us, or by a role whose rights we have. extension: the one it belongs to."""
 
     oid: int
     partitioned: bool
     owned: bool
     extension: str | None
     key: tuple[str, ...]
-    columns: Mapping[str, Column]
+    columns: Mapping[str, PresentColumn]
 
 
 @dataclass(frozen=True)
-class Link:
-    """A foreign key: columns of the table child, to the columns there of the table parent."""
+class ForeignKey:
+    """A foreign key from columns of the table child to parent_columns of the table parent."""
 
     name: str
     child: int
@@ -77,23 +77,23 @@ class Link:
     parent_schema: str
     parent_name: str
     columns: tuple[str, ...]
-    there: tuple[str, ...]
+    parent_columns: tuple[str, ...]
     deferrable: bool
     deferred: bool
 
 
-def tables(connection: psycopg.Connection[Any], saved: Sequence[SavedTable]) -> Mapping[str, Current]:
-    """The tables of a backup as they are now, by label; those that are not there are left out."""
+def read_present_tables(connection: psycopg.Connection[Any], saved: Sequence[SavedTable]) -> Mapping[str, PresentTable]:
+    """The tables of a backup as they are now, by label; those that do not exist are left out."""
     names = [table.schema for table in saved], [table.name for table in saved]
     found = {}
     for schema, name, oid, partitioned, owned, extension, key, columns in connection.execute(_TABLES, names):
-        by_name = {column[0]: Column(*column) for column in columns or ()}
-        found[f"{schema}.{name}"] = Current(oid, partitioned, owned, extension, tuple(key or ()), by_name)
+        by_name = {column[0]: PresentColumn(*column) for column in columns or ()}
+        found[f"{schema}.{name}"] = PresentTable(oid, partitioned, owned, extension, tuple(key or ()), by_name)
     return found
 
 
-def missing(saved: Iterable[SavedTable], now: Mapping[str, Current]) -> list[str]:
-    """What rows of a backup need and do not find: tables, and columns that may be set."""
+def missing_parts(saved: Iterable[SavedTable], now: Mapping[str, PresentTable]) -> list[str]:
+    """What the rows of a backup need and the target does not have: tables, and columns that can be set."""
     found = []
     for table in saved:
         if (current := now.get(table.label)) is None:
@@ -106,10 +106,10 @@ def missing(saved: Iterable[SavedTable], now: Mapping[str, Current]) -> list[str
     return found
 
 
-def links(connection: psycopg.Connection[Any], now: Mapping[str, Current]) -> list[Link]:
+def read_foreign_keys(connection: psycopg.Connection[Any], now: Mapping[str, PresentTable]) -> list[ForeignKey]:
     """The foreign keys of these tables, by name."""
-    rows = connection.execute(_LINKS, ([current.oid for current in now.values()],)).fetchall()
+    rows = connection.execute(_FOREIGN_KEYS, ([current.oid for current in now.values()],)).fetchall()
     return [
-        Link(name, child, parent, schema, table, tuple(columns), tuple(there), deferrable, deferred)
-        for name, child, parent, schema, table, columns, there, deferrable, deferred in rows
+        ForeignKey(name, child, parent, schema, table, tuple(columns), tuple(parent_columns), deferrable, deferred)
+        for name, child, parent, schema, table, columns, parent_columns, deferrable, deferred in rows
     ]
