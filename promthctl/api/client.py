@@ -119,7 +119,7 @@ def _client(access: ApiAccess, key: str, http: httpx.Client) -> Client:
 def _http_client(access: ApiAccess, answers: deque[tuple[int, str]]) -> httpx.Client:
     """One connection for Auth and REST; supabase-py alone would open two and load the CA certificates for each.
 
-    answers: gets each HTTP status, and the last part of the path that was asked for, which supabase-py's exceptions do not have.
+    answers: gets each answer's HTTP status and the last part of its path; supabase-py's exceptions have neither.
     """
     import ssl
 

@@ -133,6 +133,6 @@ class ApiKeysTable:
 
 @contextmanager
 def open_table(target: ApiTarget) -> Iterator[ApiKeysTable]:
-    """The table of that target, closed on leaving. Inside the block, raises what promthctl.api.client.connect raises."""
+    """The table of that target, closed on leaving. Inside the block, raises what api.client.connect raises."""
     with connect(target.access) as api:
         yield ApiKeysTable(target, api)

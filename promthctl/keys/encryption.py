@@ -22,7 +22,7 @@ _TAG = 16  # bytes, GCM's full tag
 _KEY = 32  # bytes, AES-256
 
 # The line break first: it would otherwise be appended to the last line of an .env that does not end with one.
-MAKE_SECRET = """python3 -c "import secrets; print('\\nENCRYPTION_SECRET=' + secrets.token_hex(16))" >> .env"""
+GENERATE_COMMAND = """python3 -c "import secrets; print('\\nENCRYPTION_SECRET=' + secrets.token_hex(16))" >> .env"""
 
 
 class DecryptionError(PromthctlError):
@@ -56,7 +56,7 @@ def derive_key(secret: str) -> bytes:
         raise PrerequisiteError(
             "There is no ENCRYPTION_SECRET",
             "keys are stored encrypted, and the app needs the same secret to read them",
-            MAKE_SECRET,
+            GENERATE_COMMAND,
         )
     try:
         raw = secret.encode()
@@ -64,7 +64,7 @@ def derive_key(secret: str) -> bytes:
         raise UsageError(
             "ENCRYPTION_SECRET cannot be used",
             "it is not UTF-8 text, so the app would read it differently",
-            MAKE_SECRET,
+            GENERATE_COMMAND,
         ) from None
     return raw if len(raw) == _KEY else hashlib.sha256(raw).digest()
 

@@ -103,7 +103,9 @@ def parse_document(
     check_url(own_url, "base_url", provider)
     context = RecordContext(provider, origin, base_url or own_url, base_url is not None, provider.agents is not None)
     paths = [f"agents[{index}]" for index in range(len(agents))]
-    keys = [key_from_record(entry, path, f"{path}.".__add__, context) for entry, path in zip(agents, paths, strict=True)]
+    keys = [
+        key_from_record(entry, path, f"{path}.".__add__, context) for entry, path in zip(agents, paths, strict=True)
+    ]
     if provider.agents is None:
         return KeyList(origin, keys, warnings)
     check_numbers(keys, provider.agents, origin, provider.command)

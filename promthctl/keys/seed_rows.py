@@ -1,19 +1,19 @@
-"""Store keys as rows of api_keys, through supabase-py over HTTP with the service key.
+"""Keys become rows of api_keys: compared with the rows that exist, encrypted and written.
 
 A row's id is UUIDv5(NAMESPACE, "<user id>/<provider>/<endpoint id>"), the user id in lower case with hyphens, where
 NAMESPACE is UUIDv5(DNS namespace, "api-keys.promthctl"); so seeding again finds its own rows. A row that the app or
-an SQL script made before, under an id of its own, is adopted rather than doubled (promthctl.keys.existing).
+an SQL script made before, under an id of its own, is adopted, not duplicated (promthctl.keys.existing_rows).
 Rows of endpoints that are not among the keys are left alone.
 
-The keys go in chunks: what is there is read, and one upsert writes what is new or different, all of it or nothing; with
-nothing different none writes. While a chunk is on its way the next one is encrypted. Interrupted, the next run goes on
-where this one ended, since it finds the rows that are there already.
+Keys are stored in chunks: the existing rows are read, and one upsert writes those that are new or different, all of
+them or none; without a difference nothing is written. While a chunk is being written the next one is encrypted. After
+an interruption the next run continues where this one ended, since it finds the rows that exist.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,28 +21,22 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 from uuid import NAMESPACE_DNS, uuid5
 
-from promthctl.api.client import ApiAccess, connect
-from promthctl.errors import PromthctlError, UsageError
-from promthctl.keys.batch import Batch
-from promthctl.keys.encryption import DecryptionError, decrypt, derive_key, encrypt, key_hash, masked_key
-from promthctl.keys.existing import Existing, Row, Wanted, json_object
+from promthctl.api.client import FOREIGN_KEY_VIOLATION, ApiConnection, data_refused
+from promthctl.errors import PromthctlError
+from promthctl.keys.api_keys_table import NAME
+from promthctl.keys.encryption import decrypt_or_none, encrypt, key_hash, masked_key
+from promthctl.keys.existing_rows import ExistingRows, Row, WantedRow, json_object
 from promthctl.keys.key import Key
-from promthctl.keys.store import explained
-from promthctl.keys.users import DEV_EMAIL, User, find_user
+from promthctl.keys.key_batch import KeyBatch
+from promthctl.keys.users import DEV_EMAIL, User
 from promthctl.steps import Steps
 
 if TYPE_CHECKING:
-    from postgrest.exceptions import APIError
-    from supabase import Client
+    pass
 
 NAMESPACE = uuid5(NAMESPACE_DNS, "api-keys.promthctl")
-LISTED = 100  # keys; of more than these only the numbers are told
+LISTED = 100  # keys; of more than these only the numbers are reported
 CHUNK = 500  # keys; about 250 KB
-
-# PostgreSQL's SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-_FOREIGN_KEY = "23503"
-# Classes 22, 23 and P0 (a trigger's raise); SUP is Supabase Lite's word for a SQLSTATE it does not know (0.10.0).
-_DATA_REFUSED = ("22", "23", "P0", "SUP")
 
 State = Literal["created", "updated", "unchanged"]
 
@@ -63,7 +57,7 @@ class SeededKey:
 class SeedResult:
     """What seeding did; in a dry run what it would do.
 
-    user_id, user_email: of the one user whose keys they are, both None when there are several; user_id None also in a
+    user_id, user_email: of the one user who owns the keys, both None when there are several; user_id None also in a
     dry run before the development user exists. created, updated, unchanged: numbers of rows. agents: each of them, in
     the order of the source; empty for more than a hundred.
     """
@@ -79,39 +73,21 @@ class SeedResult:
     agents: tuple[SeededKey, ...]
 
 
-def seed(
-    access: ApiAccess,
-    batch: Batch,
-    secret: str,
-    user: str | None,
-    default: User | None,
-    *,
-    dry_run: bool,
-    steps: Steps,
-    approve: Callable[[], None] = lambda: None,
-) -> SeedResult:
-    """Make the users' rows say what the keys say.
+def store_batch(api: ApiConnection, batch: KeyBatch, secret: str, *, dry_run: bool, steps: Steps) -> SeedResult:
+    """Make the rows of the batch's users match its keys; the users are identified. dry_run: only read.
 
-    batch: from promthctl.keys.batch.checked. secret: the value of ENCRYPTION_SECRET. user: an e-mail or a UUID, whose
-    the keys are that the batch assigns to nobody; None for `default`. dry_run: read only; without any user even that is
-    not needed. approve: called before the first row is written, to raise what stops that.
-    Raises PrerequisiteError without a secret, UsageError without a user, TargetError when the API cannot be reached
-    or refuses the service key, PromthctlError for an unknown user, missing migrations or a violated constraint.
+    Raises PromthctlError when a user was deleted meanwhile or a rule of the table refuses the rows; those of earlier
+    chunks are stored then.
     """
-    derive_key(secret)  # nothing is asked of the API before the secret is known to be usable
-    if batch.unassigned and user is None and default is None and not dry_run:
-        raise UsageError(
-            "There is no user to store the keys for",
-            "only the local stack has a development user of its own",
-            f"{batch.provider.command} --user name@example.com",
-        )
-    if batch.unassigned == batch.count and user is None and default is None:
-        return _Seeding(batch, secret, None).run(steps)
-    with connect(access, access.service_key) as client, ThreadPoolExecutor(1) as writer:
-        batch.resolve(client, find_user(client, user) if user is not None and batch.unassigned else default)
-        if not dry_run:
-            approve()
-        return _Seeding(batch, secret, _Table(access, client, writer, batch.provider.name, dry_run)).run(steps)
+    with ThreadPoolExecutor(1) as pool:
+        writer = _RowWriter(api, pool)
+        existing = ExistingRows(api, batch.provider.name, writer.wait)
+        return _BatchRows(batch, secret, existing, None if dry_run else writer).store(steps)
+
+
+def compare_with_nothing(batch: KeyBatch, secret: str, steps: Steps) -> SeedResult:
+    """A dry run before any of the users exists: every key is new."""
+    return _BatchRows(batch, secret, None, None).store(steps)
 
 
 def row_id(user_id: str, provider: str, endpoint_id: str) -> str:
@@ -119,28 +95,25 @@ def row_id(user_id: str, provider: str, endpoint_id: str) -> str:
     return str(uuid5(NAMESPACE, f"{user_id.lower()}/{provider}/{endpoint_id}"))
 
 
-class _Table:
-    """What is there, and the way to change it: one write at a time is under way, and none while anything is read."""
+class _RowWriter:
+    """Writes rows in the background: one write at a time, and none while anything is read."""
 
-    def __init__(self, access: ApiAccess, client: Client, writer: Executor, provider: str, dry_run: bool) -> None:
-        self.existing = Existing(access, client, provider, self.settle)
-        self.dry_run = dry_run
-        self._access = access
-        self._client = client
-        self._writer = writer
+    def __init__(self, api: ApiConnection, pool: Executor) -> None:
+        self._api = api
+        self._pool = pool
         self._under_way: Future[None] | None = None
         self._written = 0
 
     def write(self, rows: list[Row], owners: set[User]) -> None:
-        """Begin to insert or replace rows by their ids, all of them or none; the write before has ended then.
+        """Begin to insert or replace rows by their ids, all of them or none, once the previous write has ended.
 
-        Raises what storing the rows before raised.
+        Raises what the previous write raised.
         """
-        self.settle()
-        if rows and not self.dry_run:
-            self._under_way = self._writer.submit(self._write, rows, owners)
+        self.wait()
+        if rows:
+            self._under_way = self._pool.submit(self._write, rows, owners)
 
-    def settle(self) -> None:
+    def wait(self) -> None:
         """Wait for the write that is under way. Raises what it raised."""
         if (write := self._under_way) is not None:
             self._under_way = None
@@ -151,16 +124,16 @@ class _Table:
         from postgrest.types import ReturnMethod
 
         try:
-            self._client.table("api_keys").upsert(rows, on_conflict="id", returning=ReturnMethod.minimal).execute()
+            self._api.client.table(NAME).upsert(rows, on_conflict="id", returning=ReturnMethod.minimal).execute()
         except APIError as error:
-            raise explained(self._access, error) or self._refused(error, owners) or error from None
+            if not data_refused(error):
+                raise
+            raise self._refused(error.code or "", owners) from None
         self._written += len(rows)
 
-    def _refused(self, error: APIError, owners: set[User]) -> PromthctlError | None:
-        """Only the error's code is used, since its details can quote the row."""
-        code = error.code or ""
+    def _refused(self, code: str, owners: set[User]) -> PromthctlError:
         before = f"the {self._written:,} rows before were stored" if self._written else "no row was changed"
-        if code == _FOREIGN_KEY:
+        if code == FOREIGN_KEY_VIOLATION:
             names = [owner.email or owner.id for owner in owners]
             whose = names[0] if len(names) == 1 else f"{len(names)} users"
             return PromthctlError(
@@ -168,35 +141,34 @@ class _Table:
                 f"{'the user was' if len(names) == 1 else 'one of them was'} deleted in the meantime; {before}",
                 "choose another user with --user" if len(names) == 1 else "run it again, which names the user",
             )
-        if code.startswith(_DATA_REFUSED):
-            local = self._access.is_local
-            return PromthctlError(
-                "The keys were not stored",
-                f"a rule of the table api_keys refuses them (code {code}); {before}",
-                "promthctl local logs postgres names it" if local else "compare the table with the migrations",
-            )
-        return None
+        local = self._api.access.is_local
+        return PromthctlError(
+            "The keys were not stored",
+            f"a rule of the table api_keys refuses them (code {code}); {before}",
+            "promthctl local logs postgres names it" if local else "compare the table with the migrations",
+        )
 
 
-class _Seeding:
-    """One run. table: None where there is no user yet, so that every key is new."""
+class _BatchRows:
+    """The rows of a batch. existing: None where there is no user yet. writer: None in a dry run."""
 
-    def __init__(self, batch: Batch, secret: str, table: _Table | None) -> None:
+    def __init__(self, batch: KeyBatch, secret: str, existing: ExistingRows | None, writer: _RowWriter | None) -> None:
         self._batch = batch
         self._secret = secret
-        self._table = table
+        self._existing = existing
+        self._writer = writer
         self._numbers: Counter[State] = Counter()
         self._listed: list[SeededKey] = []
 
-    def run(self, steps: Steps) -> SeedResult:
+    def store(self, steps: Steps) -> SeedResult:
         batch, keys = self._batch, iter(self._batch)
-        title = f"{'Comparing' if self._dry_run else 'Storing'} the {batch.provider.title} keys"
-        with steps.progress(title, batch.count) if batch.count > LISTED else nullcontext(_unseen) as advance:
+        title = f"{'Storing' if self._writer else 'Comparing'} the {batch.provider.title} keys"
+        with steps.progress(title, batch.count) if batch.count > LISTED else nullcontext(_ignore) as advance:
             while chunk := list(islice(keys, CHUNK)):
-                self._store(chunk)
+                self._store_chunk(chunk)
                 advance(len(chunk))
-            if self._table:
-                self._table.settle()
+            if self._writer:
+                self._writer.wait()
         only = batch.owners(2)
         owner = only[0] if len(only) == 1 else None
         return SeedResult(
@@ -204,23 +176,19 @@ class _Seeding:
             user_id=owner.id if owner else None,
             user_email=owner.email if owner else None if only else DEV_EMAIL,
             users=batch.users,
-            dry_run=self._dry_run,
+            dry_run=self._writer is None,
             created=self._numbers["created"],
             updated=self._numbers["updated"],
             unchanged=self._numbers["unchanged"],
             agents=tuple(self._listed),
         )
 
-    @property
-    def _dry_run(self) -> bool:
-        return self._table is None or self._table.dry_run
-
-    def _store(self, keys: Sequence[Key]) -> None:
-        """Bring the keys' rows up to them, with one upsert."""
+    def _store_chunk(self, keys: Sequence[Key]) -> None:
+        """Make the keys' rows match them, with one upsert."""
         owners = [self._batch.owner(key) for key in keys]
         rows, states = self._rows([(key, owner) for key, owner in zip(keys, owners, strict=True) if owner])
-        if self._table:
-            self._table.write(rows, {owner for owner in owners if owner})
+        if self._writer:
+            self._writer.write(rows, {owner for owner in owners if owner})
         for key, owner in zip(keys, owners, strict=True):
             state = next(states) if owner else "created"
             self._numbers[state] += 1
@@ -233,10 +201,10 @@ class _Seeding:
         """The rows that are new or different, and the state of each key."""
         provider = self._batch.provider.name
         wanted = [
-            Wanted(owner.id, row_id(owner.id, provider, key.endpoint_id), key.endpoint_id, key_hash(key.api_key))
+            WantedRow(owner.id, row_id(owner.id, provider, key.endpoint_id), key.endpoint_id, key_hash(key.api_key))
             for key, owner in keys
         ]
-        present = self._table.existing.take(wanted) if self._table else [None] * len(wanted)
+        present = self._existing.take_rows(wanted) if self._existing else [None] * len(wanted)
         rows, states = [], []
         for (key, _), want, found in zip(keys, wanted, present, strict=True):
             state, row = self._row(key, want, found)
@@ -245,7 +213,7 @@ class _Seeding:
                 rows.append(row)
         return rows, iter(states)
 
-    def _row(self, key: Key, wanted: Wanted, found: Row | None) -> tuple[State, Row]:
+    def _row(self, key: Key, wanted: WantedRow, found: Row | None) -> tuple[State, Row]:
         """The row as it should be, and how that differs from the one found."""
         row = {
             "id": wanted.own_id if found is None else found["id"],
@@ -255,7 +223,7 @@ class _Seeding:
             "masked_key": masked_key(key.api_key),
             "metadata": _metadata(key, json_object(found["metadata"]) if found else {}),
         }
-        if found and _holds(found["encrypted_key"], key.api_key, self._secret):
+        if found and decrypt_or_none(found["encrypted_key"], self._secret) == key.api_key:
             row["encrypted_key"] = found["encrypted_key"]
             same = all(found[name] == row[name] for name in ("key_hash", "masked_key", "metadata"))
             return "unchanged" if same else "updated", row
@@ -264,7 +232,7 @@ class _Seeding:
 
 
 def _metadata(key: Key, present: Row) -> Row:
-    """What the app reads of an agent; entries it added itself stay, and so does a description the keys do not give."""
+    """What the app reads about an agent; members that it added stay, and a description that the key does not give."""
     description = present.get("description", "") if key.description is None else key.description
     return {
         **present,
@@ -275,12 +243,5 @@ def _metadata(key: Key, present: Row) -> Row:
     }
 
 
-def _holds(token: str, key: str, secret: str) -> bool:
-    try:
-        return decrypt(token, secret) == key
-    except DecryptionError:
-        return False
-
-
-def _unseen(_: int) -> None:
-    """Nobody watches what takes no time."""
+def _ignore(_: int) -> None:
+    """Work that takes no time reports no progress."""
