@@ -154,9 +154,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole_number(digits: str) -> int | float:
-    return (
-        int(digits) if len(digits) < 20 else math.inf
-    )  # Python refuses to read longer ones, and does not name the place
+    return int(digits) if len(digits) < 20 else math.inf  # Python refuses very long ones without naming the place
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_whole_number)

@@ -43,8 +43,7 @@ def listed_pages(table: ApiKeysTable, user: str | None) -> Iterator[list[ListedK
     A page is sorted by user, provider and agent, agent 2 before agent 10. Raises what ApiKeysTable.user_id raises.
     """
     for page in table.pages(table.user_id(user)):
-        listed = [ListedKey(**vars(shown_key(row)), **_times(row)) for row in page]
-        yield sorted(listed, key=listing_order)
+        yield sorted(map(_listed_key, page), key=listing_order)
 
 
 def shown_key(row: StoredKey, key: str | None = None) -> ShownKey:
@@ -64,5 +63,6 @@ def listing_order(key: ShownKey) -> tuple[object, ...]:
     return key.user_id, key.provider, words, key.endpoint_id, key.id
 
 
-def _times(row: StoredKey) -> dict[str, str | None]:
-    return {"created_at": row.created_at, "updated_at": row.updated_at, "last_used": row.last_used}
+def _listed_key(row: StoredKey) -> ListedKey:
+    shown = vars(shown_key(row))
+    return ListedKey(**shown, created_at=row.created_at, updated_at=row.updated_at, last_used=row.last_used)

@@ -40,9 +40,8 @@ def checked(result: KeyCheckResult) -> Iterator[RenderableType]:
     if result.rows:
         shown = table("", "Agent", "Endpoint", "Key", "Result")
         for key in result.rows:
-            shown.add_row(
-                OK if key.ok else BAD, *map(escape, (key.agent, key.endpoint_id, key.masked_key)), _result_text(key)
-            )
+            cells = (key.agent, key.endpoint_id, key.masked_key, _result_text(key))
+            shown.add_row(OK if key.ok else BAD, *map(escape, cells))
         yield shown
     if result.unknown:
         yield "Not in your key source, which may be right:"
@@ -90,7 +89,7 @@ def _result_text(key: CheckedKey) -> str:
     parts = [f"{problem} (row {key.id})" for problem in key.problems]
     if key.answer is not None:
         parts.append(key.answer.fault or f"answered in {key.answer.milliseconds} ms")
-    return escape("; ".join(parts))
+    return "; ".join(parts)
 
 
 def _moment(time: str | None) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from promthctl.keys.live import Answer, Question, ask
+from promthctl.keys.live_check import LiveAnswer, LiveOptions, LiveRequest, try_keys
 from tests.loopback_api import Api, api
 
 
@@ -21,9 +21,9 @@ def server() -> Iterator[Api]:
         yield running
 
 
-def answers(server: Api, *words: str, seconds: float = 10.0, jobs: int = 8) -> list[Answer]:
-    questions = [Question(f"{server.url}/v1/", f"ep-{word}", f"fake-key-{word}") for word in words]
-    return ask(questions, jobs, seconds)
+def answers(server: Api, *words: str, seconds: float = 10.0, jobs: int = 8) -> list[LiveAnswer]:
+    requests = [LiveRequest(f"{server.url}/v1/", f"ep-{word}", f"fake-key-{word}") for word in words]
+    return try_keys(requests, LiveOptions(jobs, seconds))
 
 
 def test_a_key_is_tried_with_a_completion_of_one_token(server: Api) -> None:
@@ -36,7 +36,7 @@ def test_a_key_is_tried_with_a_completion_of_one_token(server: Api) -> None:
 
 
 def test_a_key_without_a_model_is_tried_on_the_list_of_models(server: Api) -> None:
-    (answer,) = ask([Question(f"{server.url}/v1", None, "fake-key-ok")], 1, 10)
+    (answer,) = try_keys([LiveRequest(f"{server.url}/v1", None, "fake-key-ok")], LiveOptions(1, 10))
     assert answer.fault is None
     assert [path for path, _, _ in server.asked] == ["/v1/models"]
 
@@ -98,13 +98,13 @@ def test_answers_come_in_the_order_of_the_questions(server: Api) -> None:
     ],
 )
 def test_where_a_key_must_not_or_cannot_go(base_url: str, said: str) -> None:
-    (answer,) = ask([Question(base_url, "ep-1", "fake-key-ok")], 1, 10)
+    (answer,) = try_keys([LiveRequest(base_url, "ep-1", "fake-key-ok")], LiveOptions(1, 10))
     assert answer.fault is not None and said in answer.fault
 
 
 def test_a_key_no_header_can_carry_is_not_sent(server: Api) -> None:
     for key in ("fake key", "fake\r\nX-Other: 1", "кey", ""):
-        (answer,) = ask([Question(server.url, "ep-1", key)], 1, 10)
+        (answer,) = try_keys([LiveRequest(server.url, "ep-1", key)], LiveOptions(1, 10))
         assert answer.fault is not None
     assert server.asked == []
 
