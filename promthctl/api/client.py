@@ -84,13 +84,13 @@ def connect(access: ApiAccess) -> Iterator[ApiConnection]:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _unreachable(access, error) from None
         except AuthRetryableError as error:
-            raise _unreachable(access, error.__cause__) if not error.status else _failed(access, error.status) from None
+            raise _unreachable(access, error.__cause__) if not error.status else _status_error(access, error.status) from None
         except ValidationError:
             raise unexpected_answer(access, "it is not of the form Supabase Auth documents") from None
         except APIError as error:
-            raise _explained(access, error, answers) from None
+            raise _code_error(access, error, answers) from None
         except AuthError:
-            raise _failed(access, answers[-1][0] if answers else 0) from None
+            raise _status_error(access, answers[-1][0] if answers else 0) from None
 
 
 def data_refused(error: APIError) -> bool:
@@ -175,15 +175,15 @@ def _unreachable(access: ApiAccess, error: BaseException | None) -> TargetError:
     return TargetError(f"The API at {access.url} cannot be reached", why, hint)
 
 
-def _explained(access: ApiAccess, error: APIError, answers: deque[tuple[int, str]]) -> PromthctlError:
+def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, str]]) -> PromthctlError:
     """What PostgREST's refusal means; only the error's code is used, since its details can quote the row."""
     status, table = answers[-1] if answers else (0, "")
     code = error.code or ""
     if code in _NO_TABLE | _NO_COLUMN:
+        missing = f"the table {table}" if code in _NO_TABLE else f"a column of the table {table}"
         return PromthctlError(
             "The database is not ready",
-            f"it does not have {'' if code in _NO_TABLE else 'a column of '}the table {table}: "
-            "its migrations are not all applied",
+            f"it does not have {missing}: its migrations are not all applied",
             "promthctl local up" if access.is_local else "promthctl push --project-ref REF, then run again",
         )
     if code == _NOT_ALLOWED:
@@ -192,10 +192,10 @@ def _explained(access: ApiAccess, error: APIError, answers: deque[tuple[int, str
             "it is not the service key, or the table's grants are missing",
             "set SUPABASE_SERVICE_ROLE_KEY to the service_role (or secret) key; promthctl verify checks the grants",
         )
-    return _failed(access, status)
+    return _status_error(access, status)
 
 
-def _failed(access: ApiAccess, status: int) -> PromthctlError:
+def _status_error(access: ApiAccess, status: int) -> PromthctlError:
     if status in (401, 403):
         return TargetError(f"The API at {access.url} refuses the key", f"it answered HTTP {status}", _key_hint(access))
     if status >= 500:
