@@ -48,7 +48,7 @@ def without(rows: dict[str, Row], *columns: str) -> dict[str, Row]:
     return {id_: {name: value for name, value in row.items() if name not in columns} for id_, row in rows.items()}
 
 
-def test_every_key_is_encrypted_anew_and_nothing_else_changes(stack: Stack, stored: Table) -> None:
+def test_every_key_is_re_encrypted_and_nothing_else_changes(stack: Stack, stored: Table) -> None:
     stored.put(stored.user(), range(1, 8))
     stored.put(stored.user(), range(8, 15), provider="openai")
     before = stored.rows()
@@ -58,7 +58,7 @@ def test_every_key_is_encrypted_anew_and_nothing_else_changes(stack: Stack, stor
     assert without(after, "encrypted_key", "updated_at") == without(before, "encrypted_key", "updated_at")
     assert (under(stored, NEW_SECRET), under(stored, SECRET)) == (14, 0)
     done = stack.project.run("keys", "rotate", "--new-secret-env", "NEW_SECRET", **ENVIRONMENT)
-    assert "0 keys encrypted anew, 14 of 14 were already" in done.stdout
+    assert "0 keys re-encrypted; 14 of 14 already were" in done.stdout
     assert "The old one is free to discard" in done.stdout and "deployment" in done.stdout
     assert stored.rows() == after  # a second run writes nothing
     assert not [secret for secret in (SECRET, NEW_SECRET) if secret in done.stdout + done.stderr]
