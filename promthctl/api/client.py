@@ -76,7 +76,6 @@ def connect(access: ApiAccess) -> Iterator[ApiConnection]:
     from pydantic import ValidationError
     from supabase_auth.errors import AuthError, AuthRetryableError
 
-    _check_access(access, access.service_key)
     answers: deque[tuple[int, str]] = deque(maxlen=1)
     with _http_client(access, answers) as http:
         try:
@@ -84,7 +83,9 @@ def connect(access: ApiAccess) -> Iterator[ApiConnection]:
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _unreachable(access, error) from None
         except AuthRetryableError as error:
-            raise _unreachable(access, error.__cause__) if not error.status else _status_error(access, error.status) from None
+            if error.status:
+                raise _status_error(access, error.status) from None
+            raise _unreachable(access, error.__cause__) from None
         except ValidationError:
             raise unexpected_answer(access, "it is not of the form Supabase Auth documents") from None
         except APIError as error:

@@ -59,7 +59,7 @@ def test_every_key_is_re_encrypted_and_nothing_else_changes(stack: Stack, stored
     assert (under(stored, NEW_SECRET), under(stored, SECRET)) == (14, 0)
     done = stack.project.run("keys", "rotate", "--new-secret-env", "NEW_SECRET", **ENVIRONMENT)
     assert "0 keys re-encrypted; 14 of 14 already were" in done.stdout
-    assert "The old one is free to discard" in done.stdout and "deployment" in done.stdout
+    assert "The old one may be discarded once" in done.stdout and "deployment" in done.stdout
     assert stored.rows() == after  # a second run writes nothing
     assert not [secret for secret in (SECRET, NEW_SECRET) if secret in done.stdout + done.stderr]
 
