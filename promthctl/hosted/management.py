@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(r"sbp_(oauth_|v0_)?[a-f0-9]{40}")  # as the Supabase CLI checks it
 _SECONDS = 20.0  # for one answer, from the first look-up of the host to the last byte
-_PATIENCE = 5.0  # as long as this it may ask us to wait before we ask once more
+_LONGEST_WAIT = 5.0  # seconds that the API may ask us to wait before we ask once more
 _MAKE_ONE = "make one at https://supabase.com/dashboard/account/tokens: export SUPABASE_ACCESS_TOKEN=sbp_…"
 
 
@@ -54,33 +54,35 @@ def access_token(settings: Settings) -> str:
     return token
 
 
-def get(settings: Settings, token: str, ref: str, path: str) -> Any:
+def get_json(settings: Settings, token: str, ref: str, path: str) -> Any:
     """The JSON of GET /v1/projects/{ref}{path}. Raises TargetError for every other answer, and for none in time."""
-    return _ask(settings, token, "GET", ref, path, None)
+    return _request_json(settings, token, "GET", ref, path, None)
 
 
-def post(settings: Settings, token: str, ref: str, path: str, body: Mapping[str, object]) -> Any:
-    """The JSON of POST /v1/projects/{ref}{path}. Raises as get does."""
-    return _ask(settings, token, "POST", ref, path, body)
+def post_json(settings: Settings, token: str, ref: str, path: str, body: Mapping[str, object]) -> Any:
+    """The JSON of POST /v1/projects/{ref}{path}. Raises as get_json does."""
+    return _request_json(settings, token, "POST", ref, path, body)
 
 
-def _ask(settings: Settings, token: str, method: str, ref: str, path: str, body: Mapping[str, object] | None) -> Any:
+def _request_json(
+    settings: Settings, token: str, method: str, ref: str, path: str, body: Mapping[str, object] | None
+) -> Any:
     root = read_profile(settings).api_url
     url = f"{root}/v1/projects/{ref}{path}"
-    answer = _request(root, method, url, token, body)
+    answer = _send(root, method, url, token, body)
     wait = _seconds_to_wait(answer) if answer.status_code == 429 else None
-    if wait is not None and wait <= _PATIENCE:
+    if wait is not None and wait <= _LONGEST_WAIT:
         time.sleep(wait)
-        answer = _request(root, method, url, token, body)
+        answer = _send(root, method, url, token, body)
     if not answer.is_success:
         raise _refused(root, ref, answer)
     try:
         return answer.json()
     except ValueError:
-        raise strange(settings) from None
+        raise unexpected_answer(settings) from None
 
 
-def _request(root: str, method: str, url: str, token: str, body: Mapping[str, object] | None) -> httpx.Response:
+def _send(root: str, method: str, url: str, token: str, body: Mapping[str, object] | None) -> httpx.Response:
     """One answer within the time. httpx bounds each read, not their sum, and not the look-up of the host."""
     import httpx
 
@@ -150,7 +152,7 @@ def _message(answer: httpx.Response) -> str:
     return f" ({redact(str(message)).strip().splitlines()[0][:200]})" if str(message).strip() else ""
 
 
-def strange(settings: Settings) -> PromthctlError:
+def unexpected_answer(settings: Settings) -> PromthctlError:
     """The error for an answer that is not of the documented form."""
     return TargetError(
         f"The Management API at {read_profile(settings).api_url} gave an answer that promthctl does not understand",

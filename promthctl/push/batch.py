@@ -16,8 +16,9 @@ from typing import Literal, TypeVar
 from promthctl import process, push
 from promthctl.database.transactions import undisturbed
 from promthctl.errors import PromthctlError, RefusedError, UsageError
-from promthctl.hosted import project
 from promthctl.push import PushPlan
+from promthctl.resolve.database import resolve_named
+from promthctl.resolve.production import marked_label
 from promthctl.settings import NamedTarget, Settings
 from promthctl.steps import RowUpdate, Silent, Steps, Update
 from promthctl.targets import Target, from_url
@@ -99,7 +100,7 @@ def candidates(
     for name, named in wanted:
         found.setdefault(name, named)
     return tuple(
-        Candidate(name, lambda named=named: project.resolve(settings, named, lambda _: None))  # type: ignore[misc]
+        Candidate(name, lambda named=named: resolve_named(named, settings, lambda _: None))  # type: ignore[misc]
         for name, named in found.items()
     )
 
@@ -147,7 +148,7 @@ def plan(
             planned = Planned(_failed(Outcome(name, "failed"), error))
         else:
             names = tuple(file.filename for file in made.pending)
-            label = f"{target.label}{' · PRODUCTION' if target.production else ''}"
+            label = marked_label(target.label, target.production)
             outcome = Outcome(label, "pending" if names else "up to date", names)
             planned = Planned(replace(outcome, destructive=len(made.destructive)), target, made)
             if made.refusal:
