@@ -1,7 +1,7 @@
 """How a Supabase API is reached: its URL, its keys, and supabase-py's client over one connection.
 
-Every fault of the way there (nobody answers, the key is refused, the answer is not Supabase's) becomes a
-PromthctlError here. What supabase-py's exceptions quote is never passed on: it can hold the row that was sent.
+Every failure (nothing answers, the key is refused, the answer is not Supabase's) becomes a PromthctlError here. The
+text of supabase-py's exceptions is never passed on: it can quote the row that was sent.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def connect(access: ApiAccess, key: str) -> Iterator[Client]:
     """supabase-py's client that sends `key`, one of the access's two; its connection is closed on leaving.
 
     Inside the block supabase-py's exceptions become PromthctlErrors: TargetError when the API cannot be reached,
-    refuses the key or fails, UsageError when the URL is no URL, PromthctlError for any other answer.
+    refuses the key or fails, UsageError when the URL is not one, PromthctlError for any other answer.
     """
     import httpx
     from postgrest.exceptions import APIError
@@ -53,7 +53,7 @@ def connect(access: ApiAccess, key: str) -> Iterator[Client]:
 
     _check(access, key)
     remember(key)
-    statuses: list[int] = []  # APIError does not say which HTTP status it came with
+    statuses: list[int] = []  # APIError does not have the HTTP status
     with _http(access, statuses) as http:
         options = ClientOptions(httpx_client=http, auto_refresh_token=False, persist_session=False)
         try:
@@ -63,23 +63,23 @@ def connect(access: ApiAccess, key: str) -> Iterator[Client]:
         except AuthRetryableError as error:
             raise _unreachable(access, error.__cause__) if not error.status else _answer(access, error.status) from None
         except ValidationError:
-            raise unexpected(access, "it is not of the form Supabase Auth documents") from None
+            raise unexpected(access, "it does not have the form that Supabase Auth documents") from None
         except (APIError, AuthError):
             raise _answer(access, statuses[-1] if statuses else 0) from None
 
 
 def _http(access: ApiAccess, statuses: list[int]) -> httpx.Client:
-    """One connection for Auth and REST; supabase-py alone would open two and load the CA certificates for each."""
+    """One connection for Auth and REST; supabase-py would open two, and load the CA certificates for each."""
     import ssl
 
     import httpx
 
     return httpx.Client(
         timeout=_TIMEOUT,
-        # A context that trusts nobody costs nothing, and plain HTTP needs none.
+        # Plain HTTP needs no CA certificates, and a context without any is quickly made.
         verify=True if access.url.startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         trust_env=not access.is_local,  # a proxy cannot reach this machine's loopback address
-        follow_redirects=False,  # the apikey header would go along to another host
+        follow_redirects=False,  # the apikey header would be sent to another host
         event_hooks={"response": [lambda response: statuses.append(response.status_code)]},
     )
 
@@ -93,7 +93,7 @@ def _check(access: ApiAccess, key: str) -> None:
     if not _KEY.fullmatch(key):
         raise TargetError(
             f"The {_name(access, key)} for {access.url} cannot be used",
-            "it is empty, or holds a space, a line break or another character no key has",
+            "it is empty, or has a space, a line break or another character that is never part of a key",
             _key_hint(access),
         )
 
@@ -104,7 +104,7 @@ def _name(access: ApiAccess, key: str) -> str:
 
 def _key_hint(access: ApiAccess) -> str:
     if access.is_local:
-        return "promthctl local env shows where the keys of the local stack are; promthctl local up mends the stack"
+        return "promthctl local up repairs the local stack, and promthctl local env shows its keys"
     return "copy the service_role (or secret) key from the project's API settings into SUPABASE_SERVICE_ROLE_KEY"
 
 
@@ -117,7 +117,7 @@ def _unreachable(access: ApiAccess, error: BaseException | None) -> TargetError:
         why = "nothing answers there"
     else:
         why = "the connection broke"
-    hint = "promthctl local up" if access.is_local else "check the URL and the network, then run again"
+    hint = "promthctl local up" if access.is_local else "check the URL and the network, then run the same command again"
     return TargetError(f"The API at {access.url} cannot be reached", why, hint)
 
 
@@ -125,13 +125,13 @@ def _answer(access: ApiAccess, status: int) -> PromthctlError:
     if status in (401, 403):
         return TargetError(f"The API at {access.url} refuses the key", f"it answered HTTP {status}", _key_hint(access))
     if status >= 500:
-        hint = "promthctl local logs" if access.is_local else "wait a minute and run again"
+        hint = "promthctl local logs" if access.is_local else "wait a minute and run the same command again"
         return TargetError(f"The API at {access.url} failed", f"it answered HTTP {status}", hint)
-    return unexpected(access, f"it is HTTP {status}, which Supabase does not answer here")
+    return unexpected(access, f"it is HTTP {status}, which is not expected from Supabase here")
 
 
 def unexpected(access: ApiAccess, why: str) -> PromthctlError:
-    """The error for an answer that is not Supabase's; `why` says what is odd, and quotes nothing of it."""
+    """The error for an answer that is not Supabase's. why: what is wrong with it, without quoting it."""
     return PromthctlError(
         f"The API at {access.url} gave an answer that promthctl does not understand",
         why,

@@ -15,11 +15,11 @@ from promthctl.backups import present
 from promthctl.backups.folder import Backup
 from promthctl.backups.manifest import SPELLING, SavedSequence, SavedTable
 from promthctl.backups.present import Current, Link
-from promthctl.database.transactions import changing, failure, option, undisturbed
+from promthctl.database.transactions import changing, failure, undisturbed
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 if TYPE_CHECKING:
     import psycopg
@@ -155,7 +155,7 @@ def _incomplete(target: Target, missing: Iterable[str]) -> RefusedError:
     return RefusedError(
         f"Nothing was restored to {target.label}",
         f"it lacks what the backup's rows belong to: {', '.join(missing)}",
-        f"bring it back first, promthctl push{option(target)}, then run the same command again",
+        f"bring it back first, promthctl push{command_line_options(target)}, then run the same command again",
     )
 
 
@@ -247,7 +247,7 @@ def _advance(connection: psycopg.Connection[Any], sequences: Iterable[SavedSeque
 
 
 def _refused(target: Target, backup: Backup, conflicts: Iterable[Conflict]) -> RefusedError:
-    again = f"promthctl rollback --restore {backup.path.name}{option(target)}"
+    again = f"promthctl rollback --restore {backup.path.name}{command_line_options(target)}"
     return RefusedError(
         f"Nothing was restored to {target.label}",
         "\n".join(one.text for one in conflicts),

@@ -76,15 +76,6 @@ def changing(target: Target, what: str, *, keep: bool) -> Iterator[Change]:
             raise TargetError(what, why, f"check the network, then run it again; {state}") from None
 
 
-def option(target: Target) -> str:
-    """The words that name the target on a command line, a space before them; nothing for the local stack."""
-    import shlex
-
-    if target.local:
-        return ""
-    return f" --project-ref {target.ref}" if target.ref else f" --db-url {shlex.quote(target.url)}"
-
-
 def failure(what: str, error: psycopg.Error, state: str, place: str = "") -> PromthctlError:
     """What the database said, with what to do about it. state: what became of the changes. place: file and line."""
     code, reason = error.sqlstate or "", spoken(error)

@@ -62,15 +62,17 @@ def find_project(ref: str, settings: Settings) -> HostedProject:
 def _check_status(project: str, status: str) -> None:
     why = f"its status is {status}"
     if status in _PAUSED:
-        raise TargetError(f"{project} is paused", why, "restore it in the dashboard, then run again")
+        raise TargetError(f"{project} is paused", why, "restore it in the dashboard, then run the same command again")
     if status not in _USABLE:
         raise TargetError(
-            f"{project} is not ready", why, "wait until the dashboard shows it as healthy, then run again"
+            f"{project} is not ready",
+            why,
+            "wait until the dashboard shows it as healthy, then run the same command again",
         )
 
 
 def _session_url(poolers: Any) -> str | None:
-    """The URL of the primary database's pooler in session mode; None for an answer that is not of the known form."""
+    """The URL of the primary database's pooler in session mode; None for an answer without the documented form."""
     try:
         primary = next(one for one in poolers if one.get("database_type", "PRIMARY") == "PRIMARY")
         parts = urlsplit(str(primary["connection_string"]).replace("[YOUR-PASSWORD]", ""))

@@ -30,7 +30,7 @@ from promthctl.targets import from_url
 
 _ASIDE = re.compile(r"Warning: |Target: |Try rerunning ")  # what the CLI says besides
 _KEY = re.compile(r"(sb_|eyJ)[^\s\"',]+")
-_GIVE_IT = "copy a secret key from the project's API settings: export SUPABASE_SERVICE_ROLE_KEY=sb_secret_…"
+_SET_KEY = "copy a secret key from the project's API settings: export SUPABASE_SERVICE_ROLE_KEY=sb_secret_…"
 _SET_BOTH = "export SUPABASE_URL=https://… SUPABASE_SERVICE_ROLE_KEY=…, from the API settings of that Supabase"
 
 
@@ -163,15 +163,15 @@ def _service_key(ref: str, label: str, settings: Settings, steps: Steps) -> str:
     with steps.step(f"Asking for the keys of {label}"):
         answer = process.run([cli, *words, "--workdir", settings.project_dir], env=env, cwd=settings.project_dir)
     if answer.code != 0:
-        raise TargetError(f"The keys of {label} cannot be had from the Supabase CLI", _reason(answer.stderr), _GIVE_IT)
+        raise TargetError(f"The Supabase CLI cannot get the keys of {label}", _reason(answer.stderr), _SET_KEY)
     found = _service_keys(answer.stdout)
     for key in found:
         remember(key)
     if not found:
         raise TargetError(
-            f"There is no service key of {label}",
+            f"There is no service key for {label}",
             "`supabase projects api-keys` shows neither a secret key nor a service_role key to this access token",
-            _GIVE_IT,
+            _SET_KEY,
         )
     return found[0]
 
@@ -192,7 +192,7 @@ def _service_keys(output: str) -> list[str]:
         raise PromthctlError(
             "The Supabase CLI gave an answer that promthctl does not understand",
             "`supabase projects api-keys` did not print a list",
-            _GIVE_IT,
+            _SET_KEY,
         )
     found: dict[str, str] = {}
     for entry in entries:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from promthctl import database
 from promthctl.backups import folder, writing
 from promthctl.backups.manifest import Manifest, SavedColumn, SavedSequence, SavedTable, Undone
-from promthctl.database.transactions import Change, changing, option, undisturbed
+from promthctl.database.transactions import Change, changing, undisturbed
 from promthctl.errors import RefusedError, UsageError
 from promthctl.migration_set import Migration, present, supabase_folder
 from promthctl.rollback import losses, scripts
@@ -21,7 +21,7 @@ from promthctl.rollback.scripts import DownScript
 from promthctl.settings import Settings
 from promthctl.state import StateDir
 from promthctl.steps import Steps
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 if TYPE_CHECKING:
     import psycopg
@@ -131,9 +131,9 @@ def roll_back(settings: Settings, target: Target, made: RollbackPlan, backup: bo
             path = writer.complete(_manifest(connection, made, found, saved, counters), name)
     rows = {label: table.rows for label, table in saved.items()}
     lost = made.lost if not backup else tuple(_lost(loss, rows.get(loss.table.label, 0)) for loss in found)
-    again = [f"promthctl push{option(target)}"]
+    again = [f"promthctl push{command_line_options(target)}"]
     if path:
-        again.append(f"promthctl rollback --restore {path.name}{option(target)}")
+        again.append(f"promthctl rollback --restore {path.name}{command_line_options(target)}")
     return RollbackResult(target.label, made.to, _names(made), lost, path, tuple(again))
 
 

@@ -79,7 +79,7 @@ def test_a_service_key_that_is_given_is_used_without_a_token(
         ([{"name": "service_role", "api_key": None, "type": "legacy", "id": "x"}], 200, "There is no service key"),
         ({"message": f"not allowed {SECRET_KEY}"}, 403, "status 403"),
         ({}, 500, "status 500"),
-        ([{"name": 5, "api_key": SECRET_KEY}], 200, "cannot be had from the Supabase CLI"),
+        ([{"name": 5, "api_key": SECRET_KEY}], 200, "The Supabase CLI cannot get the keys"),
     ],
 )
 def test_a_project_without_a_key_that_may_be_seen(

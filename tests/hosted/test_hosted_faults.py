@@ -57,7 +57,7 @@ def resolve(settings: Settings) -> None:
     ("env", "code", "said"),
     [
         ({"SUPABASE_ACCESS_TOKEN": "sbp_" + "f" * 40}, 4, "the token is wrong or has expired"),
-        ({"SUPABASE_ACCESS_TOKEN": "not-a-token"}, 4, "it is not sbp_ and forty digits"),
+        ({"SUPABASE_ACCESS_TOKEN": "not-a-token"}, 4, "it is not sbp_ and forty hexadecimal digits"),
         ({"SUPABASE_ACCESS_TOKEN": ""}, 3, "no Supabase access token"),
         ({"SUPABASE_DB_PASSWORD": "wrong-password"}, 4, "check SUPABASE_DB_PASSWORD, or reset"),
         ({"SUPABASE_PROFILE": "missing.yaml"}, 4, "profile cannot be used"),
@@ -73,9 +73,9 @@ def test_wrong_credentials_are_told_apart(shop: Project, env: dict[str, str], co
 API_FAULTS = {
     "an unknown reference": ("", Reply(404), "There is no project"),
     "an expired token": ("", Reply(401, {"message": "JWT expired"}), "HTTP 401 (JWT expired)"),
-    "a token without rights": ("", Reply(403, {"message": "Forbidden resource"}), "has no right to that on project"),
-    "too many requests": ("", Reply(429, headers={"Retry-After": "60"}), "it asks to wait 60 seconds"),
-    "too many requests, twice": ("", Reply(429, headers={"Retry-After": "0"}), "was asked too often"),
+    "a token without rights": ("", Reply(403, {"message": "Forbidden resource"}), "does not permit that on project"),
+    "too many requests": ("", Reply(429, headers={"Retry-After": "60"}), "it asks us to wait 60 seconds"),
+    "too many requests, twice": ("", Reply(429, headers={"Retry-After": "0"}), "received too many requests"),
     "a broken API": ("", Reply(500, {"message": "Internal server error"}), "HTTP 500 (Internal server error)"),
     "a broken gateway": (POOLER, Reply(503, b"<html>"), "HTTP 503"),
     "a proxy's page": ("", Reply(200, b"<html>a proxy's page</html>"), "does not understand"),
