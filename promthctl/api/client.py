@@ -87,7 +87,7 @@ def connect(access: ApiAccess) -> Iterator[ApiConnection]:
                 raise _status_error(access, error.status) from None
             raise _unreachable(access, error.__cause__) from None
         except ValidationError:
-            raise unexpected_answer(access, "it is not of the form Supabase Auth documents") from None
+            raise unexpected_answer(access, "it does not have the form that Supabase Auth documents") from None
         except APIError as error:
             raise _code_error(access, error, answers) from None
         except AuthError:
@@ -131,10 +131,10 @@ def _http_client(access: ApiAccess, answers: deque[tuple[int, str]]) -> httpx.Cl
 
     return httpx.Client(
         timeout=_TIMEOUT,
-        # A context that trusts nobody costs nothing, and plain HTTP needs none.
+        # Plain HTTP needs no CA certificates, and a context without any is quickly made.
         verify=True if access.url.startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         trust_env=not access.is_local,  # a proxy cannot reach this machine's loopback address
-        follow_redirects=False,  # the apikey header would go along to another host
+        follow_redirects=False,  # the apikey header would be sent to another host
         event_hooks={"response": [note_answer]},
     )
 
@@ -148,7 +148,7 @@ def _check_access(access: ApiAccess, key: str) -> None:
     if not _KEY.fullmatch(key):
         raise TargetError(
             f"The {_key_name(access, key)} for {access.url} cannot be used",
-            "it is empty, or holds a space, a line break or another character no key has",
+            "it is empty, or has a space, a line break or another character that is never part of a key",
             _key_hint(access),
         )
 
@@ -159,7 +159,7 @@ def _key_name(access: ApiAccess, key: str) -> str:
 
 def _key_hint(access: ApiAccess) -> str:
     if access.is_local:
-        return "promthctl local env shows where the keys of the local stack are; promthctl local up fixes the stack"
+        return "promthctl local up repairs the local stack, and promthctl local env shows its keys"
     return "copy the service_role (or secret) key from the project's API settings into SUPABASE_SERVICE_ROLE_KEY"
 
 
@@ -172,7 +172,7 @@ def _unreachable(access: ApiAccess, error: BaseException | None) -> TargetError:
         why = "nothing answers there"
     else:
         why = "the connection broke"
-    hint = "promthctl local up" if access.is_local else "check the URL and the network, then run again"
+    hint = "promthctl local up" if access.is_local else "check the URL and the network, then run the same command again"
     return TargetError(f"The API at {access.url} cannot be reached", why, hint)
 
 
@@ -200,6 +200,6 @@ def _status_error(access: ApiAccess, status: int) -> PromthctlError:
     if status in (401, 403):
         return TargetError(f"The API at {access.url} refuses the key", f"it answered HTTP {status}", _key_hint(access))
     if status >= 500:
-        hint = "promthctl local logs" if access.is_local else "wait a minute and run again"
+        hint = "promthctl local logs" if access.is_local else "wait a minute and run the same command again"
         return TargetError(f"The API at {access.url} failed", f"it answered HTTP {status}", hint)
-    return unexpected_answer(access, f"it is HTTP {status}, which Supabase does not answer here")
+    return unexpected_answer(access, f"it is HTTP {status}, which is not expected from Supabase here")

@@ -20,11 +20,11 @@ from promthctl.backups.present_tables import (
     read_foreign_keys,
     read_present_tables,
 )
-from promthctl.database.transactions import changing, database_failure, target_option, undisturbed
+from promthctl.database.transactions import changing, database_failure, undisturbed
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 if TYPE_CHECKING:
     import psycopg
@@ -160,7 +160,7 @@ def _incomplete(target: Target, missing: Iterable[str]) -> RefusedError:
     return RefusedError(
         f"Nothing was restored to {target.label}",
         f"it does not have what the backup's rows belong to: {', '.join(missing)}",
-        f"create it again first, promthctl push{target_option(target)}, then run the same command again",
+        f"create it again first, promthctl push{command_line_options(target)}, then run the same command again",
     )
 
 
@@ -257,7 +257,7 @@ def _advance_sequences(connection: psycopg.Connection[Any], sequences: Iterable[
 
 
 def _refused(target: Target, backup: Backup, conflicts: Iterable[RowConflict]) -> RefusedError:
-    again = f"promthctl rollback --restore {backup.path.name}{target_option(target)}"
+    again = f"promthctl rollback --restore {backup.path.name}{command_line_options(target)}"
     return RefusedError(
         f"Nothing was restored to {target.label}",
         "\n".join(one.text for one in conflicts),

@@ -80,15 +80,6 @@ def changing(target: Target, what: str, *, keep: bool) -> Iterator[ChangeTransac
             raise TargetError(what, why, f"check the network, then run it again; {state}") from None
 
 
-def target_option(target: Target) -> str:
-    """The option that names the target on a command line, after a space; empty for the local stack."""
-    import shlex
-
-    if target.local:
-        return ""
-    return f" --project-ref {target.ref}" if target.ref else f" --db-url {shlex.quote(target.url)}"
-
-
 def database_failure(what: str, error: psycopg.Error, state: str, place: str = "") -> PromthctlError:
     """A database error, with what to do about it. state: what became of the changes. place: file and line."""
     code, reason = error.sqlstate or "", spoken_message(error)

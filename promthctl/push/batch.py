@@ -16,9 +16,10 @@ from typing import Literal, TypeVar
 from promthctl import process
 from promthctl.database.transactions import undisturbed
 from promthctl.errors import PromthctlError, RefusedError, UsageError
-from promthctl.hosted import project
 from promthctl.push.applying import apply_locked, sync_for_plans
 from promthctl.push.planning import PushPlan, check_destructive, plan_push
+from promthctl.resolve.database import resolve_named
+from promthctl.resolve.production import marked_label
 from promthctl.settings import NamedTarget, Settings
 from promthctl.steps import RowUpdate, Silent, Steps, Update
 from promthctl.targets import Target, from_url
@@ -100,7 +101,7 @@ def candidate_targets(
     for name, named in wanted:
         found.setdefault(name, named)
     return tuple(
-        Candidate(name, lambda named=named: project.resolve(settings, named, lambda _: None))  # type: ignore[misc]
+        Candidate(name, lambda named=named: resolve_named(named, settings, lambda _: None))  # type: ignore[misc]
         for name, named in found.items()
     )
 
@@ -150,7 +151,7 @@ def plan_batch(
             planned = PlannedTarget(_failed(TargetOutcome(name, "failed"), error))
         else:
             names = tuple(file.filename for file in plan.pending)
-            label = f"{target.label}{' · PRODUCTION' if target.production else ''}"
+            label = marked_label(target.label, target.production)
             outcome = TargetOutcome(label, "pending" if names else "up to date", names)
             planned = PlannedTarget(replace(outcome, destructive=len(plan.destructive)), target, plan)
             if plan.refusal:

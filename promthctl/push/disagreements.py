@@ -6,11 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from promthctl.database.transactions import target_option
 from promthctl.errors import RefusedError
 from promthctl.migration_set import HistoryEntry, Migration, is_as_applied
 from promthctl.migration_set.folder import free_version, shell_quote
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 _SHOWN_LINES = 20  # of a difference
 _LISTED = 10  # files or versions
@@ -79,7 +78,7 @@ def find_version_gaps(
     last = max(applied, default="")
     if early := [file for file in pending if file.version < last]:
         why = f"{_some([file.filename for file in early])} would come before version {last}, which is applied"
-        anyway = f"or push them out of order: promthctl push --include-all{target_option(target)}"
+        anyway = f"or push them out of order: promthctl push --include-all{command_line_options(target)}"
         renames = [*_renames(early[:_LISTED], versions, last), *(["and so on"] if len(early) > _LISTED else [])]
         fix = "" if include_all else "\n".join([*renames, anyway])
         yield Disagreement("early", tuple(file.version for file in early), why, fix, refuses=not include_all)

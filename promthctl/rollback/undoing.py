@@ -13,7 +13,7 @@ from promthctl import database
 from promthctl.backups.folder import backups_folder
 from promthctl.backups.manifest import Manifest, SavedColumn, SavedSequence, SavedTable, UndoneMigration
 from promthctl.backups.writing import BackupWriter, new_backup, slug
-from promthctl.database.transactions import ChangeTransaction, changing, target_option, undisturbed
+from promthctl.database.transactions import ChangeTransaction, changing, undisturbed
 from promthctl.errors import RefusedError, UsageError
 from promthctl.migration_set import Migration, present_migrations, supabase_folder
 from promthctl.rollback import losses, scripts
@@ -22,7 +22,7 @@ from promthctl.rollback.scripts import DownScript
 from promthctl.settings import Settings
 from promthctl.state import StateDir
 from promthctl.steps import Steps
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 if TYPE_CHECKING:
     import psycopg
@@ -136,9 +136,9 @@ def roll_back(settings: Settings, target: Target, made: RollbackPlan, backup: bo
             path = writer.complete(_manifest(connection, made, found, saved, counters), name)
     rows = {label: table.rows for label, table in saved.items()}
     lost = made.lost if not backup else tuple(_lost(loss, rows.get(loss.table.label, 0)) for loss in found)
-    again = [f"promthctl push{target_option(target)}"]
+    again = [f"promthctl push{command_line_options(target)}"]
     if path:
-        again.append(f"promthctl rollback --restore {path.name}{target_option(target)}")
+        again.append(f"promthctl rollback --restore {path.name}{command_line_options(target)}")
     return RollbackResult(target.label, made.to, _names(made), lost, path, tuple(again))
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from promthctl import settings
 from promthctl.errors import TargetError
-from promthctl.resolve import api
+from promthctl.resolve.api import ApiTarget, resolve_api
+from promthctl.resolve.choice import TargetChoice
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 from promthctl.toolchain import Toolchain
@@ -97,12 +98,13 @@ def test_without_token_and_key_it_says_so(shop: Project) -> None:
     shop.run("keys", "list", "--project-ref", "not a reference", SUPABASE_SERVICE_ROLE_KEY=SECRET_KEY, code=2)
 
 
-def of_project(tmp_path: Path, cloud: Hosted, **environment: str) -> api.ApiTarget:
+def of_project(tmp_path: Path, cloud: Hosted, **environment: str) -> ApiTarget:
     here = settings.load(tmp_path)
     env = {**here.env, "SUPABASE_PROFILE": cloud.profile(tmp_path, "projects.example"), "SUPABASE_ACCESS_TOKEN": TOKEN}
-    labels: list[str] = []
-    found = api.of_project(REF, Settings(tmp_path, env | environment), Silent(), labels.append)
-    assert labels == [found.label] and not found.local
+    announced: list[str] = []
+    choice = TargetChoice(project_ref=REF)
+    found = resolve_api(choice, Settings(tmp_path, env | environment), Silent(), announced.append)
+    assert announced == [f"Target: {found.label}"] and not found.local
     return found
 
 
@@ -150,7 +152,7 @@ def test_any_database_s_api_must_be_named(shop: Project, cloud: Hosted, stack: S
     assert "and SUPABASE_SERVICE_ROLE_KEY are not" in shop.run(
         "keys", "list", "--db-url", elsewhere, code=3, SUPABASE_URL=""
     ).stderr  # fmt: skip
-    assert "an API of this machine" in shop.run("keys", "list", "--db-url", elsewhere, code=5, **key).stderr
+    assert "an API on this machine" in shop.run("keys", "list", "--db-url", elsewhere, code=5, **key).stderr
     done = shop.run("keys", "list", "--db-url", stack.db_url, **key)
     assert f"through {cloud.url}" in done.stderr and "Agent 1" in done.stdout
     shop.run("keys", "list", "--db-url", stack.db_url, code=2, SUPABASE_URL="ftp//wrong", **key)

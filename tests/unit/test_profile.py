@@ -9,7 +9,8 @@ import pytest
 from promthctl.errors import PromthctlError
 from promthctl.hosted import management
 from promthctl.hosted.profile import PROFILES, Profile, profile_argument, read_profile
-from promthctl.resolve import api
+from promthctl.resolve.api import resolve_api
+from promthctl.resolve.choice import TargetChoice
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 
@@ -55,8 +56,8 @@ def test_a_file_is_relative_to_the_project_for_everybody_who_reads_it(
     env = {"SUPABASE_PROFILE": "prof.yaml", "SUPABASE_SERVICE_ROLE_KEY": "fake-service-key"}
     asked = settings(tmp_path, **env)
     assert read_profile(asked) == MINE and profile_argument(asked) == str(here.project_dir / "prof.yaml")
-    assert MINE.api_url in management.strange(asked).what
-    through = api.of_project(REF, asked, Silent(), lambda _: None)
+    assert MINE.api_url in management.unexpected_answer(asked).what
+    through = resolve_api(TargetChoice(project_ref=REF), asked, Silent(), lambda _: None)
     assert through.access.url == f"https://{REF}.{MINE.project_host}"
 
 
@@ -141,7 +142,10 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, here: Settings) -
 def refused(asked: Settings, why: str, remedy: str) -> None:
     """Both of its users end with the same error; nothing falls back silently to supabase.com."""
     key = Settings(asked.project_dir, {**asked.env, "SUPABASE_SERVICE_ROLE_KEY": "fake-service-key"})
-    uses = (lambda: management.get(asked, "token", REF, ""), lambda: api.of_project(REF, key, Silent(), lambda _: None))
+    uses = (
+        lambda: management.get_json(asked, "token", REF, ""),
+        lambda: resolve_api(TargetChoice(project_ref=REF), key, Silent(), lambda _: None),
+    )
     for use in uses:
         with pytest.raises(PromthctlError) as caught:
             use()
