@@ -132,6 +132,14 @@ class Project:
                     process.kill()
 
 
+def dispose_all(folder: Path) -> None:
+    """Stop whatever runs in the project folders under `folder`, of a run that could not do so itself."""
+    for state in folder.rglob(".promthctl"):
+        engine = "docker" if (state / "docker.json").exists() else "embedded"
+        with contextlib.suppress(AssertionError):  # of what was left: it is ended all the same
+            Project(state.parent, engine=engine).dispose()
+
+
 def project_id(path: Path) -> str:
     from promthctl.settings import Settings
 

@@ -206,6 +206,8 @@ def test_whose_a_database_is_follows_from_its_label_and_the_records(
 ) -> None:
     from promthctl.engines.docker import DockerEngine
 
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "docker").touch(mode=0o755)  # only asked for
     own, other = records(tmp_path, "own"), Records(tmp_path / "other" / ".promthctl")
     if there:
         other.path.mkdir(parents=True)
@@ -221,7 +223,11 @@ def test_whose_a_database_is_follows_from_its_label_and_the_records(
     }
     with serving(answers) as served:
         engine = DockerEngine(
-            Settings(own.path.parent, {"DOCKER_HOST": served.url}, supabase={"project_id": "p"}),
+            Settings(
+                own.path.parent,
+                {"DOCKER_HOST": served.url, "PATH": str(tmp_path / "bin")},
+                supabase={"project_id": "p"},
+            ),
         )
         if refused:
             with pytest.raises(RefusedError):
