@@ -96,6 +96,12 @@ def _interrupt_once(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def shared_by_workers(factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run that all workers see; what is made in it needs a lock."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 _running: list[WorkerController] = []
 
 
