@@ -16,7 +16,7 @@ import psutil
 
 REPOSITORY = Path(__file__).parent.parent
 # What a developer's own shell must not lend to a test.
-_FOREIGN = ("VANCHIN_", "SUPABASE_", "PG", "ENCRYPTION_SECRET", "PROMTHCTL_ENGINE")
+_FOREIGN = ("VANCHIN_", "SUPABASE_", "PG", "ENCRYPTION_SECRET", "PROMTHCTL_ENGINE", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.perf import bulk, pushing, rls
-from tests.perf.measuring import compare, timed
+from tests.perf.measuring import compare, spent, timed
 from tests.perf.parts import run_parts
 from tests.promthctl_runner import Project
 
@@ -103,20 +103,20 @@ def bench_bulk(project: Project) -> None:
 
 
 def bench_sync(project: Project) -> None:
-    source = project.path / "sql"
+    from promthctl.migration_set import discover, plan_sync, write
+    from tests.perf.bare_sync import compare_folders
+
+    source, there = project.path / "sql", project.path / "supabase" / "migrations"
     source.mkdir()
     for number in range(1, 1001):
         (source / f"{number:04}_table.sql").write_text(f"create table t{number} (id int);\n" + "-- text\n" * 250)
-    (project.path / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "sql"\n')
-    project.run("migrations", "sync")
-    sync, bare = project.command("migrations", "sync"), [sys.executable, str(HERE / "bare_sync.py")]
-    there = project.path / "supabase" / "migrations"
-    compare(
-        "sync of 1,000 unchanged migrations to a bare script's hashes",
-        2,
-        lambda: timed(sync, project=project),
-        lambda: timed([*bare, str(source), str(there)]),
-    )
+
+    def sync() -> None:
+        write(plan_sync(discover(source), there, (), False))
+
+    sync()
+    title = "sync of 1,000 unchanged migrations to listing and hashing them"
+    compare(title, 2, lambda: spent(sync), lambda: spent(lambda: compare_folders(source, there)))
 
 
 def _get(url: str, headers: dict[str, str]) -> str:
