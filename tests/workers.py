@@ -52,7 +52,7 @@ def _folder(item: pytest.Item) -> str:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """None for a few tests, which would only wait for workers; otherwise at least two: tests wait a lot."""
+    """0, no worker, for a few tests, which would only wait for workers; otherwise at least two: tests wait a lot."""
     names_a_few = config.option.keyword or any("::" in given for given in config.args)
     if names_a_few or (len(config.args) == 1 and config.args[0].endswith(".py")):
         return 0
@@ -115,13 +115,26 @@ def pytest_sessionfinish() -> Iterator[None]:
     unfinished = [node for node in _running if not node.channel.isclosed()]
     for node in unfinished:
         os.kill(node.gateway._rinfo().pid, signal.SIGINT)
-    for node in unfinished:
-        node.channel.waitclose(_END_TIMEOUT)
+    stuck = [node for node in unfinished if not _ended(node)]
     yield
+    for node in stuck:
+        _dispose(node)
+
+
+def _ended(node: WorkerController) -> bool:
+    try:
+        node.channel.waitclose(_END_TIMEOUT)
+    except (node.channel.TimeoutError, node.channel.RemoteError):
+        return False
+    return True
 
 
 def pytest_testnodedown(node: WorkerController, error: object) -> None:
     """What a worker that died left running is stopped from here."""
     _running.remove(node)
     if error:
-        dispose_all(node.config._tmp_path_factory.getbasetemp() / f"popen-{node.gateway.id}")
+        _dispose(node)
+
+
+def _dispose(node: WorkerController) -> None:
+    dispose_all(node.config._tmp_path_factory.getbasetemp() / f"popen-{node.gateway.id}")
