@@ -240,7 +240,7 @@ def test_a_few_uuids_are_asked_for_one_by_one(access: ApiAccess, user: User, req
     assert [line for line in requests if "admin" in line] == [f"GET /auth/v1/admin/users/{user.id}"]
 
 
-@pytest.mark.parametrize("unknown", [str(uuid4()), f"nobody-{uuid4().hex}@example.com"])
+@pytest.mark.parametrize("unknown", [str(uuid4()), f"nobody-{uuid4().hex}@example.com"], ids=["uuid", "email"])
 def test_an_unknown_user_is_named_with_the_line_before_anything_is_written(
     access: ApiAccess, database: Database, user: User, unknown: str
 ) -> None:

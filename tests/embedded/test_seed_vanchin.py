@@ -389,7 +389,7 @@ def test_a_user_on_a_later_page_is_found(
     assert seed(access, ring(), SECRET, first.email, True, None).user_id == first.id
 
 
-@pytest.mark.parametrize("wanted", [str(uuid4()), f"nobody-{uuid4().hex}@example.com"])
+@pytest.mark.parametrize("wanted", [str(uuid4()), f"nobody-{uuid4().hex}@example.com"], ids=["uuid", "email"])
 def test_an_unknown_user(access: ApiAccess, wanted: str) -> None:
     error = refusal(PromthctlError, lambda: seed(access, ring(), SECRET, wanted, False, None))
     assert wanted in error.what

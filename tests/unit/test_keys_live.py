@@ -69,8 +69,8 @@ def test_each_refusal_is_told_by_its_class_and_quotes_nothing(server: Api, word:
 @pytest.mark.parametrize("word", ["slow", "drip"])
 def test_the_time_limit_holds_for_the_whole_answer(server: Api, word: str) -> None:
     start = time.monotonic()
-    slow, quick = answers(server, word, "ok", seconds=0.5)
-    assert slow.fault == "no answer within 0.5 seconds"
+    slow, quick = answers(server, word, "ok", seconds=1.5)
+    assert slow.fault == "no answer within 1.5 seconds"
     assert quick.fault is None
     assert time.monotonic() - start < 20  # of thirty the server would take
 

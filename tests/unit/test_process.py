@@ -130,14 +130,14 @@ def test_lines_of_errors_are_handed_on_as_they_come() -> None:
 def test_a_timeout_ends_the_child_and_its_own_children(marker: Path, relayed: bool) -> None:
     script = f"echo $$ >>{marker}; sleep 60 & echo $! >>{marker}; wait"
     with pytest.raises(subprocess.TimeoutExpired):
-        process.run(["sh", "-c", script], timeout=0.5, on_line=(lambda _: None) if relayed else None)
+        process.run(["sh", "-c", script], timeout=1.5, on_line=(lambda _: None) if relayed else None)
     assert len(marker.read_text().split()) == 2 and until(lambda: ended(marker))
 
 
 def test_a_child_deaf_to_requests_is_killed(marker: Path) -> None:
     script = f"trap '' TERM; echo $$ >>{marker}; while :; do sleep 0.1; done"
     with pytest.raises(subprocess.TimeoutExpired):
-        process.run(["sh", "-c", script], timeout=0.5)
+        process.run(["sh", "-c", script], timeout=1.5)
     assert marker.read_text() and until(lambda: ended(marker))
 
 
