@@ -120,7 +120,7 @@ MESSAGES = {
         "sslmode=require",
     ),
     "connection failed: SSL error: certificate verify failed": ("cannot be verified", "PGSSLROOTCERT"),
-    "connection failed: FATAL:  Tenant or user not found": ("no such project or user", "--project-ref REF"),
+    "connection failed: FATAL:  Tenant or user not found": ("does not know this project or user", "--project-ref REF"),
     'permission denied to set role "postgres"': ("may not become postgres", "another user"),
     "": ("", "network"),
 }
