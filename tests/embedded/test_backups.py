@@ -502,7 +502,7 @@ def test_the_whole_schema_goes_and_comes_back_with_every_row(project: Project) -
     refused = project.run("rollback", "--restore", name, code=5).stderr
     assert "public.user_profiles: 5 rows are there with other values" in refused
     restored = project.run("rollback", "--restore", name, "--conflicts", "replace").stdout
-    assert "rows with other values give way" in restored
+    assert "rows with other values are replaced" in restored
     assert world.digest(*OURS) == before
     with psycopg.connect(world.url) as connection:
         connection.execute("update chat_sessions set title = 'later'")
