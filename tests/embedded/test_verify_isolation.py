@@ -16,7 +16,7 @@ from promthctl.isolation.proving import IsolationReport, TableProof, caveats, pr
 from promthctl.mr_promth import lifecycle
 from tests.servers import Server, fresh_database
 
-MIGRATIONS = files("promthctl") / "migrations"
+MIGRATIONS = files("promthctl.mr_promth") / "migrations"
 VERSIONS = ("001_initial_schema", "002_agent_chain_schema", "003_add_metadata_and_cli_sessions")
 DIRECT = ("api_keys", "chat_sessions", "prompts", "projects", "cli_sessions")
 THROUGH_PROJECT = ("agent_logs", "deployment_logs", "tool_executions")
