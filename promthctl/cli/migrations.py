@@ -98,16 +98,16 @@ def adopt(
 
     run: Invocation = context.obj
     chosen = target(run, local, project_ref, db_url, target_name)
-    found = adopting.plan(run.settings, chosen, assume or (), run.output)
+    found = adopting.plan_adoption(run.settings, chosen, assume or (), run.output)
     if not dry_run and found.adopted:
         if not chosen.local:
             for name in found.adopted:
                 run.output.note(f"  is there: {name}")
             question = f"Record {count(len(found.adopted), 'migration')} as applied to {chosen.label}?"
             run.confirm(question, f"Nothing was recorded on {chosen.label}")
-        found = adopting.record(run.settings, chosen, found, run.output)
+        found = adopting.record_adoption(run.settings, chosen, found, run.output)
     run.output.show(found, views.adoption)
-    if found.lacks:
+    if found.gaps:
         raise typer.Exit(RefusedError.exit_code)
 
 

@@ -1,7 +1,7 @@
 """Values to try in a column: from its type and from what its check constraints say. Nothing here asks a database.
 
-A check is not understood, it is mined: the literals, bounds, lengths, patterns and JSON keys it names become values
-to try, best guess first, and the database says which of them fit.
+A check is not interpreted but mined: the literals, bounds, lengths, patterns and JSON keys in it become values to try,
+best guess first, and the database decides which of them fit.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TypeVar
 from uuid import UUID, uuid5
 
 from promthctl.isolation import patterns
-from promthctl.isolation.tables import Column, Type
+from promthctl.isolation.tables import ColumnType, ProbedColumn
 
 T = TypeVar("T")
 
-MOST = 24  # values tried in one column
+MAX_CANDIDATES = 24  # values tried in one column
 _NAMESPACE = UUID("c2f3f2f4-6d0c-5d0e-9d53-6f2d9b0f5c11")
 _CAST = re.compile(r"::(?:\"[^\"]+\"|[a-z_.]+)(?: varying| precision| with(?:out)? time zone)?(?:\([\d,]+\))?(?:\[\])*")
 _TEXT = re.compile(r"'((?:[^']|'')*)'")
@@ -29,7 +29,7 @@ _KEYS = re.compile(r"\?[&|]\s*\(*ARRAY\[([^\]]*)\]")
 _INTEGERS = {"int2": 2**15, "int4": 2**31, "int8": 2**63}
 _NUMERIC = {*_INTEGERS, "numeric", "float4", "float8", "money"}
 _TEXTS = {"text", "varchar", "bpchar", "citext", "name"}
-# Short texts that hand-written checks ask for more often than not.
+# Short texts that hand-written checks often ask for.
 _FAMILIAR = ("a", "en", "US", "USD", "1", "true", "#a1b2c3", "1.0.0", "+15555550100", "2030-01-01", "")
 
 # Values of the remaining types, more than one where checks are common.
@@ -80,21 +80,21 @@ _RANGES: dict[str, tuple[str, str]] = {
 }
 
 
-def candidates(column: Column, checks: Sequence[str], token: str, fresh: bool = False) -> list[str]:
-    """Values to try in `column`, as PostgreSQL's text input of its type; best first, at most MOST, none twice.
+def candidate_values(column: ProbedColumn, checks: Sequence[str], token: str, fresh: bool = False) -> list[str]:
+    """Up to MAX_CANDIDATES different values to try in `column`, as text input of its type, best first.
 
     checks: the constraints that name the column, as pg_get_constraintdef spells them. token: hexadecimal digits, new
     for every row. fresh: the value must differ from that of every other row, so what the token makes comes first.
     """
     hinted: list[str] = []
     for check in (*column.type.checks, *checks):
-        hinted += hints(column.type, check, token)
+        hinted += hinted_values(column.type, check, token)
     own = _of_type(column.type, token, fresh)
     ordered = [*own[:1], *hinted, *own[1:]] if fresh or not hinted else [*hinted, *own]
-    return list(dict.fromkeys(ordered))[:MOST]
+    return list(dict.fromkeys(ordered))[:MAX_CANDIDATES]
 
 
-def hints(type_: Type, check: str, token: str) -> list[str]:
+def hinted_values(type_: ColumnType, check: str, token: str) -> list[str]:
     """The values that `check` suggests for a column of `type_`."""
     plain = _CAST.sub("", check)
     numbers = [float(found) if "." in found else int(found) for found in _NUMBER.findall(_TEXT.sub("''", plain))]
@@ -107,15 +107,15 @@ def hints(type_: Type, check: str, token: str) -> list[str]:
     if type_.name in ("json", "jsonb"):
         return _json_hints(plain)
     if type_.name in _TEXTS:
-        lengths = [_filler(token, int(n)) for n in _around(numbers) if 0 <= n <= 10_000] if sized else []
+        lengths = [_text_of_length(token, int(n)) for n in _around(numbers) if 0 <= n <= 10_000] if sized else []
         return [*_pattern_hints(plain, token), *lengths, *texts]
     if type_.name == "bytea":
         return ["\\x" + "ab" * int(n) for n in numbers if sized and 0 <= n <= 10_000]
     return texts
 
 
-def combinations(options: Sequence[Sequence[T]], limit: int) -> Iterator[tuple[T, ...]]:
-    """Every choice of one from each, the ones nearest to the first choices first; at most `limit`."""
+def nearest_combinations(options: Sequence[Sequence[T]], limit: int) -> Iterator[tuple[T, ...]]:
+    """Every way to choose one from each, those nearest to the first choices first; at most `limit`."""
     indexes: Iterator[tuple[int, ...]] = itertools.product(*(range(len(each)) for each in options))
     if _size(options) <= 50_000:
         indexes = iter(sorted(indexes, key=sum))
@@ -124,17 +124,17 @@ def combinations(options: Sequence[Sequence[T]], limit: int) -> Iterator[tuple[T
 
 
 def fresh_uuid(token: str, name: str) -> str:
-    """A UUID of its own for each token and name."""
+    """The UUID of a token and a name, different for each pair."""
     return str(uuid5(_NAMESPACE, f"{token}/{name}"))
 
 
-def _of_type(type_: Type, token: str, fresh: bool) -> list[str]:
+def _of_type(type_: ColumnType, token: str, fresh: bool) -> list[str]:
     number = int(token[:12], 16)
     if type_.labels:
         return list(type_.labels)
     if type_.element is not None:
         one = _of_type(type_.element, token, fresh)[:1]
-        return ["{}", *(array([value]) for value in one)] if not fresh else [array(one), "{}"]
+        return ["{}", *(array_text([value]) for value in one)] if not fresh else [array_text(one), "{}"]
     if type_.name in _TEXTS:
         room = type_.modifier - 4 if type_.name in ("varchar", "bpchar") and type_.modifier > 4 else 60
         long = [f"{token}@example.com", f"https://example.com/{token}", f"p{token[:15]}", token, fresh_uuid(token, "")]
@@ -150,7 +150,7 @@ def _of_type(type_: Type, token: str, fresh: bool) -> list[str]:
     return _unusual(type_, token, number)
 
 
-def _unusual(type_: Type, token: str, number: int) -> list[str]:
+def _unusual(type_: ColumnType, token: str, number: int) -> list[str]:
     name = type_.name
     if name in _SIMPLE:
         return list(_SIMPLE[name])
@@ -176,11 +176,11 @@ def _unusual(type_: Type, token: str, number: int) -> list[str]:
     return [token, "1", "{}", "[]", ""]
 
 
-def _array_hints(type_: Type, check: str, token: str, sizes: Iterable[int], texts: Sequence[str]) -> list[str]:
+def _array_hints(type_: ColumnType, check: str, token: str, sizes: Iterable[int], texts: Sequence[str]) -> list[str]:
     assert type_.element is not None
     one = (_of_type(type_.element, token, False) or [""])[0]
-    sized = [array([one] * size) for size in sorted({*sizes, *(n + 1 for n in sizes)}) if 0 < size <= 100]
-    return [*sized, *(array([text]) for text in texts)]
+    sized = [array_text([one] * size) for size in sorted({*sizes, *(n + 1 for n in sizes)}) if 0 < size <= 100]
+    return [*sized, *(array_text([text]) for text in texts)]
 
 
 def _json_hints(plain: str) -> list[str]:
@@ -199,23 +199,23 @@ def _pattern_hints(plain: str, token: str) -> list[str]:
     for sign, pattern in _PATTERN.findall(plain):
         text = pattern.replace("''", "'")
         if sign.startswith("~~"):
-            made += [patterns.like(text), patterns.like(text.replace("%", token[:8]))]
+            made += [patterns.text_like(text), patterns.text_like(text.replace("%", token[:8]))]
             continue
         try:
-            made += [patterns.sample(text, token, extra) for extra in (8, 0, 3)]
+            made += [patterns.text_matching(text, token, extra) for extra in (8, 0, 3)]
         except (ValueError, RecursionError):
             continue
     return made
 
 
-def array(values: Iterable[str]) -> str:
+def array_text(values: Iterable[str]) -> str:
     """PostgreSQL's text form of an array."""
     quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
     return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
 
 
 def _around(numbers: Sequence[float]) -> list[float]:
-    """Each bound, its neighbours and the middle of the outermost two; what lies between bounds comes first."""
+    """The middle of the outermost bounds, then each bound and its neighbours."""
     if not numbers:
         return []
     low, high = min(numbers), max(numbers)
@@ -227,7 +227,7 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else str(value)
 
 
-def _filler(token: str, length: int) -> str:
+def _text_of_length(token: str, length: int) -> str:
     return (token * (length // len(token) + 1))[:length]
 
 

@@ -2,7 +2,7 @@
 
 An identity column holds a user's id: it refers to auth.users (id) or to another identity column, as posts.author_id
 → profiles.id → auth.users.id does. A link is any other foreign key to a table whose rows have an owner, as
-messages.session_id → chat_sessions is. A row's owner is told by its identity columns, its links, or both.
+messages.session_id → chat_sessions is. A row's identity columns, its links, or both say who its owner is.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promthctl.isolation.tables import Catalog, Column, ForeignKey, Table
+from promthctl.isolation.tables import ForeignKey, ProbedCatalog, ProbedColumn, ProbedTable
 
-# Where several columns name a user and no policy says which of them owns the row, the first of these does.
+# Where several columns name a user and no policy says which of them is the owner, the first of these is.
 _NAMES = ("user_id", "owner_id", "owner", "created_by", "author_id", "creator_id", "profile_id", "id")
 _UUID_OR_TEXT = {"uuid", "text", "varchar"}
 
@@ -22,7 +22,7 @@ _UUID_OR_TEXT = {"uuid", "text", "varchar"}
 class Ownership:
     """identity: columns that hold the owner's id. others: columns that hold a user's id, but not the owner's.
 
-    links: foreign keys to tables with owners.
+    links: foreign keys to tables with ownership.
     """
 
     identity: tuple[str, ...] = ()
@@ -34,12 +34,12 @@ class Ownership:
         return bool(self.identity or self.links)
 
 
-def find(catalog: Catalog) -> dict[int, Ownership]:
-    """The ownership of every table, by oid. Tables with no path to auth.users have one that is not `known`."""
+def find_ownerships(catalog: ProbedCatalog) -> dict[int, Ownership]:
+    """The ownership of every table, by oid. For a table without a path to auth.users it is not `known`."""
     users = _identity_columns(catalog)
     identity: dict[int, tuple[str, ...]] = {}
     for oid, table in catalog.tables.items():
-        identity[oid] = _owners(table, tuple(name for name in table.column if name in users[oid]))
+        identity[oid] = _owner_columns(table, tuple(name for name in table.column if name in users[oid]))
     owned = {oid for oid, columns in identity.items() if columns}
     links: dict[int, tuple[ForeignKey, ...]] = {}
     # Each round reaches the tables one foreign key further away from auth.users.
@@ -62,8 +62,8 @@ def find(catalog: Catalog) -> dict[int, Ownership]:
     }
 
 
-def with_group(ownerships: Mapping[int, Ownership], catalog: Catalog, group: int) -> dict[int, Ownership]:
-    """The same, where the keys to the table `group` are links too: its members own its rows together."""
+def with_group(ownerships: Mapping[int, Ownership], catalog: ProbedCatalog, group: int) -> dict[int, Ownership]:
+    """The same, with the keys to the table `group` as links too: the members own its rows together."""
     changed = dict(ownerships)
     for oid, table in catalog.tables.items():
         known = ownerships[oid]
@@ -73,7 +73,9 @@ def with_group(ownerships: Mapping[int, Ownership], catalog: Catalog, group: int
     return changed
 
 
-def memberships(catalog: Catalog, ownerships: Mapping[int, Ownership], group: Table) -> list[Table]:
+def membership_tables(
+    catalog: ProbedCatalog, ownerships: Mapping[int, Ownership], group: ProbedTable
+) -> list[ProbedTable]:
     """The tables whose rows tie one user to one row of `group`."""
     return [
         table
@@ -82,7 +84,7 @@ def memberships(catalog: Catalog, ownerships: Mapping[int, Ownership], group: Ta
     ]
 
 
-def _identity_columns(catalog: Catalog) -> dict[int, set[str]]:
+def _identity_columns(catalog: ProbedCatalog) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {oid: set() for oid in catalog.tables}
     if catalog.users is None:
         return found
@@ -103,8 +105,8 @@ def _identity_columns(catalog: Catalog) -> dict[int, set[str]]:
     return found
 
 
-def _compared(table: Table, column: Column) -> bool:
-    """Whether a policy or the default says that a column without a foreign key holds the caller's id."""
+def _compared(table: ProbedTable, column: ProbedColumn) -> bool:
+    """True if a policy or the default says that a column without a foreign key holds the caller's id."""
     if column.type.name not in _UUID_OR_TEXT or any(column.name in key.columns for key in table.foreign_keys):
         return False
     if re.fullmatch(r"\(?auth\.uid\(\)\)?(?:::text)?", column.default or ""):
@@ -114,8 +116,8 @@ def _compared(table: Table, column: Column) -> bool:
     return any(pattern.search(policy.condition) for policy in table.policies)
 
 
-def _owners(table: Table, users: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the columns that hold users' ids which tell the owner: what policies name, else a usual name."""
+def _owner_columns(table: ProbedTable, users: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the columns with users' ids that name the owner: the ones that policies name, otherwise a usual name."""
     if len(users) < 2:
         return users
     named = {name for policy in table.policies for name in policy.columns}
