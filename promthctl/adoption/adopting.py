@@ -58,11 +58,11 @@ def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], 
     Raises TargetError for a target out of reach, RefusedError where the files contradict its history or the user has
     to decide, UsageError for a version that cannot be assumed, and what the shadow raises.
     """
-    history = database.history(target)
-    sync = supabase_folder.plan(settings, history)
+    history = database.fetch_history(target)
+    sync = supabase_folder.plan_project_sync(settings, history)
     if refusal := sync.refusal:
         raise refusal
-    files = supabase_folder.expected(settings, sync)
+    files = supabase_folder.expected_migrations(settings, sync)
     recorded = tuple(file.version for file in files if file.version in history)
     found = Presence(len(files), frozenset(), (), ())
     if len(recorded) < len(files):
@@ -84,10 +84,10 @@ def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], 
 def record_adoption(settings: Settings, target: Target, made: Adoption, steps: Steps) -> Adoption:
     """Carry out a plan: have the Supabase CLI write the versions into the history; it runs no migration."""
     with undisturbed(settings, target, steps):
-        supabase_folder.sync(settings, made.recorded)
+        supabase_folder.sync_project(settings, made.recorded)
         with steps.step("Recording migrations"):
             versions = [name.partition("_")[0] for name in made.adopted]
-            supabase_cli.find(settings, steps).repair(target, versions, "applied")
+            supabase_cli.find_database_cli(settings, steps).repair(target, versions, "applied")
     return replace(made, done=True)
 
 

@@ -10,14 +10,8 @@ import re
 from typing import Any
 
 from promthctl.schema.model import Attributes
+from promthctl.sql.tokens import sql_words
 
-_TOKEN = re.compile(
-    r"""(?P<quoted>[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*"
-      | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$)
-    | (?P<gap>/\*.*?\*/ | --[^\n]* | \s+) | \$\d+ | [^\W\d][\w$]* | \d[\w.]* | [-+*/<>=~!@\#%^&|`?:]+? (?=--|/\*)
-    | [-+*/<>=~!@\#%^&|`?:]+ | .""",
-    re.DOTALL | re.VERBOSE,
-)
 _NAMED = re.compile(r'^(CREATE (?:UNIQUE )?INDEX) (?:"(?:[^"]|"")*"|\S+) ON (?:ONLY )?')
 _EXPRESSIONS = {
     *("arguments", "check", "checks", "default", "definition", "generated", "partition_bound", "partition_key"),
@@ -34,13 +28,6 @@ _TRUE, _FALSE = frozenset(("true", "on", "yes", "1")), frozenset(("false", "off"
 def canonical(attributes: Attributes, loose: bool = False) -> dict[str, Any]:
     """The attributes in one spelling, without those that are not compared. loose: the Postgres versions differ."""
     return {name: _value(name, attributes, loose) for name in attributes if name not in _NOT_COMPARED}
-
-
-def sql_words(text: str) -> list[str]:
-    """The tokens of an SQL text, in lower case unless quoted; comments and whitespace are dropped."""
-    return [
-        token[0] if token["quoted"] else token[0].lower() for token in _TOKEN.finditer(text) if token["gap"] is None
-    ]
 
 
 def _value(name: str, attributes: Attributes, loose: bool) -> Any:

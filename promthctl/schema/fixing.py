@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from promthctl.schema import making
-from promthctl.schema.making import PASSING, create_sql, grant_statements, last_part, lines, quoted
+from promthctl.schema.making import PASSING, create_sql, grant_statements, last_part, lines
 from promthctl.schema.model import Attributes, Catalog, Difference
+from promthctl.sql.quoting import literal
 
 _DROPPED = {
     "schemas": "schema",
@@ -117,9 +118,9 @@ def _change_type(one: Difference, whole: Attributes, expected: Catalog) -> str:
     if whole["kind"] == "enum" and set(wanted) == {"values"} and set(there["values"] or ()) <= set(wanted["values"]):
         added, previous = [], ""
         for value in wanted["values"]:
-            place = f" after {quoted(previous)}" if previous else f" before {quoted(there['values'][0])}"
+            place = f" after {literal(previous)}" if previous else f" before {literal(there['values'][0])}"
             if value not in there["values"]:
-                added.append(f"alter type {one.name} add value if not exists {quoted(value)}{place};")
+                added.append(f"alter type {one.name} add value if not exists {literal(value)}{place};")
             previous = value
         if added:
             return "\n".join(added)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from promthctl.schema.model import Attributes, Catalog, Difference
+from promthctl.sql.quoting import literal
 
 _GUESTS = "public, anon, authenticated, service_role"
 PASSING = " with grant option"
@@ -13,11 +14,6 @@ PASSING = " with grant option"
 def create_sql(kind: str, name: str, given: Attributes, expected: Catalog) -> str:
     """SQL that makes an object as the expected catalog has it."""
     return _CREATED[kind](name, given, expected)
-
-
-def quoted(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def lines(*statements: str | None) -> str:
@@ -67,7 +63,7 @@ def _ddl(name: str, given: Attributes, expected: Catalog) -> str:
 
 def _type(name: str, given: Attributes, expected: Catalog) -> str:
     if given["kind"] == "enum":
-        return f"create type {name} as enum ({', '.join(map(quoted, given['values'] or ()))});"
+        return f"create type {name} as enum ({', '.join(map(literal, given['values'] or ()))});"
     if given["kind"] == "composite":
         return f"create type {name} as ({', '.join(given['attributes'] or ())});"
     if given["kind"] == "range":
@@ -211,7 +207,7 @@ def _publication(name: str, given: Attributes, expected: Catalog) -> str:
 
 
 def _event_trigger(name: str, given: Attributes, expected: Catalog) -> str:
-    tags = f" when tag in ({', '.join(map(quoted, given['tags']))})" if given["tags"] else ""
+    tags = f" when tag in ({', '.join(map(literal, given['tags']))})" if given["tags"] else ""
     verb = {"disabled": "disable", "replica": "enable replica", "always": "enable always"}.get(given["enabled"])
     switch = f"alter event trigger {name} {verb};" if verb else None
     made = f"create event trigger {name} on {given['event']}{tags} execute function {given['function']};"

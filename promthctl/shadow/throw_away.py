@@ -36,7 +36,8 @@ class ThrowAwayDatabase:
         if not migrations:
             return
         project = _cli_project(self.settings, migrations, self.work)
-        cli = dataclasses.replace(supabase_cli.find(self.settings, Silent()), settings=project)
+        runner = supabase_cli.find_runner(self.settings, Silent())
+        cli = supabase_cli.DatabaseCli(dataclasses.replace(runner, settings=project))
         cli.push(self.target, migrations, Silent())
 
 

@@ -70,7 +70,9 @@ def verify(settings: Settings, target: Target, only: Collection[str] | None, ste
 
 
 def _verify(settings: Settings, target: Target, only: Collection[str] | None, steps: Steps) -> VerifyResult:
-    migrations = supabase_folder.expected(settings, supabase_folder.plan(settings, (), force=True))
+    migrations = supabase_folder.expected_migrations(
+        settings, supabase_folder.plan_project_sync(settings, (), force=True)
+    )
     with database.connect(target) as connection, ThreadPoolExecutor(1) as beside:
         advisors = beside.submit(_advisors, settings, target, Silent()) if only is None else None
         expected = shadow.catalog_after_all(settings, migrations, steps, connection.info.server_version // 10000)
@@ -105,6 +107,6 @@ def _verify(settings: Settings, target: Target, only: Collection[str] | None, st
 def _advisors(settings: Settings, target: Target, steps: Steps) -> tuple[tuple[str, ...] | None, str]:
     """The CLI's findings; or None, and why it could not be asked."""
     try:
-        return supabase_cli.find(settings, steps).advisors(target), ""
+        return supabase_cli.find_database_cli(settings, steps).advisors(target), ""
     except PromthctlError as error:
         return None, error.why.splitlines()[0]

@@ -51,7 +51,7 @@ def migrations(rows: Sequence[MigrationRow]) -> Iterator[RenderableType]:
 def new(made: NewMigration) -> Iterator[RenderableType]:
     for path in (made.up, made.down):
         if path is not None:
-            yield f"[bold green]Made[/bold green] {escape(str(path))}"
+            yield f"[bold green]Created[/bold green] {escape(str(path))}"
 
 
 def adoption(found: Adoption) -> Iterator[RenderableType]:

@@ -13,16 +13,16 @@ import pytest
 
 from promthctl.migration_set import Migration
 from promthctl.output import to_json
-from promthctl.push.risks import Risk, Rows, Statement
-from promthctl.push.risks.catalog import reading
-from promthctl.push.risks.classify import analyse
+from promthctl.push.risks import PlannedStatement, Risk, Rows
+from promthctl.push.risks.catalog import read_target_catalog
+from promthctl.push.risks.classify import analyse_migrations
 from promthctl.schema import compare, snapshot
 from tests.cases import Case, base_sql, case_names, find_cases
 from tests.servers import Server, fresh_database
 
 CASES = find_cases("plan")
 HEAVY = ("AccessExclusiveLock", "ExclusiveLock", "ShareRowExclusiveLock", "ShareLock")  # the strongest first
-FACTS = ("kind", "object", "rows", "lock", "brief", "cascades")  # of a risk, in expected.json
+FACTS = ("id", "kind", "object", "rows", "lock", "brief", "cascades")  # of a risk, in expected.json
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +60,12 @@ def after(writer: psycopg.Connection[Any], old: str) -> Iterator[None]:
         writer.execute(f"drop table if exists {made} cascade".encode() if made else b"")
 
 
-def plan(target: psycopg.Connection[Any], *migrations: str) -> tuple[Statement, ...]:
+def plan(target: psycopg.Connection[Any], *migrations: str) -> tuple[PlannedStatement, ...]:
     files = [
         Migration(f"{number:03}", "x", Path(f"{number:03}_x.sql"), sql.encode())
         for number, sql in enumerate(migrations, start=1)
     ]
-    return analyse(files, target)
+    return analyse_migrations(files, target)
 
 
 def risks(target: psycopg.Connection[Any], sql: str, *kinds: str) -> list[Risk]:
@@ -100,7 +100,7 @@ def heaviest(locks: Iterable[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-def claimed(statements: Iterable[Statement]) -> Effect:
+def claimed(statements: Iterable[PlannedStatement]) -> Effect:
     """What the plan says."""
     risks = [risk for statement in statements for risk in statement.risks]
     locks = heaviest((risk.object, f"{risk.lock.title().replace(' ', '')}Lock") for risk in risks if risk.lock)
@@ -119,7 +119,7 @@ def run(writer: psycopg.Connection[Any], sql: str) -> Effect:
     return Effect(locks, {name for oid, (name, node) in before.items() if oid in after and after[oid] != node})
 
 
-def differing(writer: psycopg.Connection[Any], case: Case, statements: Iterable[Statement]) -> dict[str, Any]:
+def differing(writer: psycopg.Connection[Any], case: Case, statements: Iterable[PlannedStatement]) -> dict[str, Any]:
     """Where PostgreSQL does something else than the plan says: what it does, or with which error it refuses."""
     try:
         real = run(writer, case.new)
@@ -148,7 +148,7 @@ def loses_the_value(writer: psycopg.Connection[Any], sql: str) -> bool:
     return before not in (read_back(writer, f"c::text::{old}::text"), read_back(writer, f"c::{old}::text"))
 
 
-def shown(statements: Iterable[Statement]) -> list[dict[str, Any]]:
+def shown(statements: Iterable[PlannedStatement]) -> list[dict[str, Any]]:
     """The statements as --json prints them, without what is empty and without the wording."""
     return [
         {**facts(statement, ("line", "kind", "object")), "risks": [facts(risk, FACTS) for risk in statement.risks]}
@@ -156,7 +156,7 @@ def shown(statements: Iterable[Statement]) -> list[dict[str, Any]]:
     ]
 
 
-def facts(part: Statement | Risk, names: Iterable[str]) -> dict[str, Any]:
+def facts(part: PlannedStatement | Risk, names: Iterable[str]) -> dict[str, Any]:
     fields = to_json(part)
     return {name: fields[name] for name in names if fields[name]}
 
@@ -207,7 +207,7 @@ def test_each_migration_begins_with_the_databases_search_path(target: psycopg.Co
 
 
 def test_a_count_leaves_the_limit_of_other_questions_alone(target: psycopg.Connection[Any]) -> None:
-    with reading(target) as catalog:
+    with read_target_catalog(target) as catalog:
         assert [catalog.count(each) for each in catalog.relations if each.name == "loose"] == [Rows(1, exact=True)]
         assert target.execute("show statement_timeout").fetchone() == ("30s",)
 

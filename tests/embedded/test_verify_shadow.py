@@ -16,7 +16,7 @@ from promthctl.schema import compare, snapshot
 from promthctl.settings import Settings
 from promthctl.shadow import kept
 from promthctl.steps import Silent
-from promthctl.supabase_cli import SupabaseCli
+from promthctl.supabase_cli import DatabaseCli
 from promthctl.toolchain import Toolchain, cache_root
 
 EXAMPLE = b"create table public.example (id int primary key);"
@@ -88,7 +88,7 @@ def test_an_interruption_leaves_nothing(here: Settings, monkeypatch: pytest.Monk
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(SupabaseCli, "push", interrupted)
+    monkeypatch.setattr(DatabaseCli, "push", interrupted)
     with pytest.raises(KeyboardInterrupt):
         shadow.catalog_after_all(here, [migration(EXAMPLE)], Silent())
 

@@ -25,7 +25,7 @@ MIGRATIONS = {
 def supabase_v2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Supabase CLI of the line before the pinned one."""
     here = settings.load(Path())
-    node = nodejs.find(here)
+    node = nodejs.find_node(here)
     folder = tmp_path_factory.mktemp("supabase") / "v2"
     shutil.copytree(Path(__file__).parent / "v2", folder)
     # Not `npm ci`: it refuses a lock that lacks another platform's CLI, as npm writes it on one platform.
