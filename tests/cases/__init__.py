@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent
-REWRITE = "REWRITE_EXPECTED"  # set: expected.json is written instead of compared
+REWRITE = "REWRITE_EXPECTED"  # the environment variable: when set, expected.json is written, not compared
 _WIDTH = 120  # what fits into a line of expected.json stays on it
 
 
 @dataclass(frozen=True)
 class Case:
-    """One folder. old: SQL that leads to the state before, often none; new: what is looked at."""
+    """One folder. old: SQL that leads to the state before, often none; new: the SQL under test."""
 
     folder: Path
     old: str
@@ -46,7 +46,7 @@ class Case:
         return not self.expected or key in self.expected
 
     def check(self, actual: dict[str, Any]) -> None:
-        """Compare with expected.json, or rewrite it where that is asked for."""
+        """Compare with expected.json, or rewrite it when REWRITE_EXPECTED is set."""
         if os.environ.get(REWRITE):
             (self.folder / "expected.json").write_text(_readable(actual) + "\n", encoding="utf-8")
         elif actual != self.expected:

@@ -43,14 +43,14 @@ def target(url: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture(scope="module")
 def writer(url: str) -> Iterator[psycopg.Connection[Any]]:
-    """For what is run, and rolled back."""
+    """Runs what the plan only describes."""
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
 
 @contextmanager
 def after(writer: psycopg.Connection[Any], old: str) -> Iterator[None]:
-    """The state that a case's old.sql leads to; the tables that it makes are gone afterwards."""
+    """The state that a case's old.sql leads to; the tables it creates are dropped afterwards."""
     before = relations(writer)
     writer.execute(old.encode())
     try:
@@ -102,25 +102,25 @@ def heaviest(locks: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def claimed(statements: Iterable[PlannedStatement]) -> Effect:
     """What the plan says."""
-    risks = [risk for statement in statements for risk in statement.risks]
-    locks = heaviest((risk.object, f"{risk.lock.title().replace(' ', '')}Lock") for risk in risks if risk.lock)
-    return Effect(locks, {risk.object for risk in risks if risk.kind == "rewrites"})
+    found = [risk for statement in statements for risk in statement.risks]
+    locks = heaviest((risk.object, f"{risk.lock.title().replace(' ', '')}Lock") for risk in found if risk.lock)
+    return Effect(locks, {risk.object for risk in found if risk.kind == "rewrites"})
 
 
 def run(writer: psycopg.Connection[Any], sql: str) -> Effect:
-    """What PostgreSQL does; it is taken back. Raises psycopg.Error when PostgreSQL refuses."""
+    """What PostgreSQL does; it is rolled back. Raises psycopg.Error when PostgreSQL refuses."""
     before = relations(writer)
     with writer.transaction(force_rollback=True):
         writer.execute(sql.encode())
         query = "select relation, mode from pg_locks where pid = pg_backend_pid() and locktype = 'relation'"
         held = writer.execute(query).fetchall()
-        after = dict(writer.execute("select oid, relfilenode from pg_class").fetchall())
+        files = dict(writer.execute("select oid, relfilenode from pg_class").fetchall())
     locks = heaviest((before[oid][0], mode) for oid, mode in held if oid in before and mode in HEAVY)
-    return Effect(locks, {name for oid, (name, node) in before.items() if oid in after and after[oid] != node})
+    return Effect(locks, {name for oid, (name, node) in before.items() if files.get(oid, node) != node})
 
 
 def differing(writer: psycopg.Connection[Any], case: Case, statements: Iterable[PlannedStatement]) -> dict[str, Any]:
-    """Where PostgreSQL does something else than the plan says: what it does, or with which error it refuses."""
+    """What PostgreSQL does, or the error it refuses with, where that is not what the plan says; otherwise nothing."""
     try:
         real = run(writer, case.new)
     except psycopg.Error as error:
@@ -137,7 +137,7 @@ def read_back(writer: psycopg.Connection[Any], expression: str) -> str | None:
 
 
 def loses_the_value(writer: psycopg.Connection[Any], sql: str) -> bool:
-    """Whether the value in s.change.c cannot be had back once `sql` has changed its type."""
+    """Whether the value in s.change.c cannot be recovered after `sql` has changed its type."""
     query = "select format_type(atttypid, atttypmod) from pg_attribute where attrelid = 's.change'::regclass"
     ((old,),) = writer.execute(f"{query} and attname = 'c'".encode()).fetchall()
     before = read_back(writer, "c::text")
@@ -179,7 +179,7 @@ def test_owned_objects_are_counted(target: psycopg.Connection[Any]) -> None:
 
 
 @pytest.mark.parametrize("sql", ["delete from s.child where id > 0", "update s.t set b = '' where id = 1"])
-def test_what_a_condition_picks_is_told_without_a_number(target: psycopg.Connection[Any], sql: str) -> None:
+def test_rows_that_a_condition_selects_are_reported_without_a_number(target: psycopg.Connection[Any], sql: str) -> None:
     (risk,) = risks(target, sql, "not_analysed")
     assert "that meet its condition" in risk.what and risk.rows is None
 

@@ -24,7 +24,6 @@ VERSIONS = ("001_initial_schema", "002_agent_chain_schema", "003_add_metadata_an
 DIRECT = ("api_keys", "chat_sessions", "prompts", "projects", "cli_sessions")
 THROUGH_PROJECT = ("agent_logs", "deployment_logs", "tool_executions")
 TABLES = (*DIRECT, *THROUGH_PROJECT, "messages", "user_profiles")
-OWN = "user_id = (select auth.uid())"
 
 prove = partial(prove_isolation, public_flags=PUBLIC_FLAGS)
 
@@ -60,7 +59,7 @@ def of(report: IsolationReport, table: str) -> TableProof:
 
 
 def verdict(proof: TableProof) -> dict[str, Any]:
-    """As expected.json has it: the state, and the attempts that should have ended otherwise."""
+    """As expected.json has it: the state, and the attempts with the wrong outcome."""
     attempts = sorted(wrong(proof))
     return {"state": proof.state} | ({"attempts": attempts} if attempts else {})
 

@@ -1,4 +1,4 @@
-"""A correct database is broken in every way we could think of: verify names each, and what it says fixes it.
+"""A correct database is broken in every way we could think of: verify names each, and the SQL it gives fixes it.
 
 Every case runs in one transaction of one database, which is rolled back.
 """
@@ -19,7 +19,7 @@ from tests.embedded.test_verify_isolation import prove, verdict
 from tests.servers import Server, fresh_database
 
 CASES = find_cases("mutants")
-AS_ADMIN = "-- as supabase_admin"  # the first line of a new.sql that takes more than role postgres may do
+AS_ADMIN = "-- as supabase_admin"  # the first line of a new.sql that does what role postgres may not
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def admin(connections: dict[str, psycopg.Connection[Any]]) -> Iterator[psycopg.C
 
 
 def fixed(connection: psycopg.Connection[Any], expected: Catalog, found: tuple[Difference, ...]) -> None:
-    """Executing what verify says leaves nothing to say."""
+    """After the SQL that verify gives, no difference is left."""
     for difference in found:
         connection.execute(difference.fix.encode())
     again = compare(expected, snapshot(connection))
@@ -65,7 +65,7 @@ def fixed(connection: psycopg.Connection[Any], expected: Catalog, found: tuple[D
 
 
 def by_hand(found: tuple[Difference, ...]) -> bool:
-    """Whether verify has only comments to offer, since no SQL takes the differences back."""
+    """Whether verify has only comments to offer, since no SQL can fix the differences."""
     return bool(found) and all(one.fix.startswith("--") for one in found)
 
 

@@ -1,4 +1,4 @@
--- The database that the cases of a plan find.
+-- The database before the migration, in every case of this folder.
 create schema s;
 create extension citext schema extensions;
 create type s.mood as enum ('sad', 'ok');
