@@ -98,14 +98,19 @@ class Sources:
             if assigned:
                 return _once([text for value in assigned for text in self.texts(value, scope, depth - 1)])
             if name in (parameters := [each.arg for each in scope.function.args.args]):
-                return self._handed_over(scope.function, name, parameters, depth - 1)
+                return self._handed_over(scope, name, parameters, depth - 1)
         constant = self.constants.get((scope.module, name))
         return self.texts(constant, Scope(scope.module), depth - 1) if constant is not None else []
 
-    def _handed_over(self, function: Function, name: str, parameters: list[str], depth: int) -> list[str]:
+    def _handed_over(self, inside: Scope, name: str, parameters: list[str], depth: int) -> list[str]:
+        """What the callers of a function hand over for one of its parameters."""
+        assert inside.function is not None
+        private = inside.function.name.startswith("_")  # the same name in another module is another function
         place = parameters.index(name) - (parameters[0] in ("self", "cls"))
         found: list[str] = []
-        for scope, call in self.calls[function.name]:
+        for scope, call in self.calls[inside.function.name]:
+            if private and scope.module != inside.module:
+                continue
             given = next((word.value for word in call.keywords if word.arg == name), None)
             if given is None and len(call.args) > place:
                 given = call.args[place]

@@ -117,11 +117,11 @@ class Invocation:
 def target(run: Invocation, local: bool, project_ref: str | None, db_url: str | None, name: str | None) -> Target:
     """The target the options name; it is printed before anything happens to it."""
     from promthctl import engines
-    from promthctl.local_stack import running, target_of
+    from promthctl.engines.access import local_target, running_access
 
     chosen = remote(run, local, project_ref, db_url, name)
     if chosen is None:
-        chosen = target_of(running(engines.current(run.settings)))
+        chosen = local_target(running_access(engines.current(run.settings)))
         run.output.note(f"Target: {chosen.label}")
     return chosen
 

@@ -21,7 +21,7 @@ class KeyCommands(TyperGroup):
     """The commands; a word of their command line that looks like a key is never repeated, whatever complains of it."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        from promthctl.keys.pasted import looks_like_key
+        from promthctl.keys.key import looks_like_key
 
         for word in args:
             for part in (word, word.partition("=")[2]):
@@ -43,11 +43,13 @@ def list_keys(
     target_name: TargetName = None,
 ) -> None:
     """Show what is stored: agents, endpoints, masks and times; never a key."""
-    from promthctl.keys import listing
+    from promthctl.keys.api_keys_table import open_table
+    from promthctl.keys.listing import listed_pages
 
     run: Invocation = context.obj
     target = api_target(run, local, project_ref, db_url, target_name)
-    run.output.show_pages(listing.pages(target.access, user), views.listed)
+    with open_table(target) as table:
+        run.output.show_pages(listed_pages(table, user), views.listed)
 
 
 @app.command()
@@ -65,12 +67,14 @@ def check(
     target_name: TargetName = None,
 ) -> None:
     """Decrypt every stored key and compare it with its hash, mask and metadata. Exit code 1 on any fault."""
-    from promthctl.keys import checking
+    from promthctl.keys.api_keys_table import open_table
+    from promthctl.keys.checking import check_keys
+    from promthctl.keys.live_check import LiveOptions
 
     run: Invocation = context.obj
     target = api_target(run, local, project_ref, db_url, target_name)
-    asked = checking.Live(jobs, timeout) if live else None
-    result = checking.check(run.settings, target, user, asked, run.output)
+    with open_table(target) as table:
+        result = check_keys(run.settings, table, user, LiveOptions(jobs, timeout) if live else None, run.output)
     for warning in result.warnings:
         run.output.note(f"warning: {warning}")
     run.output.show(result, views.checked)
@@ -93,19 +97,21 @@ def rotate(
     db_url: DatabaseUrl = None,
     target_name: TargetName = None,
 ) -> None:
-    """Encrypt every stored key anew under another ENCRYPTION_SECRET. Interrupted, run it again."""
-    from promthctl.keys import rotation
+    """Re-encrypt every stored key under another ENCRYPTION_SECRET. If it is interrupted, run it again."""
+    from promthctl.keys.api_keys_table import open_table
+    from promthctl.keys.rotation import plan_rotation, rotate_keys, rotation_secrets
 
     run: Invocation = context.obj
-    both = rotation.secrets(run.settings, new_secret_env)
+    secrets = rotation_secrets(run.settings, new_secret_env)
     target = api_target(run, local, project_ref, db_url, target_name)
-    for warning in both.warnings:
+    for warning in secrets.warnings:
         run.output.note(f"warning: {warning}")
-    plan = rotation.plan(target, both, user, run.output)
-    if plan.pending and not target.local:
-        run.output.note(f"The app reads none of them before it has the new secret: {plan.pending} of {plan.rows} keys")
-        run.confirm(f"Encrypt {plan.pending} keys of {target.label} anew?", f"No key of {target.label} was rotated")
-    result = rotation.rotate(target, plan, run.output)
+    with open_table(target) as table:
+        plan = plan_rotation(table, secrets, user, run.output)
+        if plan.pending and not target.local:
+            run.output.note(f"The app cannot read {plan.pending} of {plan.rows} keys until it has the new secret")
+            run.confirm(f"Re-encrypt {plan.pending} keys of {target.label}?", f"No key of {target.label} was rotated")
+        result = rotate_keys(table, plan, run.output)
     run.output.show(result, views.rotated)
     if not result.ok:
         raise typer.Exit(1)
@@ -122,19 +128,21 @@ def replace(
     target_name: TargetName = None,
 ) -> None:
     """Store another key for one agent. It is typed at a prompt, unseen, or piped in; never an argument."""
-    from promthctl.keys import changing
+    from promthctl.keys.api_keys_table import open_table
+    from promthctl.keys.changing import find_agent_rows, replace_key, secret_warnings
 
     run: Invocation = context.obj
     target = api_target(run, local, project_ref, db_url, target_name)
-    chosen = changing.choose(run.settings, target, agent, user)
-    for key in chosen.shown:
-        run.output.note(f"  {key.agent} {key.masked_key}, {key.endpoint_id or key.provider}, user {key.user_id}")
-    for doubt in changing.doubts(run.settings, chosen):
-        run.output.note(f"warning: {doubt}")
-    typed = run.ask_secret(f"New key of {chosen.label}: ")
-    if not target.local:
-        run.confirm(f"Replace the key of {chosen.label} on {target.label}?", "The key was not replaced")
-    result = changing.replace(run.settings, target, chosen, typed)
+    with open_table(target) as table:
+        found = find_agent_rows(run.settings, table, agent, user)
+        for key in found.shown:
+            run.output.note(f"  {key.agent} {key.masked_key}, {key.endpoint_id or key.provider}, user {key.user_id}")
+        for warning in secret_warnings(run.settings, found):
+            run.output.note(f"warning: {warning}")
+        typed = run.ask_secret(f"New key of {found.label}: ")
+        if not target.local:
+            run.confirm(f"Replace the key of {found.label} on {target.label}?", "The key was not replaced")
+        result = replace_key(run.settings, table, found, typed)
     for warning in result.warnings:
         run.output.note(f"warning: {warning}")
     run.output.show(result, views.replaced)
@@ -153,7 +161,8 @@ def remove(
 ) -> None:
     """Remove one agent's key, or all."""
     from promthctl.errors import UsageError
-    from promthctl.keys import changing
+    from promthctl.keys.api_keys_table import open_table
+    from promthctl.keys.changing import count_keys, find_agent_rows, remove_agent, remove_all_keys
 
     if (agent is None) != everything:
         why = "AGENT and --all exclude each other" if everything else "neither AGENT nor --all was given"
@@ -161,16 +170,18 @@ def remove(
     run: Invocation = context.obj
     target = api_target(run, local, project_ref, db_url, target_name)
     kept = f"No key of {target.label} was removed"
-    if agent is None:
-        rows = changing.count(target, user)
-        if rows and not target.local:
-            run.confirm(f"Remove all {rows} keys{f' of {user}' if user else ''} from {target.label}?", kept)
-        result = changing.remove_all(target, user)
-    else:
-        chosen = changing.choose(run.settings, target, agent, user)
-        for key in chosen.shown:
-            run.output.note(f"  {key.agent} {key.masked_key}, {key.endpoint_id or key.provider}, user {key.user_id}")
-        if not target.local:
-            run.confirm(f"Remove the key of {chosen.label} from {target.label}?", kept)
-        result = changing.remove(target, chosen)
+    with open_table(target) as table:
+        if agent is None:
+            rows = count_keys(table, user)
+            if rows and not target.local:
+                run.confirm(f"Remove all {rows} keys{f' of {user}' if user else ''} from {target.label}?", kept)
+            result = remove_all_keys(table, user)
+        else:
+            found = find_agent_rows(run.settings, table, agent, user)
+            for key in found.shown:
+                seen = f"{key.agent} {key.masked_key}, {key.endpoint_id or key.provider}, user {key.user_id}"
+                run.output.note(f"  {seen}")
+            if not target.local:
+                run.confirm(f"Remove the key of {found.label} from {target.label}?", kept)
+            result = remove_agent(table, found)
     run.output.show(result, views.removed)

@@ -9,6 +9,7 @@ import typer
 
 from promthctl import engines, local_stack
 from promthctl.cli.common import EngineName, Invocation
+from promthctl.engines.access import stack_access
 from promthctl.views import local as views
 from promthctl.views import push as push_views
 
@@ -45,8 +46,8 @@ def up(
 ) -> None:
     """Start the stack, sync the migrations and apply those that are pending."""
     run: Invocation = context.obj
-    wishes = engines.Wishes(api_port, db_port, bind, services, offline)
-    chosen, why = engines.pick(engine, run.settings, wishes, run.output)
+    options = engines.StartOptions(api_port, db_port, bind, services, offline)
+    chosen, why = engines.pick(engine, run.settings, options, run.output)
     run.output.note(f"Target: the local stack ({chosen.name} engine: {why})")
     run.output.show(local_stack.up(run.settings, chosen, why, run.output), views.up)
 
@@ -101,7 +102,7 @@ def env(
     run: Invocation = context.obj
     engine = engines.current(run.settings)
     if write is None:
-        run.output.secret(local_stack.access(engine).variables())
+        run.output.secret(stack_access(engine).variables())
     else:
         run.output.show(local_stack.write_env(run.settings, engine, write), views.env)
 

@@ -28,20 +28,22 @@ def list_(
 ) -> None:
     """Show each version: in source, in supabase/migrations, applied to the target, edited since it was applied."""
     from promthctl import database
-    from promthctl.local_stack import target_of
+    from promthctl.engines.access import local_target
 
     run: Invocation = context.obj
     history = None
     if (chosen := remote(run, local, project_ref, db_url, target_name)) is not None:
-        history = database.history(chosen)
+        history = database.fetch_history(chosen)
     else:
         engine = engines.current(run.settings)
         access = engine.access()
         if access is not None and engine.status().running:
             run.output.note("Target: the local stack")
-            history = database.history(target_of(access))
-    rows = migration_set.listing(
-        supabase_folder.source(run.settings), migration_set.present(run.settings.migrations_dir), history
+            history = database.fetch_history(local_target(access))
+    rows = migration_set.list_migrations(
+        supabase_folder.source_migrations(run.settings),
+        migration_set.present_migrations(run.settings.migrations_dir),
+        history,
     )
     run.output.show(rows, views.migrations)
 
@@ -60,12 +62,12 @@ def sync(
     run: Invocation = context.obj
     applied = _applied(run, remote(run, local, project_ref, db_url, target_name))
     if check:
-        plan = supabase_folder.plan(run.settings, applied, force)
+        plan = supabase_folder.plan_project_sync(run.settings, applied, force)
         run.output.show(plan, views.sync)
         if plan.changes:
             raise typer.Exit(1)
         return
-    run.output.show(supabase_folder.sync(run.settings, applied, force), views.sync)
+    run.output.show(supabase_folder.sync_project(run.settings, applied, force), views.sync)
 
 
 @app.command()
@@ -74,7 +76,7 @@ def new(
 ) -> None:
     """Make the up and down file of a new migration, under the next free version."""
     run: Invocation = context.obj
-    run.output.show(supabase_folder.new(run.settings, name), views.new)
+    run.output.show(supabase_folder.new_migration(run.settings, name), views.new)
 
 
 @app.command()
@@ -98,16 +100,16 @@ def adopt(
 
     run: Invocation = context.obj
     chosen = target(run, local, project_ref, db_url, target_name)
-    found = adopting.plan(run.settings, chosen, assume or (), run.output)
+    found = adopting.plan_adoption(run.settings, chosen, assume or (), run.output)
     if not dry_run and found.adopted:
         if not chosen.local:
             for name in found.adopted:
                 run.output.note(f"  is there: {name}")
             question = f"Record {count(len(found.adopted), 'migration')} as applied to {chosen.label}?"
             run.confirm(question, f"Nothing was recorded on {chosen.label}")
-        found = adopting.record(run.settings, chosen, found, run.output)
+        found = adopting.record_adoption(run.settings, chosen, found, run.output)
     run.output.show(found, views.adoption)
-    if found.lacks:
+    if found.gaps:
         raise typer.Exit(RefusedError.exit_code)
 
 
@@ -138,7 +140,7 @@ def _applied(run: Invocation, chosen: Target | None) -> tuple[str, ...]:
     from promthctl import database
 
     if chosen is not None:
-        return tuple(database.history(chosen))
+        return tuple(database.fetch_history(chosen))
     engine = engines.current(run.settings)
     if engine.access() is None:
         return ()
@@ -146,4 +148,4 @@ def _applied(run: Invocation, chosen: Target | None) -> tuple[str, ...]:
     if known is not None:
         return known
     # A stopped stack cannot be asked: what was copied before counts as applied.
-    return tuple(file.version for file in migration_set.present(run.settings.migrations_dir))
+    return tuple(file.version for file in migration_set.present_migrations(run.settings.migrations_dir))

@@ -11,7 +11,7 @@ from promthctl import push, supabase_cli
 from promthctl.cli.common import Invocation, Local, target
 from promthctl.errors import UsageError
 from promthctl.push import batch
-from promthctl.views import batch as many_views
+from promthctl.views import batch as batch_views
 from promthctl.views import push as views
 from promthctl.views.common import count
 
@@ -69,27 +69,27 @@ def command(
         if local:
             why = "the local stack is pushed to on its own"
             raise UsageError("--local cannot stand beside other targets", why, "promthctl push --local")
-        found = batch.candidates(run.settings, refs, urls, names, targets_file)
-        _push_to_many(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all)
+        found = batch.candidate_targets(run.settings, refs, urls, names, targets_file)
+        _push_batch(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all)
         return
     chosen = target(run, local, next(iter(refs), None), next(iter(urls), None), next(iter(names), None))
-    plan = push.plan(run.settings, chosen, include_all)
+    plan = push.plan_push(run.settings, chosen, include_all)
     if dry_run:
-        run.output.show(push.preview(plan), views.preview)
+        run.output.show(push.preview_push(plan), views.preview)
         return
     if refusal := plan.refusal:
         raise refusal
     if plan.pending or plan.disagreements:
-        run.output.aside(push.preview(plan), views.planned)
+        run.output.aside(push.preview_push(plan), views.planned)
     push.check_destructive(chosen, plan, allow_destructive)
     if plan.pending and not chosen.local:
-        supabase_cli.find(run.settings, run.output)  # one that cannot be used is told before the question
+        supabase_cli.find_runner(run.settings, run.output)  # one that cannot be used is told before the question
         noun = count(len(plan.pending), "migration")
         run.confirm(f"Apply {noun} to {chosen.label}?", f"Nothing was pushed to {chosen.label}")
-    run.output.show(push.push(run.settings, chosen, plan, run.output), views.push)
+    run.output.show(push.apply_plan(run.settings, chosen, plan, run.output), views.push)
 
 
-def _push_to_many(
+def _push_batch(
     run: Invocation,
     candidates: tuple[batch.Candidate, ...],
     jobs: int,
@@ -98,15 +98,15 @@ def _push_to_many(
     allow_destructive: bool,
     include_all: bool,
 ) -> None:
-    planned = batch.plan(run.settings, candidates, include_all, jobs, run.output)
-    result = batch.ManyResult(tuple(one.outcome for one in planned), dry_run=True)
+    planned = batch.plan_batch(run.settings, candidates, include_all, jobs, run.output)
+    result = batch.BatchResult(tuple(one.outcome for one in planned), dry_run=True)
     waiting = [one for one in planned if one.outcome.state == "pending"]
     if waiting and not dry_run:
-        run.output.aside(result, many_views.result)
-        supabase_cli.find(run.settings, run.output)
+        run.output.aside(result, batch_views.batch)
+        supabase_cli.find_runner(run.settings, run.output)
         run.confirm(f"Apply what is pending to {count(len(waiting), 'target')}?", "Nothing was pushed")
     if not dry_run:
-        result = batch.push_all(run.settings, planned, jobs, fail_fast, allow_destructive, run.output)
-    run.output.show(result, many_views.result)
+        result = batch.push_batch(run.settings, planned, jobs, fail_fast, allow_destructive, run.output)
+    run.output.show(result, batch_views.batch)
     if result.exit_code:
         raise typer.Exit(result.exit_code)

@@ -28,5 +28,5 @@ def command(
     if not chosen.local:
         push.check_reset(run.settings, chosen, run.output)  # before the question, not after it
         run.output.note(f"All tables and rows of {chosen.label} will be lost.")
-        push.check_name(chosen, run.ask(f"Type the {chosen.kind_of_name} ({chosen.name}) to reset it: "))
-    run.output.show(push.reset(run.settings, chosen, run.output), views.reset)
+        push.check_typed_name(chosen, run.ask(f"Type the {chosen.kind_of_name} ({chosen.name}) to reset it: "))
+    run.output.show(push.reset_target(run.settings, chosen, run.output), views.reset)

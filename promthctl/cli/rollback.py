@@ -50,9 +50,9 @@ def command(
         why = "it takes one of --to VERSION, --restore BACKUP and --list"
         raise UsageError("It is not clear what to roll back", why, "promthctl rollback --to VERSION --dry-run")
     if list_:
-        run.output.show(folder.listing(run.settings), views.backups)
+        run.output.show(folder.list_backups(run.settings), views.backups)
         return
-    backup = folder.find(run.settings, restore) if restore is not None else None  # before anything is asked
+    backup = folder.find_backup(run.settings, restore) if restore is not None else None  # before anything is asked
     chosen = target(run, local, project_ref, db_url, target_name)
     if backup is not None:
         _restore(run, chosen, backup, conflicts, dry_run)
@@ -61,8 +61,8 @@ def command(
 
 
 def _undo(run: Invocation, chosen: Target, to: str, dry_run: bool, backup: bool) -> None:
-    plan = rollback.plan(run.settings, chosen, to, run.output)
-    preview = rollback.preview(plan, backup)
+    plan = rollback.plan_rollback(run.settings, chosen, to, run.output)
+    preview = rollback.preview_rollback(plan, backup)
     if dry_run:
         run.output.show(preview, views.rollback)
         return

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, api_target
-from promthctl.keys import providers
+from promthctl.keys.providers import provider_names
 
 app = typer.Typer(no_args_is_help=True, help="Store data an app needs.")
 
@@ -58,7 +58,7 @@ def any_keys(
     context: typer.Context,
     provider: Annotated[
         str,
-        typer.Option("--provider", metavar="NAME", help=f"Whose keys they are: {', '.join(providers.names())}."),
+        typer.Option("--provider", metavar="NAME", help=f"Whose keys they are: {', '.join(provider_names())}."),
     ],
     user: User = None,
     keys: Keys = None,
@@ -99,11 +99,11 @@ def _seed(
     dry_run: bool,
     target: tuple[bool, str | None, str | None, str | None],
 ) -> None:
-    from promthctl.keys import seed
+    from promthctl.keys.seeding import seed_keys
     from promthctl.views import seed as views
 
     chosen = api_target(run, *target)
-    result = seed.keys(
+    result = seed_keys(
         run.settings,
         chosen,
         run.output,
@@ -120,4 +120,4 @@ def _seed(
     if result.password:
         run.output.reveal(f"Made a development user: {result.seeded.user_email}  password: {result.password}")
         run.output.note("It is kept in .promthctl/dev-user.json and not shown again.")
-    run.output.show(result, views.keys)
+    run.output.show(result, views.seeded)

@@ -45,9 +45,9 @@ def command(
         run.confirm(f"Rows are tried on {chosen.label}; no rollback undoes the above. Go on?", "Nothing was verified")
     result = checks.verify(run.settings, chosen, kinds, run.output)
     if page_file is not None:
-        from promthctl.verify.report import page
+        from promthctl.verify.report import report_page
 
-        write_private(page_file, page(result))
+        write_private(page_file, report_page(result))
         run.output.note(f"Report: {page_file}")
     run.output.show(result, views.verify)
     if not result.ok:

@@ -1,4 +1,4 @@
-"""Supabase's Management API: the access token, the API's address, and one request with its faults explained.
+"""Supabase's Management API: the access token, and one request with its faults explained.
 
 Source of its forms: https://supabase.com/docs/reference/api
 """
@@ -9,23 +9,16 @@ import re
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError
+from promthctl.hosted.profile import read_profile, supabase_home
 from promthctl.redact import redact, remember
 from promthctl.settings import Settings
 
 if TYPE_CHECKING:
     import httpx
 
-# The profiles that the Supabase CLI knows by name, and their APIs; its internal/utils/profile.go.
-_PROFILES = {
-    "supabase": "https://api.supabase.com",
-    "supabase-staging": "https://api.supabase.green",
-    "supabase-local": "http://localhost:8080",
-    "snap": "https://cloudapi.snap.com",
-}
 _TOKEN = re.compile(r"sbp_(oauth_|v0_)?[a-f0-9]{40}")  # as the Supabase CLI checks it
 _SECONDS = 20.0  # for one answer, from the first look-up of the host to the last byte
 _PATIENCE = 5.0  # as long as this it may ask us to wait before we ask once more
@@ -42,7 +35,7 @@ def access_token(settings: Settings) -> str:
     Raises PrerequisiteError when there is none, TargetError for what cannot be one.
     """
     token = settings.get("SUPABASE_ACCESS_TOKEN")
-    kept = _home(settings) / "access-token"
+    kept = supabase_home(settings) / "access-token"
     try:
         if token is None and kept.is_file():
             token = kept.read_text(encoding="utf-8").strip()
@@ -61,27 +54,6 @@ def access_token(settings: Settings) -> str:
     return token
 
 
-def api_url(settings: Settings) -> str:
-    """The Management API's root: Supabase's, or that of the CLI's profile.
-
-    A profile is a name or a YAML file, relative to the project; SUPABASE_PROFILE tells it, else ~/.supabase/profile.
-    """
-    kept = _home(settings) / "profile"
-    try:
-        profile = settings.get("SUPABASE_PROFILE") or (
-            kept.read_text(encoding="utf-8").strip() if kept.exists() else ""
-        )
-        if profile.lower() in ("", *_PROFILES):
-            return _PROFILES[profile.lower() or "supabase"]
-        text = (settings.project_dir / profile).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _no_profile(f"it cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}") from None
-    match = re.search(r"^api_url:\s*[\"']?(https?://[^\s\"']+)", text, re.MULTILINE)
-    if match is None:
-        raise _no_profile("it has no line `api_url: https://…`")
-    return match[1].rstrip("/")
-
-
 def get(settings: Settings, token: str, ref: str, path: str) -> Any:
     """The JSON of GET /v1/projects/{ref}{path}. Raises TargetError for every other answer, and for none in time."""
     return _ask(settings, token, "GET", ref, path, None)
@@ -93,7 +65,7 @@ def post(settings: Settings, token: str, ref: str, path: str, body: Mapping[str,
 
 
 def _ask(settings: Settings, token: str, method: str, ref: str, path: str, body: Mapping[str, object] | None) -> Any:
-    root = api_url(settings)
+    root = read_profile(settings).api_url
     url = f"{root}/v1/projects/{ref}{path}"
     answer = _request(root, method, url, token, body)
     wait = _seconds_to_wait(answer) if answer.status_code == 429 else None
@@ -181,17 +153,7 @@ def _message(answer: httpx.Response) -> str:
 def strange(settings: Settings) -> PromthctlError:
     """The error for an answer that is not of the documented form."""
     return TargetError(
-        f"The Management API at {api_url(settings)} gave an answer that promthctl does not understand",
+        f"The Management API at {read_profile(settings).api_url} gave an answer that promthctl does not understand",
         "it is not what Supabase's API answers",
         "check SUPABASE_PROFILE, or push with --db-url",
     )
-
-
-def _no_profile(why: str) -> TargetError:
-    return TargetError(
-        "The Supabase CLI's profile cannot be used", why, "correct SUPABASE_PROFILE, or unset it for supabase.com"
-    )
-
-
-def _home(settings: Settings) -> Path:
-    return Path(settings.env.get("HOME", "~")).expanduser() / ".supabase"

@@ -6,28 +6,22 @@ else from the Supabase CLI's `projects api-keys`. Any other database's API must 
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from promthctl import local_stack, process, targets, toolchain
+from promthctl import targets
 from promthctl.api.client import ApiAccess
 from promthctl.engines import Engine
-from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, TargetError, UsageError
+from promthctl.engines.access import stack_access
+from promthctl.errors import PrerequisiteError, RefusedError, UsageError
 from promthctl.hosted import project
-from promthctl.hosted.management import access_token
-from promthctl.redact import redact, remember
+from promthctl.hosted.profile import read_profile
+from promthctl.redact import remember
 from promthctl.settings import Settings
 from promthctl.steps import Steps
+from promthctl.supabase_cli.api_keys import find_service_key
 
-_ASIDE = re.compile(r"Warning: |Target: |Try rerunning ")  # what the CLI says besides
-_KEY = re.compile(r"(sb_|eyJ)[^\s\"',]+")
-_HOST = "supabase.co"  # projects answer at https://REF.supabase.co, or under project_host of the CLI's profile
-_GIVE_IT = "copy a secret key from the project's API settings: export SUPABASE_SERVICE_ROLE_KEY=sb_secret_…"
 _SET_BOTH = "export SUPABASE_URL=https://… SUPABASE_SERVICE_ROLE_KEY=…, from the API settings of that Supabase"
 
 
@@ -43,7 +37,7 @@ class ApiTarget:
 
 def of_local_stack(engine: Engine) -> ApiTarget:
     """The local stack's API; whether it runs, the first request tells. Raises PromthctlError if it was never up."""
-    known = local_stack.access(engine)
+    known = stack_access(engine)
     access = ApiAccess(known.api_url, known.anon_key, known.service_role_key)
     return ApiTarget("the local stack", access, local=True)
 
@@ -54,7 +48,7 @@ def of_project(ref: str, settings: Settings, steps: Steps, announce: Callable[[s
     announce: called with the label as soon as it is known, before the keys are asked for. Raises what hosted.find
     raises, and TargetError when the project has no service key that may be seen.
     """
-    own = f"{ref}.{_project_host(settings)}"
+    own = f"{ref}.{read_profile(settings).project_host}"
     url, key = _variables(settings)
     if url is not None and _is_elsewhere(url, own):
         url = key = None  # an .env for another Supabase, such as `local env --write` makes
@@ -66,7 +60,7 @@ def of_project(ref: str, settings: Settings, steps: Steps, announce: Callable[[s
         label = f"hosted project {ref}"
     announce(label)
     url = url or f"https://{own}"
-    return ApiTarget(label, ApiAccess(url, "", key or _service_key(ref, label, settings, steps)))
+    return ApiTarget(label, ApiAccess(url, "", key or find_service_key(ref, label, settings, steps)))
 
 
 def of_database(db_url: str, settings: Settings) -> ApiTarget:
@@ -102,15 +96,6 @@ def _variables(settings: Settings) -> tuple[str | None, str | None]:
     return url, key
 
 
-def _project_host(settings: Settings) -> str:
-    """The domain of the projects: Supabase's, or that of the CLI's profile (SUPABASE_PROFILE, a YAML file)."""
-    profile = settings.get("SUPABASE_PROFILE")
-    if profile is None or not Path(profile).is_file():
-        return _HOST
-    match = re.search(r"^project_host:\s*[\"']?([^\s\"']+)", Path(profile).read_text(encoding="utf-8"), re.MULTILINE)
-    return match[1] if match else _HOST
-
-
 def _is_elsewhere(url: str, own: str) -> bool:
     """True for a URL of another project, or of this machine; any other may be the project's custom domain."""
     host, domain = _host(url) or "", own.partition(".")[2]
@@ -126,63 +111,3 @@ def _host(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
-
-
-def _service_key(ref: str, label: str, settings: Settings, steps: Steps) -> str:
-    """The project's secret key (sb_secret_…), else its service_role JWT, from the real CLI.
-
-    The same words serve v2 (from 2.100) and v3. Source of the entries: ApiKeyResponse of
-    https://api.supabase.com/api/v1
-    """
-    cli = toolchain.ensure(settings, steps).supabase
-    words = ["projects", "api-keys", "--project-ref", ref, "--reveal", "--output", "json", "--agent", "no"]
-    quiet = {"DO_NOT_TRACK": "1", "SUPABASE_TELEMETRY_DISABLED": "1", "SUPABASE_UPDATE_NOTIFIER": "0"}
-    env = settings.child_env(SUPABASE_ACCESS_TOKEN=access_token(settings), **quiet)
-    if profile := settings.get("SUPABASE_PROFILE"):
-        env["SUPABASE_PROFILE"] = profile
-    with steps.step(f"Asking for the keys of {label}"):
-        answer = process.run([cli, *words, "--workdir", settings.project_dir], env=env, cwd=settings.project_dir)
-    if answer.code != 0:
-        raise TargetError(f"The keys of {label} cannot be had from the Supabase CLI", _reason(answer.stderr), _GIVE_IT)
-    found = _service_keys(answer.stdout)
-    for key in found:
-        remember(key)
-    if not found:
-        raise TargetError(
-            f"There is no service key of {label}",
-            "`supabase projects api-keys` shows neither a secret key nor a service_role key to this access token",
-            _GIVE_IT,
-        )
-    return found[0]
-
-
-def _reason(stderr: str) -> str:
-    """What the CLI says is wrong, without the keys it may quote from an answer."""
-    lines = [line for line in stderr.splitlines() if line.strip() and not _ASIDE.match(line)]
-    return redact(_KEY.sub("********", lines[0]))[:300] if lines else "it said nothing"
-
-
-def _service_keys(output: str) -> list[str]:
-    """The keys with a service_role's rights, those of the new generation first: legacy keys may be switched off."""
-    try:
-        entries: Any = json.loads(output)
-    except ValueError:
-        entries = None
-    if not isinstance(entries, list):
-        raise PromthctlError(
-            "The Supabase CLI gave an answer that promthctl does not understand",
-            "`supabase projects api-keys` did not print a list",
-            _GIVE_IT,
-        )
-    found: dict[str, str] = {}
-    for entry in entries:
-        key = entry.get("api_key") if isinstance(entry, dict) else None
-        if not isinstance(key, str) or not re.fullmatch(r"[!-~]+", key):  # masked: the token may not see it
-            continue
-        template = entry.get("secret_jwt_template")
-        role = template.get("role", "service_role") if isinstance(template, dict) else "service_role"
-        if entry.get("type") == "secret" and role == "service_role":
-            found.setdefault("secret", key)
-        elif entry.get("name") == "service_role":
-            found.setdefault("legacy", key)
-    return [found[kind] for kind in ("secret", "legacy") if kind in found]

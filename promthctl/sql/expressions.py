@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 
+from promthctl.sql.tokens import blanked
+
 _AUTH_CALL = re.compile(r"\b(?:auth\.(?:uid|jwt|role|email)|(?<![.\w])current_setting)\s*\(")
 _IN_SELECT = re.compile(r"\bIN (\(\s*SELECT\b)")
 _EXISTS = re.compile(r"\bEXISTS (\(\s*SELECT\b)")
-_STRING = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _SELECT = re.compile(r"\(\s*SELECT\b", re.IGNORECASE)
 
 
 def called_once(text: str) -> str:
     """With every auth call that is made per row put into a select of its own; the same text when there is none."""
-    for call in reversed(list(_AUTH_CALL.finditer(_blank(text)))):
+    for call in reversed(list(_AUTH_CALL.finditer(blanked(text)))):
         end = _closing(text, call.end() - 1)
         if end is not None and not _alone_in_select(text, call.start()):
             text = f"{text[: call.start()]}(select {text[call.start() : end + 1]}){text[end + 1 :]}"
@@ -22,7 +23,7 @@ def called_once(text: str) -> str:
 
 def arrayed(text: str) -> str:
     """With `x in (select …)` as `x = any (array(select …))`; the same text when there is none."""
-    for match in reversed(list(_IN_SELECT.finditer(_blank(text)))):
+    for match in reversed(list(_IN_SELECT.finditer(blanked(text)))):
         start = match.start(1)
         end = _closing(text, start)
         before = text[: match.start()].rstrip()
@@ -33,7 +34,7 @@ def arrayed(text: str) -> str:
 
 def correlated(text: str, table: str) -> bool:
     """True when an `exists (select …)` speaks of the policy's own table, so that it is asked for every row."""
-    blank = _blank(text)
+    blank = blanked(text)
     for match in _EXISTS.finditer(blank):
         end = _closing(text, match.start(1))
         if end is not None and re.search(rf"(?<![\w.]){re.escape(table)}\.", text[match.start(1) : end]):
@@ -49,7 +50,7 @@ def compares(text: str, column: str, table: str) -> bool:
 
 def _alone_in_select(text: str, place: int) -> bool:
     """True inside of `(select …)` that has no from: Postgres evaluates that once."""
-    blank = _blank(text)
+    blank = blanked(text)
     opened: list[int] = []
     for index, letter in enumerate(blank[:place]):
         if letter == "(":
@@ -76,13 +77,8 @@ def _outermost(text: str) -> str:
 def _closing(text: str, start: int) -> int | None:
     """Where the parenthesis that opens at `start` closes."""
     depth = 0
-    for index, letter in enumerate(_blank(text)[start:], start):
+    for index, letter in enumerate(blanked(text)[start:], start):
         depth += (letter == "(") - (letter == ")")
         if depth == 0:
             return index
     return None
-
-
-def _blank(text: str) -> str:
-    """A text of the same length whose strings and quoted names hold nothing."""
-    return _STRING.sub(lambda match: "'" + "_" * (len(match[0]) - 2) + "'", text)

@@ -1,39 +1,49 @@
-"""What a failed migration's message becomes: file, line, statement, SQLSTATE, and what mends it."""
+"""What a failed run means: which file, line and statement of a migration, and what fixes it."""
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from promthctl.errors import PromthctlError
+from promthctl.errors import PrerequisiteError, PromthctlError
 from promthctl.migration_set import Migration
+from promthctl.sql.committed import committed_before, sent_alone
+from promthctl.sql.statements import split_statements
+from promthctl.sql.tokens import line_at
+from promthctl.supabase_cli.dialects import Answer
 from promthctl.targets import Target
 
+USE_PINNED = "this version of the Supabase CLI cannot do that: run it again with --supabase-cli pinned"
+_UNKNOWN_OPTION = re.compile(r"(?:Unrecognized|unknown) (?:flag|option)\b")
 _STATEMENT = re.compile(r"^At statement: (\d+)$", re.MULTILINE)  # counted from 0
 _SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
 _EXTENSION = re.compile(r'extension "([^"]+)" is not available')
 _PLATFORM = re.compile(r'schema "(auth|storage|extensions|realtime|vault)" does not exist')
 _EXISTS = {"42P07", "42710", "42701", "42723", "42P06"}  # duplicate table, object, column, function, schema
-_PIPELINE = "cannot be executed within a pipeline"  # what an early v2 says of `create index concurrently`
+_PIPELINE = re.compile(r"ERROR: (.*) cannot be executed within a pipeline")
 _SHOWN_LINES = 6
 _CARET = re.compile(r" *\^")  # the CLI cuts the statement after the line Postgres points at and marks the place
 _TRAILING = re.compile(r"[ \t\r]+$", re.MULTILINE)  # an early v2 pads the lines it shows with spaces
-# What a semicolon inside does not end; the rest one character or word at a time.
-_TOKEN = re.compile(
-    r"""[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "[^"]*" | \$(?P<tag>(?:[^\W\d]\w*)?)\$.*?\$(?P=tag)\$
-    | (?P<gap>/\*.*?\*/ | --[^\n]* | \s+) | (?P<word>[^\W\d][\w$]*) | .""",
-    re.DOTALL | re.VERBOSE,
-)
-_ENDS_TRANSACTION = {"commit", "rollback", "vacuum"}  # as first words
+
+
+def is_unknown_option(answer: Answer) -> bool:
+    """True when that version of the CLI does not have an option it was given."""
+    return not answer.ok and _UNKNOWN_OPTION.search(answer.message) is not None
+
+
+def cli_error(what: str, answer: Answer, hint: str, kind: type[PromthctlError] = PromthctlError) -> PromthctlError:
+    """The error for a run that failed: a PrerequisiteError when that version cannot do it, otherwise of that kind."""
+    if is_unknown_option(answer):
+        return PrerequisiteError(what, answer.message, USE_PINNED)
+    return kind(what, answer.message, hint)
 
 
 def migration_error(
     target: Target, filename: str, migrations: Sequence[Migration], message: str
 ) -> PromthctlError | None:
-    """The error for a migration of which the CLI told the statement; None where it told none.
+    """The error for a migration that failed; None when the CLI does not say at which statement.
 
-    filename: what the CLI was applying. migrations: with the paths to name, their source's.
+    filename: what the CLI was applying. migrations: with the paths to name (their source).
     """
     statement = _STATEMENT.search(message)
     if statement is None:
@@ -45,18 +55,16 @@ def migration_error(
     line = _line_of(text, number, source.sql) if source else None
     place = f"line {line}, " if line else ""
     path = source.path if source else filename
-    stays = f"nothing of {filename} was applied"
-    if source and _commits(source.sql, number):
-        stays = "what stands before that statement was applied: it cannot run in a transaction"
+    applied = _applied(filename, committed_before(source.sql, number) if source else 0)
     return PromthctlError(
         f"{filename} could not be applied to {target.label}",
         f"{place}statement {number + 1}: {reason}\n{_excerpt(text)}",
-        hint(target, reason, f"correct {path} and run the same command again; {stays}"),
+        hint(target, reason, f"correct {path} and run the same command again; {applied}"),
     )
 
 
 def hint(target: Target, message: str, default: str) -> str:
-    """What mends what Postgres complained about."""
+    """What to do about what Postgres complained of."""
     if match := _EXTENSION.search(message):
         if not target.local:
             return f"install {match[1]} on that server, or push to a database that has it"
@@ -68,8 +76,10 @@ def hint(target: Target, message: str, default: str) -> str:
             f"these migrations need Supabase's schema {match[1]}: push to a Supabase project or the local stack, or set"
             " [tool.promthctl] migrations to a folder that does without"
         )
-    if _PIPELINE in message:
-        return "this version of the Supabase CLI cannot do that: run it again with --supabase-cli pinned"
+    if match := _PIPELINE.search(message):
+        if sent_alone(match[1]):  # by the pinned version, not by an early v2
+            return USE_PINNED
+        return f"{match[1]} cannot run in a transaction: give it a migration of its own, as the first statement"
     state = _SQLSTATE.search(message)
     if state and state[1] in _EXISTS:
         return (
@@ -96,39 +106,21 @@ def _line_of(text: str, number: int, sql: str) -> int | None:
     pointed = _CARET.fullmatch(last) is not None
     if not pointed:
         statement = text
-    start = next(itertools.islice(_statements(sql), number, None), (-1, ()))[0]
+    pieces = split_statements(sql)
+    start = pieces[number].start if number < len(pieces) else -1
     if start < 0 or not sql.startswith(statement, start):
-        start = sql.find(statement)  # cut otherwise than the CLI does; the text is what counts
+        start = sql.find(statement)  # the CLI has cut it differently; the text is what counts
     if start < 0 or not statement:
         return None
-    code = len(statement) if pointed else _code_start(statement)
-    return sql.count("\n", 0, start + code) + 1
-
-
-def _statements(sql: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Where each statement begins, leading comments included, and its words outside of strings and comments."""
-    begin: int | None = None
-    words: list[str] = []
-    for token in _TOKEN.finditer(sql):
-        if token[0] == ";":
-            if begin is not None:
-                yield begin, tuple(words)
-            begin, words = None, []
-        elif begin is None and not token[0].isspace():
-            begin = token.start()
-        if token["word"]:
-            words.append(token["word"].lower())
-    if begin is not None:
-        yield begin, tuple(words)
+    return line_at(sql, start + (len(statement) if pointed else _code_start(statement)))
 
 
 def _code_start(statement: str) -> int:
-    return next((token.start() for token in _TOKEN.finditer(statement) if not token["gap"]), 0)
+    return next((piece.code for piece in split_statements(statement) if piece.code is not None), 0)
 
 
-def _commits(sql: str, number: int) -> bool:
-    """True if one of the statements before that one, or itself, makes the CLI leave its transaction."""
-    return any(
-        "concurrently" in words or _ENDS_TRANSACTION.intersection(words[:1])
-        for _, words in itertools.islice(_statements(sql), number + 1)
-    )
+def _applied(filename: str, kept: int) -> str:
+    """kept: how many of the file's statements stay applied."""
+    if kept == 0:
+        return f"nothing of {filename} was applied"
+    return f"its first {f'{kept} statements were' if kept > 1 else 'statement was'} applied, and will run again"

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from promthctl.migration_set import Migration
-from promthctl.push.risks import Risk, Rows, Statement
-from promthctl.push.risks.catalog import reading
-from promthctl.push.risks.classify import analyse
+from promthctl.push.risks import PlannedStatement, Risk, Rows
+from promthctl.push.risks.catalog import read_target_catalog
+from promthctl.push.risks.classify import analyse_migrations
 from tests.servers import Server, fresh_database
 
 SCHEMA = """
@@ -75,12 +75,12 @@ def writer(url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def plan(target: psycopg.Connection[Any], *migrations: str) -> tuple[Statement, ...]:
+def plan(target: psycopg.Connection[Any], *migrations: str) -> tuple[PlannedStatement, ...]:
     files = [
         Migration(f"{number:03}", "x", Path(f"{number:03}_x.sql"), sql.encode())
         for number, sql in enumerate(migrations, start=1)
     ]
-    return analyse(files, target)
+    return analyse_migrations(files, target)
 
 
 def risks(target: psycopg.Connection[Any], sql: str, *kinds: str) -> list[Risk]:
@@ -112,7 +112,7 @@ def run(writer: psycopg.Connection[Any], sql: str) -> tuple[dict[str, str], set[
     return heaviest, {name for oid, (name, node) in before.items() if oid in after and after[oid] != node}
 
 
-def claimed(statement: Statement) -> tuple[dict[str, str], set[str]]:
+def claimed(statement: PlannedStatement) -> tuple[dict[str, str], set[str]]:
     locks: dict[str, list[str]] = {}
     for risk in statement.risks:
         if risk.lock:
@@ -443,7 +443,7 @@ def test_each_migration_begins_with_the_databases_search_path(target: psycopg.Co
 
 
 def test_a_count_leaves_the_limit_of_other_questions_alone(target: psycopg.Connection[Any]) -> None:
-    with reading(target) as catalog:
+    with read_target_catalog(target) as catalog:
         assert [catalog.count(each) for each in catalog.relations if each.name == "loose"] == [Rows(1, exact=True)]
         assert target.execute("show statement_timeout").fetchone() == ("30s",)
 

@@ -116,7 +116,7 @@ def test_a_migration_that_was_not_written_yet_is_not_recorded(own: Callable[...,
     project = own({"001_a.sql": A})
     project.run("migrations", "new", "add b")
     done = project.run("push", "--db-url", database_url, "--yes", code=5)
-    assert "002_add_b.sql is still as `promthctl migrations new` made it" in three_lines(done)
+    assert "002_add_b.sql is still as `promthctl migrations new` created it" in three_lines(done)
     assert applied(database_url) == []
 
 
@@ -125,7 +125,7 @@ def test_what_only_supabase_migrations_has_is_told(own: Callable[..., Project], 
     project.run("migrations", "sync")
     (project.path / "db" / "002_b.sql").unlink()
     told = project.run("push", "--db-url", database_url, "--yes").stderr
-    assert "in supabase/migrations alone, not in the source of the migrations: 002_b.sql" in told
+    assert "only in supabase/migrations, not in the source of the migrations: 002_b.sql" in told
 
 
 def test_json_gives_the_names_and_the_plan(own: Callable[..., Project], database_url: str) -> None:
@@ -210,6 +210,15 @@ FAILURES = {
     "a body": ("do $x$ begin\n  perform 1;\nend $x$;\nselect no_such();\n", 4, 2, "42883", "no_such()", "correct "),
     "inside a body": ("select 1;\ndo $$ begin\n raise 'not today';\nend $$;", 2, 2, "P0001", "not today", "correct "),
     "the second of two alike": ("select 1/(2-1);\n" + A + A, 3, 3, "42P07", "already exists", "if not exists"),
+    "after a body of statements": (
+        "create table public.a (id int primary key);\ncreate function public.f() returns int language sql"
+        " begin atomic select 1; select 2; end;\n" + "insert into public.a values (1);\n" * 2,
+        4,
+        4,
+        "23505",
+        "duplicate key",
+        "correct ",
+    ),
     "an extension that is not there": ("\ncreate extension nowhere;", 2, 1, "0A000", "nowhere", "install nowhere"),
     "text after a mark": ("\ufeffselect 'ภาษาไทย 👋',\n nope;\n", 2, 1, "42703", '"nope"', "correct "),
 }
@@ -235,11 +244,61 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(
     assert tables(database_url) == ["a", "b", "c"] and applied(database_url) == ["001", "002", "003"]
 
 
-def test_what_cannot_run_in_a_transaction_is_said_to_stay(own: Callable[..., Project], database_url: str) -> None:
-    project = own({"001_a.sql": A + "create index concurrently a_again on public.a (id);\nselect 1/0;\n"})
+# name: (SQL between two tables, b and c; how many of the statements, the tables among them, stay when it or 1/0 fails)
+STAYING = {
+    "an index made concurrently": ("create index concurrently i on public.a (id)", 2),
+    "an index made concurrently, after comments": ("-- x;\n/* ; */ CREATE INDEX  CONCURRENTLY ON public.a (id)", 2),
+    "a view refreshed concurrently": ("refresh materialized view concurrently public.mv", 0),
+    "a vacuum": ("vacuum public.a", 2),
+    "a vacuum that fails": ("vacuum public.nope", 1),
+    "a body of statements": ("create function public.f() returns int begin atomic select 1; select 2; end", 0),
+    "a commit": ("commit", 3),
+    "a block that is not finished": ("begin", 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STAYING)
+def test_what_stays_applied_of_a_migration_that_fails_is_told(
+    own: Callable[..., Project], database_url: str, kind: str
+) -> None:
+    statement, kept = STAYING[kind]
+    view = "create materialized view public.mv as select 1 as x; create unique index on public.mv (x);\n"
+    write(project := own({"001_a.sql": A + view}), {"002_b.sql": f"{B}{statement};\n{C}select 1/0;\n"})
+    told = three_lines(project.run("push", "--db-url", database_url, "--yes", "--allow-destructive", code=1))
+    words = {0: "nothing of 002_b.sql was applied", 1: "its first statement was applied, and will run again"}
+    assert words.get(kept, f"its first {kept} statements were applied, and will run again") in told
+    assert tables(database_url) == ["a", *(["b"] if kept > 0 else []), *(["c"] if kept > 2 else [])]
+    assert applied(database_url) == ["001"]
+
+
+def test_what_the_cli_runs_in_its_transaction_needs_a_migration_of_its_own(
+    own: Callable[..., Project], database_url: str
+) -> None:
+    reindex = "reindex (concurrently) table public.a;\n"
+    project = own({"001_a.sql": A, "002_b.sql": B + reindex})
     told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=1))
-    assert "line 3, statement 3" in told and "what stands before that statement was applied" in told
-    assert tables(database_url) == ["a"] and applied(database_url) == []
+    assert "REINDEX CONCURRENTLY cannot run in a transaction: give it a migration of its own" in told
+    assert tables(database_url) == ["a"] and applied(database_url) == ["001"]
+    write(project, {"002_b.sql": B, "003_reindex.sql": reindex})
+    pushed = project.json("push", "--db-url", database_url, "--yes")
+    assert pushed["applied"] == ["002_b.sql", "003_reindex.sql"] and applied(database_url) == ["001", "002", "003"]
+
+
+def test_what_began_the_transaction_of_a_migration_that_fails_stays_applied(
+    own: Callable[..., Project], database_url: str
+) -> None:
+    parted = "create table public.p (id int) partition by list (id);\n"
+    parted += "create table public.p1 partition of public.p for values in (1);\n"
+    project = own(
+        {
+            "001_p.sql": parted,
+            "002_b.sql": f"alter table public.p detach partition public.p1 concurrently;\n{B}select 1/0;\n",
+        }
+    )
+    told = three_lines(project.run("push", "--db-url", database_url, "--yes", "--allow-destructive", code=1))
+    assert "line 3, statement 3" in told and "its first statement was applied, and will run again" in told
+    assert tables(database_url) == ["p1"] and applied(database_url) == ["001"]
+    assert read(database_url, "select relispartition from pg_class where relname = 'p1'") == [(False,)]
 
 
 def test_a_failure_as_json(own: Callable[..., Project], database_url: str) -> None:
@@ -308,6 +367,7 @@ def test_data_is_destroyed_only_when_that_is_allowed(own: Callable[..., Project]
             "object": "table public.a",
             "risks": [
                 {
+                    "id": "drops-table",
                     "kind": "destroys",
                     "object": "public.a",
                     "what": "drops table public.a",
@@ -446,7 +506,7 @@ def test_a_version_under_which_another_migration_was_applied(own: Callable[..., 
     project.run("push", "--db-url", database_url, "--yes")
     other = own_copy(project, {"001_a.sql": A, "002_ours.sql": C})
     told = three_lines(other.run("push", "--db-url", database_url, "--yes", code=5))
-    assert "version 002 of its history is theirs, not 002_ours.sql" in told
+    assert "its history has theirs under version 002, so 002_ours.sql would never be applied" in told
     assert f"git mv {other.path}/db/002_ours.sql {other.path}/db/003_ours.sql" in told
     renamed = own_copy(project, {"001_a.sql": A, "002_same_under_another_name.sql": B})
     assert "Nothing to do" in renamed.run("push", "--db-url", database_url).stdout
@@ -467,7 +527,7 @@ def test_a_history_without_statements_cannot_tell_of_edits(own: Callable[..., Pr
     read(database_url, "update supabase_migrations.schema_migrations set statements = null returning 1")
     write(project, {"002_b.sql": B})
     done = project.run("push", "--db-url", database_url, "--yes")
-    assert "an edit cannot be seen: 001" in done.stderr and tables(database_url) == ["a", "b"]
+    assert "an edit since then cannot be detected: 001" in done.stderr and tables(database_url) == ["a", "b"]
     # the copy that was pushed is all that tells then, and it is not overwritten
     write(project, {"001_a.sql": A.replace("int ", "bigint ")})
     told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))
@@ -477,13 +537,13 @@ def test_a_history_without_statements_cannot_tell_of_edits(own: Callable[..., Pr
 def test_files_that_change_after_the_plan_are_not_pushed(own: Callable[..., Project], database_url: str) -> None:
     project = own({"001_a.sql": A})
     here, target = settings.load(project.path), targets.from_url(database_url)
-    made = push.plan(here, target)
+    made = push.plan_push(here, target)
     write(project, {"001_a.sql": DROP})
     with pytest.raises(RefusedError, match="changed after the plan"):
-        push.push(here, target, made, Silent())
+        push.apply_plan(here, target, made, Silent())
     write(project, {"001_a.sql": A, "002_b.sql": B})
     with pytest.raises(RefusedError, match="changed after the plan"):
-        push.push(here, target, made, Silent())
+        push.apply_plan(here, target, made, Silent())
     assert tables(database_url) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -12,16 +13,19 @@ import psycopg
 import pytest
 
 from promthctl.errors import PromthctlError
-from promthctl.isolation.proving import IsolationReport, TableProof, caveats, prove
+from promthctl.isolation import IsolationReport, TableProof, find_side_effects, prove_isolation
 from promthctl.mr_promth import lifecycle
+from promthctl.mr_promth.public import PUBLIC_FLAGS
 from tests.servers import Server, fresh_database
 
-MIGRATIONS = files("promthctl") / "migrations"
+MIGRATIONS = files("promthctl.mr_promth") / "migrations"
 VERSIONS = ("001_initial_schema", "002_agent_chain_schema", "003_add_metadata_and_cli_sessions")
 DIRECT = ("api_keys", "chat_sessions", "prompts", "projects", "cli_sessions")
 THROUGH_PROJECT = ("agent_logs", "deployment_logs", "tool_executions")
 TABLES = (*DIRECT, *THROUGH_PROJECT, "messages", "user_profiles")
 OWN = "user_id = (select auth.uid())"
+
+prove = partial(prove_isolation, public_flags=PUBLIC_FLAGS)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +84,7 @@ def test_public_prompts_are_read_by_others_and_private_ones_are_not(migrated: st
     with psycopg.connect(migrated) as connection:
         attempts = of(prove(connection), "prompts").attempts
     reads = {(a.detail, a.outcome) for a in attempts if (a.role, a.verb) == ("other", "select")}
-    assert reads == {("another's row", "filtered"), ("a public row", "reached")}
+    assert reads == {("another user's row", "filtered"), ("a public row", "reached")}
     assert not [a for a in attempts if a.role == "other" and a.verb != "select" and a.outcome == "reached"]
 
 
@@ -507,10 +511,10 @@ def test_triggers_that_act_outside_the_database_are_named(bare: str) -> None:
       create trigger draw after insert on a for each row execute function draw()"""
     with psycopg.connect(bare) as connection:
         connection.execute(change.encode())
-        before, report = caveats(connection), prove(connection)
+        before, report = find_side_effects(connection), prove(connection)
         connection.rollback()
     assert len(before) == 2 and any("pg_net, notify" in text for text in before)
-    assert report.caveats[:2] == before and any("sequence public.numbers moved on" in text for text in report.caveats)
+    assert report.caveats[:2] == before and any("sequence public.numbers advanced" in text for text in report.caveats)
     assert report.ok
 
 
@@ -548,7 +552,7 @@ def test_nothing_is_left_and_no_row_of_a_real_user_is_touched(server: Server) ->
             before = sorted(admin.execute(CHECKSUM.encode()).fetchall())
             with psycopg.connect(url) as connection:
                 assert prove(connection).ok
-                assert all(life.ok for life in lifecycle.check(connection))
+                assert all(one.ok for one in lifecycle.check_lifecycles(connection))
                 assert sorted(admin.execute(CHECKSUM.encode()).fetchall()) == before
             assert sorted(admin.execute(CHECKSUM.encode()).fetchall()) == before
 
@@ -558,7 +562,7 @@ def test_a_transaction_of_the_callers_goes_on_as_it_was(migrated: str) -> None:
         connection.execute("create table mine (id int)")
         connection.execute("set local statement_timeout = '7s'")
         prove(connection)
-        lifecycle.check(connection)
+        lifecycle.check_lifecycles(connection)
         settings = (
             "select current_user, current_setting('statement_timeout'), current_setting('request.jwt.claims', true)"
         )
@@ -568,12 +572,12 @@ def test_a_transaction_of_the_callers_goes_on_as_it_was(migrated: str) -> None:
 
 
 def test_an_interrupt_leaves_nothing(migrated: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from promthctl.isolation.attempts import Trial
+    from promthctl.isolation.attempts import TableTrial
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trial, "writes", interrupted)
+    monkeypatch.setattr(TableTrial, "writes", interrupted)
     with psycopg.connect(migrated, autocommit=True) as connection:
         with pytest.raises(KeyboardInterrupt):
             prove(connection)
@@ -596,40 +600,40 @@ def test_a_slow_policy_is_given_up(migrated: str) -> None:
     assert proof.state == "not proven" and "took too long" in proof.reason
 
 
-# name of the life: (a change that breaks it, what is said then)
-BROKEN_LIVES = {
+# name of the scenario: (a change that breaks it, what is said then)
+BROKEN_SCENARIOS = {
     "A CLI session is created, touched and closed": (
         "alter table cli_sessions disable trigger user",
-        "does not move last_seen_at",
+        "does not change last_seen_at",
     ),
     "An API key's metadata holds its endpoint": (
         "alter policy api_keys_select_own on api_keys using (false)",
         "does not find",
     ),
-    "updated_at moves with every update": (
+    "updated_at changes with every update": (
         "alter table prompts disable trigger user",
-        "prompts does not move updated_at",
+        "prompts does not change updated_at",
     ),
-    "A deleted user takes everything along": (
+    "Deleting a user deletes all their rows": (
         "alter table projects drop constraint projects_user_id_fkey",
         "rows are left in projects",
     ),
 }
 
 
-def test_lives_are_lived(migrated: str, bare: str) -> None:
+def test_the_scenarios_pass(migrated: str, bare: str) -> None:
     for url, state in ((migrated, "passed"), (bare, "skipped")):
         with psycopg.connect(url, autocommit=True) as connection:
-            lives = lifecycle.check(connection)
+            found = lifecycle.check_lifecycles(connection)
             assert connection.execute("select count(*) from auth.users").fetchone() == (0,)
-        assert {life.name: life.state for life in lives} == dict.fromkeys(BROKEN_LIVES, state)
+        assert {one.name: one.state for one in found} == dict.fromkeys(BROKEN_SCENARIOS, state)
 
 
-@pytest.mark.parametrize("name", BROKEN_LIVES)
-def test_a_broken_life_is_found(migrated: str, name: str) -> None:
-    change, said = BROKEN_LIVES[name]
+@pytest.mark.parametrize("name", BROKEN_SCENARIOS)
+def test_a_broken_scenario_is_found(migrated: str, name: str) -> None:
+    change, said = BROKEN_SCENARIOS[name]
     with psycopg.connect(migrated) as connection:
         connection.execute(change.encode())
-        lives = {life.name: life for life in lifecycle.check(connection)}
+        found = {one.name: one for one in lifecycle.check_lifecycles(connection)}
         connection.rollback()
-    assert lives[name].state == "failed" and said in lives[name].detail, lives
+    assert found[name].state == "failed" and said in found[name].detail, found

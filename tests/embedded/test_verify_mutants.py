@@ -884,9 +884,9 @@ def admin(connections: dict[str, psycopg.Connection[Any]]) -> Iterator[psycopg.C
 def mended(connection: psycopg.Connection[Any], expected: Catalog, found: tuple[Difference, ...]) -> None:
     """Executing what verify says leaves nothing to say."""
     for difference in found:
-        connection.execute(difference.mend.encode())
+        connection.execute(difference.fix.encode())
     again = compare(expected, snapshot(connection))
-    assert again == (), "\n".join(f"{one}\n{one.mend}" for one in (*found, *again))
+    assert again == (), "\n".join(f"{one}\n{one.fix}" for one in (*found, *again))
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.title)
@@ -904,7 +904,7 @@ def test_a_broken_database_is_named_and_mended(
     if mutant.mends:
         mended(connection, expected, found)
     else:
-        assert all(one.mend.startswith("--") for one in found)
+        assert all(one.fix.startswith("--") for one in found)
 
 
 @pytest.mark.parametrize("title", HARMLESS)

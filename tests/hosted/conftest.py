@@ -38,7 +38,7 @@ def supabase_v2(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _install_v2(folder: Path) -> None:
     """In a folder that gets its name when all is there: a worker may be killed at it."""
     here = settings.load(Path())
-    node = nodejs.find(here)
+    node = nodejs.find_node(here)
     staging = folder.with_suffix(".new")
     shutil.rmtree(staging, ignore_errors=True)
     shutil.copytree(Path(__file__).parent / "v2", staging)

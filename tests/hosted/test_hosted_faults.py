@@ -120,7 +120,7 @@ def test_a_short_rate_limit_is_waited_out(here: Settings, cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://api.invalid"])
 def test_an_api_out_of_reach_is_told(here: Settings, tmp_path: Path, url: str) -> None:
-    (tmp_path / "profile.yaml").write_text(f"api_url: {url}\n")
+    (tmp_path / "profile.yaml").write_text(f"api_url: {url}\nproject_host: localhost\n")
     with fails(4) as told:
         resolve(here)
     assert f"Management API at {url} cannot be reached" in told[0] and "nothing answers there" in told[0]

@@ -19,7 +19,7 @@ import pytest
 
 from promthctl.api.client import ApiAccess
 from promthctl.errors import PromthctlError, TargetError, UsageError
-from promthctl.keys import seed
+from promthctl.keys.seeding import seed_keys
 from promthctl.resolve.api import ApiTarget
 from promthctl.settings import Settings
 from promthctl.steps import Silent
@@ -195,7 +195,7 @@ def test_a_damaged_file_is_refused_by_naming_the_place_and_nothing_is_sent(part:
             path.write_bytes(raw)
             piped = random.random() < 0.3
             try:
-                seed.keys(
+                seed_keys(
                     settings,
                     target,
                     Silent(),

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from promthctl import supabase_cli
 from promthctl.errors import PrerequisiteError, PromthctlError
 from promthctl.migration_set import Migration
 from promthctl.process import Completed
+from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Silent
-from promthctl.supabase_cli import SupabaseCli, choosing, dialects, failures
+from promthctl.supabase_cli import DatabaseCli, Runner, api_keys, choosing, dialects, failures
+from promthctl.supabase_cli.local_stack import LocalStackCli
 from promthctl.targets import Target, from_url
 
 REMOTE = from_url("postgresql://u@h/d")
@@ -36,6 +39,13 @@ LINES = {
     "CRLF": ("select 1;\r\n\r\nselect\r\n 2;\r\n", 1, "select\r\n 2", 3),
     "CRLF and a caret": ("select 1;\r\nselect\r\n nope,\r\n 2;\r\n", 1, "select\r\n nope,\n ^", 3),
     "quotes": ("select ';', E'\\';', \";\" from t;\nselect 2;", 1, "select 2", 2),
+    "after an atomic body": (
+        "create function f() returns int language sql begin atomic select 1; select 2; end;\n"
+        + "insert into nope values (1);\n" * 2,
+        2,
+        "insert into nope values (1)",
+        3,
+    ),
     "a tag in a tag": ("do $a$ begin execute $b$ ; $b$; end $a$;\nselect 2;", 1, "select 2", 2),
     "spaces at the end": ("select 1;  \nselect  \n 2;\n", 1, "select\n 2", 2),
     "padded with spaces": ("select 1;\nselect 2,\n nope;", 1, "select 2,   \n nope      \n ^         ", 3),
@@ -53,18 +63,20 @@ def test_the_line_of_a_statement(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "number", "stays"),
+    ("sql", "told"),
     [
-        ("create table a ();\nselect 1/0;", 1, False),
-        ("create index concurrently i on a (b);\nselect 1/0;", 1, True),
-        ("select 1/0;\ncreate index concurrently i on a (b);", 0, False),
-        ("begin;\ncreate table a ();\ncommit;\nselect 1/0;", 3, True),
-        ("create temp table t on commit drop as select 1;\nselect 1/0;", 1, False),
-        ("select 'concurrently; commit'; -- concurrently\nselect 1/0;", 1, False),
+        ("create table b ();\nselect 1;\nselect 2;", "; nothing of 001_a.sql was applied"),
+        ("vacuum a;\nselect 1;\nselect 2;", "; its first statement was applied, and will run again"),
+        ("create table b ();\nvacuum a;\nselect 2;", "; its first 2 statements were applied, and will run again"),
+        (
+            "create table b ();\nrefresh materialized view concurrently mv;\nselect 2;",
+            "; nothing of 001_a.sql was applied",
+        ),
     ],
 )
-def test_what_leaves_the_transaction_is_known(sql: str, number: int, stays: bool) -> None:
-    assert failures._commits(sql, number) is stays
+def test_the_error_says_what_stays_applied(sql: str, told: str) -> None:
+    migration = Migration("001", "a", Path("db/001_a.sql"), sql.encode())
+    assert failure(LOCAL, "ERROR: no (SQLSTATE 22012)\nAt statement: 2\nselect 2", migration).hint.endswith(told)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +98,7 @@ HINTS = [
     (LOCAL, 'relation "a" already exists (SQLSTATE 42P07)', "if not exists"),
     (LOCAL, 'policy "a" for table "b" already exists (SQLSTATE 42710)', "if not exists"),
     (LOCAL, "CREATE INDEX CONCURRENTLY cannot be executed within a pipeline (SQLSTATE 25001)", "--supabase-cli pinned"),
+    (LOCAL, "CREATE DATABASE cannot be executed within a pipeline (SQLSTATE 25001)", "give it a migration of its own"),
     (REMOTE, 'schema "auth" does not exist (SQLSTATE 3F000)', "need Supabase's schema auth"),
     (LOCAL, "division by zero (SQLSTATE 22012)", "correct db/001_a.sql"),
 ]
@@ -101,8 +114,8 @@ def test_the_error_names_file_line_statement_and_mend(target: Target, reason: st
 
 
 def failed(answer: Completed, target: Target, *migrations: Migration) -> PromthctlError:
-    cli = SupabaseCli(Path("supabase"), Settings(Path("/nowhere"), {}))
-    return cli._failure(target, dialects.read(answer), f"The push to {target.label} failed", migrations)
+    cli = DatabaseCli(Runner(Path("supabase"), Settings(Path("/nowhere"), {})))
+    return cli._failure(target, dialects.read_answer(answer), f"The push to {target.label} failed", migrations)
 
 
 def failure(target: Target, message: str, *migrations: Migration) -> PromthctlError:
@@ -195,9 +208,9 @@ def test_the_version_decides_how_the_cli_is_spoken_to(tmp_path: Path, version: s
         ("2.99.9", 0, "it is version 2.99; promthctl works with 2.100 to 3.x"),
         ("1.226.4", 0, "version 1.226"),
         ("4.0.0", 0, "version 4.0"),
-        ("Python 3.11.2", 0, "does not tell its version"),
-        ("", 0, "does not tell its version"),
-        ("3.1.0", 1, "does not tell its version"),
+        ("Python 3.11.2", 0, "does not print its version"),
+        ("", 0, "does not print its version"),
+        ("3.1.0", 1, "does not print its version"),
     ],
 )
 def test_what_cannot_be_driven_is_refused(tmp_path: Path, says: str, code: int, why: str) -> None:
@@ -230,4 +243,81 @@ def test_the_version_is_asked_once_until_the_file_changes(tmp_path: Path) -> Non
 def test_the_pinned_one_is_of_the_line_that_is_locked() -> None:
     manifest = Path(str(files("promthctl.toolchain").joinpath("package.json")))
     major, minor = json.loads(manifest.read_text())["dependencies"]["supabase"].split(".")[:2]
-    assert dialects.speaking((int(major), int(minor))) is dialects.V3
+    assert dialects.dialect_of((int(major), int(minor))) is dialects.V3
+
+
+# The answers of a CLI that is not the pinned one
+
+
+def answering(folder: Path, script: str) -> Runner:
+    """A CLI of an early v2 that answers as the script does; its arguments are in folder/runs."""
+    program = folder / "supabase"
+    program.write_text(f"""#!/bin/sh
+[ "$1" != --version ] || {{ echo 2.100.0; exit; }}
+echo "$*" >>'{folder}/runs'
+{script}
+""")
+    program.chmod(0o755)
+    return supabase_cli.find_runner(settings_of(folder), Silent())
+
+
+def settings_of(folder: Path) -> Settings:
+    env = {"HOME": str(folder), "SUPABASE_ACCESS_TOKEN": "sbp_" + "0" * 40}
+    return Settings(folder, env, supabase_cli=str(folder / "supabase"), cache_dir=folder / "cache")
+
+
+# What 2.100.0 prints for an option it does not know, shortened.
+NO_REVEAL = """case "$*" in *--reveal*)
+echo '{"_tag":"Help","doc":{"description":"List all API keys"}}'
+echo '{"_tag":"Errors","errors":[{"code":"UnrecognizedOption","message":"Unrecognized flag: --reveal in command"}]}' >&2
+exit 1;; esac
+"""
+
+
+def test_an_early_v2_gives_the_key_that_it_shows_without_reveal(tmp_path: Path) -> None:
+    keys = [
+        {"name": "service_role", "api_key": "not-a-real-service-key", "type": "legacy"},
+        {"name": "default", "api_key": "sb_secret_ab···", "type": "secret"},
+    ]
+    answering(tmp_path, f"{NO_REVEAL}printf '%s' '{json.dumps(keys, indent=2, ensure_ascii=False)}'")
+    found = api_keys.find_service_key("abcdefghijklmnopqrst", "the project", settings_of(tmp_path), Silent())
+    assert found == "not-a-real-service-key" and redact(found) == "********"
+    first, second = (tmp_path / "runs").read_text().splitlines()
+    assert "--project-ref=abcdefghijklmnopqrst --reveal" in first and "--reveal" not in second
+
+
+def test_an_answer_that_is_no_list_of_keys_is_not_guessed_at(tmp_path: Path) -> None:
+    answering(tmp_path, "echo '{\"keys\": 5}'")
+    with pytest.raises(PromthctlError, match="does not understand"):
+        api_keys.find_service_key("abcdefghijklmnopqrst", "the project", settings_of(tmp_path), Silent())
+
+
+def test_keys_in_a_message_are_not_shown() -> None:
+    answer = dialects.read_answer(Completed(1, "", "Target: project x\nstatus 403: sb_secret_FAKE eyJFAKE.x\n"))
+    assert answer.message == "status 403: ******** ********"
+
+
+def test_a_version_without_an_option_is_told_apart_from_a_failure(tmp_path: Path) -> None:
+    cli = LocalStackCli(answering(tmp_path, NO_REVEAL.replace("--reveal*", "--network-id*")))
+    with pytest.raises(PrerequisiteError, match="Unrecognized flag") as caught:
+        cli.start("", "a network", lambda: None)
+    assert "--supabase-cli pinned" in caught.value.hint
+
+
+@pytest.mark.parametrize("printed", ['[{"name": "supabase/postgres", "local": "17.6.1.106", "remote": ""}]', "{}", ""])
+def test_a_version_that_answers_differently_cannot_run_the_local_stack(tmp_path: Path, printed: str) -> None:
+    cli = LocalStackCli(answering(tmp_path, f"printf '%s' '{printed}'"))
+    for command in (cli.services, lambda: cli.start("", "a network", lambda: None)):
+        with pytest.raises(PrerequisiteError, match="cannot run the local stack on Docker") as caught:
+            command()
+        assert "--supabase-cli pinned" in caught.value.hint
+    cli.stop("p")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_images_are_asked_for_again_when_the_cli_was_replaced(tmp_path: Path) -> None:
+    listed = 'printf \'{"services": [{"name": "supabase/postgres", "local": "%s"}]}\''
+    for tag in ("1", "22"):
+        cli = LocalStackCli(answering(tmp_path, listed % tag))
+        assert cli.services() == cli.services() == {"supabase/postgres": tag}
+    assert len((tmp_path / "runs").read_text().splitlines()) == 2
