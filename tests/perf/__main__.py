@@ -103,7 +103,7 @@ def bench_bulk(project: Project) -> None:
 
 
 def bench_sync(project: Project) -> None:
-    from promthctl.migration_set import discover, plan_sync, write
+    from promthctl.migration_set import discover, plan_sync, write_sync
     from tests.perf.bare_sync import compare_folders
 
     source, there = project.path / "sql", project.path / "supabase" / "migrations"
@@ -112,7 +112,7 @@ def bench_sync(project: Project) -> None:
         (source / f"{number:04}_table.sql").write_text(f"create table t{number} (id int);\n" + "-- text\n" * 250)
 
     def sync() -> None:
-        write(plan_sync(discover(source), there, (), False))
+        write_sync(plan_sync(discover(source), there, (), False))
 
     sync()
     title = "sync of 1,000 unchanged migrations to listing and hashing them"
