@@ -2,9 +2,9 @@
 
     begin → the history table, locked → a DO block for each migration → commit
 
-A block runs its migration only if the version is not in the history, so the file can be run again. It keeps the
-statements in an array, runs one after the other, and records that same array. A new transaction begins only after a
-migration that adds a value to an enum, because PostgreSQL does not allow its use before it is committed.
+A block runs its migration only if the history does not have the version, so the file can be run again. It keeps the
+statements in an array, runs one after the other, and records the very same array. A new transaction begins only after
+a migration that adds a value to an enum, for PostgreSQL lets nobody use the value before it is committed.
 """
 
 from __future__ import annotations
