@@ -14,7 +14,7 @@ class PromthctlError(Exception):
 
     what: one sentence naming the object, e.g. "001_init.sql could not be applied".
     why: the cause; may span lines when it shows a statement or a diff.
-    hint: the command or edit that mends it.
+    hint: the command or edit that fixes it.
     """
 
     exit_code = 1

@@ -17,7 +17,7 @@ from promthctl.steps import Steps
 def locked(path: Path, steps: Steps, what: str) -> Iterator[None]:
     """Hold a lock file; the kernel lets go of it when its holder dies, however it dies.
 
-    what: what the other promthctl is busy with, told while we wait for it.
+    what: what the other promthctl is busy with, shown while we wait for it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

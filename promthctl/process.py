@@ -21,12 +21,12 @@ from typing import IO, Any
 _GATE = 'read -r go && exec "$@" <"$0"'
 # The standard input is a pipe that only we hold: when we are gone, killed too, it ends and the command is killed.
 # Asked to end, as its whole group is, the shell stays until the command has ended: it is the one we wait for.
-_LEASH = (
+_KILL_WITH_PARENT = (
     'exec 3<&0 </dev/null; "$@" 3<&- & child=$!; { read -r _ <&3; kill -9 "$child"; } >/dev/null 2>&1 & watch=$!; '
     'trap : TERM; exec 3<&-; wait "$child"; code=$?; '
     'while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done; kill "$watch" 2>/dev/null; exit "$code"'
 )
-# Linux tells a start in ticks since its boot, and the boot's time in whole seconds that can shift by one: the same
+# Linux reports a start in ticks since its boot, and the boot's time in whole seconds that can shift by one: the same
 # process differs from its record by a second or not at all.
 _SHIFT_SECONDS, _TICK_SECONDS = 1.5, 0.005
 _WATCH_SECONDS = 0.25
@@ -97,7 +97,7 @@ class ProcessId:
             self.wait(5.0)
 
 
-def find(matches: Callable[[list[str], str], bool]) -> list[ProcessId]:
+def find_processes(matches: Callable[[list[str], str], bool]) -> list[ProcessId]:
     """The running processes whose command line and working directory (empty when unknown) match, oldest first."""
     import psutil
 
@@ -136,22 +136,22 @@ def run(
     umask: int = -1,
     on_line: Callable[[str], None] | None = None,
     watch: Callable[[], None] | None = None,
-    leash: bool = False,
+    kill_with_parent: bool = False,
 ) -> Completed:
     """Run a command to its end.
 
     env: the child's whole environment (default: ours). stdin: text to feed it (default: nothing to read).
     timeout: seconds after which it is killed (subprocess.TimeoutExpired). umask: the child's, -1 for ours.
     on_line: called with each line of standard error as it arrives. watch: called four times a second; what it raises
-    ends the child. leash: the child is killed when we are, so that it does not go on changing things unseen; it gets no
-    stdin. Interrupted (Ctrl-C), the child is ended before KeyboardInterrupt goes on.
+    ends the child. kill_with_parent: the child is killed when we are, so that it does not go on changing things unseen;
+    it gets no stdin. Interrupted (Ctrl-C), the child is ended before KeyboardInterrupt goes on.
     """
-    words = [str(part) for part in argv]
+    arguments = [str(part) for part in argv]
     child = subprocess.Popen(
-        ["/bin/sh", "-c", _LEASH, "sh", *words] if leash else words,
+        ["/bin/sh", "-c", _KILL_WITH_PARENT, "sh", *arguments] if kill_with_parent else arguments,
         env=dict(env) if env is not None else None,
         cwd=cwd,
-        stdin=subprocess.PIPE if stdin is not None or leash else subprocess.DEVNULL,
+        stdin=subprocess.PIPE if stdin is not None or kill_with_parent else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -162,7 +162,7 @@ def run(
     )
     _running.add(child)
     try:
-        if on_line is None and not leash:
+        if on_line is None and not kill_with_parent:
             stdout, stderr = child.communicate(stdin, timeout=timeout)
         else:
             stdout, stderr = _relay(child, on_line or (lambda _: None), timeout, watch)
@@ -171,7 +171,7 @@ def run(
         raise
     finally:
         _running.discard(child)
-        if leash and child.stdin is not None:
+        if kill_with_parent and child.stdin is not None:
             child.stdin.close()
     return Completed(child.returncode, stdout, stderr)
 
@@ -212,7 +212,7 @@ def spawn_detached(
     with child.stdin as gate:
         identity = ProcessId.of(child.pid) or ProcessId(child.pid, time.time())
         record(identity)
-        with contextlib.suppress(BrokenPipeError):  # it ended already: the caller sees that when it waits
+        with contextlib.suppress(BrokenPipeError):  # it has ended already: the caller sees that when it waits
             gate.write(b"go\n")
     child.returncode = 0  # ours no longer: silences the interpreter's "still running" warning
     return identity
@@ -295,6 +295,6 @@ def _end_group(child: subprocess.Popen[str]) -> None:
 
 
 def _reap(pid: int) -> None:
-    """Collect a child of our own that has ended; somebody else's process is left to its parent."""
+    """Collect a child of our own that has ended; any other process is left to its parent."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)

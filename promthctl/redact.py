@@ -12,7 +12,7 @@ _MIN_LENGTH = 6
 _COMMON = {"postgres", "password", "supabase"}  # everybody's password for a database of no value, and everyday words
 _known: set[str] = set()
 _lately: deque[str] = deque(maxlen=2000)
-# The password of any database URL, also of one we were never told about (a child's error message, say).
+# The password of any database URL, also of one that was never remembered (a child's error message, say).
 _URL_PASSWORD = re.compile(
     r"(?P<head>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)(?P<password>[^\s/'\x22<>]+)(?=@)", re.IGNORECASE
 )

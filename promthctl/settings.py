@@ -1,7 +1,7 @@
-"""What the user configured, read once and frozen. Nothing else reads the environment or a configuration file.
+"""What the user configured, read once and frozen. No other module reads the environment or a configuration file.
 
-Precedence, first wins: flags, the process environment, .env in the project, [tool.promthctl] in pyproject.toml,
-supabase/config.toml, defaults.
+The first of these that sets a value wins: options, the process environment, .env in the project, [tool.promthctl] in
+pyproject.toml, supabase/config.toml, defaults.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DB_PORT = 54322
 POSTGRES_MAJORS = (17, 18)
 ENGINES = ("auto", "embedded", "docker")
 
-# Names whose values are secret wherever they are read; VANCHIN_API_KEY_n and OPENAI_API_KEY are matched by the pattern.
+# Variables whose values are secret wherever they are read; the last line covers VANCHIN_API_KEY_n and OPENAI_API_KEY.
 _SECRET_NAMES = re.compile(
     r"^(ENCRYPTION_SECRET|SUPABASE_(SERVICE_ROLE_KEY|ACCESS_TOKEN|DB_PASSWORD|DB_URL)|PGPASSWORD"
     r"|[A-Z0-9_]+_API_KEY(_\d+)?)$"
@@ -35,7 +35,7 @@ _SECRET_NAMES = re.compile(
 
 @dataclass(frozen=True)
 class NamedTarget:
-    """[tool.promthctl.targets.NAME]: one of project_ref and db_url. production: pushes say so."""
+    """[tool.promthctl.targets.NAME]: one of project_ref and db_url. production: announced whenever it is used."""
 
     project_ref: str | None = None
     db_url: str | None = field(default=None, repr=False)
@@ -44,14 +44,14 @@ class NamedTarget:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a command may want to know about where it runs.
+    """Everything that a command may need to know about where it runs.
 
-    project_dir: absolute. env: .env overlaid with the process environment. migrations: the folder migrations are
-    copied from, None for the packaged ones. api_port, db_port: what configuration asks for, None if nothing does.
-    postgres: the major version of the embedded engine. cache_dir: None for the user's own cache directory.
-    engine: what PROMTHCTL_ENGINE or pyproject.toml asks for, "auto" if neither does. supabase: supabase/config.toml.
-    supabase_cli: "pinned", "system" or the absolute path of one.
-    exposed: .env, where it holds secrets that other users of this machine may read.
+    project_dir: absolute. env: the process environment, over .env. migrations: the folder that migrations are copied
+    from, None for the packaged ones. api_port, db_port: from supabase/config.toml, None if it does not set them.
+    postgres: the major version of the embedded engine. cache_dir: None for the user's own cache directory. public: by
+    table, an SQL condition on the rows that everyone may read. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto"
+    if neither sets it. supabase: supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
+    exposed: .env, if it holds secrets that other users of this machine can read.
     """
 
     project_dir: Path
@@ -70,12 +70,12 @@ class Settings:
 
     @property
     def database_password(self) -> str | None:
-        """For a database URL that has none."""
+        """The password for a database URL that has none."""
         return self.get("PGPASSWORD") or self.get("SUPABASE_DB_PASSWORD")
 
     @property
     def project_id(self) -> str:
-        """A name for the project that is safe in paths: its folder's letters and a hash of the whole path."""
+        """A name for the project that is safe in paths: letters of its folder's name and a hash of the whole path."""
         plain = "".join(letter for letter in self.project_dir.name.lower() if letter.isascii() and letter.isalnum())
         return f"{plain[:20] or 'project'}-{hashlib.sha256(str(self.project_dir).encode()).hexdigest()[:12]}"
 
@@ -92,36 +92,35 @@ class Settings:
         return self.supabase_dir / "migrations"
 
     def target(self, name: str) -> NamedTarget:
-        """A target of [tool.promthctl.targets]. Raises UsageError, naming those there are."""
+        """A target of [tool.promthctl.targets]. Raises UsageError, which lists the known names, for any other."""
         if name not in self.targets:
-            there = ", ".join(sorted(self.targets)) or "none is there"
+            known = ", ".join(sorted(self.targets)) or "none"
             raise UsageError(
                 f"There is no target {name!r}",
-                f"pyproject.toml names these under [tool.promthctl.targets]: {there}",
+                f"[tool.promthctl.targets] in pyproject.toml has: {known}",
                 f'[tool.promthctl.targets.{name}] project_ref = "abcdefghijklmnopqrst"',
             )
         return self.targets[name]
 
     def child_env(self, **extra: str) -> dict[str, str]:
-        """What a child process inherits: our environment without the secrets, plus what it needs by name."""
+        """What a child process inherits: our environment without its secrets, and `extra`."""
         return {name: value for name, value in os.environ.items() if not _SECRET_NAMES.match(name)} | extra
 
     def get(self, name: str) -> str | None:
-        """A variable's value; an empty one counts as not set, as in a half-filled .env."""
+        """The value of a variable; None if it is not set or empty, as in a half-filled .env."""
         return self.env.get(name, "").strip() or None
 
 
 def load(project_dir: Path, supabase_cli: str | None = None) -> Settings:
-    """Read the configuration of a project; an empty folder is a project too.
+    """Read the configuration of a project. An empty folder is a project, too.
 
-    supabase_cli: what --supabase-cli was given.
-    Raises UsageError when a file is not what it should be, naming the file and the place.
+    supabase_cli: the value of --supabase-cli. Raises UsageError for a wrong value, naming the file and the place.
     """
     root = project_dir.expanduser().absolute()
     if not root.is_dir():
-        given = "it was given with -C/--project-dir"
+        given = "it is what -C/--project-dir says"
         if root.exists():
-            raise UsageError(f"{root} is no folder", given, "give it the project's folder")
+            raise UsageError(f"{root} is not a folder", given, "promthctl -C DIR, with the project's folder")
         raise UsageError(f"The project directory {root} does not exist", given, f"mkdir -p {shlex.quote(str(root))}")
     dotenv = _dotenv(root / ".env")
     env = {**dotenv, **os.environ}
@@ -134,7 +133,7 @@ def load(project_dir: Path, supabase_cli: str | None = None) -> Settings:
         raise UsageError(
             f"pyproject.toml has an unknown setting: {unknown[0]}",
             f"[tool.promthctl] takes {', '.join(sorted(known))}",
-            "correct the name, or remove the line",
+            "correct the name in pyproject.toml, or remove the line",
         )
     config = _toml(root / "supabase" / "config.toml")
     source = tool.get("migrations")
@@ -159,7 +158,7 @@ def load(project_dir: Path, supabase_cli: str | None = None) -> Settings:
 
 
 def _is_exposed(path: Path, dotenv: Mapping[str, str]) -> bool:
-    """True if that file has secrets, and a mode that lets others than its owner at them."""
+    """True if the file holds secrets and its mode lets others than its owner read them."""
     secret = any(value.strip() and _SECRET_NAMES.match(name) for name, value in dotenv.items())
     return secret and os.name == "posix" and bool(path.stat().st_mode & 0o077)
 
@@ -179,7 +178,9 @@ def _dotenv(path: Path) -> dict[str, str]:
     try:
         return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read", _reason(error), f"check {path}: UTF-8 lines NAME=value") from None
+        raise UsageError(
+            f"{path} cannot be read", _reason(error), f"write {path} as lines NAME=value in UTF-8"
+        ) from None
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -188,17 +189,21 @@ def _toml(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{path} cannot be read", _reason(error), f"correct {path} and run again") from None
+        raise UsageError(
+            f"{path} cannot be read", _reason(error), f"correct {path} and run the same command again"
+        ) from None
 
 
 def _table(document: Mapping[str, Any], *names: str, where: str) -> dict[str, Any]:
-    """The nested table, empty when absent; anything but a table is refused."""
+    """The nested table, empty if it is not there. Raises UsageError if it is not a table."""
     value: Any = document
     for name in names:
         value = value.get(name, {})
         if not isinstance(value, dict):
             raise UsageError(
-                f"{where} has a wrong [{'.'.join(names)}]", f"{name} must be a table", f"correct {where} and run again"
+                f"{where} has a wrong [{'.'.join(names)}]",
+                f"{name} must be a table",
+                f"correct {where} and run the same command again",
             )
     return dict(value)
 
@@ -207,19 +212,19 @@ def _folder(root: Path, value: Any) -> Path:
     if not isinstance(value, str) or not value:
         raise UsageError(
             "pyproject.toml has a wrong setting: migrations",
-            "it names the folder of your migrations, as text",
+            "it must be the folder of your migrations, as text",
             '[tool.promthctl] migrations = "database/migrations"',
         )
     return root / Path(value).expanduser()
 
 
 def _cli(root: Path, typed: str | None, configured: Any) -> str:
-    """A path is relative to where it was typed, or to the project when pyproject.toml has it."""
+    """A path that was typed is relative to the current folder, one from pyproject.toml to the project."""
     choice, base = (typed, Path.cwd()) if typed else (configured, root)
     if not isinstance(choice, str) or not choice:
         raise UsageError(
             "pyproject.toml has a wrong setting: supabase_cli",
-            "it is pinned, system (the one on PATH) or the path of a Supabase CLI",
+            "it must be pinned, system (the one on PATH) or the path of a Supabase CLI",
             '[tool.promthctl] supabase_cli = "system"',
         )
     return choice if choice in ("pinned", "system") else str(base / Path(choice).expanduser())
@@ -230,7 +235,7 @@ def _conditions(table: Mapping[str, Any]) -> dict[str, str]:
         if not isinstance(condition, str) or not condition.strip():
             raise UsageError(
                 f"pyproject.toml has a wrong setting: public.{name}",
-                "it is an SQL condition on the rows that everyone may read, as text",
+                "it must be an SQL condition on the rows that everyone may read, as text",
                 'public = { prompts = "is_public" }, or "true" for all rows of a table',
             )
     return dict(table)
@@ -238,13 +243,13 @@ def _conditions(table: Mapping[str, Any]) -> dict[str, str]:
 
 def _named_target(name: str, table: Any) -> NamedTarget:
     kinds = {"project_ref": str, "db_url": str, "production": bool}
-    why = "it is a table with project_ref or db_url, and if wanted production = true"
+    why = "a target is a table with project_ref or db_url, and optionally production = true"
     if isinstance(table, dict):
         wrong = [key for key, value in table.items() if not isinstance(value, kinds.get(key, ()))]
         if not wrong and ("project_ref" in table) != ("db_url" in table):
             _without_password(name, table.get("db_url"))
             return NamedTarget(**table)
-        why = f"it has a wrong {wrong[0]}; {why}" if wrong else why
+        why = f"{wrong[0]} is unknown or has a wrong type; {why}" if wrong else why
     raise UsageError(
         f"pyproject.toml has a wrong setting: targets.{name}",
         why,
@@ -264,12 +269,12 @@ def _engine(variable: str, setting: Any) -> str:
 
 
 def _without_password(name: str, url: str | None) -> None:
-    """A password does not belong into a file that is committed."""
+    """Raises UsageError for a URL with a password, which does not belong in a file that is committed."""
     if url is not None and from_url(url, place=f"targets.{name}.db_url in pyproject.toml").password:
         raise UsageError(
             f"pyproject.toml has a password in targets.{name}.db_url",
-            "the file is committed, and everybody who sees it could use the database",
-            "remove the password there, change it on the server if it was committed, and give it as PGPASSWORD",
+            "the file is committed, and everyone who sees it could use the database",
+            "remove the password there, change it on the server if it was committed, and set it as PGPASSWORD",
         )
 
 
@@ -289,7 +294,9 @@ def _port(config: Mapping[str, Any], section: str) -> int | None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
         raise UsageError(
-            f"supabase/config.toml has a wrong [{section}] port", f"{value!r} is not a port (1 to 65535)", "correct it"
+            f"supabase/config.toml has a wrong [{section}] port",
+            f"{value!r} is not a port (1 to 65535)",
+            f"[{section}] port = {API_PORT if section == 'api' else DB_PORT}",
         )
     return value
 

@@ -25,7 +25,7 @@ class StateDir:
         return self.path / "logs"
 
     def make(self) -> None:
-        """Create the directory for its owner alone, ignored by git; what others could read in it, they can no more."""
+        """Create the directory for its owner alone, ignored by git; others can no longer read what is in it."""
         try:
             self.path.mkdir(mode=0o700, exist_ok=True)
             self.path.chmod(0o700)
@@ -57,7 +57,7 @@ class StateDir:
             mark.unlink(missing_ok=True)
 
     def clear_leftovers(self) -> None:
-        """Remove the files a killed promthctl had half written."""
+        """Remove the files that a killed promthctl had only half written."""
         for leftover in self.path.glob(".*.json.*"):
             leftover.unlink(missing_ok=True)
 

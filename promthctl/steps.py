@@ -1,4 +1,4 @@
-"""How work tells what it is doing without knowing who listens: output.py shows it, tests ignore it."""
+"""How work reports what it is doing without knowing who listens: output.py shows it, tests ignore it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Which database a command works on, how it is reached, and how dangerous that is."""
+"""The database that a command works on: what it is called, how it is reached, and whether it is production."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -9,18 +10,20 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from promthctl.errors import UsageError
 from promthctl.redact import remember
 
-_ELSEWHERE = {"host", "hostaddr", "port", "user", "dbname", "service"}  # libpq would follow these instead of the URL
+# Parameters that libpq prefers to the rest of the URL, so that it would connect to another place than the URL shows.
+_OVERRIDES = {"host", "hostaddr", "port", "user", "dbname", "service"}
+_ESCAPES = "in a password, @ : / ? # % are written %40 %3A …"
 
 
 @dataclass(frozen=True)
 class Target:
     """A database.
 
-    label: how it is shown, without secrets. url: a PostgreSQL URL without its password. password: None when the
-    URL has none. local: the project's own local stack, which may be changed without asking. project: the name of the
-    hosted project it belongs to, and ref: its reference, if it was reached by that. production: pyproject.toml says so.
-    sslmode: libpq's, None to leave that to the URL and PGSSLMODE. temporary: returns a password that holds for the next
-    minutes, where there is none that stays.
+    label: how it is shown, without secrets. url: a PostgreSQL URL without its password. password: None if the URL has
+    none. local: the project's own local stack, which may be changed without asking. project, ref: the name and the
+    reference of the hosted project, if it was chosen by that. production: pyproject.toml marks it as that. sslmode:
+    libpq's, None to leave it to the URL and PGSSLMODE. temporary: for a temporary role, returns a password that is
+    valid for the next minutes.
     """
 
     label: str
@@ -35,7 +38,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What a reset asks to be typed: the project's name, else the database's."""
+        """What must be typed to confirm a reset: the project's name, otherwise the database's."""
         return self.project or unquote(urlsplit(self.url).path.lstrip("/")) or "postgres"
 
     @property
@@ -44,47 +47,47 @@ class Target:
 
     @property
     def steps_down(self) -> bool:
-        """True for a temporary login role, which becomes postgres at once, as the Supabase CLI lets it."""
+        """True for a temporary login role, which becomes postgres once connected, as it does in the Supabase CLI."""
         return unquote(urlsplit(self.url).username or "").startswith("cli_login_")
 
     def secret(self) -> str | None:
-        """The password to connect with now. Raises TargetError when a temporary one cannot be made anew."""
+        """The password to connect with now. Raises TargetError when a temporary one cannot be renewed."""
         return self.temporary() if self.temporary else self.password
 
     def environment(self) -> dict[str, str]:
-        """What libpq and the Supabase CLI read the password and the encryption from."""
+        """The variables from which libpq and the Supabase CLI read the password and the SSL mode."""
         values = {"PGPASSWORD": self.secret(), "PGSSLMODE": self.sslmode}
         return {name: value for name, value in values.items() if value}
 
 
 def from_url(url: str, fallback_password: str | None = None, *, local: bool = False, place: str = "--db-url") -> Target:
-    """The target a URL names. fallback_password: used when the URL has none (PGPASSWORD, SUPABASE_DB_PASSWORD).
+    """The target that a URL names. fallback_password: used if the URL has none (PGPASSWORD, SUPABASE_DB_PASSWORD).
 
-    place: where the URL stands. Raises UsageError, which names the place and does not repeat the URL, when it is not
-    postgresql://[user[:password]@]host[:port]/database.
+    place: where the URL was written. Raises UsageError, which names the place and does not repeat the URL, when it is
+    not postgresql://[user[:password]@]host[:port]/database.
     """
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port
-    except ValueError:  # its text may quote a piece of the password
-        why = "its host or port cannot be read; in a password, @ : / ? # % are written %40 %3A …"
+    except ValueError:  # the text of this error may quote part of the password
+        why = f"its host or port cannot be read; {_ESCAPES}"
         raise _not_a_url(place, why) from None
     if parts.scheme not in ("postgresql", "postgres"):
         raise _not_a_url(place, "it does not begin with postgresql://")
     if not host:
-        raise _not_a_url(place, "it names no host")
-    if parts.fragment or "@" in parts.path + parts.query:  # of a password that was meant to stand before the host
-        raise _not_a_url(place, "it has an @ or # after the host; in a password, @ : / ? # % are written %40 %3A …")
+        raise _not_a_url(place, "it has no host")
+    if parts.fragment or "@" in parts.path + parts.query:  # they belong to a password with unescaped characters
+        raise _not_a_url(place, f"it has an @ or # after the host; {_ESCAPES}")
     given, parameters = parts.password, []
     for parameter in parts.query.split("&"):
         name, _, value = parameter.partition("=")
-        if name in _ELSEWHERE:
-            raise _not_a_url(place, f"its parameter {name} would lead to another target than the URL shows")
+        if name in _OVERRIDES:
+            raise _not_a_url(place, f"its parameter {name} would connect to another database than the URL shows")
         if name == "password":
             given = given or value
         else:
             parameters.append(parameter)
-    remember(given)  # as the URL spells it
+    remember(given)  # as the URL spells it, perhaps escaped
     password = unquote(given) if given else fallback_password
     remember(password)
     user = parts.username or "postgres"
@@ -94,6 +97,13 @@ def from_url(url: str, fallback_password: str | None = None, *, local: bool = Fa
     bare = urlunsplit(("postgresql", f"{user}@{at}", path, "&".join(parameters), ""))
     label = f"the local stack ({at})" if local else f"database {unquote(path[1:])} at {at}, user {unquote(user)}"
     return Target(label, bare, password, local)
+
+
+def command_line_options(target: Target) -> str:
+    """The options that name the target on a command line, with a space before them; empty for the local stack."""
+    if target.local:
+        return ""
+    return f" --project-ref {target.ref}" if target.ref else f" --db-url {shlex.quote(target.url)}"
 
 
 def _not_a_url(place: str, why: str) -> UsageError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,10 +15,7 @@ from tests.servers import database_url, node, running, server, shared, stack, su
 __all__ = ["database_url", "node", "running", "server", "shared", "stack", "supabase", "tools"]
 
 
-def pytest_configure() -> None:
-    """Asked to end, the run stops what it started, as on Ctrl-C, to which a shell's background makes it deaf."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+pytest_plugins = ("tests.workers",)
 
 
 @pytest.fixture(autouse=True)

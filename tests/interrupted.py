@@ -36,6 +36,8 @@ def main() -> None:
                     process.kill()
             os.kill(os.getpid(), signal.Signals[name])
 
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # the test run was started with nohup
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     from promthctl.cli import main as promthctl
 
     threading.setprofile(hook)

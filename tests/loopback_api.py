@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import ssl
 import threading
@@ -17,11 +18,15 @@ ERRORS = {"unknown": (404, "no such endpoint"), "model": (400, "The model `x` do
 
 @dataclass
 class Api:
-    """asked: (path, headers, JSON body) of each request. busy: the most requests that were under way at a time."""
+    """asked: (path, headers, JSON body) of each request. busy: the most requests that waited for an answer at a time.
+
+    together: where `together` requests wait for each other before any of them is answered.
+    """
 
     url: str
     asked: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
     busy: int = 0
+    together: threading.Barrier = field(default_factory=lambda: threading.Barrier(1))
 
     def models(self) -> list[str]:
         return sorted(body["model"] for _, _, body in self.asked if body)
@@ -29,7 +34,10 @@ class Api:
 
 @contextmanager
 def api(tls: ssl.SSLContext | None = None) -> Iterator[Api]:
-    """fake-key-<word>: the word says how it is answered: a status, slow, drip, redirect, html, unknown, model, ok."""
+    """fake-key-<word>: the word says how it is answered.
+
+    A status, slow, wait, together, drip, redirect, html, unknown, model, bad, or ok.
+    """
     lock, now = threading.Lock(), [0]
     leaving = threading.Event()
 
@@ -48,18 +56,22 @@ def api(tls: ssl.SSLContext | None = None) -> Iterator[Api]:
             key = (self.headers["Authorization"] or "").removeprefix("Bearer ")
             word = key.removeprefix("fake-key-").partition("-")[0]
             try:
-                self.reply(word, key)
-            except OSError:  # the asker has gone
-                pass
+                self.delay(word)
             finally:
-                with lock:
+                with lock:  # before the answer: with it, the asker may send the next request at once
                     now[0] -= 1
+            with contextlib.suppress(OSError):  # the asker has gone
+                self.reply(word, key)
 
-        def reply(self, word: str, key: str) -> None:
+        def delay(self, word: str) -> None:
             if word == "slow":
                 leaving.wait(30)
             if word == "wait":
                 time.sleep(0.1)
+            if word == "together":
+                state.together.wait(60)
+
+        def reply(self, word: str, key: str) -> None:
             if word == "drip":
                 self.send_response(200)
                 self.end_headers()

@@ -16,7 +16,7 @@ import psutil
 
 REPOSITORY = Path(__file__).parent.parent
 # What a developer's own shell must not lend to a test.
-_FOREIGN = ("VANCHIN_", "SUPABASE_", "PG", "ENCRYPTION_SECRET", "PROMTHCTL_ENGINE")
+_FOREIGN = ("VANCHIN_", "SUPABASE_", "PG", "ENCRYPTION_SECRET", "PROMTHCTL_ENGINE", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass
@@ -130,6 +130,14 @@ class Project:
             for process in self._processes():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
+
+
+def dispose_all(folder: Path) -> None:
+    """Stop whatever runs in the project folders under `folder`, of a run that could not do so itself."""
+    for state in folder.rglob(".promthctl"):
+        engine = "docker" if (state / "docker.json").exists() else "embedded"
+        with contextlib.suppress(AssertionError):  # of what was left: it is ended all the same
+            Project(state.parent, engine=engine).dispose()
 
 
 def project_id(path: Path) -> str:

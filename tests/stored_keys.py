@@ -13,6 +13,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from promthctl.api.client import ApiAccess
+from promthctl.keys.api_keys_table import ApiKeysTable, open_table
 from promthctl.keys.encryption import encrypt, key_hash, masked_key
 from promthctl.resolve.api import ApiTarget
 from tests.servers import Stack
@@ -87,3 +88,10 @@ def stored(stack: Stack) -> Iterator[Table]:
 @pytest.fixture
 def target(stack: Stack) -> ApiTarget:
     return ApiTarget("the local stack", ApiAccess(stack.api_url, stack.anon_key, stack.service_role_key), local=True)
+
+
+@pytest.fixture
+def api_keys(target: ApiTarget) -> Iterator[ApiKeysTable]:
+    """The table as promthctl works on it, through the stack's API."""
+    with open_table(target) as table:
+        yield table

@@ -1,7 +1,7 @@
 """Adopting a database whose SQL was pasted by hand: what is proven to be there is recorded as applied.
 
-Its catalog is compared with those that the migrations leave in a throw-away database (verify.presence). Rows are not
-looked at: a migration that changes rows only is recorded when the user vouches for it.
+Its catalog is compared with those that the migrations leave in a throw-away database (presence.py). Rows are not
+looked at: a migration that changes rows only is recorded when the user says that it has run.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from promthctl import database, shadow, supabase_cli
-from promthctl.adoption import presence
-from promthctl.adoption.presence import Presence
+from promthctl.adoption.presence import Presence, find_presence
 from promthctl.database.connection_errors import unreachable
 from promthctl.database.transactions import undisturbed
 from promthctl.errors import PromthctlError, RefusedError, UsageError
@@ -24,8 +23,8 @@ from promthctl.targets import Target
 
 
 @dataclass(frozen=True)
-class Lack:
-    """Something on the target that is otherwise than a migration leaves it. migration: its file name."""
+class AdoptionGap:
+    """Something on the target that is not as a migration leaves it. migration: its file name."""
 
     migration: str
     difference: Difference
@@ -35,10 +34,10 @@ class Lack:
 class Adoption:
     """What is recorded, or would be. Migrations are given by their file names.
 
-    total: all there are. recorded: versions that the history had already. adopted: proven or vouched for. unproven:
-    they change rows only, and may have run or not. absent: not on the target. lacks: why nothing is adopted: some
-    migrations are there in part. beyond: objects on the target that no migration makes. done: the adopted ones are in
-    the history now.
+    total: how many there are. recorded: versions that the history had already. adopted: proven, or assumed because the
+    user said so. unproven: they change rows only and may or may not have run. absent: not on the target. gaps: why
+    nothing is adopted: what is missing of migrations that are there in part. beyond: objects on the target that no
+    migration makes. done: the adopted ones are in the history now.
     """
 
     target: str
@@ -47,27 +46,27 @@ class Adoption:
     adopted: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
-    lacks: tuple[Lack, ...] = ()
+    gaps: tuple[AdoptionGap, ...] = ()
     beyond: tuple[str, ...] = ()
     done: bool = False
 
 
-def plan(settings: Settings, target: Target, assumed: Collection[str], steps: Steps) -> Adoption:
+def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], steps: Steps) -> Adoption:
     """Find out which migrations are on the target; nothing is changed.
 
     assumed: versions of migrations that change rows only, which the user says have run.
     Raises TargetError for a target out of reach, RefusedError where the files contradict its history or the user has
     to decide, UsageError for a version that cannot be assumed, and what the shadow raises.
     """
-    history = database.history(target)
-    sync = supabase_folder.plan(settings, history)
+    history = database.fetch_history(target)
+    sync = supabase_folder.plan_project_sync(settings, history)
     if refusal := sync.refusal:
         raise refusal
-    files = supabase_folder.expected(settings, sync)
+    files = supabase_folder.expected_migrations(settings, sync)
     recorded = tuple(file.version for file in files if file.version in history)
     found = Presence(len(files), frozenset(), (), ())
     if len(recorded) < len(files):
-        found = _look(settings, target, files, recorded, steps)
+        found = _find_on_target(settings, target, files, recorded, steps)
     adopted, unproven = _decide(target, files, recorded, found, assumed)
     names = {file.version: file.filename for file in files}
     return Adoption(
@@ -77,48 +76,48 @@ def plan(settings: Settings, target: Target, assumed: Collection[str], steps: St
         adopted=adopted,
         unproven=unproven,
         absent=tuple(file.filename for file in files[found.number :] if file.version not in recorded),
-        lacks=tuple(Lack(names[lack.version], lack.difference) for lack in found.lacks),
+        gaps=tuple(AdoptionGap(names[gap.version], gap.difference) for gap in found.gaps),
         beyond=found.beyond,
     )
 
 
-def record(settings: Settings, target: Target, made: Adoption, steps: Steps) -> Adoption:
+def record_adoption(settings: Settings, target: Target, made: Adoption, steps: Steps) -> Adoption:
     """Carry out a plan: have the Supabase CLI write the versions into the history; it runs no migration."""
     with undisturbed(settings, target, steps):
-        supabase_folder.sync(settings, made.recorded)
+        supabase_folder.sync_project(settings, made.recorded)
         with steps.step("Recording migrations"):
             versions = [name.partition("_")[0] for name in made.adopted]
-            supabase_cli.find(settings, steps).repair(target, versions, "applied")
+            supabase_cli.find_database_cli(settings, steps).repair(target, versions, "applied")
     return replace(made, done=True)
 
 
-def _look(
+def _find_on_target(
     settings: Settings, target: Target, files: Sequence[Migration], recorded: Sequence[str], steps: Steps
 ) -> Presence:
     import psycopg
 
     try:
         with database.connect(target) as connection:
-            states = shadow.after_each(settings, files, steps, connection.info.server_version // 10000)
+            states = shadow.states_after_each(settings, files, steps, connection.info.server_version // 10000)
             with steps.step("Comparing the schema"):
-                return presence.find([file.version for file in files], recorded, states, snapshot(connection))
+                return find_presence([file.version for file in files], recorded, states, snapshot(connection))
     except psycopg.OperationalError as error:
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
         why = redact(str(error)).strip().splitlines()[0]
-        hint = "adopt as the role `postgres`, which owns what the migrations make"
+        hint = "use the role `postgres`, which owns what migrations make: --db-url postgresql://postgres@HOST:5432/postgres"
         raise PromthctlError(f"The schema of {target.label} could not be read", why, hint) from None
 
 
 def _decide(
     target: Target, files: Sequence[Migration], recorded: Collection[str], found: Presence, assumed: Collection[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The file names to adopt, and of those after them the ones that cannot be proven."""
+    """The file names to adopt, and the names of those after them that cannot be proven."""
     names = {file.version: file.filename for file in files}
     if unknown := sorted(set(assumed).difference(names)):
         why = "--assume takes the version of a migration, the digits its file name begins with"
-        raise UsageError(f"There is no migration {unknown[0]}", why, "promthctl migrations list shows those there are")
-    if found.lacks:
+        raise UsageError(f"Migration {unknown[0]} does not exist", why, "promthctl migrations list shows the versions")
+    if found.gaps:
         return (), ()
     there = [file for file in files[: found.number] if file.version not in recorded]
     if absent := sorted(set(assumed).difference(recorded, (file.version for file in there))):

@@ -1,8 +1,8 @@
 """How many of the migrations a database already has, going by its catalog alone.
 
-A database has the migrations up to number n when every object that those make or change is there as the n-th leaves it,
-and none that they dropped. What it has besides is no obstacle, unless it is a trace of a later migration: then that one
-is there in part.
+A database has the migrations up to number n when every object that they make or change is there as the n-th leaves it,
+and none that they dropped. Anything else that it has does not matter, unless it is a trace of a later migration: then
+that one is there in part.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 from promthctl.schema import KINDS, Attributes, Catalog, Difference, compare
 from promthctl.schema.canonical import canonical
-from promthctl.schema.comparing import privileges
-from promthctl.shadow.states import BEFORE, Change, States
+from promthctl.schema.comparing import privilege_names
+from promthctl.shadow.states import BEFORE, CatalogChange, States
 
-# Made with a switch in the dashboard as often as by a migration, or shared by a server's databases: no trace of one.
+# These are not traces of a migration: a switch in the dashboard makes them too, or a server's databases share them.
 _TRACELESS = frozenset(("roles", "schemas", "extensions", "grants", "default_privileges", "publications"))
-# `compare` knows these by more than their names, or forgives that they are missing.
+# `compare` matches these by more than their names, or ignores that they are missing.
 _NOT_BY_NAME = frozenset(("constraints", "indexes", "roles", "grants", "default_privileges", "publications"))
 
 
 @dataclass(frozen=True)
-class Lack:
-    """Something that is otherwise than a migration leaves it. version: the last migration that touches it."""
+class Gap:
+    """Something that is not as a migration leaves it. version: the last migration that touches it."""
 
     version: str
     difference: Difference
@@ -33,18 +33,18 @@ class Lack:
 class Presence:
     """What was found.
 
-    number: how many of the first migrations are there. silent: those of them that the catalog cannot prove, for they
-    change nothing in it. lacks: what keeps a later one, of which there are traces, from being there; in the order in
-    which it can be mended. beyond: objects that no migration makes.
+    number: how many of the first migrations are there. silent: those of them that the catalog cannot prove, because
+    they change nothing in it. gaps: what is missing of later ones that left traces, in the order in which it can be
+    fixed. beyond: objects that no migration makes.
     """
 
     number: int
     silent: frozenset[str]
-    lacks: tuple[Lack, ...]
+    gaps: tuple[Gap, ...]
     beyond: tuple[str, ...]
 
 
-def find(versions: Sequence[str], recorded: Collection[str], states: States, there: Catalog) -> Presence:
+def find_presence(versions: Sequence[str], recorded: Collection[str], states: States, there: Catalog) -> Presence:
     """Compare a database's catalog with the states that the migrations leave.
 
     versions: of all migrations, in order. recorded: those that need no proof; what only they touch is not looked at.
@@ -64,40 +64,40 @@ class _Search:
     there: Catalog
 
     def complete(self) -> tuple[int, tuple[str, ...]]:
-        """The largest number of migrations that are there without a lack, and what there is besides."""
+        """The largest number of migrations that are there without a gap, and what else there is."""
         for number in self._plausible():
-            lacks, beyond = self.lacking(number)
-            if not lacks:
+            gaps, beyond = self.gaps_at(number)
+            if not gaps:
                 return number, beyond if number else ()
-        raise AssertionError("no migration at all lacks nothing")
+        raise AssertionError("with no migrations at all there are no gaps")
 
-    def lacking(self, number: int) -> tuple[tuple[Lack, ...], tuple[str, ...]]:
-        """What is otherwise than these migrations leave it, and what is there besides."""
+    def gaps_at(self, number: int) -> tuple[tuple[Gap, ...], tuple[str, ...]]:
+        """What is not as these migrations leave it, and what else is there."""
         touched = {
             (change.kind, change.name): version
             for version in self.versions[:number]
             if version not in self.recorded
             for change in self.states.of(version)
         }
-        lacks, beyond = [], []
+        gaps, beyond = [], []
         for one in compare(self._after(number), self.there):
             version = touched.get((one.kind, one.name))
-            if version is None and one.state == "missing":  # its columns and the like are told by it alone
+            if version is None and one.state == "missing":  # it stands for its columns too
                 version = max((touched[key] for key in touched if one.name in key[1]), default=None)
             if version is not None and (one.state != "extra" or self._was_there(one, number)):
-                lacks.append(Lack(version, one))
+                gaps.append(Gap(version, one))
             elif one.state == "extra" and one.kind not in _TRACELESS:
                 beyond.append(f"{one.kind} {one.name}")
-        return tuple(lacks), tuple(beyond)
+        return tuple(gaps), tuple(beyond)
 
     def silent(self, number: int) -> frozenset[str]:
-        """Those of the first migrations before and after which the catalog is the same, as far as `compare` sees."""
+        """Those of the first migrations that leave the catalog as it was, as far as `compare` sees."""
         found = []
         there = {(change.kind, change.name) for change in self.states.of(BEFORE)}
         for place, version in enumerate(self.versions[:number]):
             changes = self.states.of(version)
             named = {(c.kind, c.name): c.attributes is not None for c in changes if c.kind not in _NOT_BY_NAME}
-            # Making and dropping such an object is a difference in any case; the rest is for `compare` to tell.
+            # Making or dropping one of these objects is a difference in any case; `compare` decides about the rest.
             doubtful = version not in self.recorded and all(stays and key in there for key, stays in named.items())
             if doubtful and not (changes and compare(self._after(place + 1), self._after(place))):
                 found.append(version)
@@ -105,17 +105,17 @@ class _Search:
             there.difference_update(key for key, stays in named.items() if not stays)
         return frozenset(found)
 
-    def in_part(self, number: int) -> tuple[Lack, ...]:
+    def in_part(self, number: int) -> tuple[Gap, ...]:
         """What keeps later migrations, of which there are traces, from being there."""
         traced = self._traced(number)
         if traced <= number:
             return ()
         numbers = [traced]
-        for version in self.versions[traced:]:  # what makes nothing leaves no trace: it may be there, too
+        for version in self.versions[traced:]:  # what makes nothing leaves no trace: it may be there too
             if any(change.attributes is not None for change in self.states.of(version)):
                 break
             numbers.append(numbers[-1] + 1)
-        return min((self.lacking(each)[0] for each in numbers), key=len)
+        return min((self.gaps_at(each)[0] for each in numbers), key=len)
 
     def _traced(self, number: int) -> int:
         """The last migration of which something is there that none before it makes, counted from 1; 0 for none."""
@@ -131,7 +131,7 @@ class _Search:
                     before[change.kind][change.name] = change.attributes
         return found
 
-    def _is_trace(self, change: Change, before: Attributes | None) -> bool:
+    def _is_trace(self, change: CatalogChange, before: Attributes | None) -> bool:
         """True if the object is there as the change makes it, or at all where it was not before."""
         there = self.there.of(change.kind).get(change.name)
         if change.kind in _TRACELESS or change.attributes is None or there is None:
@@ -142,7 +142,7 @@ class _Search:
         return canonical(there, loose) == canonical(change.attributes, loose) != canonical(before, loose)
 
     def _plausible(self) -> Iterator[int]:
-        """The numbers, largest first, for which every object is there by its name; the rest needs no comparing."""
+        """The numbers, largest first, for which every object is there by its name; the others need no comparison."""
         missing: set[tuple[str, str]] = set()
         plausible = [0]
         for number, version in enumerate(self.versions, start=1):
@@ -158,7 +158,7 @@ class _Search:
         return reversed(plausible)
 
     def _was_there(self, one: Difference, number: int) -> bool:
-        """True if these migrations dropped it; a grant widened by hand is none of theirs."""
+        """True if these migrations dropped it; a grant that was widened by hand is not theirs."""
         if one.kind != "grants":
             return True
         before = {
@@ -166,7 +166,7 @@ class _Search:
             for version in (BEFORE, *self.versions[:number])
             for change in self.states.of(version)
             if (change.kind, change.name) == (one.kind, one.name)
-            for privilege in privileges(change.attributes)
+            for privilege in privilege_names(change.attributes)
         }
         return not before.isdisjoint((one.actual or {})["privileges"])
 

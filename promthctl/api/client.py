@@ -1,12 +1,14 @@
 """How a Supabase API is reached: its URL, its keys, and supabase-py's client over one connection.
 
-Every fault of the way there (nobody answers, the key is refused, the answer is not Supabase's) becomes a
-PromthctlError here. What supabase-py's exceptions quote is never passed on: it can hold the row that was sent.
+Every failure (nobody answers, the key is refused, a table is missing, the answer is not Supabase's) becomes a
+PromthctlError here and nowhere else. What supabase-py's exceptions quote is never passed on: it can be the row that
+was sent.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +20,20 @@ from promthctl.redact import remember
 
 if TYPE_CHECKING:
     import httpx
+    from postgrest.exceptions import APIError
     from supabase import Client
 
 _TIMEOUT = 30.0  # seconds to wait for each answer
 _KEY = re.compile(r"[\x21-\x7e]+")  # what an HTTP header can carry
+
+# PostgREST's own codes (https://docs.postgrest.org/en/stable/references/errors.html) and PostgreSQL's SQLSTATEs
+# (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+FOREIGN_KEY_VIOLATION = "23503"
+_NO_TABLE = {"PGRST205", "42P01"}
+_NO_COLUMN = {"PGRST204", "42703"}
+_NOT_ALLOWED = "42501"
+# Classes 22, 23 and P0 (a trigger's raise); Supabase Lite (0.10.0) sends SUP for a SQLSTATE it does not know.
+_DATA_REFUSED = ("22", "23", "P0", "SUP")
 
 
 @dataclass(frozen=True)
@@ -38,53 +50,96 @@ class ApiAccess:
         return (urlsplit(self.url).hostname or "") in {"127.0.0.1", "localhost", "::1"}
 
 
+@dataclass(frozen=True)
+class ApiConnection:
+    """An open connection, made by `connect`. client: supabase-py's, which sends the service key."""
+
+    access: ApiAccess
+    client: Client
+    _http: httpx.Client = field(repr=False)
+
+    def anonymous_client(self) -> Client:
+        """A client that sends the anon key, over the same connection. Raises TargetError for a key no header takes."""
+        return _client(self.access, self.access.anon_key, self._http)
+
+
 @contextmanager
-def connect(access: ApiAccess, key: str) -> Iterator[Client]:
-    """supabase-py's client that sends `key`, one of the access's two; its connection is closed on leaving.
+def connect(access: ApiAccess) -> Iterator[ApiConnection]:
+    """A connection to the API, closed on leaving; the first request opens it.
 
     Inside the block supabase-py's exceptions become PromthctlErrors: TargetError when the API cannot be reached,
-    refuses the key or fails, UsageError when the URL is no URL, PromthctlError for any other answer.
+    refuses the key or fails, UsageError when the URL is not one, PromthctlError for a missing table or column and for
+    any other answer.
     """
     import httpx
     from postgrest.exceptions import APIError
     from pydantic import ValidationError
-    from supabase import ClientOptions, create_client
     from supabase_auth.errors import AuthError, AuthRetryableError
 
-    _check(access, key)
-    remember(key)
-    statuses: list[int] = []  # APIError does not say which HTTP status it came with
-    with _http(access, statuses) as http:
-        options = ClientOptions(httpx_client=http, auto_refresh_token=False, persist_session=False)
+    answers: deque[tuple[int, str]] = deque(maxlen=1)
+    with _http_client(access, answers) as http:
         try:
-            yield create_client(access.url, key, options)
+            yield ApiConnection(access, _client(access, access.service_key, http), http)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _unreachable(access, error) from None
         except AuthRetryableError as error:
-            raise _unreachable(access, error.__cause__) if not error.status else _answer(access, error.status) from None
+            if error.status:
+                raise _status_error(access, error.status) from None
+            raise _unreachable(access, error.__cause__) from None
         except ValidationError:
-            raise unexpected(access, "it is not of the form Supabase Auth documents") from None
-        except (APIError, AuthError):
-            raise _answer(access, statuses[-1] if statuses else 0) from None
+            raise unexpected_answer(access, "it does not have the form that Supabase Auth documents") from None
+        except APIError as error:
+            raise _code_error(access, error, answers) from None
+        except AuthError:
+            raise _status_error(access, answers[-1][0] if answers else 0) from None
 
 
-def _http(access: ApiAccess, statuses: list[int]) -> httpx.Client:
-    """One connection for Auth and REST; supabase-py alone would open two and load the CA certificates for each."""
+def data_refused(error: APIError) -> bool:
+    """True when a rule of the table refused the rows that were sent; error.code is its SQLSTATE."""
+    return (error.code or "").startswith(_DATA_REFUSED)
+
+
+def unexpected_answer(access: ApiAccess, why: str) -> PromthctlError:
+    """The error for an answer that is not Supabase's; `why` says what is odd, and quotes nothing of it."""
+    return PromthctlError(
+        f"The API at {access.url} gave an answer that promthctl does not understand",
+        why,
+        "promthctl local up" if access.is_local else "check that SUPABASE_URL is the project's API URL",
+    )
+
+
+def _client(access: ApiAccess, key: str, http: httpx.Client) -> Client:
+    from supabase import ClientOptions, create_client
+
+    _check_access(access, key)
+    remember(key)
+    options = ClientOptions(httpx_client=http, auto_refresh_token=False, persist_session=False)
+    return create_client(access.url, key, options)
+
+
+def _http_client(access: ApiAccess, answers: deque[tuple[int, str]]) -> httpx.Client:
+    """One connection for Auth and REST; supabase-py alone would open two and load the CA certificates for each.
+
+    answers: gets each answer's HTTP status and the last part of its path; supabase-py's exceptions have neither.
+    """
     import ssl
 
     import httpx
 
+    def note_answer(response: httpx.Response) -> None:
+        answers.append((response.status_code, response.request.url.path.rpartition("/")[2]))
+
     return httpx.Client(
         timeout=_TIMEOUT,
-        # A context that trusts nobody costs nothing, and plain HTTP needs none.
+        # Plain HTTP needs no CA certificates, and a context without any is quickly made.
         verify=True if access.url.startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         trust_env=not access.is_local,  # a proxy cannot reach this machine's loopback address
-        follow_redirects=False,  # the apikey header would go along to another host
-        event_hooks={"response": [lambda response: statuses.append(response.status_code)]},
+        follow_redirects=False,  # the apikey header would be sent to another host
+        event_hooks={"response": [note_answer]},
     )
 
 
-def _check(access: ApiAccess, key: str) -> None:
+def _check_access(access: ApiAccess, key: str) -> None:
     parts = urlsplit(access.url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(
@@ -92,19 +147,19 @@ def _check(access: ApiAccess, key: str) -> None:
         )
     if not _KEY.fullmatch(key):
         raise TargetError(
-            f"The {_name(access, key)} for {access.url} cannot be used",
-            "it is empty, or holds a space, a line break or another character no key has",
+            f"The {_key_name(access, key)} for {access.url} cannot be used",
+            "it is empty, or has a space, a line break or another character that is never part of a key",
             _key_hint(access),
         )
 
 
-def _name(access: ApiAccess, key: str) -> str:
+def _key_name(access: ApiAccess, key: str) -> str:
     return "service key" if key == access.service_key else "anon key"
 
 
 def _key_hint(access: ApiAccess) -> str:
     if access.is_local:
-        return "promthctl local env shows where the keys of the local stack are; promthctl local up mends the stack"
+        return "promthctl local up repairs the local stack, and promthctl local env shows its keys"
     return "copy the service_role (or secret) key from the project's API settings into SUPABASE_SERVICE_ROLE_KEY"
 
 
@@ -117,23 +172,34 @@ def _unreachable(access: ApiAccess, error: BaseException | None) -> TargetError:
         why = "nothing answers there"
     else:
         why = "the connection broke"
-    hint = "promthctl local up" if access.is_local else "check the URL and the network, then run again"
+    hint = "promthctl local up" if access.is_local else "check the URL and the network, then run the same command again"
     return TargetError(f"The API at {access.url} cannot be reached", why, hint)
 
 
-def _answer(access: ApiAccess, status: int) -> PromthctlError:
+def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, str]]) -> PromthctlError:
+    """What PostgREST's refusal means; only the error's code is used, since its details can quote the row."""
+    status, table = answers[-1] if answers else (0, "")
+    code = error.code or ""
+    if code in _NO_TABLE | _NO_COLUMN:
+        missing = f"the table {table}" if code in _NO_TABLE else f"a column of the table {table}"
+        return PromthctlError(
+            "The database is not ready",
+            f"it does not have {missing}: its migrations are not all applied",
+            "promthctl local up" if access.is_local else "promthctl push --project-ref REF, then run again",
+        )
+    if code == _NOT_ALLOWED:
+        return TargetError(
+            f"The API at {access.url} does not let this key change {table}",
+            "it is not the service key, or the table's grants are missing",
+            "set SUPABASE_SERVICE_ROLE_KEY to the service_role (or secret) key; promthctl verify checks the grants",
+        )
+    return _status_error(access, status)
+
+
+def _status_error(access: ApiAccess, status: int) -> PromthctlError:
     if status in (401, 403):
         return TargetError(f"The API at {access.url} refuses the key", f"it answered HTTP {status}", _key_hint(access))
     if status >= 500:
-        hint = "promthctl local logs" if access.is_local else "wait a minute and run again"
+        hint = "promthctl local logs" if access.is_local else "wait a minute and run the same command again"
         return TargetError(f"The API at {access.url} failed", f"it answered HTTP {status}", hint)
-    return unexpected(access, f"it is HTTP {status}, which Supabase does not answer here")
-
-
-def unexpected(access: ApiAccess, why: str) -> PromthctlError:
-    """The error for an answer that is not Supabase's; `why` says what is odd, and quotes nothing of it."""
-    return PromthctlError(
-        f"The API at {access.url} gave an answer that promthctl does not understand",
-        why,
-        "promthctl local up" if access.is_local else "check that SUPABASE_URL is the project's API URL",
-    )
+    return unexpected_answer(access, f"it is HTTP {status}, which is not expected from Supabase here")

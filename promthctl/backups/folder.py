@@ -1,4 +1,4 @@
-"""The backups of a project: which there are, and one of them checked against its checksums."""
+"""The backups of a project: the list of them, and one checked against its checksums."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Backup:
+    """A backup on disk. path: its folder."""
+
     path: Path
     manifest: Manifest
 
@@ -25,7 +27,7 @@ class Backup:
 
 @dataclass(frozen=True)
 class BackupRow:
-    """A backup as a list shows it. damaged: why it cannot be used; the rest is empty then. bytes: on disk."""
+    """A backup in a list. damaged: why it cannot be used; the other fields are empty then. bytes: on disk."""
 
     name: str
     created: str = ""
@@ -37,26 +39,30 @@ class BackupRow:
     damaged: str | None = None
 
 
-def home(settings: Settings) -> Path:
-    """Where a project has its backups."""
+def backups_folder(settings: Settings) -> Path:
+    """Where a project keeps its backups."""
     return settings.state_dir / "backups"
 
 
-def listing(settings: Settings) -> tuple[BackupRow, ...]:
+def list_backups(settings: Settings) -> tuple[BackupRow, ...]:
     """Every backup of the project, oldest first; only the manifests are read."""
     return tuple(_row(path) for path in _folders(settings))
 
 
-def find(settings: Settings, wanted: str) -> Backup:
+def find_backup(settings: Settings, wanted: str) -> Backup:
     """A backup by its name or its path, all of its files checked.
 
-    Raises UsageError when there is none, PromthctlError when it is damaged or of another version.
+    Raises UsageError when it does not exist, PromthctlError when it is damaged or has another format.
     """
-    inside = home(settings) / wanted
+    inside = backups_folder(settings) / wanted
     path = inside if inside.is_dir() else Path(wanted).expanduser()
     if not path.is_dir() or not wanted:
         there = ", ".join(folder.name for folder in _folders(settings)) or "there is none yet"
-        raise UsageError(f"There is no backup {wanted}", f"in {home(settings)}: {there}", "promthctl rollback --list")
+        raise UsageError(
+            f"The backup {wanted} does not exist",
+            f"in {backups_folder(settings)}: {there}",
+            "promthctl rollback --list",
+        )
     try:
         backup = Backup(path, _manifest(path))
         for table in backup.manifest.tables:
@@ -71,8 +77,8 @@ def find(settings: Settings, wanted: str) -> Backup:
 
 
 def _folders(settings: Settings) -> Iterator[Path]:
-    if home(settings).is_dir():
-        yield from sorted(p for p in home(settings).iterdir() if p.is_dir() and not p.name.startswith("."))
+    if backups_folder(settings).is_dir():
+        yield from sorted(p for p in backups_folder(settings).iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def _row(path: Path) -> BackupRow:

@@ -1,9 +1,9 @@
-"""One table of a backup: what is in the way of its rows, and the statements that put them back.
+"""One table of a backup: what conflicts with its rows, and the statements that put them back.
 
-The rows come into a temporary table first. Against the table as it is now they are then three kinds: rows that are not
-there are inserted; rows whose key is there with other values are conflicts; rows that refer to others that are gone are
-conflicts too. A value that is null, the column's default or what the column got when it was added is nobody's: a column
-that the rollback dropped and a push brought back holds nothing else.
+The rows are copied into a temporary table first. Compared with the table as it is now they are then of three kinds:
+rows that are missing are inserted; rows whose key is there with other values are conflicts; rows that refer to rows
+which are gone are conflicts too. A value that is null, the column's default or what the column got when it was added
+was set by nobody: a column that the rollback dropped and a push brought back holds nothing else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from promthctl.backups.manifest import SavedTable
-from promthctl.backups.present import Current, Link
+from promthctl.backups.present_tables import ForeignKey, PresentTable
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,8 +26,8 @@ _EXAMPLES = 3  # keys that a conflict names
 
 
 @dataclass(frozen=True)
-class Conflict:
-    """What keeps rows of the backup from their place, as a sentence about the table."""
+class RowConflict:
+    """Why rows of the backup cannot simply be put back, as a sentence about the table."""
 
     table: str
     rows: int
@@ -38,21 +38,23 @@ class Conflict:
         return f"{self.table}: {self.rows:,} {'row' if self.rows == 1 else 'rows'} {self.why}"
 
 
-class Loading:
+class TableLoading:
     """Loads one table of a backup. connection: in the transaction of the whole restore."""
 
-    def __init__(self, connection: psycopg.Connection[Any], saved: SavedTable, now: Current, replace: bool) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any], saved: SavedTable, now: PresentTable, replace: bool
+    ) -> None:
         self._connection = connection
         self._saved = saved
         self._now = now
         self._replace = replace
         self._table = sql.Identifier(saved.schema, saved.name)
         self._columns = [column.name for column in saved.columns]
-        self._whole = saved.dropped or saved.changed  # else only columns were lost
+        self._whole = saved.dropped or saved.changed  # otherwise only columns were lost
         compared = self._columns if self._whole else saved.lost
-        # A key that the rollback took, or that came since, says nothing of which row is which.
-        told = set(now.key) <= set(self._columns) and not set(now.key) & set(saved.lost)
-        self._key = now.key if told else ()
+        # A key that the rollback dropped, or that was added since, does not tell which row is which.
+        identifies = set(now.key) <= set(self._columns) and not set(now.key) & set(saved.lost)
+        self._key = now.key if identifies else ()
         self._compared = [name for name in compared if name not in self._key and not now.columns[name].fixed]
 
     def stage(self) -> None:
@@ -74,44 +76,49 @@ class Loading:
         """True when the table has no row."""
         return not self._number("select count(*) from (select from {table} limit 1) t")
 
-    def without_key(self) -> Conflict | None:
-        """Rows that cannot be told apart from those there."""
+    def without_key(self) -> RowConflict | None:
+        """Rows that cannot be distinguished from those in the table."""
         if self._key or (self._whole and self.vacant()):
             return None
-        why = "cannot be told from its present rows: it has no primary key that was there before"
-        return Conflict(self._saved.label, self._saved.rows, why)
+        why = "cannot be distinguished from its present rows: it has no primary key that was there before"
+        return RowConflict(self._saved.label, self._saved.rows, why)
 
-    def orphans(self, links: Sequence[Link]) -> list[Conflict]:
-        """Take out the rows that refer to rows which are gone. links: the table's own, to what is loaded already."""
-        brought = set(self._columns if self._whole else self._saved.lost)
-        checked = [link for link in links if set(link.columns) <= brought]
+    def orphans(self, foreign_keys: Sequence[ForeignKey]) -> list[RowConflict]:
+        """Take out the rows that refer to rows which are gone.
+
+        foreign_keys: those of the table, to tables that are loaded already.
+        """
+        restored = set(self._columns if self._whole else self._saved.lost)
+        checked = [key for key in foreign_keys if set(key.columns) <= restored]
         gone: Counter[str] = Counter()
         found = True
         while found:  # rows that refer to those taken out are the next round's
             found = False
-            for link in checked:
-                if rows := self._take_out_orphans(link):
-                    gone[f"{link.parent_schema}.{link.parent_name}"] += rows
+            for foreign_key in checked:
+                if rows := self._take_out_orphans(foreign_key):
+                    gone[f"{foreign_key.parent_schema}.{foreign_key.parent_name}"] += rows
                     found = True
         return [
-            Conflict(self._saved.label, rows, f"{'refers' if rows == 1 else 'refer'} to rows of {parent} that are gone")
+            RowConflict(
+                self._saved.label, rows, f"{'refers' if rows == 1 else 'refer'} to rows of {parent} that are gone"
+            )
             for parent, rows in gone.items()
         ]
 
-    def _take_out_orphans(self, link: Link) -> int:
-        match = _pairs("p.{1} = s.{0}", link.columns, link.there)
+    def _take_out_orphans(self, foreign_key: ForeignKey) -> int:
+        match = _pairs("p.{1} = s.{0}", foreign_key.columns, foreign_key.parent_columns)
         there = sql.SQL("exists (select from {} p where {})").format(
-            sql.Identifier(link.parent_schema, link.parent_name), match
+            sql.Identifier(foreign_key.parent_schema, foreign_key.parent_name), match
         )
-        if link.parent == link.child:
+        if foreign_key.parent == foreign_key.child:
             there = sql.SQL("({} or exists (select from {} p where {}))").format(there, _STAGE, match)
         return self._run(
             "delete from {stage} s where {filled} and not {there}",
-            filled=_joined(" and ", "s.{0} is not null", link.columns),
+            filled=_joined(" and ", "s.{0} is not null", foreign_key.columns),
             there=there,
         )
 
-    def differing(self) -> Conflict | None:
+    def differing(self) -> RowConflict | None:
         """Rows that are there with other values than the backup's."""
         if not self._key or not self._compared:
             return None
@@ -122,14 +129,14 @@ class Loading:
         key = _joined(" || ', ' || ", "t.{0}::text", self._key)
         examples = self._run_rows("select {key} {where} limit {n}", key=key, where=where, n=sql.Literal(_EXAMPLES))
         shown = "; ".join(str(value) for (value,) in examples) + ("; …" if rows > _EXAMPLES else "")
-        return Conflict(
+        return RowConflict(
             self._saved.label,
             rows,
             f"{'is' if rows == 1 else 'are'} there with other values ({', '.join(self._key)}: {shown})",
         )
 
     def update(self) -> int:
-        """Set what may be set in the rows that are there; how many got other values by it."""
+        """Set the values that may be set in rows that are there; returns how many rows changed."""
         columns = [name for name in self._compared if self._replace or name in self._saved.lost]
         if not self._key or not columns:
             return 0
@@ -143,7 +150,7 @@ class Loading:
         )
 
     def insert(self, *, leave: bool) -> int:
-        """Insert the rows that are not there. leave: pass over those that another unique key keeps out."""
+        """Insert the rows that are missing. leave: skip those that another unique key keeps out."""
         if not self._whole:
             return 0
         missing: sql.Composable = sql.SQL("")
@@ -157,7 +164,7 @@ class Loading:
         )
 
     def absent(self) -> int:
-        """How many rows are still not there."""
+        """How many rows are still missing."""
         if not self._whole or not self._key:
             return 0
         return self._number(
@@ -171,17 +178,17 @@ class Loading:
         return _pairs("t.{0} = s.{1}", self._key, self._key)
 
     def _taken(self) -> sql.Composed:
-        """True for a row there in which a value stands that is not the backup's, and not nobody's."""
+        """True for a row that has a value which somebody set, and which is not the backup's."""
         return sql.SQL("({})").format(sql.SQL(" or ").join(map(self._taken_by, self._compared)))
 
     def _taken_by(self, name: str) -> sql.Composed:
         column, now = sql.Identifier(name), self._now.columns[name]
-        nobodys: list[sql.Composable] = []
+        unset: list[sql.Composable] = []
         if name in self._saved.lost:
-            nobodys.append(sql.SQL("null"))
-            nobodys += [sql.SQL("({})::text").format(sql.SQL(now.default))] if now.default is not None else []
-            nobodys += [sql.Literal(now.filled)] if now.filled is not None else []
-        others = [sql.SQL("t.{}::text is distinct from {}").format(column, value) for value in nobodys]
+            unset.append(sql.SQL("null"))
+            unset += [sql.SQL("({})::text").format(sql.SQL(now.default))] if now.default is not None else []
+            unset += [sql.Literal(now.filled)] if now.filled is not None else []
+        others = [sql.SQL("t.{}::text is distinct from {}").format(column, value) for value in unset]
         return sql.SQL("({})").format(sql.SQL(" and ").join([sql.SQL(_DIFFERS).format(column), *others]))
 
     def _number(self, text: str, **parts: sql.Composable) -> int:
@@ -198,7 +205,7 @@ class Loading:
         return sql.SQL(text).format(**{"table": self._table, "stage": _STAGE, **parts})
 
 
-_DIFFERS = "t.{0}::text is distinct from s.{0}::text"  # as text: json, xml and points know no equality
+_DIFFERS = "t.{0}::text is distinct from s.{0}::text"  # as text: json, xml and point have no equality operator
 
 
 def _names(names: Sequence[str]) -> sql.Composed:

@@ -1,4 +1,4 @@
-"""manifest.json of a backup: what it holds, from where, and checksums by which damage is seen.
+"""manifest.json of a backup: what it holds, from where, and checksums that reveal damage.
 
 The file is JSON as `Manifest.to_text` writes it, byte for byte; its last field is the SHA-256 of the text without it.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 NAME = "manifest.json"
 FORMAT = 1
-# How PostgreSQL writes values into the files and reads them again, whatever the session says; as pg_dump sets it.
+# How PostgreSQL writes values into the files and reads them again, whatever the session's settings; as in pg_dump.
 SPELLING = """
 set local row_security = off; set local timezone = 'UTC'; set local datestyle = 'ISO, YMD';
 set local intervalstyle = 'postgres'; set local extra_float_digits = 1; set local bytea_output = 'hex';
@@ -37,8 +37,8 @@ class SavedTable:
     """A table of a backup, whole, and what the rollback took of it.
 
     file: beside the manifest; gzip of PostgreSQL's COPY text format, UTF-8, these columns in this order (generated
-    ones are left out). bytes, sha256: of that file. dropped: the table itself went; else `lost` columns of it went or
-    got another type, and with `changed` rows of it went or changed.
+    ones are left out). bytes, sha256: of that file. dropped: the table itself was dropped; otherwise the `lost` columns
+    were dropped or got another type, and with `changed` rows were deleted or changed.
     """
 
     schema: str
@@ -59,7 +59,7 @@ class SavedTable:
 
 @dataclass(frozen=True)
 class SavedSequence:
-    """A sequence that went or was set back. last_value: the last one it gave out."""
+    """A sequence that was dropped or set back. last_value: the last one it gave out."""
 
     schema: str
     name: str
@@ -67,8 +67,8 @@ class SavedSequence:
 
 
 @dataclass(frozen=True)
-class Undone:
-    """A migration that the rollback undid. sha256: of its file, which made what the backup holds."""
+class UndoneMigration:
+    """A migration that the rollback undid. sha256: of its file, which created what the backup holds."""
 
     version: str
     filename: str
@@ -82,7 +82,7 @@ class Manifest:
     created: str
     target: str
     server: int
-    undone: tuple[Undone, ...]
+    undone: tuple[UndoneMigration, ...]
     tables: tuple[SavedTable, ...]
     sequences: tuple[SavedSequence, ...]
 
@@ -122,7 +122,7 @@ class Manifest:
             created=str(content["created"]),
             target=str(content["target"]),
             server=int(content["server"]),
-            undone=tuple(Undone(**one) for one in content["undone"]),
+            undone=tuple(UndoneMigration(**one) for one in content["undone"]),
             tables=tuple(
                 SavedTable(
                     **{

@@ -1,6 +1,6 @@
 """Puts a backup back into its tables: everything in one transaction, or nothing.
 
-Triggers of the tables stay silent meanwhile, so that a trigger on updated_at does not change what is restored.
+The tables' triggers are disabled meanwhile, so that a trigger on updated_at does not change what is restored.
 """
 
 from __future__ import annotations
@@ -11,20 +11,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from promthctl.backups import present
 from promthctl.backups.folder import Backup
 from promthctl.backups.manifest import SPELLING, SavedSequence, SavedTable
-from promthctl.backups.present import Current, Link
-from promthctl.database.transactions import changing, failure, option, undisturbed
+from promthctl.backups.present_tables import (
+    ForeignKey,
+    PresentTable,
+    missing_parts,
+    read_foreign_keys,
+    read_present_tables,
+)
+from promthctl.database.transactions import changing, database_failure, undisturbed
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 if TYPE_CHECKING:
     import psycopg
 
-    from promthctl.backups.loading import Conflict
+    from promthctl.backups.loading import RowConflict
 
 Conflicts = Literal["stop", "keep", "replace"]
 
@@ -40,7 +45,7 @@ _ENABLE = {"O": "enable trigger", "R": "enable replica trigger", "A": "enable al
 
 @dataclass(frozen=True)
 class RestoredTable:
-    """rows: in the backup. inserted, updated: of them. left: those that were left out. note: why none came in."""
+    """rows: those in the backup. inserted, updated: of them. left: those left out. note: why none was restored."""
 
     name: str
     rows: int
@@ -52,7 +57,7 @@ class RestoredTable:
 
 @dataclass(frozen=True)
 class RestoreResult:
-    """conflicts: what was in the way, a sentence each. replaced: rows with other values gave way; else they stayed."""
+    """conflicts: a sentence each. replaced: rows with other values were replaced; otherwise they were kept."""
 
     target: str
     backup: str
@@ -67,7 +72,7 @@ def restore(
 ) -> RestoreResult:
     """Put the rows of a checked backup back.
 
-    conflicts: what becomes of rows that are there with other values, or that refer to rows which are gone: "stop"
+    conflicts: what happens to rows that are there with other values, or that refer to rows which are gone: "stop"
     refuses the whole restore and names them, "keep" leaves the target's rows as they are, "replace" lets the backup's
     win; both leave out what refers to gone rows. Raises RefusedError for conflicts and where tables or columns are
     missing, PromthctlError when the database refuses; then nothing was written.
@@ -77,17 +82,17 @@ def restore(
     with undisturbed(settings, target, steps), changing(target, what, keep=not dry_run) as change:
         connection = change.connection
         connection.execute(SPELLING.encode())
-        now = present.tables(connection, saved)
-        if missing := present.missing(saved, now):
+        now = read_present_tables(connection, saved)
+        if missing := missing_parts(saved, now):
             raise _incomplete(target, missing)
         _lock(connection, saved)
-        links = present.links(connection, now)
-        order = _order(saved, now, links)
-        with _silent(connection, now.values()), _deferred(connection, order, now, links):
+        foreign_keys = read_foreign_keys(connection, now)
+        order = _order(saved, now, foreign_keys)
+        with _without_triggers(connection, now.values()), _deferred(connection, order, now, foreign_keys):
             done, met, waiting = [], [], {current.oid for current in now.values()}
             for table in order:
                 waiting.discard(oid := now[table.label].oid)
-                known = [link for link in links if link.child == oid and link.parent not in waiting]
+                known = [key for key in foreign_keys if key.child == oid and key.parent not in waiting]
                 with steps.step(f"Restoring {table.label}"):
                     restored, found = _load(connection, backup, table, now[table.label], known, conflicts, what)
                 done.append(restored)
@@ -95,26 +100,26 @@ def restore(
             if met and conflicts == "stop":
                 raise _refused(target, backup, met)
         if not dry_run:
-            _advance(connection, backup.manifest.sequences)
-    told = tuple(one.text for one in met)
-    return RestoreResult(target.label, backup.path.name, tuple(done), told, conflicts == "replace", dry_run)
+            _advance_sequences(connection, backup.manifest.sequences)
+    texts = tuple(one.text for one in met)
+    return RestoreResult(target.label, backup.path.name, tuple(done), texts, conflicts == "replace", dry_run)
 
 
 def _load(
     connection: psycopg.Connection[Any],
     backup: Backup,
     saved: SavedTable,
-    now: Current,
-    links: Sequence[Link],
+    now: PresentTable,
+    foreign_keys: Sequence[ForeignKey],
     conflicts: Conflicts,
     what: str,
-) -> tuple[RestoredTable, list[Conflict]]:
-    """One table; with "stop", what is not in the way is loaded all the same, so that other tables' rows find it."""
+) -> tuple[RestoredTable, list[RowConflict]]:
+    """One table; with "stop", rows without a conflict are loaded too, so that other tables' rows can refer to them."""
     import psycopg
 
-    from promthctl.backups.loading import Loading
+    from promthctl.backups.loading import TableLoading
 
-    loading = Loading(connection, saved, now, conflicts == "replace")
+    loading = TableLoading(connection, saved, now, conflicts == "replace")
     try:
         loading.stage()
         with connection.cursor() as cursor, cursor.copy(loading.copy()) as copy, gzip.open(backup.file(saved)) as rows:
@@ -130,7 +135,7 @@ def _load(
         if strange := loading.without_key():
             loading.unstage()
             return RestoredTable(saved.label, saved.rows, left=saved.rows, note=strange.why), [strange]
-        found = loading.orphans(links)
+        found = loading.orphans(foreign_keys)
         left = sum(one.rows for one in found)
         if differing := loading.differing():
             found.append(differing)
@@ -142,7 +147,7 @@ def _load(
     except psycopg.Error as error:
         if connection.broken:
             raise
-        made = failure(what, error, "nothing was written", f"{saved.label}: ")
+        made = database_failure(what, error, "nothing was written", f"{saved.label}: ")
         if isinstance(error, psycopg.errors.UniqueViolation):
             made.hint = (
                 "a row with another key has that value: change it, or pass over the backup's with --conflicts keep"
@@ -154,8 +159,8 @@ def _load(
 def _incomplete(target: Target, missing: Iterable[str]) -> RefusedError:
     return RefusedError(
         f"Nothing was restored to {target.label}",
-        f"it lacks what the backup's rows belong to: {', '.join(missing)}",
-        f"bring it back first, promthctl push{option(target)}, then run the same command again",
+        f"it does not have what the backup's rows belong to: {', '.join(missing)}",
+        f"create it again first, promthctl push{command_line_options(target)}, then run the same command again",
     )
 
 
@@ -167,8 +172,10 @@ def _lock(connection: psycopg.Connection[Any], tables: Iterable[SavedTable]) -> 
     connection.execute(sql.SQL("lock table {} in share row exclusive mode").format(names))
 
 
-def _order(tables: Sequence[SavedTable], now: Mapping[str, Current], links: Sequence[Link]) -> list[SavedTable]:
-    """Parents before their children; where they go round in a circle, somewhere in it."""
+def _order(
+    tables: Sequence[SavedTable], now: Mapping[str, PresentTable], foreign_keys: Sequence[ForeignKey]
+) -> list[SavedTable]:
+    """Parents before their children; a cycle is entered at any of its tables."""
     by_oid = {now[table.label].oid: table for table in tables}
     ordered: dict[int, SavedTable] = {}
     entered: set[int] = set()
@@ -177,9 +184,9 @@ def _order(tables: Sequence[SavedTable], now: Mapping[str, Current], links: Sequ
         if oid in entered or oid not in by_oid:
             return
         entered.add(oid)
-        for link in links:
-            if link.child == oid:
-                visit(link.parent)
+        for foreign_key in foreign_keys:
+            if foreign_key.child == oid:
+                visit(foreign_key.parent)
         ordered[oid] = by_oid[oid]
 
     for oid in by_oid:
@@ -189,44 +196,47 @@ def _order(tables: Sequence[SavedTable], now: Mapping[str, Current], links: Sequ
 
 @contextmanager
 def _deferred(
-    connection: psycopg.Connection[Any], order: Sequence[SavedTable], now: Mapping[str, Current], links: Sequence[Link]
+    connection: psycopg.Connection[Any],
+    order: Sequence[SavedTable],
+    now: Mapping[str, PresentTable],
+    foreign_keys: Sequence[ForeignKey],
 ) -> Iterator[None]:
-    """The foreign keys that close a circle are checked at the end of the block; then they are as they were."""
+    """The foreign keys that close a cycle are checked at the end of the block; then they are as they were."""
     from psycopg import sql
 
     place = {now[table.label].oid: number for number, table in enumerate(order)}
     labels = {now[table.label].oid: sql.Identifier(table.schema, table.name) for table in order}
-    late = [link for link in links if place.get(link.parent, -1) > place[link.child]]
+    late = [key for key in foreign_keys if place.get(key.parent, -1) > place[key.child]]
 
-    def alter(link: Link, text: str) -> None:
+    def alter(foreign_key: ForeignKey, text: str) -> None:
         statement = sql.SQL("alter table {} alter constraint {} {}").format(
-            labels[link.child], sql.Identifier(link.name), sql.SQL(text)
+            labels[foreign_key.child], sql.Identifier(foreign_key.name), sql.SQL(text)
         )
         connection.execute(statement)
 
-    for link in late:
-        alter(link, "deferrable initially deferred")
+    for foreign_key in late:
+        alter(foreign_key, "deferrable initially deferred")
     yield
     connection.execute("set constraints all immediate")
-    for link in late:
-        when = "initially deferred" if link.deferred else "initially immediate"
-        alter(link, f"deferrable {when}" if link.deferrable else "not deferrable")
+    for foreign_key in late:
+        when = "initially deferred" if foreign_key.deferred else "initially immediate"
+        alter(foreign_key, f"deferrable {when}" if foreign_key.deferrable else "not deferrable")
 
 
 @contextmanager
-def _silent(connection: psycopg.Connection[Any], tables: Iterable[Current]) -> Iterator[None]:
+def _without_triggers(connection: psycopg.Connection[Any], tables: Iterable[PresentTable]) -> Iterator[None]:
     """The tables' own triggers do not fire; session_replication_role would need a superuser.
 
-    Those of tables that we do not own cannot be silenced. On an error the transaction takes it all back.
+    Those of tables that we do not own cannot be disabled. On an error the transaction takes everything back.
     """
     from psycopg import sql
 
     oids = [table.oid for table in tables if table.owned]
     found = connection.execute(_TRIGGERS, {"oids": oids}).fetchall()
 
-    def alter(words: str, schema: str, table: str, trigger: str) -> None:
+    def alter(action: str, schema: str, table: str, trigger: str) -> None:
         text = sql.SQL("alter table only {} {} {}")
-        connection.execute(text.format(sql.Identifier(schema, table), sql.SQL(words), sql.Identifier(trigger)))
+        connection.execute(text.format(sql.Identifier(schema, table), sql.SQL(action), sql.Identifier(trigger)))
 
     for schema, table, trigger, _ in found:
         alter("disable trigger", schema, table, trigger)
@@ -235,8 +245,8 @@ def _silent(connection: psycopg.Connection[Any], tables: Iterable[Current]) -> I
         alter(_ENABLE[str(state)], schema, table, trigger)
 
 
-def _advance(connection: psycopg.Connection[Any], sequences: Iterable[SavedSequence]) -> None:
-    """Sequences go on from where they were; never back, and last of all: this no transaction takes back."""
+def _advance_sequences(connection: psycopg.Connection[Any], sequences: Iterable[SavedSequence]) -> None:
+    """Sequences continue from where they were, never back. Done last of all: no transaction takes this back."""
     for sequence in sequences:
         connection.execute(
             "select setval(format('%%I.%%I', schemaname, sequencename), case when increment_by < 0"
@@ -246,8 +256,8 @@ def _advance(connection: psycopg.Connection[Any], sequences: Iterable[SavedSeque
         )
 
 
-def _refused(target: Target, backup: Backup, conflicts: Iterable[Conflict]) -> RefusedError:
-    again = f"promthctl rollback --restore {backup.path.name}{option(target)}"
+def _refused(target: Target, backup: Backup, conflicts: Iterable[RowConflict]) -> RefusedError:
+    again = f"promthctl rollback --restore {backup.path.name}{command_line_options(target)}"
     return RefusedError(
         f"Nothing was restored to {target.label}",
         "\n".join(one.text for one in conflicts),

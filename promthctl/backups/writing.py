@@ -1,7 +1,7 @@
-"""Makes a backup: tables streamed out of the database into compressed files of a folder that appears when complete.
+"""Creates a backup: tables streamed from the database into compressed files of a folder that appears when complete.
 
-Until then the folder has a hidden name and is locked: one that nobody holds was left by a promthctl that was killed,
-and the next one removes it.
+Until then the folder has a hidden name and is locked: a hidden one that is not locked was left by a promthctl that was
+killed, and the next one removes it.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _LEVEL = 1  # of gzip: the tables are locked meanwhile, so speed counts more tha
 _TOLD_EVERY = 50_000  # rows
 
 
-class Writer:
-    """A backup that is being made; see `making`."""
+class BackupWriter:
+    """A backup in progress; see `new_backup`."""
 
     def __init__(self, folder: Path, backups: Path) -> None:
         self._folder = folder
         self._backups = backups
         self._number = 0
 
-    def table(
+    def export_table(
         self,
         connection: psycopg.Connection[Any],
         schema: str,
@@ -53,15 +53,15 @@ class Writer:
     ) -> SavedTable:
         """Export a table that the connection's transaction has locked.
 
-        Raises OSError when the disk does not take it, psycopg.Error when the table cannot be read whole: row level
-        security that would hide rows is an error, too.
+        Raises OSError when it cannot be written, psycopg.Error when the table cannot be read completely: row-level
+        security that would hide rows is an error too.
         """
         from psycopg import sql
 
         columns = tuple(columns)
         self._number += 1
         path = self._folder / f"{self._number:03}-{slug(f'{schema}.{name}')}.copy.gz"
-        # A table that others inherit from is exported without them; a partitioned one has no rows of its own.
+        # A table that others inherit from is exported without theirs; a partitioned one has no rows of its own.
         query = sql.SQL("copy (select {} from {} {}) to stdout").format(
             sql.SQL(", ").join(sql.Identifier(column.name) for column in columns),
             sql.SQL("" if partitioned else "only"),
@@ -114,8 +114,8 @@ class Writer:
 
 
 @contextmanager
-def making(backups: Path) -> Iterator[Writer]:
-    """A backup in the making, thrown away if the block ends before it is complete.
+def new_backup(backups: Path) -> Iterator[BackupWriter]:
+    """A backup in progress, thrown away if the block ends before it is complete.
 
     Raises PromthctlError when it cannot be written, as on a full disk.
     """
@@ -123,10 +123,10 @@ def making(backups: Path) -> Iterator[Writer]:
     try:
         backups.mkdir(mode=0o700, parents=True, exist_ok=True)
         backups.chmod(0o700)
-        _clear(backups)
+        _clear_leftovers(backups)
         work = Path(tempfile.mkdtemp(prefix=_WORK, dir=backups))  # 0700
         with _held(work):
-            yield Writer(work, backups)
+            yield BackupWriter(work, backups)
     except OSError as error:
         raise PromthctlError(
             "The backup could not be written, so nothing was rolled back",
@@ -135,11 +135,11 @@ def making(backups: Path) -> Iterator[Writer]:
         ) from None
     finally:
         if work is not None:
-            shutil.rmtree(work, ignore_errors=True)  # gone already when it was complete
+            shutil.rmtree(work, ignore_errors=True)  # already renamed when it was complete
 
 
 def slug(name: str) -> str:
-    """A name as a file name takes it."""
+    """A name reduced to what is safe in a file name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "x"
 
 
@@ -171,13 +171,13 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _clear(backups: Path) -> None:
-    """Remove what killed ones left."""
+def _clear_leftovers(backups: Path) -> None:
+    """Remove what killed promthctls left."""
     for leftover in backups.glob(f"{_WORK}*"):
         try:
             with _held(leftover):
                 shutil.rmtree(leftover, ignore_errors=True)
-        except OSError:  # another promthctl is making it
+        except OSError:  # another promthctl is writing it
             continue
 
 

@@ -1,7 +1,7 @@
 """The command line: the root command, its global options, and what an error becomes.
 
-A command group is one module of this package; it is imported when it is run, so that `--help` and `--version` stay
-quick.
+Each command group is one module of this package. It is imported when it is used, so that `--help` and `--version`
+stay quick.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Annotated
 import typer
 
 from promthctl import __version__
-from promthctl.cli.common import Invocation, LazyGroup, hoist_global_options
+from promthctl.cli.groups import LazyGroup, hoist_global_options
+from promthctl.cli.invocation import Invocation
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.output import Output
 
@@ -30,10 +31,10 @@ class Commands(LazyGroup):
         "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
         "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, adopt, bundle."),
         "push": ("push", "Apply the pending migrations to a database."),
-        "rollback": ("rollback", "Undo migrations by their down scripts, after a backup."),
-        "reset": ("reset", "Drop what the migrations made in a database and replay them."),
-        "verify": ("verify", "Prove the schema, and that users are isolated."),
-        "seed": ("seed", "Store data an app needs: API keys."),
+        "rollback": ("rollback", "Undo migrations with their down scripts, after a backup."),
+        "reset": ("reset", "Drop what the migrations created and run them again."),
+        "verify": ("verify", "Check the schema, and prove that users are isolated."),
+        "seed": ("seed", "Store data that an app needs: API keys."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
     }
 
@@ -44,8 +45,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="A folder of SQL migrations becomes a running, verified, seeded Supabase.",
-    epilog="The options above may stand before or after a command. Start with: promthctl local up",
+    help="From a folder of SQL migrations to a running, verified, seeded Supabase.",
+    epilog="These options can be given before or after the command. Start with: promthctl local up",
 )
 
 
@@ -69,8 +70,7 @@ def root(
         typer.Option(
             "--supabase-cli",
             metavar="WHICH",
-            help="pinned, system (the one on PATH) or the path of a Supabase CLI, 2.100 or newer.",
-            show_default="pinned",
+            help="pinned, system (the one on PATH) or the path of a Supabase CLI, 2.100 or newer. [default: pinned]",
         ),
     ] = None,
     version: Annotated[
@@ -94,12 +94,12 @@ def main() -> None:
     try:
         code = app(arguments, prog_name="promthctl", standalone_mode=False)
         sys.stdout.flush()
-        if code == _INTERRUPTED:  # Typer has made an exit of the exception
+        if code == _INTERRUPTED:  # Typer has turned the exception into an exit code
             raise KeyboardInterrupt
     except (KeyboardInterrupt, typer.Abort):
         code = _interrupted(output)
     except PromthctlError as error:
-        if interrupts:  # what fails while things are put away is no news
+        if interrupts:  # a failure while cleaning up is not worth reporting
             code = _interrupted(output)
         else:
             output.error(error)
@@ -108,7 +108,7 @@ def main() -> None:
         sys.stderr.close()
         code = 0
     except SystemExit as end:
-        code = 0 if isinstance(end.__context__, BrokenPipeError) else end.code  # Rich makes an exit of it
+        code = 0 if isinstance(end.__context__, BrokenPipeError) else end.code  # Rich turns it into an exit
     except OSError as error:
         code = _unexpected_disk_error(output, error)
     except Exception as error:
@@ -117,35 +117,37 @@ def main() -> None:
 
 
 def _interrupts() -> list[int]:
-    """Have SIGTERM and a closed terminal end promthctl as tidily as Ctrl-C; the signals that came by then."""
-    came: list[int] = []
+    """Have SIGTERM and a closed terminal end promthctl as cleanly as Ctrl-C. Returns the signals received so far."""
+    received: list[int] = []
 
     def stop(number: int, _: object) -> None:
-        came.append(number)
+        received.append(number)
         raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # which nohup asks for
             signal.signal(number, stop)
-    return came
+    return received
 
 
 def _interrupted(output: Output) -> int:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # everything is put away: a second Ctrl-C has nothing to spoil
-    output.note("Interrupted. What was done stays done: run the same command again.")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # cleaned up: a second Ctrl-C may end it at once
+    output.note("Interrupted. What was done so far is kept: run the same command again to continue.")
     return _INTERRUPTED
 
 
 def _unexpected_disk_error(output: Output, error: OSError) -> int:
     path = f": {error.filename}" if error.filename else ""
     output.error(
-        PromthctlError("The operation failed", f"{error.strerror or error}{path}", "mend that and run it again")
+        PromthctlError(
+            "The operation failed", f"{error.strerror or error}{path}", "fix that and run the same command again"
+        )
     )
     return 1
 
 
 def _usage_or_bug(output: Output, error: Exception) -> int:
-    """Typer's own complaints about the command line; everything else is a bug, shown whole with --verbose."""
+    """Typer's errors about the command line; anything else is a bug, shown with its traceback under --verbose."""
     message = getattr(error, "format_message", None)
     if message is None:
         if output.verbose:
@@ -153,12 +155,12 @@ def _usage_or_bug(output: Output, error: Exception) -> int:
 
             output.note(traceback.format_exc())
         name = type(error).__name__
-        hint = "run it again with --verbose and report what it prints"
+        hint = "run the same command again with --verbose and report what it prints"
         output.error(PromthctlError("promthctl has a bug", f"{name}: {error}", hint))
         return 1
     context = getattr(error, "ctx", None)
     if not message():  # no command given: Typer has shown the help
         return 2
     path = context.command_path if context else "promthctl"
-    output.error(UsageError("That command line cannot be understood", message(), f"{path} --help"))
+    output.error(UsageError("The command line cannot be understood", message(), f"{path} --help"))
     return 2

@@ -1,30 +1,35 @@
-"""promthctl keys …: the stored API keys, looked at and looked after."""
+"""promthctl keys …: list, check, rotate, replace and remove the stored API keys."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, api_target
+from promthctl.cli.invocation import Invocation
+from promthctl.cli.options import with_target
 from promthctl.redact import remember
+from promthctl.resolve.choice import TargetChoice
 from promthctl.views import keys as views
 
+if TYPE_CHECKING:
+    from promthctl.keys.changing import AgentRows
+
 User = Annotated[
-    str | None, typer.Option("--user", metavar="EMAIL|UUID", help="The keys of this user alone. [default: of all]")
+    str | None, typer.Option("--user", metavar="EMAIL|UUID", help="Only the keys of this user. [default: all users]")
 ]
-_AGENT = "Its number, endpoint id or name, or a row's id."
+_AGENT = "The agent's number, endpoint id or name, or the row's id."
 
 
 class KeyCommands(TyperGroup):
-    """The commands; a word of their command line that looks like a key is never repeated, whatever complains of it."""
+    """The commands. An argument that looks like a key is masked in every message, including Typer's own."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        from promthctl.keys.pasted import looks_like_key
+        from promthctl.keys.key import looks_like_key
 
-        for word in args:
-            for part in (word, word.partition("=")[2]):
+        for argument in args:
+            for part in (argument, argument.partition("=")[2]):
                 if looks_like_key(part):
                     remember(part)
         return super().resolve_command(ctx, args)
@@ -34,143 +39,146 @@ app = typer.Typer(cls=KeyCommands, no_args_is_help=True, help="The stored API ke
 
 
 @app.command("list")
+@with_target
 def list_keys(
     context: typer.Context,
+    choice: TargetChoice,
     user: User = None,
-    local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target_name: TargetName = None,
 ) -> None:
-    """Show what is stored: agents, endpoints, masks and times; never a key."""
-    from promthctl.keys import listing
+    """Show what is stored: agents, endpoints, masked keys and times; never a key itself."""
+    from promthctl.keys.api_keys_table import open_table
+    from promthctl.keys.listing import listed_pages
 
     run: Invocation = context.obj
-    target = api_target(run, local, project_ref, db_url, target_name)
-    run.output.show_pages(listing.pages(target.access, user), views.listed)
+    target = run.api_target(choice)
+    with open_table(target) as table:
+        run.output.show_pages(listed_pages(table, user), views.listed)
 
 
 @app.command()
+@with_target
 def check(
     context: typer.Context,
+    choice: TargetChoice,
     user: User = None,
     live: Annotated[bool, typer.Option("--live", help="Try each key with one tiny request to its API.")] = False,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="Requests at a time, with --live.")] = 8,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, max=64, metavar="N", help="With --live: how many requests at a time.")
+    ] = 8,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="For each, with --live.")
+        float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="With --live: the limit for each request.")
     ] = 20,
-    local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target_name: TargetName = None,
 ) -> None:
-    """Decrypt every stored key and compare it with its hash, mask and metadata. Exit code 1 on any fault."""
-    from promthctl.keys import checking
+    """Decrypt every stored key and compare it with its hash, mask and metadata. Exit code 1 if any is wrong."""
+    from promthctl.keys.api_keys_table import open_table
+    from promthctl.keys.checking import check_keys
+    from promthctl.keys.live_check import LiveOptions
 
     run: Invocation = context.obj
-    target = api_target(run, local, project_ref, db_url, target_name)
-    asked = checking.Live(jobs, timeout) if live else None
-    result = checking.check(run.settings, target, user, asked, run.output)
-    for warning in result.warnings:
-        run.output.note(f"warning: {warning}")
+    target = run.api_target(choice)
+    with open_table(target) as table:
+        result = check_keys(run.settings, table, user, LiveOptions(jobs, timeout) if live else None, run.output)
+    run.warn(result.warnings)
     run.output.show(result, views.checked)
     if not result.ok:
         raise typer.Exit(1)
 
 
 @app.command()
+@with_target
 def rotate(
     context: typer.Context,
+    choice: TargetChoice,
     new_secret_env: Annotated[
         str,
         typer.Option(
-            "--new-secret-env", metavar="NAME", help="The variable, in the environment or .env, with the new secret."
+            "--new-secret-env",
+            metavar="NAME",
+            help="The variable that holds the new secret, in the environment or .env.",
         ),
     ],
     user: User = None,
-    local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target_name: TargetName = None,
 ) -> None:
-    """Encrypt every stored key anew under another ENCRYPTION_SECRET. Interrupted, run it again."""
-    from promthctl.keys import rotation
+    """Re-encrypt every stored key with a new ENCRYPTION_SECRET. After an interruption, run the same command again."""
+    from promthctl.keys.api_keys_table import open_table
+    from promthctl.keys.rotation import plan_rotation, rotate_keys, rotation_secrets
 
     run: Invocation = context.obj
-    both = rotation.secrets(run.settings, new_secret_env)
-    target = api_target(run, local, project_ref, db_url, target_name)
-    for warning in both.warnings:
-        run.output.note(f"warning: {warning}")
-    plan = rotation.plan(target, both, user, run.output)
-    if plan.pending and not target.local:
-        run.output.note(f"The app reads none of them before it has the new secret: {plan.pending} of {plan.rows} keys")
-        run.confirm(f"Encrypt {plan.pending} keys of {target.label} anew?", f"No key of {target.label} was rotated")
-    result = rotation.rotate(target, plan, run.output)
+    secrets = rotation_secrets(run.settings, new_secret_env)
+    target = run.api_target(choice)
+    run.warn(secrets.warnings)
+    with open_table(target) as table:
+        plan = plan_rotation(table, secrets, user, run.output)
+        if plan.pending and not target.local:
+            run.output.note(f"The app cannot read {plan.pending} of {plan.rows} keys until it has the new secret")
+            run.confirm(f"Re-encrypt {plan.pending} keys of {target.label}?", f"No key of {target.label} was rotated")
+        result = rotate_keys(table, plan, run.output)
     run.output.show(result, views.rotated)
     if not result.ok:
         raise typer.Exit(1)
 
 
 @app.command()
+@with_target
 def replace(
     context: typer.Context,
+    choice: TargetChoice,
     agent: Annotated[str, typer.Argument(metavar="AGENT", help=_AGENT)],
     user: User = None,
-    local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target_name: TargetName = None,
 ) -> None:
-    """Store another key for one agent. It is typed at a prompt, unseen, or piped in; never an argument."""
-    from promthctl.keys import changing
+    """Store another key for one agent. Type it at the prompt, where it is not shown, or pipe it in."""
+    from promthctl.keys.api_keys_table import open_table
+    from promthctl.keys.changing import find_agent_rows, replace_key, secret_warnings
 
     run: Invocation = context.obj
-    target = api_target(run, local, project_ref, db_url, target_name)
-    chosen = changing.choose(run.settings, target, agent, user)
-    for key in chosen.shown:
-        run.output.note(f"  {key.agent} {key.masked_key}, {key.endpoint_id or key.provider}, user {key.user_id}")
-    for doubt in changing.doubts(run.settings, chosen):
-        run.output.note(f"warning: {doubt}")
-    typed = run.ask_secret(f"New key of {chosen.label}: ")
-    if not target.local:
-        run.confirm(f"Replace the key of {chosen.label} on {target.label}?", "The key was not replaced")
-    result = changing.replace(run.settings, target, chosen, typed)
-    for warning in result.warnings:
-        run.output.note(f"warning: {warning}")
+    target = run.api_target(choice)
+    with open_table(target) as table:
+        found = find_agent_rows(run.settings, table, agent, user)
+        _show_rows(run, found)
+        run.warn(secret_warnings(run.settings, found))
+        typed = run.ask_secret(f"New key of {found.label}: ")
+        if not target.local:
+            run.confirm(f"Replace the key of {found.label} on {target.label}?", "The key was not replaced")
+        result = replace_key(run.settings, table, found, typed)
+    run.warn(result.warnings)
     run.output.show(result, views.replaced)
 
 
 @app.command()
+@with_target
 def remove(
     context: typer.Context,
+    choice: TargetChoice,
     agent: Annotated[str | None, typer.Argument(metavar="AGENT", help=_AGENT)] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All keys, of all agents and providers.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All keys of all agents and providers.")] = False,
     user: User = None,
-    local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target_name: TargetName = None,
 ) -> None:
-    """Remove one agent's key, or all."""
+    """Remove one agent's key, or all keys."""
     from promthctl.errors import UsageError
-    from promthctl.keys import changing
+    from promthctl.keys.api_keys_table import open_table
+    from promthctl.keys.changing import count_keys, find_agent_rows, remove_agent, remove_all_keys
 
     if (agent is None) != everything:
         why = "AGENT and --all exclude each other" if everything else "neither AGENT nor --all was given"
         raise UsageError("It is not clear what to remove", why, "promthctl keys remove AGENT")
     run: Invocation = context.obj
-    target = api_target(run, local, project_ref, db_url, target_name)
+    target = run.api_target(choice)
     kept = f"No key of {target.label} was removed"
-    if agent is None:
-        rows = changing.count(target, user)
-        if rows and not target.local:
-            run.confirm(f"Remove all {rows} keys{f' of {user}' if user else ''} from {target.label}?", kept)
-        result = changing.remove_all(target, user)
-    else:
-        chosen = changing.choose(run.settings, target, agent, user)
-        for key in chosen.shown:
-            run.output.note(f"  {key.agent} {key.masked_key}, {key.endpoint_id or key.provider}, user {key.user_id}")
-        if not target.local:
-            run.confirm(f"Remove the key of {chosen.label} from {target.label}?", kept)
-        result = changing.remove(target, chosen)
+    with open_table(target) as table:
+        if agent is None:
+            rows = count_keys(table, user)
+            if rows and not target.local:
+                run.confirm(f"Remove all {rows} keys{f' of {user}' if user else ''} from {target.label}?", kept)
+            result = remove_all_keys(table, user)
+        else:
+            found = find_agent_rows(run.settings, table, agent, user)
+            _show_rows(run, found)
+            if not target.local:
+                run.confirm(f"Remove the key of {found.label} from {target.label}?", kept)
+            result = remove_agent(table, found)
     run.output.show(result, views.removed)
+
+
+def _show_rows(run: Invocation, found: AgentRows) -> None:
+    for key in found.shown:
+        run.output.note(f"  {key.agent} {key.masked_key}, {key.endpoint_id or key.provider}, user {key.user_id}")

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from promthctl import engines, migration_set
-from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, remote, target
+from promthctl.cli.invocation import Invocation
+from promthctl.cli.options import DryRun, with_target
 from promthctl.errors import RefusedError
 from promthctl.migration_set import supabase_folder
+from promthctl.resolve.choice import TargetChoice
 from promthctl.targets import Target
 from promthctl.views import migrations as views
 from promthctl.views.common import count
@@ -19,95 +21,100 @@ app = typer.Typer(no_args_is_help=True, help="The folder of SQL migrations.")
 
 
 @app.command("list")
+@with_target
 def list_(
     context: typer.Context,
-    local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target_name: TargetName = None,
+    choice: TargetChoice,
 ) -> None:
     """Show each version: in source, in supabase/migrations, applied to the target, edited since it was applied."""
     from promthctl import database
-    from promthctl.local_stack import target_of
+    from promthctl.engines.access import local_target
 
     run: Invocation = context.obj
     history = None
-    if (chosen := remote(run, local, project_ref, db_url, target_name)) is not None:
-        history = database.history(chosen)
+    if (chosen := run.remote_target(choice)) is not None:
+        history = database.fetch_history(chosen)
     else:
         engine = engines.current(run.settings)
         access = engine.access()
         if access is not None and engine.status().running:
             run.output.note("Target: the local stack")
-            history = database.history(target_of(access))
-    rows = migration_set.listing(
-        supabase_folder.source(run.settings), migration_set.present(run.settings.migrations_dir), history
+            history = database.fetch_history(local_target(access))
+    rows = migration_set.list_migrations(
+        supabase_folder.source_migrations(run.settings),
+        migration_set.present_migrations(run.settings.migrations_dir),
+        history,
     )
     run.output.show(rows, views.migrations)
 
 
 @app.command()
+@with_target
 def sync(
     context: typer.Context,
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit code 1 when something would.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite also what is applied already.")] = False,
-    local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target_name: TargetName = None,
+    choice: TargetChoice,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit code 1 if something would change.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also overwrite files of migrations that are already applied.")
+    ] = False,
 ) -> None:
     """Copy the migrations from their source into supabase/migrations, byte for byte."""
     run: Invocation = context.obj
-    applied = _applied(run, remote(run, local, project_ref, db_url, target_name))
+    applied = _applied(run, run.remote_target(choice))
     if check:
-        plan = supabase_folder.plan(run.settings, applied, force)
+        plan = supabase_folder.plan_project_sync(run.settings, applied, force)
         run.output.show(plan, views.sync)
         if plan.changes:
             raise typer.Exit(1)
         return
-    run.output.show(supabase_folder.sync(run.settings, applied, force), views.sync)
+    run.output.show(supabase_folder.sync_project(run.settings, applied, force), views.sync)
 
 
 @app.command()
 def new(
-    context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", help="What it does, e.g. add_tags.")]
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the migration does, e.g. add_tags.")],
 ) -> None:
-    """Make the up and down file of a new migration, under the next free version."""
+    """Create the up and down files of a new migration, with the next free version."""
     run: Invocation = context.obj
-    run.output.show(supabase_folder.new(run.settings, name), views.new)
+    run.output.show(supabase_folder.new_migration(run.settings, name), views.new)
 
 
 @app.command()
+@with_target
 def adopt(
     context: typer.Context,
-    local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target_name: TargetName = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is found; record nothing.")] = False,
+    choice: TargetChoice,
+    dry_run: DryRun = False,
     assume: Annotated[
         list[str] | None,
-        typer.Option("--assume", metavar="VERSION", help="This migration changes rows only, and it has run. Repeats."),
+        typer.Option(
+            "--assume",
+            metavar="VERSION",
+            help="A migration that changes only rows, and that you know has run. May be repeated.",
+        ),
     ] = None,
 ) -> None:
-    """Record migrations whose SQL was run by hand as applied: those that the target's schema proves.
+    """Record migrations as applied whose SQL was run by hand, if the target's schema proves it.
 
-    Nothing is run on the target. Exit code 5 where a migration is there in part; the differences are shown.
+    No migration is run. Exit code 5 if only part of a migration is there; the differences are shown.
     """
     from promthctl.adoption import adopting
 
     run: Invocation = context.obj
-    chosen = target(run, local, project_ref, db_url, target_name)
-    found = adopting.plan(run.settings, chosen, assume or (), run.output)
+    chosen = run.target(choice)
+    found = adopting.plan_adoption(run.settings, chosen, assume or (), run.output)
     if not dry_run and found.adopted:
         if not chosen.local:
             for name in found.adopted:
-                run.output.note(f"  is there: {name}")
+                run.output.note(f"  found: {name}")
             question = f"Record {count(len(found.adopted), 'migration')} as applied to {chosen.label}?"
             run.confirm(question, f"Nothing was recorded on {chosen.label}")
-        found = adopting.record(run.settings, chosen, found, run.output)
+        found = adopting.record_adoption(run.settings, chosen, found, run.output)
     run.output.show(found, views.adoption)
-    if found.lacks:
+    if found.gaps:
         raise typer.Exit(RefusedError.exit_code)
 
 
@@ -115,13 +122,14 @@ def adopt(
 def bundle(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Argument(metavar="[FILE|-]", help="Where to write it; - prints it.", show_default=False)
+        Path,
+        typer.Argument(metavar="[FILE|-]", help="Where to write it; - prints it. [default: -]", show_default=False),
     ] = Path("-"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE also if it is no bundle.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE even if it is not a bundle.")] = False,
 ) -> None:
-    """Put all migrations into one SQL file for the dashboard's SQL editor; it can be run again.
+    """Put all migrations into one SQL file for the dashboard's SQL editor. It can be run more than once.
 
-    It records the history as the Supabase CLI does, so that a later push has nothing to do.
+    The file records the history as the Supabase CLI does, so that a later push has nothing to do.
     """
     from promthctl.migration_set.bundle import bundle
 
@@ -134,11 +142,11 @@ def bundle(
 
 
 def _applied(run: Invocation, chosen: Target | None) -> tuple[str, ...]:
-    """The versions that must not change under the target's feet; chosen: None for the local stack."""
+    """The versions whose files must not change, because they are applied. chosen: None for the local stack."""
     from promthctl import database
 
     if chosen is not None:
-        return tuple(database.history(chosen))
+        return tuple(database.fetch_history(chosen))
     engine = engines.current(run.settings)
     if engine.access() is None:
         return ()
@@ -146,4 +154,4 @@ def _applied(run: Invocation, chosen: Target | None) -> tuple[str, ...]:
     if known is not None:
         return known
     # A stopped stack cannot be asked: what was copied before counts as applied.
-    return tuple(file.version for file in migration_set.present(run.settings.migrations_dir))
+    return tuple(file.version for file in migration_set.present_migrations(run.settings.migrations_dir))

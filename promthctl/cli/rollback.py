@@ -1,4 +1,4 @@
-"""promthctl rollback: undo migrations, or put back what a rollback has taken."""
+"""promthctl rollback: undo migrations, or restore the rows that a rollback removed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import typer
 
 from promthctl import rollback
 from promthctl.backups import folder, restoring
-from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, target
+from promthctl.cli.invocation import Invocation
+from promthctl.cli.options import DryRun, with_target
 from promthctl.errors import UsageError
+from promthctl.resolve.choice import TargetChoice
 from promthctl.targets import Target
 from promthctl.views import rollback as views
 
@@ -17,43 +19,44 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command("rollback")
+@with_target
 def command(
     context: typer.Context,
+    choice: TargetChoice,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="VERSION", help="The newest version that stays; 0 undoes all.")
+        str | None, typer.Option("--to", metavar="VERSION", help="The newest version to keep; 0 undoes all.")
     ] = None,
     restore: Annotated[
         str | None,
-        typer.Option("--restore", metavar="BACKUP", help="Put the rows of a backup back: its name, or its path."),
+        typer.Option("--restore", metavar="BACKUP", help="Restore the rows of a backup, given by its name or path."),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show the backups of this project.")] = False,
-    local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target_name: TargetName = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")] = False,
-    no_backup: Annotated[bool, typer.Option("--no-backup", help="Lose the rows: export nothing before.")] = False,
+    dry_run: DryRun = False,
+    no_backup: Annotated[
+        bool, typer.Option("--no-backup", help="Do not export the rows first; they will be lost.")
+    ] = False,
     conflicts: Annotated[
         restoring.Conflicts,
         typer.Option(
             "--conflicts",
-            help="With --restore, where rows are there with other values: stop, keep them, or replace them.",
+            help="With --restore, if rows exist with other values: stop, keep them, or replace them.",
         ),
     ] = "stop",
 ) -> None:
     """Undo the migrations newer than VERSION with their down scripts, in one transaction.
 
-    The tables that lose data are exported before; promthctl push brings the migrations back, --restore the rows.
+    Tables that lose data are exported first. Later, `promthctl push` applies the migrations again and --restore brings
+    the rows back.
     """
     run: Invocation = context.obj
     if (to is not None) + (restore is not None) + list_ != 1:
-        why = "it takes one of --to VERSION, --restore BACKUP and --list"
+        why = "one of --to VERSION, --restore BACKUP and --list is needed"
         raise UsageError("It is not clear what to roll back", why, "promthctl rollback --to VERSION --dry-run")
     if list_:
-        run.output.show(folder.listing(run.settings), views.backups)
+        run.output.show(folder.list_backups(run.settings), views.backups)
         return
-    backup = folder.find(run.settings, restore) if restore is not None else None  # before anything is asked
-    chosen = target(run, local, project_ref, db_url, target_name)
+    backup = folder.find_backup(run.settings, restore) if restore is not None else None  # before anything is asked
+    chosen = run.target(choice)
     if backup is not None:
         _restore(run, chosen, backup, conflicts, dry_run)
     elif to is not None:
@@ -61,8 +64,8 @@ def command(
 
 
 def _undo(run: Invocation, chosen: Target, to: str, dry_run: bool, backup: bool) -> None:
-    plan = rollback.plan(run.settings, chosen, to, run.output)
-    preview = rollback.preview(plan, backup)
+    plan = rollback.plan_rollback(run.settings, chosen, to, run.output)
+    preview = rollback.preview_rollback(plan, backup)
     if dry_run:
         run.output.show(preview, views.rollback)
         return

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from promthctl.cli.common import DatabaseUrl, Invocation, Local, ProjectRef, TargetName, api_target
-from promthctl.keys import providers
+from promthctl.cli.invocation import Invocation
+from promthctl.cli.options import DryRun, with_target
+from promthctl.keys.providers import provider_names
+from promthctl.resolve.choice import TargetChoice
 
 app = typer.Typer(no_args_is_help=True, help="Store data an app needs.")
 
@@ -17,7 +19,7 @@ User = Annotated[
     typer.Option(
         "--user",
         metavar="EMAIL|UUID",
-        help="Whose the keys are that name no user. [default: a development user, on the local stack]",
+        help="The owner of the keys that do not name one. [default: a development user, on the local stack]",
     ),
 ]
 Keys = Annotated[
@@ -25,11 +27,10 @@ Keys = Annotated[
     typer.Option(
         "--keys",
         metavar="FILE|-",
-        help="JSON, JSON Lines or CSV; - is standard input. [default: the provider's variables in .env or environment]",
+        help="JSON, JSON Lines or CSV; - is standard input. [default: the provider's variables]",
     ),
 ]
 Demo = Annotated[bool, typer.Option("--demo", help="Store fake keys.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be stored; write nothing.")]
 
 
 @app.callback()
@@ -38,40 +39,36 @@ def group() -> None:
 
 
 @app.command()
+@with_target
 def vanchin(
     context: typer.Context,
+    choice: TargetChoice,
     user: User = None,
     keys: Keys = None,
     demo: Demo = False,
     dry_run: DryRun = False,
-    local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target: TargetName = None,
 ) -> None:
-    """Encrypt the fourteen VanchinAI keys and store them for a user: `seed keys --provider vanchin`."""
-    _seed(context.obj, "vanchin", user, keys, demo, dry_run, (local, project_ref, db_url, target))
+    """Encrypt the fourteen VanchinAI keys and store them for a user: short for `seed keys --provider vanchin`."""
+    _seed(context.obj, "vanchin", user, keys, demo, dry_run, choice)
 
 
 @app.command("keys")
+@with_target
 def any_keys(
     context: typer.Context,
+    choice: TargetChoice,
     provider: Annotated[
         str,
-        typer.Option("--provider", metavar="NAME", help=f"Whose keys they are: {', '.join(providers.names())}."),
+        typer.Option("--provider", metavar="NAME", help=f"The API they are for: {', '.join(provider_names())}."),
     ],
     user: User = None,
     keys: Keys = None,
     demo: Demo = False,
     dry_run: DryRun = False,
-    local: Local = False,
-    project_ref: ProjectRef = None,
-    db_url: DatabaseUrl = None,
-    target: TargetName = None,
 ) -> None:
-    """Encrypt any number of a provider's keys and store them, for one user or many.
+    """Encrypt any number of a provider's keys and store them for one user or many.
 
-    --keys takes one of these formats, where KEY has the fields below:
+    --keys takes one of these formats, where KEY has the fields listed below:
 
     \b
       JSON        {"base_url": …, "agents": [KEY, …]}
@@ -82,12 +79,12 @@ def any_keys(
       api_key      the key
       endpoint_id  the endpoint or model it is for (VanchinAI needs one)
       user         e-mail or UUID of its owner, instead of --user
-      id, name, description, base_url: if wanted
+      id, name, description, base_url: optional
 
-    All keys are checked before the first is stored. A run that was
-    interrupted goes on where it ended when it is started again.
+    All keys are checked before the first one is stored. After an interruption, run the same command again: it
+    continues where it stopped.
     """
-    _seed(context.obj, provider, user, keys, demo, dry_run, (local, project_ref, db_url, target))
+    _seed(context.obj, provider, user, keys, demo, dry_run, choice)
 
 
 def _seed(
@@ -97,13 +94,13 @@ def _seed(
     keys_file: str | None,
     demo: bool,
     dry_run: bool,
-    target: tuple[bool, str | None, str | None, str | None],
+    choice: TargetChoice,
 ) -> None:
-    from promthctl.keys import seed
+    from promthctl.keys.seeding import seed_keys
     from promthctl.views import seed as views
 
-    chosen = api_target(run, *target)
-    result = seed.keys(
+    chosen = run.api_target(choice)
+    result = seed_keys(
         run.settings,
         chosen,
         run.output,
@@ -115,9 +112,8 @@ def _seed(
         dry_run=dry_run,
         approve=lambda what: run.confirm(f"Store {what}?", "No key was stored"),
     )
-    for warning in result.warnings:
-        run.output.note(f"warning: {warning}")
+    run.warn(result.warnings)
     if result.password:
         run.output.reveal(f"Made a development user: {result.seeded.user_email}  password: {result.password}")
         run.output.note("It is kept in .promthctl/dev-user.json and not shown again.")
-    run.output.show(result, views.keys)
+    run.output.show(result, views.seeded)

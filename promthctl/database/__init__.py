@@ -1,7 +1,14 @@
-"""A target's database through psycopg: connect, read the migration history, lock it, change it in one transaction."""
+"""A target's database through psycopg.
+
+connection.py         connect, with the target's password and TLS mode
+connection_errors.py  why a connection failed, and what to do about it
+history.py            the migration history that the Supabase CLI keeps there
+advisory_lock.py      one promthctl at a time on a database; what a killed push left running
+transactions.py       one transaction that changes a database, and the errors of its statements
+"""
 
 from promthctl.database.advisory_lock import exclusive, wait_for_leftovers
 from promthctl.database.connection import connect, encrypted
-from promthctl.database.history import history, read_history
+from promthctl.database.history import fetch_history, read_history
 
-__all__ = ["connect", "encrypted", "exclusive", "history", "read_history", "wait_for_leftovers"]
+__all__ = ["connect", "encrypted", "exclusive", "fetch_history", "read_history", "wait_for_leftovers"]

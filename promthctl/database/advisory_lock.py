@@ -1,4 +1,4 @@
-"""One promthctl at a time on a target, from whatever machine, and what a killed one left running there."""
+"""One promthctl at a time on a target, from any machine, and what a killed one left running there."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ select pid from pg_stat_activity
 
 @contextmanager
 def exclusive(target: Target, steps: Steps) -> Iterator[None]:
-    """Be the only promthctl, on any machine, that changes the target; the server lets go of the lock with us.
+    """Be the only promthctl, on any machine, that changes the target; the server releases the lock when we end.
 
-    Waits a minute for another one, then raises RefusedError that names it.
+    Waits a minute for another one, then raises RefusedError, which names it.
     """
     with connect(target) as connection:
         if not _try_lock(connection):
@@ -46,10 +46,10 @@ def exclusive(target: Target, steps: Steps) -> Iterator[None]:
 
 
 def wait_for_leftovers(target: Target, text: str, steps: Steps) -> None:
-    """Wait for what a killed push left running: the server carries on with what it was sent, and may yet commit it.
+    """Wait for what a killed push left running: the server continues with what it was sent, and may still commit it.
 
-    text: the SQL that is about to be applied; a statement of it that runs there now can only be such a leftover, for
-    the caller is the only promthctl. Raises RefusedError after a minute, with what ends it.
+    text: the SQL that is about to be applied; a statement of it that runs there now can only be left over, since the
+    caller holds the lock. Raises RefusedError after a minute, with the command that ends it.
     """
     with connect(target) as connection:
 
@@ -58,13 +58,13 @@ def wait_for_leftovers(target: Target, text: str, steps: Steps) -> None:
 
         if running() is None:
             return
-        with steps.step("Waiting for the server to end what a push before this one left running"):
+        with steps.step("Waiting for the server to finish what an earlier push left running"):
             deadline = time.monotonic() + _LOCK_SECONDS
             while (found := running()) is not None:
                 if time.monotonic() > deadline:
                     raise RefusedError(
-                        f"A statement of an earlier push still runs on {target.label}",
-                        f"backend {found[0]} is at it, and its promthctl is gone",
+                        f"A statement of an earlier push is still running on {target.label}",
+                        f"backend {found[0]} is running it, and its promthctl is gone",
                         f"run the same command again later, or end it there: select pg_terminate_backend({found[0]})",
                     )
                 time.sleep(_ASK_SECONDS)
@@ -75,7 +75,7 @@ def _try_lock(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
 
 
 def _held(target: Target, holder: tuple[object, ...] | None) -> RefusedError:
-    who = "its connection from {1} (pid {0}) is there since {2}".format(*holder) if holder else "it is still there"
+    who = "its connection from {1} (pid {0}) has been open since {2}".format(*holder) if holder else "it is still there"
     return RefusedError(
         f"Another promthctl is changing {target.label}",
         f"{who}; this one waited {_LOCK_SECONDS:.0f} seconds",

@@ -1,4 +1,4 @@
-"""psycopg's connection to a target, and why there is none."""
+"""psycopg's connection to a target."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def connect(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
     import psycopg
 
-    logging.getLogger("psycopg").addHandler(logging.NullHandler())  # what it says of a broken end, the error says too
+    logging.getLogger("psycopg").addHandler(
+        logging.NullHandler()
+    )  # its warning about a broken connection repeats the error
     try:
         connection = psycopg.connect(
             target.url,
@@ -49,6 +51,6 @@ def connect(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
 
 def encrypted(target: Target) -> bool:
-    """True if the connection to it speaks TLS. Raises as connect does."""
+    """True if a connection to it uses TLS. Raises as connect does."""
     with connect(target) as connection:
         return bool(connection.pgconn.ssl_in_use)

@@ -1,4 +1,4 @@
-"""Why a database cannot be reached or refuses the credentials, and what mends it: told from what libpq or the CLI say.
+"""Why a database cannot be reached or refuses the credentials, and how to fix it, from libpq's or the CLI's message.
 
 Sources of the messages: PostgreSQL, libpq, and Supabase's pooler (https://supabase.com/docs/guides/troubleshooting).
 """
@@ -22,10 +22,10 @@ _NETWORK = re.compile(
 )
 _CREDENTIALS = re.compile(r"password|authentication", re.IGNORECASE)
 _DASHBOARD = "in the dashboard: Project Settings, Database"
-# What is said: (what that means, what to do for a database URL, what to do for a hosted project).
+# A message → (what it means, what to do for a database URL, what to do for a hosted project).
 _KNOWN = {
     r"tenant or user not found|tenant/user": (
-        "the pooler knows no such project or user",
+        "the pooler does not know this project or user",
         "the user of a pooler's URL is postgres.REF: promthctl … --project-ref REF finds the right URL",
         "wait some minutes if the project is new or was just restored, then run the same command again",
     ),
@@ -41,18 +41,18 @@ _KNOWN = {
     ),
     r"max ?client|too many (clients|connections)|connection slots": (
         "all its connections are taken",
-        "end what holds them, or wait, then run the same command again",
-        "end what holds them, or wait, then run the same command again; the pool's size is " + _DASHBOARD,
+        "close other connections, or wait, then run the same command again",
+        "close other connections, or wait, then run the same command again; the pool's size is " + _DASHBOARD,
     ),
     r"ssl connection is required|no encryption": (
-        "it takes encrypted connections only",
+        "it accepts encrypted connections only",
         "add ?sslmode=require to the URL, or unset PGSSLMODE",
         "unset PGSSLMODE and run the same command again",
     ),
     r"(not support|refused) (ssl|tls)": (
         "it offers no encrypted connection",
         "add ?sslmode=disable to the URL if you trust the network in between",
-        "check what stands between here and Supabase; PGSSLMODE=disable does without",
+        "check for a proxy between here and Supabase; PGSSLMODE=disable connects without encryption",
     ),
     r"certificate": (
         "its certificate cannot be verified",
@@ -77,9 +77,9 @@ class CredentialsError(TargetError):
 
 
 def unreachable(target: Target, message: str) -> TargetError:
-    """What to tell when a connection failed; `message` is libpq's or the Supabase CLI's."""
+    """The error for a connection that failed. message: libpq's or the Supabase CLI's."""
     lines = [line.strip() for line in redact(message).splitlines() if line.strip()] or ["no answer"]
-    # The rest is advice, or another address of the same host.
+    # The other lines are advice, or another address of the same host.
     said = next((line for line in lines if "FATAL" in line), lines[0]).removeprefix("connection failed: ")
     said = _CLI_PREFIX.sub("", said)
     what = f"Cannot connect to {target.label}"
@@ -98,7 +98,7 @@ def unreachable(target: Target, message: str) -> TargetError:
         return TargetError(what, said, "correct the database or the user in the URL, or create it there")
     host = urlsplit(target.url).hostname or ""
     if _NETWORK.search(message) and (direct := _DIRECT.fullmatch(host)):
-        why = f"{host} has no IPv4 address, and this network reaches no IPv6 one ({said})"
+        why = f"{host} has no IPv4 address, and this network cannot reach its IPv6 address ({said})"
         return TargetError(what, why, f"promthctl … --project-ref {direct[1]} goes through the pooler, which has one")
     if _NETWORK.search(message) and _has_only_ipv6(host):
         why = f"{host} has an IPv6 address only, which this network does not reach ({said})"

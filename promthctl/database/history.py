@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     import psycopg
 
 
-def history(target: Target) -> dict[str, HistoryEntry]:
-    """The migration history by version; empty where no migration was ever applied. Raises as connect does."""
+def fetch_history(target: Target) -> dict[str, HistoryEntry]:
+    """The migration history by version; empty if no migration was ever applied. Raises as connect does."""
     with connect(target) as connection:
         return read_history(connection)
 
 
 def read_history(connection: psycopg.Connection[Any]) -> dict[str, HistoryEntry]:
-    """See history. Source of the table's form: pkg/migration/history.go of the Supabase CLI."""
+    """See fetch_history. Source of the table's form: pkg/migration/history.go of the Supabase CLI."""
     found = connection.execute("select to_regclass('supabase_migrations.schema_migrations')").fetchone()
     if found is None or found[0] is None:
         return {}

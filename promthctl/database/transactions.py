@@ -1,4 +1,4 @@
-"""One transaction that changes a target: all of it or nothing, with patience for locks but not for ever."""
+"""One transaction that changes a target: all of it or nothing, waiting for locks, but not for ever."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from promthctl.targets import Target
 if TYPE_CHECKING:
     import psycopg
 
-_LOCK_TIMEOUT = "10s"  # who waits for a lock makes everybody after it wait too
+_LOCK_TIMEOUT = "10s"  # waiting for a lock makes everybody behind it wait too
 # A rollback may take long, whatever the role's own limits say; transaction_timeout came with PostgreSQL 17.
 _UNLIMITED = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
 _BUSY = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
@@ -26,20 +26,20 @@ _DEPENDENTS = "2BP01"  # dependent_objects_still_exist: its detail names objects
 
 @contextmanager
 def undisturbed(settings: Settings, target: Target, steps: Steps) -> Iterator[None]:
-    """Nobody else's promthctl changes the target meanwhile, nor starts or stops the local stack."""
+    """No other promthctl changes the target meanwhile, nor starts or stops the local stack."""
     with alone(settings, steps) if target.local else nullcontext(), database.exclusive(target, steps):
         yield
 
 
 @dataclass(frozen=True)
-class Change:
-    """A transaction under way. role: what the connection acts as, "none" for the user it was opened by."""
+class ChangeTransaction:
+    """A transaction in progress. role: the one that the connection acts as, "none" for the user that opened it."""
 
     connection: psycopg.Connection[Any]
     role: str
 
     def settle(self) -> None:
-        """Take back what a script set for its session; set our own limits for the rest of the transaction."""
+        """Reset what a script set for its session, and set our own limits for the rest of the transaction."""
         self.connection.execute("reset session authorization; reset all")
         self.connection.execute(
             "select set_config(name, case name when 'lock_timeout' then %s when 'client_encoding' then 'UTF8'"
@@ -50,8 +50,8 @@ class Change:
 
 
 @contextmanager
-def changing(target: Target, what: str, *, keep: bool) -> Iterator[Change]:
-    """A transaction that is committed at the end if `keep`, else rolled back.
+def changing(target: Target, what: str, *, keep: bool) -> Iterator[ChangeTransaction]:
+    """A transaction that is committed at the end if `keep`, otherwise rolled back.
 
     what: the sentence of the error, e.g. "The rollback of X failed". Raises PromthctlError for whatever the database
     refuses, TargetError when the connection is lost.
@@ -60,43 +60,38 @@ def changing(target: Target, what: str, *, keep: bool) -> Iterator[Change]:
 
     asked = False  # to commit
     with database.connect(target) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # each statement sees what is there by then
+        connection.isolation_level = (
+            psycopg.IsolationLevel.READ_COMMITTED
+        )  # each statement sees what is committed by then
         try:
             with connection.transaction(force_rollback=not keep):
                 ((role,),) = connection.execute("select current_setting('role')").fetchall()
-                change = Change(connection, str(role))
+                change = ChangeTransaction(connection, str(role))
                 change.settle()
                 yield change
                 asked = keep
         except psycopg.Error as error:
             if not connection.broken:
-                raise failure(what, error, "nothing was changed") from None
-            state = "whether it was done is not known: promthctl migrations list" if asked else "nothing was changed"
+                raise database_failure(what, error, "nothing was changed") from None
+            state = (
+                "whether it was done is not known, see promthctl migrations list" if asked else "nothing was changed"
+            )
             why = f"the connection was lost; {state}" if asked else "the connection was lost"
             raise TargetError(what, why, f"check the network, then run it again; {state}") from None
 
 
-def option(target: Target) -> str:
-    """The words that name the target on a command line, a space before them; nothing for the local stack."""
-    import shlex
-
-    if target.local:
-        return ""
-    return f" --project-ref {target.ref}" if target.ref else f" --db-url {shlex.quote(target.url)}"
-
-
-def failure(what: str, error: psycopg.Error, state: str, place: str = "") -> PromthctlError:
-    """What the database said, with what to do about it. state: what became of the changes. place: file and line."""
-    code, reason = error.sqlstate or "", spoken(error)
+def database_failure(what: str, error: psycopg.Error, state: str, place: str = "") -> PromthctlError:
+    """A database error, with what to do about it. state: what became of the changes. place: file and line."""
+    code, reason = error.sqlstate or "", spoken_message(error)
     hint = f"correct that and run the same command again; {state}"
     if code in _BUSY:
-        hint = f"somebody works with these tables: run the same command again when it is quieter; {state}"
+        hint = f"somebody is using these tables: run the same command again when it is quieter; {state}"
     elif code == "42501":  # insufficient_privilege
         hint = f"connect as the tables' owner (on Supabase: postgres); {state}"
     return PromthctlError(what, f"{place}{reason}", hint)
 
 
-def spoken(error: psycopg.Error) -> str:
+def spoken_message(error: psycopg.Error) -> str:
     """The message of a database error, with its detail where that names objects."""
     reason = error.diag.message_primary or str(error).strip() or type(error).__name__
     if error.sqlstate == _DEPENDENTS and error.diag.message_detail:

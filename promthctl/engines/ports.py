@@ -46,7 +46,7 @@ def settle(
     return ports
 
 
-def check(what: str, port: int, hint: str, own: Collection[int] = (), address: str = LOOPBACK) -> None:
+def check_free(what: str, port: int, hint: str, own: Collection[int] = (), address: str = LOOPBACK) -> None:
     """Raise when the port is taken, naming who holds it where that can be known. own: processes that may hold it."""
     if usable(port, own, address):
         return

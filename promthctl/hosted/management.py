@@ -1,6 +1,6 @@
-"""Supabase's Management API: the access token, the API's address, and one request with its faults explained.
+"""Supabase's Management API: the access token, and one request with its failures explained.
 
-Source of its forms: https://supabase.com/docs/reference/api
+Source of the paths and answers: https://supabase.com/docs/reference/api
 """
 
 from __future__ import annotations
@@ -9,27 +9,20 @@ import re
 import threading
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError
+from promthctl.hosted.profile import read_profile, supabase_home
 from promthctl.redact import redact, remember
 from promthctl.settings import Settings
 
 if TYPE_CHECKING:
     import httpx
 
-# The profiles that the Supabase CLI knows by name, and their APIs; its internal/utils/profile.go.
-_PROFILES = {
-    "supabase": "https://api.supabase.com",
-    "supabase-staging": "https://api.supabase.green",
-    "supabase-local": "http://localhost:8080",
-    "snap": "https://cloudapi.snap.com",
-}
 _TOKEN = re.compile(r"sbp_(oauth_|v0_)?[a-f0-9]{40}")  # as the Supabase CLI checks it
-_SECONDS = 20.0  # for one answer, from the first look-up of the host to the last byte
-_PATIENCE = 5.0  # as long as this it may ask us to wait before we ask once more
-_MAKE_ONE = "make one at https://supabase.com/dashboard/account/tokens: export SUPABASE_ACCESS_TOKEN=sbp_…"
+_SECONDS = 20.0  # for one answer, from resolving the host to the last byte
+_LONGEST_WAIT = 5.0  # seconds that the API may ask us to wait before we ask once more
+_HOW_TO_GET_ONE = "create one at https://supabase.com/dashboard/account/tokens: export SUPABASE_ACCESS_TOKEN=sbp_…"
 
 
 class RefusedRequest(TargetError):
@@ -37,79 +30,64 @@ class RefusedRequest(TargetError):
 
 
 def access_token(settings: Settings) -> str:
-    """SUPABASE_ACCESS_TOKEN, else what `supabase login` kept in its file.
+    """SUPABASE_ACCESS_TOKEN, otherwise the token that `supabase login` saved in a file.
 
-    Raises PrerequisiteError when there is none, TargetError for what cannot be one.
+    Raises PrerequisiteError when there is none, TargetError when it does not have the form of a token.
     """
     token = settings.get("SUPABASE_ACCESS_TOKEN")
-    kept = _home(settings) / "access-token"
+    saved = supabase_home(settings) / "access-token"
     try:
-        if token is None and kept.is_file():
-            token = kept.read_text(encoding="utf-8").strip()
+        if token is None and saved.is_file():
+            token = saved.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise PrerequisiteError(
-            f"{kept} cannot be read", getattr(error, "strerror", None) or "it is no text", _MAKE_ONE
+            f"{saved} cannot be read", getattr(error, "strerror", None) or "it is not UTF-8 text", _HOW_TO_GET_ONE
         ) from None
     if not token:
-        why = f"SUPABASE_ACCESS_TOKEN is not set, and `supabase login` kept none in {kept}"
+        why = f"SUPABASE_ACCESS_TOKEN is not set, and `supabase login` saved none in {saved}"
         raise PrerequisiteError(
-            "There is no Supabase access token", f"{why}; one in the system's keyring cannot be read", _MAKE_ONE
+            "There is no Supabase access token",
+            f"{why}; a token in the system's keyring cannot be read",
+            _HOW_TO_GET_ONE,
         )
     remember(token)
     if not _TOKEN.fullmatch(token):
-        raise TargetError("The Supabase access token cannot be used", "it is not sbp_ and forty digits", _MAKE_ONE)
+        raise TargetError(
+            "The Supabase access token cannot be used", "it is not sbp_ and forty hexadecimal digits", _HOW_TO_GET_ONE
+        )
     return token
 
 
-def api_url(settings: Settings) -> str:
-    """The Management API's root: Supabase's, or that of the CLI's profile.
-
-    A profile is a name or a YAML file, relative to the project; SUPABASE_PROFILE tells it, else ~/.supabase/profile.
-    """
-    kept = _home(settings) / "profile"
-    try:
-        profile = settings.get("SUPABASE_PROFILE") or (
-            kept.read_text(encoding="utf-8").strip() if kept.exists() else ""
-        )
-        if profile.lower() in ("", *_PROFILES):
-            return _PROFILES[profile.lower() or "supabase"]
-        text = (settings.project_dir / profile).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _no_profile(f"it cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}") from None
-    match = re.search(r"^api_url:\s*[\"']?(https?://[^\s\"']+)", text, re.MULTILINE)
-    if match is None:
-        raise _no_profile("it has no line `api_url: https://…`")
-    return match[1].rstrip("/")
+def get_json(settings: Settings, token: str, ref: str, path: str) -> Any:
+    """The JSON of GET /v1/projects/{ref}{path}. Raises TargetError for any other answer, and for none in time."""
+    return _request_json(settings, token, "GET", ref, path, None)
 
 
-def get(settings: Settings, token: str, ref: str, path: str) -> Any:
-    """The JSON of GET /v1/projects/{ref}{path}. Raises TargetError for every other answer, and for none in time."""
-    return _ask(settings, token, "GET", ref, path, None)
+def post_json(settings: Settings, token: str, ref: str, path: str, body: Mapping[str, object]) -> Any:
+    """The JSON of POST /v1/projects/{ref}{path}. Raises as get_json does."""
+    return _request_json(settings, token, "POST", ref, path, body)
 
 
-def post(settings: Settings, token: str, ref: str, path: str, body: Mapping[str, object]) -> Any:
-    """The JSON of POST /v1/projects/{ref}{path}. Raises as get does."""
-    return _ask(settings, token, "POST", ref, path, body)
-
-
-def _ask(settings: Settings, token: str, method: str, ref: str, path: str, body: Mapping[str, object] | None) -> Any:
-    root = api_url(settings)
+def _request_json(
+    settings: Settings, token: str, method: str, ref: str, path: str, body: Mapping[str, object] | None
+) -> Any:
+    root = read_profile(settings).api_url
     url = f"{root}/v1/projects/{ref}{path}"
-    answer = _request(root, method, url, token, body)
+    answer = _send(root, method, url, token, body)
     wait = _seconds_to_wait(answer) if answer.status_code == 429 else None
-    if wait is not None and wait <= _PATIENCE:
+    if wait is not None and wait <= _LONGEST_WAIT:
         time.sleep(wait)
-        answer = _request(root, method, url, token, body)
+        answer = _send(root, method, url, token, body)
     if not answer.is_success:
         raise _refused(root, ref, answer)
     try:
         return answer.json()
     except ValueError:
-        raise strange(settings) from None
+        raise unexpected_answer(settings) from None
 
 
-def _request(root: str, method: str, url: str, token: str, body: Mapping[str, object] | None) -> httpx.Response:
-    """One answer within the time. httpx bounds each read, not their sum, and not the look-up of the host."""
+def _send(root: str, method: str, url: str, token: str, body: Mapping[str, object] | None) -> httpx.Response:
+    """One answer within _SECONDS. httpx limits each read, but neither their sum nor the time to resolve the host."""
     import httpx
 
     outcome: list[httpx.Response | Exception] = []
@@ -139,34 +117,40 @@ def _request(root: str, method: str, url: str, token: str, body: Mapping[str, ob
 
 
 def _seconds_to_wait(answer: httpx.Response) -> float | None:
-    told = answer.headers.get("Retry-After", "")
-    return float(told) if told.isdecimal() else None
+    value = answer.headers.get("Retry-After", "")
+    return float(value) if value.isdecimal() else None
 
 
 def _refused(root: str, ref: str, answer: httpx.Response) -> TargetError:
     status = answer.status_code
     said = f"it answered HTTP {status}{_message(answer)}"
     if status == 401:
-        return TargetError("Supabase refuses the access token", f"{said}: the token is wrong or has expired", _MAKE_ONE)
+        return TargetError(
+            "Supabase refuses the access token", f"{said}: the token is wrong or has expired", _HOW_TO_GET_ONE
+        )
     if status == 403:
         return RefusedRequest(
-            f"The access token has no right to that on project {ref}",
+            f"The access token does not permit that on project {ref}",
             said,
-            "use a token of an account (or with the scopes) that may change the project's database",
+            "use a token whose account and scopes may change the project's database",
         )
     if status == 404:
-        why = "the Management API does not know it, or the token's account has no part in it"
+        why = "the Management API does not know it, or the token's account is not a member of it"
         return RefusedRequest(f"There is no project {ref}", why, "copy the reference from the project's dashboard URL")
     if status == 429:
         wait = _seconds_to_wait(answer)
-        told = f"it asks to wait {wait:.0f} seconds" if wait else "it asks to wait"
+        why = f"it asks us to wait{f' {wait:.0f} seconds' if wait else ''}"
         return TargetError(
-            f"The Supabase Management API at {root} was asked too often", told, "wait, then run the same command again"
+            f"The Supabase Management API at {root} received too many requests",
+            why,
+            "wait, then run the same command again",
         )
     what = f"The Supabase Management API at {root} failed"
     if status < 500:
         return RefusedRequest(what, said, "check SUPABASE_PROFILE and the project's state in the dashboard")
-    return TargetError(what, said, "wait a minute and run again; https://status.supabase.com tells of outages")
+    return TargetError(
+        what, said, "wait a minute and run the same command again; https://status.supabase.com reports outages"
+    )
 
 
 def _message(answer: httpx.Response) -> str:
@@ -178,20 +162,10 @@ def _message(answer: httpx.Response) -> str:
     return f" ({redact(str(message)).strip().splitlines()[0][:200]})" if str(message).strip() else ""
 
 
-def strange(settings: Settings) -> PromthctlError:
-    """The error for an answer that is not of the documented form."""
+def unexpected_answer(settings: Settings) -> PromthctlError:
+    """The error for an answer that does not have the documented form."""
     return TargetError(
-        f"The Management API at {api_url(settings)} gave an answer that promthctl does not understand",
-        "it is not what Supabase's API answers",
+        f"The Management API at {read_profile(settings).api_url} gave an answer that promthctl does not understand",
+        "it does not have the form that Supabase documents",
         "check SUPABASE_PROFILE, or push with --db-url",
     )
-
-
-def _no_profile(why: str) -> TargetError:
-    return TargetError(
-        "The Supabase CLI's profile cannot be used", why, "correct SUPABASE_PROFILE, or unset it for supabase.com"
-    )
-
-
-def _home(settings: Settings) -> Path:
-    return Path(settings.env.get("HOME", "~")).expanduser() / ".supabase"

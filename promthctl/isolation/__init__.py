@@ -1,1 +1,25 @@
-"""The proof that no user reaches another's rows."""
+"""The proof that no user reaches another user's rows. docs/isolation.md explains how it works and what it leaves open.
+
+From the entry down to what each part needs:
+
+proof.py           prove_isolation(): a connection → IsolationReport
+proof_run.py       the run over all tables: who owns what, which rows are there when what is tried
+attempts.py        what is tried on one table, as whom, what should become of it and what did
+verdicts.py        what the attempts on a table amount to: proven, failed, not proven
+side_effects.py    what trying rows sets off that no rollback undoes
+ownership.py       whose a row is, from the foreign keys
+row_maker.py       rows that a table accepts, with the rows they refer to
+sample_row.py      SampleRow, and the SQL that inserts, changes and finds one
+column_values.py   values to try in a column, from its type and its checks
+patterns.py        a text that a check's regular expression or LIKE pattern matches
+sandbox.py         the transaction: savepoints, the role and the claims of whoever tries
+table_reading.py   read_tables(): the tables, from the system catalogs
+tables.py          what a table is here: ProbedTable, ProbedColumn and what belongs to them
+"""
+
+from promthctl.isolation.attempts import Attempt
+from promthctl.isolation.proof import IsolationReport, prove_isolation
+from promthctl.isolation.side_effects import find_side_effects
+from promthctl.isolation.verdicts import TableProof
+
+__all__ = ["Attempt", "IsolationReport", "TableProof", "find_side_effects", "prove_isolation"]

@@ -1,8 +1,8 @@
-"""What is tried on one table: who does what with whose row, what should become of it, and what did.
+"""What is tried on one table: who does what to whose row, what should happen, and what did.
 
 An attacker's update and delete go through a cursor (`where current of`). Such a statement needs no right to read the
-table, so only the policies of its own command stand in its way, as in an update without any condition, which would
-touch everyone's rows; here it touches the one row the cursor is on.
+table, so only the policies of its own command are in its way. An update without any condition is like that too, but it
+would touch everyone's rows; this one touches only the row that the cursor is on.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Literal, cast
 
 from psycopg import errors, sql
 
-from promthctl.isolation.fill import Row, Values, assignments, insertion, matching
-from promthctl.isolation.sandbox import Actor, Result, Sandbox
-from promthctl.isolation.tables import Table
+from promthctl.isolation.sample_row import SampleRow, Values, assignments, insertion, matching
+from promthctl.isolation.sandbox import Actor, Sandbox, StatementResult
+from promthctl.isolation.tables import ProbedTable
 
 RoleName = Literal["anon", "owner", "other", "service_role"]
 Verb = Literal["select", "insert", "update", "delete", "move", "upsert"]
@@ -39,7 +39,7 @@ class Attempt:
     """One thing tried, in the rolled-back transaction.
 
     role: anon, the row's owner, another signed-in user, or service_role. verb: move gives a row to another owner or
-    takes it from one; upsert is insert … on conflict do update. outcome: rows were reached, the database refused
+    takes it from one; upsert is insert … on conflict do update. outcome: the row was reached, the database refused
     (denied), it answered as if the row were not there (filtered), or something else stopped it (error). expected:
     reached, refused (denied or filtered) or either. detail: what exactly was tried, and what stopped it.
     """
@@ -54,7 +54,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Group:
+class OwnerColumns:
     """Columns that together name an owner: user ids, or the key of a parent. mine, theirs: the owner's, the other's."""
 
     name: str
@@ -64,6 +64,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Actors:
+    """Everyone who tries; iterates in the order in which they try."""
+
     anon: Actor
     owner: Actor
     other: Actor
@@ -73,37 +75,44 @@ class Actors:
         return iter((self.anon, self.owner, self.other, self.service_role))
 
 
-class Trial:
+class TableTrial:
     """The attempts on one table. a: the owner's row; b: the other user's, of which only the values are used.
 
-    relaxed: what the owner may do beyond reading is not for this proof to say: members of a group have ranks. closed:
-    clients have no business in the table, so that the owner need not read either.
+    relaxed: what the owner may do beyond reading is not judged, because members of a group have different roles.
+    closed: clients are not meant to reach the table, so the owner need not be able to read either.
     """
 
     def __init__(
-        self, sandbox: Sandbox, actors: Actors, a: Row, b: Row, groups: Sequence[Group], relaxed: bool, closed: bool
+        self,
+        sandbox: Sandbox,
+        actors: Actors,
+        a: SampleRow,
+        b: SampleRow,
+        owner_columns: Sequence[OwnerColumns],
+        relaxed: bool,
+        closed: bool,
     ) -> None:
         self.sandbox, self.actors, self.a, self.b = sandbox, actors, a, b
-        self.table: Table = a.table
-        self.groups = groups
+        self.table: ProbedTable = a.table
+        self.owner_columns = owner_columns
         self.relaxed, self.closed = relaxed or closed, closed
         self.attempts: list[Attempt] = []
         self.stopped = ""  # why the rest was not tried
-        self._mine: Values = {name: value for group in groups for name, value in group.mine.items()}
-        self._theirs: Values = {name: value for group in groups for name, value in group.theirs.items()}
+        self._mine: Values = {name: value for part in owner_columns for name, value in part.mine.items()}
+        self._theirs: Values = {name: value for part in owner_columns for name, value in part.theirs.items()}
 
-    # Each stage expects the sandbox to be `set` where the rows are as its docstring says. -----------------------------
+    # Each stage expects the sandbox to be marked where the rows are as its docstring says. ----------------------------
 
     def inserts(self, owned: bool) -> None:
         """Neither a nor b is there."""
-        self._insert(self.actors.anon, self.a.given, "a row of a user's" if owned else "a row", "refused")
+        self._insert(self.actors.anon, self.a.given, "a user's row" if owned else "a row", "refused")
         if owned:
-            self._insert(self.actors.owner, self.a.given, "an own row", self._right("insert"))
-        self._insert(self.actors.other, self.a.given, "a row of another user's" if owned else "a row", "refused")
-        if len(self.groups) > 1:
-            for group in self.groups:
-                given = {**self.b.given, **group.mine}
-                self._insert(self.actors.other, given, f"an own row with another user's {group.name}", "refused")
+            self._insert(self.actors.owner, self.a.given, "their own row", self._right("insert"))
+        self._insert(self.actors.other, self.a.given, "another user's row" if owned else "a row", "refused")
+        if len(self.owner_columns) > 1:
+            for part in self.owner_columns:
+                given = {**self.b.given, **part.mine}
+                self._insert(self.actors.other, given, f"their own row with another user's {part.name}", "refused")
         self._insert(self.actors.service_role, self.a.given, "a row", "reached")
 
     def reads(self, public: bool, owned: bool, what: str) -> None:
@@ -121,22 +130,22 @@ class Trial:
                 expected = "refused"
             elif actor.name == "owner" and self.closed:
                 expected = "either"
-            seen = "an own row" if actor.name == "owner" else what
-            self._note(actor, "select", self._try(actor, statement, self._key_made_readable(actor)), expected, seen)
+            seen = "their own row" if actor.name == "owner" else what
+            self._record(actor, "select", self._try(actor, statement, self._key_made_readable(actor)), expected, seen)
 
     def writes(self, owned: bool, what: str) -> None:
         """Only a is there: update, delete, move and upsert by everyone."""
         for actor in self.actors:
             if actor.name == "owner" and not owned:
                 continue
-            seen = "an own row" if actor.name == "owner" else what
+            seen = "their own row" if actor.name == "owner" else what
             self._update(actor, seen)
             self._delete(actor, seen)
             self._upsert(actor, seen)
         self._moves(owned, what)
 
     def attack(self, what: str) -> None:
-        """Only a is there, and readable by everyone: it must not be writable."""
+        """Only a is there, and readable by everyone: others must not be able to write it."""
         for actor in (self.actors.anon, self.actors.other):
             self._update(actor, what)
             self._delete(actor, what)
@@ -145,14 +154,14 @@ class Trial:
                 self._move(actor, self._theirs, f"{what} to the other user", "refused")
 
     def loops(self) -> None:
-        """Only a is there, and is private: the other user refers to it from an own row of the same table."""
+        """Only a is there, and is private: the other user refers to it from their own row of the same table."""
         for key in self.table.foreign_keys:
             if key.target != self.table.oid:
                 continue
             values = {name: self.a.values[theirs] for name, theirs in zip(key.columns, key.target_columns, strict=True)}
-            what = f"an own row with another's row as {', '.join(values)}"
+            what = f"their own row with another user's row as {', '.join(values)}"
             given = self._allowed(self.actors.other, "INSERT", {**self.b.given, **values})
-            self._note(
+            self._record(
                 self.actors.other, "insert", self._try(self.actors.other, insertion(self.table, given)), "refused", what
             )
             statement = sql.SQL("update {} set {} where {}").format(
@@ -160,7 +169,7 @@ class Trial:
             )
             placed = insertion(self.table, self.b.given)
             result = self._try(self.actors.other, statement, [placed, *self._key_made_readable(self.actors.other)])
-            self._note(self.actors.other, "move", result, "refused", what)
+            self._record(self.actors.other, "move", result, "refused", what)
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -171,11 +180,11 @@ class Trial:
         if result.rows and actor.user and self._mine and self.table.primary_key:
             stored = self._stored(given)
             if actor.name == "other" and stored and not any(stored[name] == self._mine[name] for name in self._mine):
-                result, detail = Result(0), f"{what}: a trigger made it the caller's own"
+                result, detail = StatementResult(0), f"{what}: a trigger made it the caller's own"
             elif actor.name == "owner" and stored and stored != self._mine:
                 self._fail(actor, "insert", f"{what}: a trigger gave it to someone else")
                 return
-        self._note(actor, "insert", result, expected, detail)
+        self._record(actor, "insert", result, expected, detail)
 
     def _update(self, actor: Actor, what: str) -> None:
         column = self._harmless(actor)
@@ -188,20 +197,20 @@ class Trial:
             if stored is not None and stored != self._mine:
                 self._fail(actor, "update", f"{what}: a trigger gave it to someone else")
                 return
-        self._note(actor, "update", result, self._expected(actor, "update"), what)
+        self._record(actor, "update", result, self._expected(actor, "update"), what)
 
     def _delete(self, actor: Actor, what: str) -> None:
         result = self._change(actor, sql.SQL("delete from {}").format(self.table.identifier))
-        self._note(actor, "delete", result, self._expected(actor, "delete"), what)
+        self._record(actor, "delete", result, self._expected(actor, "delete"), what)
 
     def _moves(self, owned: bool, what: str) -> None:
         if not self._theirs:
             return
         self._move(self.actors.anon, self._theirs, f"{what} to another user", "refused")
         if owned:
-            self._move(self.actors.owner, self._theirs, "an own row to another user", "refused")
-            for group in self.groups if len(self.groups) > 1 else ():
-                self._move(self.actors.owner, group.theirs, f"an own row to another user's {group.name}", "refused")
+            self._move(self.actors.owner, self._theirs, "their own row to another user", "refused")
+            for part in self.owner_columns if len(self.owner_columns) > 1 else ():
+                self._move(self.actors.owner, part.theirs, f"their own row to another user's {part.name}", "refused")
         self._move(self.actors.other, self._theirs, f"{what} to themselves", "refused")
         self._move(self.actors.service_role, self._theirs, "a row to another user", "reached")
 
@@ -211,8 +220,8 @@ class Trial:
         if result.rows and expected == "refused" and self.table.primary_key:
             stored = self._stored({**self.a.given, **{n: v for n, v in values.items() if n in self.table.primary_key}})
             if stored == self._mine:
-                result, what = Result(0), f"{what}: a trigger kept its owner"
-        self._note(actor, "move", result, expected, what)
+                result, what = StatementResult(0), f"{what}: a trigger kept its owner"
+        self._record(actor, "move", result, expected, what)
 
     def _upsert(self, actor: Actor, what: str) -> None:
         unique = next(
@@ -234,9 +243,9 @@ class Trial:
             sql.SQL(", ").join(map(sql.Identifier, key)),
             self._set(values),
         )
-        self._note(actor, "upsert", self._try(actor, statement), self._expected(actor, "upsert"), what)
+        self._record(actor, "upsert", self._try(actor, statement), self._expected(actor, "upsert"), what)
 
-    def _change(self, actor: Actor, statement: sql.Composable, bare: bool | None = None) -> Result:
+    def _change(self, actor: Actor, statement: sql.Composable, bare: bool | None = None) -> StatementResult:
         """Run an update or delete on row a: through a cursor where `bare` (by default for attackers), else by key."""
         if bare is None:
             bare = actor.name in ("anon", "other")
@@ -254,34 +263,34 @@ class Trial:
         return self._try(actor, keyed) if isinstance(result.error, unsupported) else result
 
     def _stored(self, given: Values) -> Values | None:
-        """What the last attempt has left in the columns that name the owner; None when its row cannot be found."""
+        """What the last attempt left in the columns that name the owner; None when its row cannot be found."""
         key = {name: given.get(name, self.a.values[name]) for name in self.table.primary_key}
         columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in self._mine)
-        found = self.sandbox.after(
+        found = self.sandbox.inspect(
             sql.SQL("select {} from {} where {}").format(columns, self.table.identifier, matching(self.table, key))
         )
         return dict(zip(self._mine, found[0], strict=True)) if found else None
 
-    def _try(self, actor: Actor, statement: sql.Composable, before: Sequence[sql.Composable] = ()) -> Result:
-        """One attempt; none after one that took too long, so that a slow policy costs a few seconds and not minutes."""
+    def _try(self, actor: Actor, statement: sql.Composable, before: Sequence[sql.Composable] = ()) -> StatementResult:
+        """One attempt. After one that took too long nothing more is tried: a slow policy costs seconds, not minutes."""
         if self.stopped:
-            return Result(0)
+            return StatementResult(0)
         result = self.sandbox.attempt(actor, statement, before)
         if isinstance(result.error, (errors.QueryCanceled, errors.LockNotAvailable)):
-            self.stopped = f"an attempt of {actor.name} took too long: {result.error.diag.message_primary}"
+            self.stopped = f"an attempt by {actor.name} took too long: {result.error.diag.message_primary}"
         return result
 
     def _where(self, actor: Actor) -> sql.Composable:
         return self.a.where if (actor.role, "SELECT") in self.table.whole else self.a.keyed
 
     def _key_made_readable(self, actor: Actor) -> list[sql.Composable]:
-        """Where a role may read other columns only, the right to read the key, for the attempt: to find the row by."""
+        """Where a role may read only other columns: grant it the key's for the attempt, so that it can find the row."""
         columns = self.table.rights.get((actor.role, "SELECT"), frozenset())
         hidden = [sql.Identifier(name) for name in self.table.primary_key if name not in columns]
         if not columns or not hidden:
             return []
         grant = sql.SQL("grant select ({}) on {} to {}")
-        # Who does not own the table grants nothing, with a warning; then the attempt must fail as an error.
+        # A role that does not own the table grants nothing and gets a warning; then the attempt must end as an error.
         held = sql.SQL("select 1 / has_column_privilege({}, {}::oid, {}, 'SELECT')::int")
         return [
             grant.format(sql.SQL(", ").join(hidden), self.table.identifier, sql.Identifier(actor.role)),
@@ -289,21 +298,21 @@ class Trial:
         ]
 
     def _readable(self, actor: Actor) -> sql.Composable:
-        """What to select: anything, or a column that the role may read where it may not read them all."""
+        """What to select: a constant, or a readable column where the role may not read them all."""
         columns = self.table.rights.get((actor.role, "SELECT"), frozenset())
         if (actor.role, "SELECT") in self.table.whole or not columns:
             return sql.SQL("1")
         return sql.Identifier(min(columns))
 
     def _allowed(self, actor: Actor, privilege: str, given: Values) -> Values:
-        """Without the columns that the role may not write and need not, where it may write some only."""
+        """The values without columns that the role may not write and need not, where it may write only some."""
         columns = self.table.rights.get((actor.role, privilege), frozenset())
         if (actor.role, privilege) in self.table.whole or not columns:
             return given
         return {n: v for n, v in given.items() if n in columns or self.table.column[n].required}
 
     def _harmless(self, actor: Actor) -> str | None:
-        """A column to update that changes nothing about whose the row is, if the role may update any."""
+        """A column whose update does not change whose row it is; None if the role may update none."""
         columns = self.table.rights.get((actor.role, "UPDATE"), frozenset())
         names = [c.name for c in self.table.columns if not c.generated and c.identity != "a"]
         allowed = [name for name in names if name in columns] or names
@@ -314,7 +323,7 @@ class Trial:
         return assignments(self.table, values)
 
     def _right(self, verb: Verb) -> Expected:
-        """What the owner should meet: what grants and policies are there for is to work."""
+        """What should happen to the owner: what grants and policies allow has to work."""
         if self.relaxed:
             return "either"
         lets = all(self.table.lets("authenticated", privilege) for privilege in _PRIVILEGES[verb])
@@ -328,12 +337,12 @@ class Trial:
     def _fail(self, actor: Actor, verb: Verb, detail: str) -> None:
         self.attempts.append(Attempt(self.table.label, _role(actor), verb, "reached", "reached", False, detail))
 
-    def _note(self, actor: Actor, verb: Verb, result: Result, expected: Expected, detail: str) -> None:
+    def _record(self, actor: Actor, verb: Verb, result: StatementResult, expected: Expected, detail: str) -> None:
         if self.stopped:
             return
         outcome, why, rule = _judge(result)
         if rule and actor.name == "service_role" and verb == "insert":
-            outcome = "error"  # the row is not fit to try with, so the others' refusals say nothing
+            outcome = "error"  # the row is unsuitable for a trial, so the others' refusals prove nothing
         ok = {
             "reached": outcome == "reached" or (rule and outcome == "denied"),
             "refused": outcome in ("denied", "filtered"),
@@ -343,15 +352,15 @@ class Trial:
         self.attempts.append(Attempt(self.table.label, _role(actor), verb, outcome, expected, ok, text))
 
 
-def _judge(result: Result) -> tuple[Outcome, str, bool]:
-    """What became of an attempt, in whose words, and whether a rule about the data refused it, for anyone alike."""
+def _judge(result: StatementResult) -> tuple[Outcome, str, bool]:
+    """What happened, the database's message, and whether a rule about the data refused it, which it does for anyone."""
     if result.error is None:
         return ("reached" if result.rows else "filtered"), "", False
     state = result.error.sqlstate or ""
     why = (result.error.diag.message_primary or str(result.error)).partition("\n")[0]
     if state == _NOT_ALLOWED:
         return "denied", why, False
-    # A row that is there already says nothing about who may write; what a constraint or a trigger refuses is refused.
+    # That a row exists already says nothing about who may write; what a constraint or a trigger refuses is refused.
     if state[:2] in ("23", "P0") and not isinstance(result.error, (errors.UniqueViolation, errors.ExclusionViolation)):
         return "denied", why, True
     return "error", why, False

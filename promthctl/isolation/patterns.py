@@ -1,7 +1,7 @@
 """Text that a check constraint's pattern accepts: a small generator for PostgreSQL's regular expressions and LIKE.
 
 Best effort. It knows literals, escapes, bracket expressions, groups, alternatives and quantifiers; what it does not
-know (look-around, back references) raises ValueError, and whoever asked tries something else.
+know (look-around, back references) raises ValueError, and the caller tries something else.
 Source of the syntax: https://www.postgresql.org/docs/current/functions-matching.html
 """
 
@@ -30,16 +30,16 @@ _ESCAPES = {
     "t": "\t",
     "n": "\n",
 }
-_NOTHING = "ymMAZbB"  # escapes that match a place, not a character
+_NOTHING = "ymMAZbB"  # escapes that match a position, not a character
 _LONGEST = 256  # a quantifier such as {1,10000} needs no more
 
 
-def sample(pattern: str, token: str, extra: int = 0) -> str:
+def text_matching(pattern: str, token: str, extra: int = 0) -> str:
     """A text that `pattern` matches from its beginning to its end.
 
     token: hexadecimal digits that choose among equal characters, so that two tokens give two texts where the pattern
-    has room. extra: how often to repeat what may be repeated without end, beyond the least.
-    Raises ValueError where the pattern says something this generator does not know.
+    has room. extra: how often to repeat, beyond the minimum, what may be repeated without limit.
+    Raises ValueError where the pattern has something that this generator does not know.
     """
     reader = _Reader(pattern, token, extra)
     text = reader.alternatives()
@@ -48,7 +48,7 @@ def sample(pattern: str, token: str, extra: int = 0) -> str:
     return text
 
 
-def like(pattern: str) -> str:
+def text_like(pattern: str) -> str:
     """A text that the LIKE `pattern` matches: `%` stands for nothing, `_` for one letter."""
     text, escaped = "", False
     for character in pattern:
@@ -71,7 +71,7 @@ class _Reader:
         self._extra = extra
 
     def alternatives(self) -> str:
-        """`a|b|c`: the first that can be made; the others are read and dropped."""
+        """`a|b|c`: a text for the first; the others are read and dropped."""
         texts = [self._sequence()]
         while self.rest.startswith("|"):
             self._take()
@@ -91,7 +91,7 @@ class _Reader:
         times = self._times()
         if times == 1:
             return one
-        # Each repetition is made anew, so that it draws other characters.
+        # Each repetition is generated separately, so that it draws other characters.
         again = _Reader(atom, "0", self._extra)
         again._digits = self._digits
         parts = [one]

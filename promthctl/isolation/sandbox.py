@@ -1,6 +1,6 @@
-"""One transaction to try things in: savepoints, the role and claims of whoever tries, and what became of it.
+"""One transaction to try things in: savepoints, the role and claims of whoever tries, and the result.
 
-Every attempt is one round trip: it goes back to a savepoint, takes a role and runs a statement, all in one message.
+Every attempt is one round trip: go back to a savepoint, take a role, run a statement, all in one message.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from psycopg import sql
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# Each name is used again inside itself; PostgreSQL then means the newest.
+# Savepoints of one name nest; PostgreSQL then means the newest.
 _STAGE = sql.Identifier("promthctl_stage")
 _ATTEMPT = sql.Identifier("promthctl_attempt")
 _STEP = sql.Identifier("promthctl_step")
@@ -27,7 +27,7 @@ _CLAIMS = ("request.jwt.claim", "request.jwt.claims", "request.jwt.claim.sub", "
 
 @dataclass(frozen=True)
 class Actor:
-    """Who tries. role: the database role; user: the id of the signed-in user, None for nobody."""
+    """Who tries. role: the database role; user: the id of the signed-in user, None if nobody is signed in."""
 
     name: str
     role: str
@@ -51,7 +51,7 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class Result:
+class StatementResult:
     """rows: how many rows the statement reached; error: what it raised instead."""
 
     rows: int
@@ -86,7 +86,7 @@ class Sandbox:
             yield cls(connection, row[0])
 
     def run(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
-        """The rows of a statement of the connection's own role. What it does stays, for the time being.
+        """The rows of a statement of the connection's own role. What it does stays until the stage ends.
 
         Raises psycopg.Error, after which the transaction is as it was before.
         """
@@ -100,22 +100,20 @@ class Sandbox:
 
     @contextmanager
     def stage(self) -> Iterator[None]:
-        """Whatever happens inside is undone at its end; attempts inside start from how it is at the last `set`."""
+        """Whatever happens inside is undone at its end; attempts inside start from the last `mark`."""
         self.connection.execute(sql.SQL("savepoint {}").format(_STAGE))
         try:
             yield
         finally:
             self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STAGE))
 
-    def set(self) -> None:
-        """Attempts start from here."""
+    def mark(self) -> None:
+        """Let attempts start from the present state."""
         self.connection.execute(sql.SQL("savepoint {}").format(_ATTEMPT))
 
-    def undo(self) -> None:
-        """Undo the last attempt."""
-        self.connection.execute(sql.SQL("rollback to savepoint {}").format(_ATTEMPT))
-
-    def attempt(self, actor: Actor, statement: sql.Composable, before: Sequence[sql.Composable] = ()) -> Result:
+    def attempt(
+        self, actor: Actor, statement: sql.Composable, before: Sequence[sql.Composable] = ()
+    ) -> StatementResult:
         """Try a statement as `actor`, `before` it as the connection's own role. The last attempt is undone first."""
         parts = [sql.SQL("rollback to savepoint {}").format(_ATTEMPT), *before, _become(actor), statement]
         try:
@@ -123,11 +121,11 @@ class Sandbox:
         except psycopg.Error as error:
             if self.connection.broken:
                 raise
-            return Result(0, error)
-        return Result(results[len(parts) - 1][0])
+            return StatementResult(0, error)
+        return StatementResult(results[len(parts) - 1][0])
 
-    def after(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
-        """Look at what the last attempt, a successful one, has left, as the connection's own role."""
+    def inspect(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
+        """Query, as the connection's own role, what the last attempt has left; it must have succeeded."""
         become = sql.SQL("select set_config('role', {}, true)").format(self._own_role)
         return self._send(sql.SQL("{}; {}").format(become, statement))[1][1]
 

@@ -1,1 +1,1 @@
-"""The fourteen VanchinAI agents: where their keys come from, how they are encrypted and how they are stored."""
+"""API keys: where they come from, how they are encrypted and stored, and how stored ones are checked and changed."""

@@ -1,4 +1,4 @@
-"""Is every stored key what it should be? Decrypted, compared with its hash and mask, its metadata by its schema.
+"""Whether the stored keys are sound: each is decrypted and compared with its hash, mask and metadata.
 
     metadata = {endpoint_id, agent_name, description, base_url}, all text; base_url is the root of an API
 
@@ -12,26 +12,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from promthctl.keys import configured, live, providers
-from promthctl.keys.encryption import DecryptionError, decrypt, key_hash, masked_key
-from promthctl.keys.live import Answer, Question
-from promthctl.keys.shown import ShownKey, order, shown
-from promthctl.keys.sources import encryption_secret
-from promthctl.keys.store import StoredKey, opened, owner
-from promthctl.resolve.api import ApiTarget
+from promthctl.keys.api_keys_table import ApiKeysTable, StoredKey
+from promthctl.keys.encryption import decrypt_or_none, encryption_secret, key_hash, masked_key
+from promthctl.keys.listing import ShownKey, listing_order, shown_key
+from promthctl.keys.live_check import LiveAnswer, LiveOptions, LiveRequest, try_keys
+from promthctl.keys.providers import PROVIDERS
+from promthctl.keys.sources import ConfiguredEndpoints, configured_endpoints
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
-_SHOWN = 1000  # rows of a result; what is wrong with a million is told by as many
+_SHOWN = 1000  # rows of a result; they are enough to show what is wrong with a million
 _MEMBERS = ("endpoint_id", "agent_name", "description", "base_url")
 
 
 @dataclass(frozen=True)
 class CheckedKey(ShownKey):
-    """A row and what is wrong with it. answer: of the API the key is for, None when it was not asked."""
+    """A row and what is wrong with it. answer: that of the key's API, None when the key was not tried."""
 
     problems: tuple[str, ...] = ()
-    answer: Answer | None = None
+    answer: LiveAnswer | None = None
 
     @property
     def ok(self) -> bool:
@@ -39,8 +38,8 @@ class CheckedKey(ShownKey):
 
 
 @dataclass(frozen=True)
-class CheckResult:
-    """checked: all rows. failed: those with a problem. rows: the failed ones, with `live` all, a thousand at most.
+class KeyCheckResult:
+    """checked: all rows. failed: those with a problem. rows: the failed ones, with `live` all, at most a thousand.
 
     unknown: rows of endpoints that the configured key source does not have, which may be right. warnings: sentences.
     """
@@ -55,76 +54,64 @@ class CheckResult:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Live:
-    """jobs: requests at a time. seconds: that each may take."""
+def check_keys(
+    settings: Settings, table: ApiKeysTable, user: str | None, live: LiveOptions | None, steps: Steps
+) -> KeyCheckResult:
+    """Check all rows, or one user's. user: an e-mail address or a UUID. live: how to try each key, None to try none.
 
-    jobs: int
-    seconds: float
-
-
-def check(settings: Settings, target: ApiTarget, user: str | None, asked: Live | None, steps: Steps) -> CheckResult:
-    """Check all rows, or one user's. user: an e-mail address or a UUID. asked: how to try each key, None to try none.
-
-    Raises PrerequisiteError without ENCRYPTION_SECRET, and what promthctl.keys.store raises.
+    Raises PrerequisiteError without ENCRYPTION_SECRET, and what ApiKeysTable.user_id raises.
     """
     secret = encryption_secret(settings)
-    sources = _Sources(settings)
-    twins = _Twins()
+    sources = _ConfiguredSources(settings)
+    duplicates = _Duplicates()
     checked = failed = 0
     rows: list[CheckedKey] = []
     unknown: list[CheckedKey] = []
-    with opened(target.access) as store, steps.step("Checking the keys") as update:
-        for page in store.pages(owner(store, user)):
-            for row, found in zip(page, _page(page, secret, twins, asked), strict=True):
+    with steps.step("Checking the keys") as update:
+        for page in table.pages(table.user_id(user)):
+            for row, found in zip(page, _checked_page(page, secret, duplicates, live), strict=True):
                 checked += 1
                 failed += not found.ok
-                if (asked or not found.ok) and len(rows) < _SHOWN:
+                if (live or not found.ok) and len(rows) < _SHOWN:
                     rows.append(found)
-                if sources.miss(row) and len(unknown) < _SHOWN:
+                if sources.is_unknown(row) and len(unknown) < _SHOWN:
                     unknown.append(found)
             update(f"{checked:,} so far")
-    return CheckResult(
-        target.label,
+    return KeyCheckResult(
+        table.target.label,
         checked,
         failed,
-        asked is not None,
+        live is not None,
         not failed,
-        tuple(sorted(rows, key=order)),
-        tuple(sorted(unknown, key=order)),
+        tuple(sorted(rows, key=listing_order)),
+        tuple(sorted(unknown, key=listing_order)),
         tuple(sources.warnings),
     )
 
 
-def opens(row: StoredKey, secret: str) -> str | None:
-    """The key, None when the row cannot be read with that secret."""
-    try:
-        return decrypt(row.encrypted_key, secret)
-    except DecryptionError:
-        return None
-
-
-def _page(page: Sequence[StoredKey], secret: str, twins: _Twins, asked: Live | None) -> Iterator[CheckedKey]:
-    keys = [opens(row, secret) for row in page]
+def _checked_page(
+    page: Sequence[StoredKey], secret: str, duplicates: _Duplicates, live: LiveOptions | None
+) -> list[CheckedKey]:
+    keys = [decrypt_or_none(row.encrypted_key, secret) for row in page]
     found = [
-        CheckedKey(**vars(shown(row, key)), problems=(*_problems(row, key), *twins.problems(row)))
+        CheckedKey(**vars(shown_key(row, key)), problems=(*_problems(row, key), *duplicates.problems(row)))
         for row, key in zip(page, keys, strict=True)
     ]
-    if asked is None:
-        return iter(found)
+    if live is None:
+        return found
     readable = [place for place, key in enumerate(keys) if key is not None]
-    questions = [_question(page[place], keys[place] or "") for place in readable]
-    for place, answer in zip(readable, live.ask(questions, asked.jobs, asked.seconds), strict=True):
+    requests = [_live_request(page[place], keys[place] or "") for place in readable]
+    for place, answer in zip(readable, try_keys(requests, live), strict=True):
         found[place] = replace(found[place], answer=answer)
-    return iter(found)
+    return found
 
 
-def _question(row: StoredKey, key: str) -> Question:
-    """Where and how to try a key; a row that says neither is tried as its provider's file says."""
-    provider = providers.find(row.provider) if row.provider in providers.names() else None
+def _live_request(row: StoredKey, key: str) -> LiveRequest:
+    """Where and how to try a key; what the row does not say, its provider does."""
+    provider = PROVIDERS.get(row.provider)
     base_url = _member(row, "base_url") or (provider.base_url if provider else "")
     named = provider is None or row.endpoint_id != provider.endpoint
-    return Question(str(base_url), row.endpoint_id if named else None, key)
+    return LiveRequest(str(base_url), row.endpoint_id if named else None, key)
 
 
 def _problems(row: StoredKey, key: str | None) -> Iterator[str]:
@@ -135,16 +122,17 @@ def _problems(row: StoredKey, key: str | None) -> Iterator[str]:
     elif masked_key(key) != row.masked_key:
         yield "its masked_key is that of another key"
     if key is not None and any(key in str(value) for value in _object(row).values()):
-        yield "the key stands in its metadata in the clear"
-    yield from _schema(row)
+        yield "its metadata contains the key in the clear"
+    yield from _metadata_problems(row)
 
 
-def _schema(row: StoredKey) -> Iterator[str]:
-    """What is wrong with the metadata. An app may store a key of another provider without any."""
+def _metadata_problems(row: StoredKey) -> Iterator[str]:
+    """What is wrong with the metadata. An app may store a key without any, unless its agents are numbered."""
     if not isinstance(row.metadata, dict):
         yield "its metadata is not an object"
         return
-    numbered = row.provider in providers.names() and providers.find(row.provider).agents is not None
+    provider = PROVIDERS.get(row.provider)
+    numbered = provider is not None and provider.agents is not None
     for name in _MEMBERS:
         value = _member(row, name)
         if value is None:
@@ -155,11 +143,11 @@ def _schema(row: StoredKey) -> Iterator[str]:
         elif not value and name in ("endpoint_id", "base_url"):
             yield f"metadata.{name} is empty"
     base_url = _member(row, "base_url")
-    if isinstance(base_url, str) and base_url and (fault := _fault(base_url)):
+    if isinstance(base_url, str) and base_url and (fault := _url_fault(base_url)):
         yield f"metadata.base_url {fault}"
 
 
-def _fault(url: str) -> str | None:
+def _url_fault(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -178,7 +166,7 @@ def _member(row: StoredKey, name: str) -> Any:
     return _object(row).get(name)
 
 
-class _Twins:
+class _Duplicates:
     """Finds rows for the same endpoint of the same user; rows come user by user, so one user's are remembered."""
 
     def __init__(self) -> None:
@@ -193,18 +181,18 @@ class _Twins:
             yield f"it is a duplicate: row {first} is for the same endpoint of the same user"
 
 
-class _Sources:
+class _ConfiguredSources:
     """The endpoints of the project's key sources, read once for each provider."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._read: dict[str, configured.Endpoints] = {}
+        self._read: dict[str, ConfiguredEndpoints] = {}
         self.warnings: list[str] = []
 
-    def miss(self, row: StoredKey) -> bool:
+    def is_unknown(self, row: StoredKey) -> bool:
         """True for an endpoint that a configured source of the row's provider does not have."""
         if row.provider not in self._read:
-            source = self._read[row.provider] = configured.endpoints(self._settings, row.provider)
+            source = self._read[row.provider] = configured_endpoints(self._settings, row.provider)
             if source.fault:
                 self.warnings.append(f"Endpoints were not compared with your keys. {source.fault}")
         numbers = self._read[row.provider].numbers

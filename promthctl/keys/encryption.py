@@ -1,9 +1,9 @@
-"""How the Mr.Promth app keeps an API key: AES-256-GCM, readable with Node's crypto and any other implementation.
+"""How a stored API key is encrypted: AES-256-GCM, readable with Node's crypto and any other implementation.
 
     encrypted_key = base64( iv[12] ‖ tag[16] ‖ ciphertext ), no associated data
 
-The AES key is the UTF-8 bytes of ENCRYPTION_SECRET when they are exactly 32, else their SHA-256. The format is the
-app's: it decrypts what promthctl wrote, and promthctl what the app wrote.
+The AES key is the UTF-8 bytes of ENCRYPTION_SECRET when there are exactly 32, otherwise their SHA-256. The format is
+the app's: it decrypts what promthctl wrote, and promthctl what the app wrote.
 """
 
 from __future__ import annotations
@@ -14,28 +14,41 @@ import hashlib
 import os
 
 from promthctl.errors import PrerequisiteError, PromthctlError, UsageError
+from promthctl.redact import remember
+from promthctl.settings import Settings
 
 _IV = 12  # bytes, the nonce NIST SP 800-38D recommends for GCM
 _TAG = 16  # bytes, GCM's full tag
 _KEY = 32  # bytes, AES-256
 
-# The empty line first: an .env whose last line has no line break would otherwise grow that line.
-MAKE_ONE = """python3 -c "import secrets; print('\\nENCRYPTION_SECRET=' + secrets.token_hex(16))" >> .env"""
+# The line break first: it would otherwise be appended to the last line of an .env that does not end with one.
+GENERATE_COMMAND = """python3 -c "import secrets; print('\\nENCRYPTION_SECRET=' + secrets.token_hex(16))" >> .env"""
 
 
 class DecryptionError(PromthctlError):
-    """A stored key was written under another secret, or changed since."""
+    """A stored key was encrypted under another secret, or changed since."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
             "The stored key cannot be decrypted",
             why,
-            "set the ENCRYPTION_SECRET it was stored with, or store the keys again: promthctl seed vanchin",
+            "set the ENCRYPTION_SECRET it was stored with, or store the key again: promthctl keys replace AGENT",
         )
 
 
+def encryption_secret(settings: Settings) -> str:
+    """ENCRYPTION_SECRET just as the app sees it, white space included.
+
+    Raises PrerequisiteError, with the command that makes one, when it is not set, and UsageError when it is not text.
+    """
+    secret = settings.env.get("ENCRYPTION_SECRET", "")
+    remember(secret)
+    derive_key(secret)
+    return secret
+
+
 def derive_key(secret: str) -> bytes:
-    """The 32-byte AES key that `secret`, the value of ENCRYPTION_SECRET, stands for.
+    """The 32-byte AES key of `secret`, the value of ENCRYPTION_SECRET.
 
     Raises PrerequisiteError when the secret is blank, UsageError when it is not text.
     """
@@ -43,19 +56,21 @@ def derive_key(secret: str) -> bytes:
         raise PrerequisiteError(
             "There is no ENCRYPTION_SECRET",
             "keys are stored encrypted, and the app needs the same secret to read them",
-            MAKE_ONE,
+            GENERATE_COMMAND,
         )
     try:
         raw = secret.encode()
     except UnicodeEncodeError:
         raise UsageError(
-            "ENCRYPTION_SECRET cannot be used", "it is not UTF-8 text, which the app would read differently", MAKE_ONE
+            "ENCRYPTION_SECRET cannot be used",
+            "it is not UTF-8 text, so the app would read it differently",
+            GENERATE_COMMAND,
         ) from None
     return raw if len(raw) == _KEY else hashlib.sha256(raw).digest()
 
 
 def encrypt(plaintext: str, secret: str) -> str:
-    """`plaintext` as encrypted_key holds it; a fresh random iv makes every call's result different.
+    """`plaintext` in the form of encrypted_key; a fresh random iv makes every result different.
 
     Raises what derive_key raises.
     """
@@ -67,9 +82,9 @@ def encrypt(plaintext: str, secret: str) -> str:
 
 
 def decrypt(token: str, secret: str) -> str:
-    """The text that `encrypt` was given.
+    """The plaintext of a token that `encrypt` or the app made.
 
-    Raises DecryptionError when the token is not of the format, was changed, or needs another secret; and what
+    Raises DecryptionError when the token is not of this format, was changed, or needs another secret; and what
     derive_key raises.
     """
     from cryptography.exceptions import InvalidTag
@@ -89,15 +104,23 @@ def decrypt(token: str, secret: str) -> str:
         raise DecryptionError("it was stored with another ENCRYPTION_SECRET, or changed since") from None
 
 
+def decrypt_or_none(token: str, secret: str) -> str | None:
+    """The plaintext, None when the token cannot be decrypted with that secret. Raises what derive_key raises."""
+    try:
+        return decrypt(token, secret)
+    except DecryptionError:
+        return None
+
+
 def key_hash(key: str) -> str:
     """SHA-256 of the key in hex, by which the app recognises a key it already has."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def masked_key(key: str) -> str:
-    """First four characters, "...", last three, for a key of any length: the format of the masked_key column.
+    """First four characters, "...", last three, for a key of any length: the format of the column masked_key.
 
-    redact.mask hides a short key altogether; this column has one format only, and the key sources refuse keys so
-    short that it would show them whole.
+    redact.mask hides a short key completely; this column has one format only, and keys so short that it would show
+    them in full are refused.
     """
     return f"{key[:4]}...{key[-3:]}"

@@ -1,6 +1,6 @@
-"""A key between its source and the database, and the checks that every source's keys go through.
+"""A key between its source and the database, the checks it goes through, and what looks like a key in a wrong place.
 
-Every fault is a UsageError that names the place, never the value: what was pasted into a wrong place may be a key.
+Every error names the place, never the value: what was pasted into a wrong place may be a key.
 """
 
 from __future__ import annotations
@@ -14,25 +14,32 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from promthctl.errors import UsageError
-from promthctl.keys.pasted import looks_like_key
-from promthctl.keys.provider import Provider
+from promthctl.keys.providers import PROVIDERS, Provider
+from promthctl.redact import remember
 
-_MIN_KEY = 8  # characters; a mask shows seven. VanchinAI's keys have 43
-# Characters. A key travels in an HTTP header, of which servers take 8 KB; the others bound what a chunk of rows weighs.
+_SHORTEST_KEY = 8  # characters; a mask shows seven
+# Characters. Servers accept 8 KB of HTTP headers, which hold the key; the others bound the size of a chunk of rows.
 _LONGEST = {"api_key": 8192, "endpoint_id": 256, "name": 1000, "description": 10_000, "base_url": 2048}
 _VISIBLE = re.compile(r"[!-~]+")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _MASK = re.compile(r".{4}\.\.\..{3}")
-_NAMED = {" ": "a space", "\t": "a tab", "\n": "a line break", "\r": "a line break", "\u00a0": "a no-break space"}
+_CHARACTERS = {" ": "a space", "\t": "a tab", "\n": "a line break", "\r": "a line break", "\u00a0": "a no-break space"}
+
+# What keys and tokens of providers and of Supabase begin with.
+_KEY_PREFIX = re.compile(r"((sk|pk|rk|gsk|xai|sbp|sb_secret|ghp|hf)[-_]|AIza|AKIA|eyJ)[A-Za-z0-9._+/=-]{8,}")
+_LONG_WORD = re.compile(r"[A-Za-z0-9_+=-]{30,}")
+_UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ENDPOINTS = [provider.endpoint_pattern for provider in PROVIDERS.values() if provider.endpoint_pattern]
+_KNOWN_FORMS = re.compile("|".join([_UUID, *_ENDPOINTS]), re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key to store.
 
-    at: names the place a field was read from, given the field's name. number: the agent's, None where agents have
-    none. description: None when none was given. user: an e-mail address in lower case or a UUID, None when the source
-    assigns the key to nobody.
+    at: the place a field was read from, given the field's name. number: the agent's, None where agents have none.
+    description: None when none was given. user: an e-mail address in lower case or a UUID, None when the source does
+    not name one.
     """
 
     at: Callable[[str], str] = field(repr=False, compare=False)
@@ -45,8 +52,8 @@ class Key:
     user: str | None = None
 
 
-class Source(Protocol):
-    """Where keys come from; it can be read more than once.
+class KeySource(Protocol):
+    """Keys from one place, which can be read more than once.
 
     origin: its name, for people. warnings: sentences worth showing.
     """
@@ -58,12 +65,12 @@ class Source(Protocol):
     def warnings(self) -> Sequence[str]: ...
 
     def __iter__(self) -> Iterator[Key]:
-        """The keys, unchecked except for their form. Raises UsageError for the first that has none."""
+        """The keys; only their form has been checked. Raises UsageError for the first that does not have it."""
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A source that has been read whole: a JSON document, variables, or made up."""
+class KeyList:
+    """A source that has been read whole: a JSON document, variables, or demo keys."""
 
     origin: str
     keys: Sequence[Key]
@@ -73,46 +80,47 @@ class Listed:
         return iter(self.keys)
 
 
-def check(key: Key, provider: Provider) -> None:
-    """Raise UsageError for the first thing about a key that cannot be right."""
+def check_key(key: Key, provider: Provider) -> None:
+    """Raise UsageError for the first thing that cannot be right about a key."""
     _check_token(key.api_key, key, "api_key")
     _check_token(key.endpoint_id, key, "endpoint_id")
-    if len(key.api_key) < _MIN_KEY:
-        raise wrong(key.at("api_key"), f"it has fewer than {_MIN_KEY} characters, so it was cut off", "copy it again")
+    if len(key.api_key) < _SHORTEST_KEY:
+        why = f"it has fewer than {_SHORTEST_KEY} characters, so it was cut off"
+        raise unusable(key.at("api_key"), why, "copy it again")
     if _MASK.fullmatch(key.api_key):
-        raise wrong(key.at("api_key"), "it is the mask of a key, as it is shown, not the key", "copy the key itself")
+        raise unusable(key.at("api_key"), "it is the mask of a key", "copy the key itself")
     if provider.endpoint_pattern and re.fullmatch(provider.endpoint_pattern, key.api_key):
-        raise wrong(key.at("api_key"), "it is an endpoint id, not a key", "exchange the key and the endpoint")
+        raise unusable(key.at("api_key"), "it is an endpoint id, not a key", "swap the key and the endpoint")
     for name in ("endpoint_id", "name", "description"):
         value = getattr(key, name)
         if value and (value == key.api_key or looks_like_key(value)):
-            raise wrong(key.at(name), "it looks like a key, and is stored in the clear", "put keys in api_key only")
+            raise unusable(key.at(name), "it looks like a key, and is stored in the clear", "put keys in api_key only")
     if key.api_key in key.base_url:
-        why = "the key stands in it, and it is stored in the clear"
-        raise wrong(key.at("base_url"), why, "put keys in api_key only")
+        why = "the key is part of it, and it is stored in the clear"
+        raise unusable(key.at("base_url"), why, "put keys in api_key only")
     for name in ("name", "description"):
         if _UNSTORABLE.search(getattr(key, name) or ""):
-            why = "it has a character no database can store (U+0000, or bytes not UTF-8)"
-            raise wrong(key.at(name), why, "write it again")
+            why = "it has a character that no database can store (U+0000, or bytes that are not UTF-8)"
+            raise unusable(key.at(name), why, "write it again")
     check_url(key.base_url, key.at("base_url"), provider)
     for name, longest in _LONGEST.items():
         if len(getattr(key, name) or "") > longest:
-            raise wrong(key.at(name), f"it is longer than {longest:,} characters", "shorten it")
+            raise unusable(key.at(name), f"it is longer than {longest:,} characters", "shorten it")
 
 
 def check_url(url: str, place: str, provider: Provider) -> None:
-    """Raise UsageError, naming the place, when that is no base URL."""
-    if why := _fault_of_url(url):
-        raise wrong(place, why, f"for {provider.title} it is {provider.base_url}")
+    """Raise UsageError, naming the place, when that is not a base URL."""
+    if why := _url_fault(url):
+        raise unusable(place, why, f"for {provider.title} it is {provider.base_url}")
 
 
-def looks_strange(key: Key, provider: Provider) -> bool:
-    """True for a key that does not look like the provider's. It may still be one."""
+def looks_unusual(key: Key, provider: Provider) -> bool:
+    """True for a key that does not look like the provider's keys. It may still be one."""
     return provider.key_pattern is not None and not re.fullmatch(provider.key_pattern, key.api_key)
 
 
 def check_numbers(keys: Iterable[Key], agents: int, origin: str, command: str) -> None:
-    """Raise UsageError when some user has not just the agents 1 to `agents`, each once."""
+    """Raise UsageError unless every user has the agents 1 to `agents`, each once, and no others."""
     places: dict[str | None, dict[int | None, Key]] = {}
     for key in keys:
         numbered = places.setdefault(key.user, {})
@@ -129,56 +137,78 @@ def check_numbers(keys: Iterable[Key], agents: int, origin: str, command: str) -
         if extra := sorted(numbers - wanted):
             raise UsageError(
                 f"There are more agents than {agents}" if wanted <= numbers else f"Agent {extra[0]} does not exist",
-                f"{where}: number {listed(extra)} is not one of 1 to {agents}",
-                f"remove what is too much, or name a file with just the {agents}: {command} --keys FILE",
+                f"{where}: number {joined(extra)} is not one of 1 to {agents}",
+                f"remove the extra ones, or name a file with just the {agents}: {command} --keys FILE",
             )
         if missing := sorted(wanted - numbers):
             raise UsageError(
                 f"There are keys for {len(numbers)} of {agents} agents",
-                f"{where}: number {listed(missing)} is missing",
+                f"{where}: number {joined(missing)} is missing",
                 "add the missing keys with their endpoints, and run again",
             )
 
 
-def shared_keys(keys: Iterable[Key]) -> tuple[str, ...]:
-    """One key for several of a user's endpoints is unusual but works, so it is a warning."""
+def shared_key_warnings(keys: Iterable[Key]) -> tuple[str, ...]:
+    """A sentence for each key that several of a user's endpoints have, which is unusual but works."""
     agents: dict[tuple[str | None, str], list[str]] = {}
     for key in keys:
         agents.setdefault((key.user, key.api_key), []).append(str(key.number))
-    return tuple(f"Agents {listed(numbers)} have the same key." for numbers in agents.values() if len(numbers) > 1)
+    return tuple(f"Agents {joined(numbers)} have the same key." for numbers in agents.values() if len(numbers) > 1)
 
 
-def named(places: Mapping[str, str]) -> Callable[[str], str]:
-    """The `at` of a key whose fields have names of their own, such as variables."""
+def named_places(places: Mapping[str, str]) -> Callable[[str], str]:
+    """The `at` of a key whose fields have places with names, such as variables; places: by the field's name."""
     return lambda name: places.get(name, f"The {name}")
 
 
-def wrong(place: str, why: str, hint: str) -> UsageError:
+def looks_like_key(text: str) -> bool:
+    """True for what is a key rather than a name, an endpoint, a UUID or an e-mail address, as far as one can see."""
+    word = text.strip()
+    if _KEY_PREFIX.fullmatch(word):
+        return True
+    if not _LONG_WORD.fullmatch(word) or _KNOWN_FORMS.fullmatch(word) or _is_words(word):
+        return False
+    return any(map(str.isdigit, word)) and any(map(str.isalpha, word))
+
+
+def refuse_key(text: str, place: str, wanted: str) -> None:
+    """Raise UsageError when `text`, given as `place` where `wanted` belongs, looks like a key."""
+    if looks_like_key(text):
+        remember(text.strip())
+        raise UsageError(
+            f"{place} looks like a key",
+            f"{wanted} belongs there; what was typed is not repeated here, but the shell's history may have it",
+            "remove it from the history; keys are typed at a prompt or piped in: promthctl keys replace --help",
+        )
+
+
+def unusable(place: str, why: str, hint: str) -> UsageError:
+    """The error for what stands at a place and cannot be used."""
     return UsageError(f"{place} cannot be used", why, hint)
 
 
-def listed(items: Iterable[object]) -> str:
+def joined(items: Iterable[object]) -> str:
     """a, b and c."""
     *head, last = map(str, items)
     return f"{', '.join(head)} and {last}" if head else last
 
 
 def _check_token(value: str, key: Key, name: str) -> None:
-    """A key or an endpoint id travels in HTTP headers and URLs: visible ASCII only, as copying mishaps are not."""
+    """Only visible ASCII: HTTP headers and URLs carry keys and endpoint ids, and copying adds other characters."""
     if _VISIBLE.fullmatch(value):
         return
     place = key.at(name)
     if not value:
-        raise wrong(place, "it is empty", "fill it in")
+        raise unusable(place, "it is empty", "fill it in")
     position, character = next((n, c) for n, c in enumerate(value, start=1) if not "!" <= c <= "~")
-    # Letters and digits of other scripts could still be key material; only what is no letter is described.
+    # Letters and digits of other scripts could still be key material; only other characters are described.
     letter = unicodedata.category(character)[0] in "LNM"
-    what = _NAMED.get(character, "a letter that is not ASCII" if letter else f"U+{ord(character):04X}")
-    raise wrong(place, f"character {position} is {what}, which came with the copying", "copy it again")
+    what = _CHARACTERS.get(character, "a letter that is not ASCII" if letter else f"U+{ord(character):04X}")
+    raise unusable(place, f"character {position} is {what}, which was added in copying", "copy it again")
 
 
 @lru_cache(maxsize=64)
-def _fault_of_url(url: str) -> str | None:
+def _url_fault(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and _VISIBLE.fullmatch(url)
@@ -188,3 +218,8 @@ def _fault_of_url(url: str) -> str | None:
     if not valid:
         return "it is not a URL that begins with http:// or https://"
     return "it has a user name or password in it, and is stored in the clear" if secret else None
+
+
+def _is_words(word: str) -> bool:
+    """True for words of one case with separators, such as a variable's name."""
+    return word in (word.lower(), word.upper()) and len(re.split("[_-]", word)) > 3

@@ -1,8 +1,8 @@
-"""Encrypting every stored key anew under another ENCRYPTION_SECRET.
+"""Rotating ENCRYPTION_SECRET: every stored key is re-encrypted under a new one.
 
-Each row is changed by a request of its own, and only while it holds what was read. So at every moment, also after a
-kill, a row is readable with exactly one of the two secrets; decrypting tells with which, so the next run goes on with
-the rest. Passes over the rows follow each other until one finds nothing left: that is the full check.
+Each row is changed by a request of its own, and only while it holds what was read. So at every moment, even after a
+kill, a row is readable with exactly one of the two secrets; decrypting shows with which, so the next run continues with
+the rest. Passes over the rows are repeated until one finds nothing left: that is the full check.
 """
 
 from __future__ import annotations
@@ -11,26 +11,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from promthctl.errors import PrerequisiteError, RefusedError, UsageError
-from promthctl.keys.checking import CheckedKey, opens
-from promthctl.keys.encryption import MAKE_ONE, derive_key, encrypt, key_hash
-from promthctl.keys.pasted import refuse_key
-from promthctl.keys.shown import shown
-from promthctl.keys.sources import encryption_secret
-from promthctl.keys.store import Store, StoredKey, opened, owner
+from promthctl.keys.api_keys_table import ApiKeysTable, StoredKey
+from promthctl.keys.checking import CheckedKey
+from promthctl.keys.encryption import (
+    GENERATE_COMMAND,
+    decrypt_or_none,
+    derive_key,
+    encrypt,
+    encryption_secret,
+    key_hash,
+)
+from promthctl.keys.key import refuse_key
+from promthctl.keys.listing import shown_key
 from promthctl.redact import remember
-from promthctl.resolve.api import ApiTarget
 from promthctl.settings import Settings
 from promthctl.steps import Advance, Steps
 
-_PASSES = 5  # an app that stores keys faster than this had better be stopped
+_PASSES = 5  # an app that still stores keys after these has to be stopped
 _NAMED = 20  # rows in a message
-_CLOSED = "neither secret opens it"
-_WEAK = 16  # characters; MAKE_ONE makes 32
+_UNREADABLE = "neither secret decrypts it"
+_WEAK = 16  # characters; GENERATE_COMMAND makes 32
 
 
 @dataclass(frozen=True)
-class Secrets:
-    """old: ENCRYPTION_SECRET, which opens the rows now. new: what is to open them, from the variable `name`."""
+class RotationSecrets:
+    """old: ENCRYPTION_SECRET, which decrypts the rows now. new: the one that will, from the variable `name`."""
 
     name: str
     old: str = field(repr=False)
@@ -43,10 +48,10 @@ class Secrets:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a rotation would do. rows: all it looks at. pending: those still under the old secret."""
+class RotationPlan:
+    """What a rotation would do. rows: all that it covers. pending: those still under the old secret."""
 
-    secrets: Secrets
+    secrets: RotationSecrets
     user_id: str | None
     rows: int
     pending: int
@@ -54,10 +59,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class RotationResult:
-    """rows: all the rotation looked at. rotated: by this run. already: under the new secret before it.
+    """rows: all that the rotation covered. rotated: by this run. already: under the new secret before it.
 
-    left: rows, other users' among them, that are still under the old secret. faulty: rows that the new secret does
-    not open, or whose hash is another key's. old_is_free: a full check of every row under the new secret has passed.
+    left: rows, including other users', that are still under the old secret. faulty: rows that the new secret does not
+    decrypt, or whose hash is another key's. old_is_free: a full check of every row under the new secret has passed.
     """
 
     target: str
@@ -72,14 +77,14 @@ class RotationResult:
 
     @property
     def ok(self) -> bool:
-        """All that was asked for was done: with --user the rows of others may stay under the old secret."""
+        """Everything that was requested is done: with --user the rows of others may stay under the old secret."""
         return not self.faulty and (not self.left or self.user_id is not None)
 
 
-def secrets(settings: Settings, name: str) -> Secrets:
+def rotation_secrets(settings: Settings, name: str) -> RotationSecrets:
     """The two secrets. name: the variable, in the environment or .env, that holds the new one.
 
-    Raises UsageError for a name that is none, and where both are the same; PrerequisiteError where one is missing.
+    Raises UsageError for what is not a variable's name, and if both are the same; PrerequisiteError if one is missing.
     """
     new = settings.env.get(name, "")
     remember(new)
@@ -87,109 +92,111 @@ def secrets(settings: Settings, name: str) -> Secrets:
         refuse_key(name, "--new-secret-env", "the name of a variable, which holds the new secret,")
         if not name.isidentifier() or not name.isascii():
             raise UsageError(
-                "--new-secret-env names no variable",
-                "a name has letters, digits and _, as ENCRYPTION_SECRET does",
+                "--new-secret-env is not the name of a variable",
+                "a name consists of letters, digits and _, as ENCRYPTION_SECRET does",
                 "promthctl keys rotate --new-secret-env NEW_SECRET",
             )
         raise PrerequisiteError(
             f"There is no {name}",
             "it is set neither in the environment nor in .env, or it is empty",
-            MAKE_ONE.replace("ENCRYPTION_SECRET", name),
+            GENERATE_COMMAND.replace("ENCRYPTION_SECRET", name),
         )
     old = encryption_secret(settings)
     if derive_key(old) == derive_key(new):
         raise UsageError(
-            f"{name} is no new secret",
+            f"{name} is not a new secret",
             "it is the same as ENCRYPTION_SECRET, under which the keys are stored",
-            f"promthctl keys check; or make a new one: {MAKE_ONE.replace('ENCRYPTION_SECRET', 'NEW_SECRET')}",
+            f"promthctl keys check; or make a new one: {GENERATE_COMMAND.replace('ENCRYPTION_SECRET', 'NEW_SECRET')}",
         )
-    return Secrets(name, old, new)
+    return RotationSecrets(name, old, new)
 
 
-def plan(target: ApiTarget, both: Secrets, user: str | None, steps: Steps) -> Plan:
+def plan_rotation(table: ApiKeysTable, secrets: RotationSecrets, user: str | None, steps: Steps) -> RotationPlan:
     """Look at all rows, or at one user's (an e-mail address or a UUID); nothing is written.
 
-    Raises RefusedError, naming them, when there are rows that neither secret opens.
+    Raises RefusedError, naming them, when there are rows that neither secret decrypts.
     """
-    with opened(target.access) as store, steps.step("Reading the keys"):
-        user_id = owner(store, user)
-        seen = _survey(store, both, user_id)
-    if seen.closed:
-        closed = [key for key in seen.faulty if _CLOSED in key.problems]
-        named = [f"{key.label} {key.masked_key}, row {key.id}" for key in closed]
-        named += [f"and {seen.closed - len(closed)} more"] if seen.closed > len(closed) else []
+    with steps.step("Reading the keys"):
+        user_id = table.user_id(user)
+        seen = _survey(table, secrets, user_id)
+    if seen.unreadable:
+        unreadable = [key for key in seen.faulty if _UNREADABLE in key.problems]
+        named = [f"{key.label} {key.masked_key}, row {key.id}" for key in unreadable]
+        named += [f"and {seen.unreadable - len(unreadable)} more"] if seen.unreadable > len(unreadable) else []
+        first = f"neither ENCRYPTION_SECRET nor {secrets.name} decrypts {seen.unreadable} of {seen.rows} keys:"
         raise RefusedError(
             "Nothing was rotated",
-            "\n".join([f"neither ENCRYPTION_SECRET nor {both.name} opens {seen.closed} of {seen.rows} keys:", *named]),
-            "set ENCRYPTION_SECRET to what they were stored with, or let them go: promthctl keys remove ROW",
+            "\n".join([first, *named]),
+            "set ENCRYPTION_SECRET to the one they were stored with, or delete them: promthctl keys remove ROW",
         )
-    return Plan(both, user_id, seen.rows, seen.old)
+    return RotationPlan(secrets, user_id, seen.rows, seen.old)
 
 
-def rotate(target: ApiTarget, planned: Plan, steps: Steps) -> RotationResult:
-    """Carry out a plan. Killed at any moment, it can be planned and carried out again."""
-    both, pending, rotated = planned.secrets, planned.pending, 0
-    with opened(target.access) as store:
-        for _ in range(_PASSES):
-            if pending:
-                with steps.progress("Encrypting", pending) as advance:
-                    rotated += sum(_rotate(store, page, both, advance) for page in store.pages(planned.user_id))
-            with steps.step("Checking every key with the new secret"):
-                seen = _survey(store, both, planned.user_id)
-            if not (pending := seen.old):
-                break
-        if planned.user_id is not None:
-            seen = _survey(store, both, None)
+def rotate_keys(table: ApiKeysTable, plan: RotationPlan, steps: Steps) -> RotationResult:
+    """Carry out a plan. If it is killed at any moment, it can be planned and carried out again."""
+    secrets, pending, rotated = plan.secrets, plan.pending, 0
+    for _ in range(_PASSES):
+        if pending:
+            with steps.progress("Re-encrypting", pending) as advance:
+                rotated += sum(_re_encrypt(table, page, secrets, advance) for page in table.pages(plan.user_id))
+        with steps.step("Checking every key with the new secret"):
+            seen = _survey(table, secrets, plan.user_id)
+        if not (pending := seen.old):
+            break
+    if plan.user_id is not None:
+        seen = _survey(table, secrets, None)
     return RotationResult(
-        target.label,
-        both.name,
-        planned.user_id,
-        planned.rows,
+        table.target.label,
+        secrets.name,
+        plan.user_id,
+        plan.rows,
         rotated,
-        planned.rows - planned.pending,
+        plan.rows - plan.pending,
         seen.old,
         tuple(seen.faulty),
         not seen.old and not seen.faulty,
     )
 
 
-def _rotate(store: Store, page: Sequence[StoredKey], both: Secrets, advance: Advance) -> int:
-    """Encrypt those rows of a page anew that the old secret opens; how many were."""
+def _re_encrypt(table: ApiKeysTable, page: Sequence[StoredKey], secrets: RotationSecrets, advance: Advance) -> int:
+    """Re-encrypt the rows of a page that are under the old secret; their number."""
     changes = []
     for row in page:
-        if opens(row, both.new) is None and (key := opens(row, both.old)) is not None:
-            changes.append((row, {"encrypted_key": encrypt(key, both.new)}))
-    return store.change(changes, advance) if changes else 0
+        if decrypt_or_none(row.encrypted_key, secrets.new) is not None:
+            continue
+        if (key := decrypt_or_none(row.encrypted_key, secrets.old)) is not None:
+            changes.append((row, {"encrypted_key": encrypt(key, secrets.new)}))
+    return table.change(changes, advance) if changes else 0
 
 
 @dataclass
 class _Survey:
-    """Rows by what opens them. faulty: the first of those that nothing opens, or that hold another key's hash."""
+    """Numbers of rows by the secret that decrypts them. faulty: the first that neither does, or with a wrong hash."""
 
     rows: int = 0
     old: int = 0
-    closed: int = 0
+    unreadable: int = 0
     faulty: list[CheckedKey] = field(default_factory=list)
 
-    def add(self, row: StoredKey, both: Secrets) -> None:
+    def add(self, row: StoredKey, secrets: RotationSecrets) -> None:
         self.rows += 1
-        key = opens(row, both.new)
-        if key is None and opens(row, both.old) is not None:
+        key = decrypt_or_none(row.encrypted_key, secrets.new)
+        if key is None and decrypt_or_none(row.encrypted_key, secrets.old) is not None:
             self.old += 1
         elif key is None:
-            self.closed += 1
-            self._name(row, _CLOSED)
+            self.unreadable += 1
+            self._add_faulty(row, _UNREADABLE)
         elif key_hash(key) != row.key_hash:
-            self._name(row, "its key_hash is that of another key")
+            self._add_faulty(row, "its key_hash is that of another key")
 
-    def _name(self, row: StoredKey, why: str) -> None:
+    def _add_faulty(self, row: StoredKey, why: str) -> None:
         if len(self.faulty) < _NAMED:
-            self.faulty.append(CheckedKey(**vars(shown(row)), problems=(why,)))
+            self.faulty.append(CheckedKey(**vars(shown_key(row)), problems=(why,)))
 
 
-def _survey(store: Store, both: Secrets, user_id: str | None) -> _Survey:
+def _survey(table: ApiKeysTable, secrets: RotationSecrets, user_id: str | None) -> _Survey:
     seen = _Survey()
-    for page in store.pages(user_id):
+    for page in table.pages(user_id):
         for row in page:
-            seen.add(row, both)
+            seen.add(row, secrets)
     return seen

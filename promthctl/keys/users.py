@@ -1,4 +1,4 @@
-"""Whose keys they are: a user by e-mail or UUID, or the local stack's development user, through the Auth API."""
+"""The owners of keys, through the Auth API: users by e-mail or UUID, and the local stack's development user."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promthctl.api.client import ApiAccess, connect
+from promthctl.api.client import ApiConnection
 from promthctl.errors import PromthctlError, UsageError
-from promthctl.keys.pasted import refuse_key
-from promthctl.keys.record import canonical_user
+from promthctl.keys.key import refuse_key
+from promthctl.keys.key_record import canonical_user
 from promthctl.redact import remember
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # example.com (RFC 2606) never receives mail, and validators that refuse .local and .test accept it.
 DEV_EMAIL = "dev@promthctl.example.com"
 
-_PAGE = 1000  # users a request; Supabase Auth sends 50 when not told
+_PAGE = 1000  # users per request; Supabase Auth sends 50 by default
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,9 @@ class DevUser:
 
 
 def find_user(client: Client, wanted: str) -> User:
-    """The user with that e-mail address (in any case) or UUID; `client` must hold the service key.
+    """The user with that e-mail address (in any case) or UUID; `client` must send the service key.
 
-    Raises UsageError when `wanted` is neither, PromthctlError when there is no such user, and what
-    promthctl.api_access.connect raises.
+    Raises UsageError when `wanted` is neither, PromthctlError when there is no such user.
     """
     refuse_key(wanted, "--user", "an e-mail address or a UUID")
     name = canonical_user(wanted)
@@ -67,46 +66,41 @@ def find_user(client: Client, wanted: str) -> User:
     return found
 
 
-def ensure_dev_user(access: ApiAccess, stored: DevUser | None) -> tuple[DevUser, bool]:
+def ensure_dev_user(api: ApiConnection, stored: DevUser | None) -> tuple[DevUser, bool]:
     """The development user of the local stack, and True if it was signed up just now.
 
-    stored: the user an earlier call returned, None if there was none. It is looked up by its id, which costs a
-    fraction of a sign-in; after a reset of the database it is signed up again with the same e-mail and password.
-    Raises PromthctlError when the e-mail is taken and its password unknown, or sign-up is switched off, and what
-    promthctl.api_access.connect raises.
+    stored: the user an earlier call returned, None if there was none. It is looked up by its id, which takes a
+    fraction of the time of a sign-in; after a reset of the database it is signed up again with the same e-mail and
+    password. Raises PromthctlError when the e-mail is taken and its password unknown, or sign-up is disabled.
     """
     if stored:
         remember(stored.password)
-        with connect(access, access.service_key) as client:
-            if user_by_id(client, stored.id):
-                return stored, False
+        if user_by_id(api.client, stored.id):
+            return stored, False
     email = stored.email if stored else DEV_EMAIL
     password = stored.password if stored else secrets.token_urlsafe(18)
     remember(password)
-    return _sign_up(access, email, password)
+    return _sign_up(api, email, password)
 
 
-def _sign_up(access: ApiAccess, email: str, password: str) -> tuple[DevUser, bool]:
+def _sign_up(api: ApiConnection, email: str, password: str) -> tuple[DevUser, bool]:
     from supabase_auth.errors import AuthApiError
 
-    with connect(access, access.anon_key) as client:
-        try:
-            signed_up = client.auth.sign_up({"email": email, "password": password}).user
-        except AuthApiError as error:
-            if error.status not in (400, 409, 422):
-                raise
-            signed_up = None
-            refusal = error.code or "no reason given"
-        if signed_up:
+    auth = api.anonymous_client().auth  # a client that signs a user in sends that user's token from then on
+    refusal = "no reason given"
+    try:
+        if signed_up := auth.sign_up({"email": email, "password": password}).user:
             return DevUser(signed_up.id, email, password), True
-        try:
-            known = client.auth.sign_in_with_password({"email": email, "password": password}).user
-        except AuthApiError as error:
-            if error.status not in (400, 422):
-                raise
-            known = None
-        if known:
+    except AuthApiError as error:
+        if error.status not in (400, 409, 422):
+            raise
+        refusal = error.code or refusal
+    try:
+        if known := auth.sign_in_with_password({"email": email, "password": password}).user:
             return DevUser(known.id, email, password), False
+    except AuthApiError as error:
+        if error.status not in (400, 422):
+            raise
     raise PromthctlError(
         f"The development user {email} could not be signed up",
         f"Supabase Auth refused ({refusal}), and the user's password is not known here",
@@ -115,13 +109,13 @@ def _sign_up(access: ApiAccess, email: str, password: str) -> tuple[DevUser, boo
 
 
 def user_by_id(client: Client, user_id: str) -> User | None:
-    """The user with that UUID; `client` must hold the service key. Raises what promthctl.api_access.connect raises."""
+    """The user with that UUID, None when there is none; `client` must send the service key."""
     from supabase_auth.errors import AuthApiError
 
     try:
         user = client.auth.admin.get_user_by_id(user_id).user
     except AuthApiError as error:
-        # Without the code a 404 may come from something that is not Supabase Auth at all.
+        # A 404 without the code may come from something other than Supabase Auth.
         if error.code == "user_not_found" or (error.status == 404 and "user not found" in error.message.lower()):
             return None
         raise
@@ -129,15 +123,15 @@ def user_by_id(client: Client, user_id: str) -> User | None:
 
 
 def each_user(client: Client) -> Iterator[User]:
-    """All users, a page at a time; one that signs up meanwhile may move another to two pages.
+    """All users, read page by page; one that signs up meanwhile may make another appear twice.
 
-    `client` must hold the service key. Raises what promthctl.api_access.connect raises.
+    `client` must send the service key.
     """
     before: list[User] = []
     for page in itertools.count(1):
         answer = client.auth.admin.list_users(page=page, per_page=_PAGE)
         users = [User(user.id, user.email or "") for user in answer]
-        # Pages may be shorter than asked for; the end is an empty one, or the last once more.
+        # Pages may be shorter than requested; an empty one, or the last one again, is the end.
         if not users or users == before:
             return
         yield from users

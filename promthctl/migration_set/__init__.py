@@ -2,33 +2,34 @@
 
 One module for each; none of them prints, starts a process or reads the environment.
 
-    folder.py      NNN_name.sql files → Migration, in order, or one error that lists everything wrong with the folder
-    sync.py        source → supabase/migrations: first a plan, then the writing of it
-    history.py     what the target says was applied → one row per migration, edited since or not
-    statements.py  a migration → its statements, cut as the Supabase CLI cuts them
-    creating.py    a name → the files of a new migration
+    folder.py           NNN_name.sql files → Migration, in order, or one error that lists everything wrong with them
+    sync.py             source → supabase/migrations: a plan first, then its files are written
+    supabase_folder.py  both for a project's settings: its source, its supabase/ folder
+    history.py          what the target says was applied → one row per migration, edited since or not
+    creating.py         a name → the files of a new migration
+    bundle.py           all migrations → one SQL file for the dashboard's editor
 """
 
-from promthctl.migration_set.creating import NewMigration, create
-from promthctl.migration_set.folder import Migration, discover, packaged_source, present
-from promthctl.migration_set.history import HistoryEntry, MigrationRow, listing, matches
-from promthctl.migration_set.sync import Conflict, Difference, Rename, SyncPlan, plan_sync, write
+from promthctl.migration_set.creating import NewMigration, create_migration
+from promthctl.migration_set.folder import Migration, discover, packaged_source, present_migrations
+from promthctl.migration_set.history import HistoryEntry, MigrationRow, is_as_applied, list_migrations
+from promthctl.migration_set.sync import FileDifference, FileRename, SyncPlan, VersionConflict, plan_sync, write_sync
 
 __all__ = [
-    "Conflict",
-    "Difference",
+    "FileDifference",
+    "FileRename",
     "HistoryEntry",
     "Migration",
     "MigrationRow",
     "NewMigration",
-    "Rename",
     "SyncPlan",
-    "create",
+    "VersionConflict",
+    "create_migration",
     "discover",
-    "listing",
-    "matches",
+    "is_as_applied",
+    "list_migrations",
     "packaged_source",
     "plan_sync",
-    "present",
-    "write",
+    "present_migrations",
+    "write_sync",
 ]

@@ -2,9 +2,9 @@
 
     begin → the history table, locked → a DO block for each migration → commit
 
-A block runs its migration only if the history lacks the version, so the file can be run again. It keeps the statements
-in an array, runs one after the other, and records the very same array. A new transaction begins only after a migration
-that adds a value to an enum, for PostgreSQL lets nobody use the value before it is committed.
+A block runs its migration only if the history does not have the version, so the file can be run again. It keeps the
+statements in an array, runs one after the other, and records the very same array. A new transaction begins only after
+a migration that adds a value to an enum, for PostgreSQL lets nobody use the value before it is committed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration, supabase_folder
-from promthctl.migration_set.folder import quote, reason
+from promthctl.migration_set.folder import os_reason, shell_quote
 from promthctl.migration_set.sync import replace_file
 from promthctl.settings import Settings
 from promthctl.sql.quoting import dollar_quoted, dollar_tag, literal
@@ -30,7 +30,7 @@ _HEAD = """{mark}: {number} for the SQL editor of the Supabase dashboard, or for
 """
 _ONE = "It is one transaction: if a statement fails, nothing at all is changed."
 _SEVERAL = "It is {} transactions: if a statement fails, nothing of its transaction stays, and those before it do."
-# The history is made as the CLI makes it: pkg/migration/history.go. Who runs this at the same time waits at the lock.
+# The history table is created as the CLI does: pkg/migration/history.go. Others wait at the lock.
 _BEGIN = """
 begin;
 create schema if not exists supabase_migrations;
@@ -39,7 +39,7 @@ alter table supabase_migrations.schema_migrations add column if not exists state
 alter table supabase_migrations.schema_migrations add column if not exists name text;
 lock table supabase_migrations.schema_migrations in share row exclusive mode;
 """
-# Before each file the CLI takes back what the one before has set, too.
+# Before each file the CLI, too, resets what the one before has set.
 _BLOCK = """
 {banner}
 
@@ -91,7 +91,7 @@ select version, name from supabase_migrations.schema_migrations order by version
 
 @dataclass(frozen=True)
 class Bundle:
-    """migrations: file names. transactions: how many it takes. file: where it is; None where `sql` has the text."""
+    """migrations: file names. transactions: how many it takes. file: where it is; None if `sql` has the text."""
 
     migrations: tuple[str, ...]
     transactions: int
@@ -102,27 +102,29 @@ class Bundle:
 def bundle(settings: Settings, file: Path | None, force: bool) -> Bundle:
     """Put together what push would apply to an empty database.
 
-    file: where to write it, relative to the project; None for the text. force: also over a file that is no bundle.
+    file: where to write it, relative to the project; None for the text. force: overwrite any file.
     Raises PromthctlError for migrations that cannot be used or cannot run in a transaction, RefusedError for a file
     that should not be overwritten.
     """
-    plan = supabase_folder.plan(settings, (), force=True)
+    plan = supabase_folder.plan_project_sync(settings, (), force=True)
     if refusal := plan.refusal:
         raise refusal
-    migrations = supabase_folder.expected(settings, plan)
+    migrations = supabase_folder.expected_migrations(settings, plan)
     parts = [(migration, _statements(migration)) for migration in migrations]
     sql, transactions = compose(parts)
     names = tuple(migration.filename for migration in migrations)
     if file is None:
         return Bundle(names, transactions, None, sql)
     path = settings.project_dir / file.expanduser()
-    _check(path, {migration.path.parent.resolve() for migration in migrations} | {plan.destination.resolve()}, force)
+    _check_destination(
+        path, {migration.path.parent.resolve() for migration in migrations} | {plan.destination.resolve()}, force
+    )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path.resolve(), sql.encode())
     except OSError as error:
-        hint = f"ls -ld {quote(str(path.parent))} shows whose the folder is; choose one you may write to"
-        raise PromthctlError(f"{path} cannot be written", reason(error), hint) from None
+        hint = f"ls -ld {shell_quote(str(path.parent))} shows who owns the folder; choose one you may write to"
+        raise PromthctlError(f"{path} cannot be written", os_reason(error), hint) from None
     return Bundle(names, transactions, path, None)
 
 
@@ -141,7 +143,7 @@ def compose(parts: Sequence[tuple[Migration, Sequence[Statement]]]) -> tuple[str
 
 
 def _block(migration: Migration, statements: Sequence[Statement], needs: Migration | None) -> str:
-    """needs: the migration of an earlier transaction, which may have failed where nobody stopped."""
+    """needs: the last migration of the transaction before, which may have failed without stopping the run."""
     version = literal(migration.version)
     later = f"{migration.filename} was not run: the history has a later version; promthctl push --dry-run explains"
     guards = _GUARD.format(condition=_LATER.format(version=version), message=literal(later))
@@ -178,11 +180,11 @@ def _statements(migration: Migration) -> tuple[Statement, ...]:
     return statements
 
 
-def _check(path: Path, folders: Iterable[Path], force: bool) -> None:
-    """Raise RefusedError where a bundle would be taken for a migration, or somebody's work would be lost."""
+def _check_destination(path: Path, folders: Iterable[Path], force: bool) -> None:
+    """Raise RefusedError if a bundle would be taken for a migration, or somebody's work would be lost."""
     what = f"{path} was not written"
     if path.parent.resolve() in folders:
-        raise RefusedError(what, "there the Supabase CLI would take it for a migration", "choose another folder")
+        raise RefusedError(what, "the Supabase CLI would take it for a migration there", "choose another folder")
     if not path.exists():
         return
     if not path.is_file():
@@ -191,5 +193,5 @@ def _check(path: Path, folders: Iterable[Path], force: bool) -> None:
         ours = file.read(len(_MARK)) == _MARK.encode()
     if not ours and not force:
         raise RefusedError(
-            what, "it is there already and is not a bundle", "choose another name, or overwrite it with --force"
+            what, "it exists already and is not a bundle", "choose another name, or overwrite it with --force"
         )

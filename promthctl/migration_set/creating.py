@@ -1,4 +1,4 @@
-"""A new migration: its up and its down file, empty but for a comment, under the next version."""
+"""A new migration: its up and its down file, with only a comment in each, under the next version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from promthctl.errors import PromthctlError, UsageError
-from promthctl.migration_set.folder import TIMESTAMP_WIDTH, free_version, quote, reason
+from promthctl.migration_set.folder import TIMESTAMP_WIDTH, free_version, os_reason, shell_quote
 
 _FIRST = "001"
 
@@ -23,35 +23,33 @@ class NewMigration:
     down: Path | None
 
 
-def create(folder: Path, name: str, taken: Collection[str], now: datetime, with_down: bool) -> NewMigration:
+def create_migration(folder: Path, name: str, taken: Collection[str], now: datetime, with_down: bool) -> NewMigration:
     """Write the files of a new migration.
 
-    folder: the source, made if missing. name: what it does, in any words. taken: the versions there are, in order.
+    folder: the source, created if missing. name: what it does, in any words. taken: the versions in use.
     now: in UTC, for versions that are timestamps. Raises UsageError for a name without a letter or digit,
     PromthctlError when the versions are used up or the disk refuses.
     """
     slug = "_".join("".join(letter if _is_part(letter) else " " for letter in name.lower()).split())
     if not slug:
         why = "it becomes part of the file names, so it needs a letter or a digit"
-        raise UsageError(f"{name!r} is no name for a migration", why, "promthctl migrations new add_tags_to_prompts")
+        raise UsageError(
+            f"{name!r} cannot be the name of a migration", why, "promthctl migrations new add_tags_to_prompts"
+        )
     last = max(taken, default=None)
     version = _next(last, taken, now) if last is not None else _FIRST
     if version is None:
-        why = (
-            f"after {last} the Supabase CLI, which orders versions as text, would take the next one for an earlier one"
-        )
-        raise PromthctlError(
-            "There is no version left", why, f"give the files in {folder} longer numbers, e.g. 0{last}"
-        )
+        why = f"the Supabase CLI orders versions as text, so the next one would come before {last}"
+        raise PromthctlError("No version is left", why, f"give the files in {folder} longer numbers, e.g. 0{last}")
     up, down = folder / f"{version}_{slug}.sql", folder / f"{version}_{slug}.down.sql"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(up, template(f"{version}_{slug}"))
+        _write(up, up_template(f"{version}_{slug}"))
         if with_down:
             _write(down, down_template(f"{version}_{slug}"))
     except OSError as error:
-        hint = f"ls -ld {quote(str(folder))} shows whose it is: chown or chmod it, and run again"
-        raise PromthctlError(f"{up.name} could not be made", reason(error), hint) from None
+        hint = f"ls -ld {shell_quote(str(folder))} shows who owns it: chown or chmod it, and run again"
+        raise PromthctlError(f"{up.name} could not be created", os_reason(error), hint) from None
     return NewMigration(version, up, down if with_down else None)
 
 
@@ -63,12 +61,12 @@ def _next(last: str, taken: Collection[str], now: datetime) -> str | None:
 
 
 def _is_part(letter: str) -> bool:
-    """True for letters and digits, and for the signs that Thai, say, writes above and below them."""
+    """True for letters and digits, and for the marks that Thai, for example, writes above and below them."""
     return letter.isalnum() or unicodedata.category(letter).startswith("M")
 
 
-def template(stem: str) -> str:
-    """A new migration's text, until somebody writes its SQL. stem: of its file name."""
+def up_template(stem: str) -> str:
+    """A new migration's text, until somebody writes its SQL. stem: that of its file name."""
     return f"-- {stem}: what it is for.\n"
 
 

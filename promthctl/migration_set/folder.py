@@ -57,11 +57,11 @@ class Migration:
         return hashlib.sha256(self.content).hexdigest()
 
 
-class _Problem(NamedTuple):
-    """Something wrong with the folder. mend: a command to run in that folder, or what to edit."""
+class _FolderProblem(NamedTuple):
+    """Something wrong with the folder. fix: a command to run in that folder, or what to edit."""
 
     why: str
-    mend: str
+    fix: str
 
 
 def packaged_source() -> Path:
@@ -74,12 +74,12 @@ def packaged_source() -> Path:
 def discover(folder: Path) -> tuple[Migration, ...]:
     """The migrations of a source folder in the order they apply.
 
-    Links to files are followed; subfolders, hidden files and files that are not .sql are left aside.
-    Raises UsageError when the folder is missing or holds no migration, PromthctlError listing all that is wrong
-    with its files: one version twice, a name that is not NNN_name.sql, an order that text and numbers disagree
-    about, an empty or non-UTF-8 file, a down script without its migration.
+    Links to files are followed; subfolders, hidden files and files that are not .sql are ignored.
+    Raises UsageError when the folder is missing or holds no migration, PromthctlError listing everything wrong with
+    its files: a version that two files share, a name that is not NNN_name.sql, an order that differs between text and
+    numbers, an empty or non-UTF-8 file, a down script without its migration.
     """
-    problems: list[_Problem] = []
+    problems: list[_FolderProblem] = []
     misnamed: list[str] = []
     migrations: list[Migration] = []
     try:
@@ -87,8 +87,8 @@ def discover(folder: Path) -> tuple[Migration, ...]:
     except OSError as error:
         raise UsageError(
             f"The migrations folder {folder} cannot be read",
-            "it does not exist" if isinstance(error, FileNotFoundError) else reason(error),
-            f'mkdir -p {quote(str(folder))}, or correct [tool.promthctl] migrations = "FOLDER" in pyproject.toml',
+            "it does not exist" if isinstance(error, FileNotFoundError) else os_reason(error),
+            f'mkdir -p {shell_quote(str(folder))}, or correct [tool.promthctl] migrations = "FOLDER" in pyproject.toml',
         ) from None
     downs = {name for name in entries if name.endswith(_DOWN)}
     for name, entry in entries.items():
@@ -106,7 +106,9 @@ def discover(folder: Path) -> tuple[Migration, ...]:
             try:
                 content = path.read_bytes()
             except OSError as error:
-                problems.append(_Problem(f"{name} cannot be read: {reason(error)}", f"chmod u+r {quote(name)}"))
+                problems.append(
+                    _FolderProblem(f"{name} cannot be read: {os_reason(error)}", f"chmod u+r {shell_quote(name)}")
+                )
                 continue
             problems += _unreadable(name, content)
             migrations.append(Migration(match[1], match[2], path, content, folder / down if down in downs else None))
@@ -116,7 +118,7 @@ def discover(folder: Path) -> tuple[Migration, ...]:
     problems += _twice(migrations, numbers) or _disorder(migrations)
     problems += _skipped(migrations)
     if problems:
-        lines = [problem.mend for problem in problems]
+        lines = [problem.fix for problem in problems]
         raise PromthctlError(
             f"The migrations in {folder} cannot be used",
             "\n".join(problem.why for problem in problems),
@@ -131,10 +133,10 @@ def discover(folder: Path) -> tuple[Migration, ...]:
     return tuple(migrations)
 
 
-def present(folder: Path) -> tuple[Migration, ...]:
+def present_migrations(folder: Path) -> tuple[Migration, ...]:
     """The files of supabase/migrations that the CLI would apply, in its order; a missing folder has none.
 
-    Nothing is checked: a down script that strayed in here is a migration to the CLI, and so it is here.
+    Nothing is checked: the CLI takes a misplaced down script for a migration, and so does this.
     Raises PromthctlError when the folder or a file in it cannot be read.
     """
     found = []
@@ -148,7 +150,7 @@ def present(folder: Path) -> tuple[Migration, ...]:
         return ()
     except OSError as error:
         name = error.filename or folder
-        raise PromthctlError(f"{name} cannot be read", reason(error), f"ls -l {quote(str(name))}") from None
+        raise PromthctlError(f"{name} cannot be read", os_reason(error), f"ls -l {shell_quote(str(name))}") from None
     return tuple(sorted(found, key=lambda migration: (migration.version, migration.name)))
 
 
@@ -158,7 +160,7 @@ def is_sql(name: str) -> bool:
 
 
 def free_version(taken: Iterable[str], after: str) -> str | None:
-    """The next version of the same width that nobody has: of 001, 002, 003 after 002 it is 004; None after 999."""
+    """The next free version of the same width: with 001, 002 and 003 taken, after 002 it is 004; None after 999."""
     used = {int(version) for version in taken}
     number = int(after) + 1
     while number in used:
@@ -167,13 +169,13 @@ def free_version(taken: Iterable[str], after: str) -> str | None:
     return version if len(version) == len(after) else None
 
 
-def reason(error: OSError) -> str:
-    """What the operating system said, without the number."""
+def os_reason(error: OSError) -> str:
+    """The operating system's message, without its number."""
     return error.strerror or str(error)
 
 
-def quote(*names: str) -> str:
-    """File names as a shell takes them."""
+def shell_quote(*names: str) -> str:
+    """Arguments quoted for a shell."""
     import shlex
 
     return shlex.join(names)
@@ -200,24 +202,24 @@ class _Numbers:
         return version
 
 
-def _not_a_file(entry: os.DirEntry[str]) -> _Problem | None:
+def _not_a_file(entry: os.DirEntry[str]) -> _FolderProblem | None:
     try:
         if entry.is_file():
             return None
         kind = "is a folder" if entry.is_dir() else "is not a file" if entry.stat() else ""
     except OSError:
         kind = "is a link that leads nowhere"
-    return _Problem(f"{entry.name} {kind}", f"remove {quote(entry.name)}, or put the SQL file in its place")
+    return _FolderProblem(f"{entry.name} {kind}", f"remove {shell_quote(entry.name)}, or put the SQL file in its place")
 
 
-def _orphan(down: str, names: Iterable[str]) -> list[_Problem]:
+def _orphan(down: str, names: Iterable[str]) -> list[_FolderProblem]:
     up = f"{down.removesuffix(_DOWN)}.sql"
     if up in names:
         return []
-    return [_Problem(f"{down} has no {up} beside it", f"add {quote(up)}, or git rm {quote(down)}")]
+    return [_FolderProblem(f"{down} has no {up} beside it", f"add {shell_quote(up)}, or git rm {shell_quote(down)}")]
 
 
-def _unreadable(name: str, content: bytes) -> list[_Problem]:
+def _unreadable(name: str, content: bytes) -> list[_FolderProblem]:
     """What keeps Postgres from reading the content."""
     try:
         text = content.decode("utf-8-sig")
@@ -225,16 +227,16 @@ def _unreadable(name: str, content: bytes) -> list[_Problem]:
         offset = error.start + (3 if content.startswith(b"\xef\xbb\xbf") else 0)
     else:
         if not _CONTENT.search(text):
-            return [_Problem(f"{name} is empty", f"write its SQL, or git rm {quote(name)}")]
-        offset = content.find(b"\0")  # valid in UTF-8, never in SQL: mostly UTF-16 without its mark
+            return [_FolderProblem(f"{name} is empty", f"write its SQL, or git rm {shell_quote(name)}")]
+        offset = content.find(b"\0")  # valid in UTF-8, never in SQL: mostly UTF-16 without its byte order mark
         if offset < 0:
             return []
     line = content.count(b"\n", 0, offset) + 1
     found = f"byte {content[offset]:#04x} at offset {offset}, line {line}"
-    return [_Problem(f"{name} is not UTF-8 text: {found}", f"save {quote(name)} as UTF-8")]
+    return [_FolderProblem(f"{name} is not UTF-8 text: {found}", f"save {shell_quote(name)} as UTF-8")]
 
 
-def _misnamed(name: str, numbers: _Numbers) -> _Problem:
+def _misnamed(name: str, numbers: _Numbers) -> _FolderProblem:
     """A file the CLI would skip, with the name it probably should have."""
     stem = name[: -len(".sql")]
     shown = name if name.isprintable() else ascii(name)
@@ -242,21 +244,21 @@ def _misnamed(name: str, numbers: _Numbers) -> _Problem:
     match = re.fullmatch(r"(?P<digits>[0-9]*)[\W_]*(?P<name>.*)", stem)
     version = (match and match["digits"]) or numbers.next()
     if match is None or version is None or not name.isprintable():
-        return _Problem(why, f"rename {shown} to NNN_name.sql, or move it out of the folder")
+        return _FolderProblem(why, f"rename {shown} to NNN_name.sql, or move it out of the folder")
     better = f"{version}_{match['name'] or 'migration'}.sql"
-    return _Problem(why, f"git mv {quote(name, better)}, or move it out of the folder")
+    return _FolderProblem(why, f"git mv {shell_quote(name, better)}, or move it out of the folder")
 
 
 def _rename(migration: Migration, version: str, name: str) -> str:
     """The commands that rename a migration, its down script included."""
-    command = f"git mv {quote(migration.filename, f'{version}_{name}.sql')}"
+    command = f"git mv {shell_quote(migration.filename, f'{version}_{name}.sql')}"
     if migration.down is not None:
-        command += f" && git mv {quote(migration.down.name, f'{version}_{name}{_DOWN}')}"
+        command += f" && git mv {shell_quote(migration.down.name, f'{version}_{name}{_DOWN}')}"
     return command
 
 
-def _twice(migrations: Sequence[Migration], numbers: _Numbers) -> list[_Problem]:
-    """Versions that two files share; the first by name keeps it. 1 and 001 count as one: nobody can tell them apart."""
+def _twice(migrations: Sequence[Migration], numbers: _Numbers) -> list[_FolderProblem]:
+    """Versions that two files share; the first by name keeps it. 1 and 001 count as the same version."""
     groups: dict[int, list[Migration]] = defaultdict(list)
     for migration in migrations:
         groups[int(migration.version)].append(migration)
@@ -265,21 +267,23 @@ def _twice(migrations: Sequence[Migration], numbers: _Numbers) -> list[_Problem]
         for other in others:
             free = numbers.next(after=first.version)
             problems.append(
-                _Problem(
+                _FolderProblem(
                     f"{first.filename} and {other.filename} both have version {first.version}",
-                    _rename(other, free, other.name) if free else f"give {quote(other.filename)} a version of its own",
+                    _rename(other, free, other.name)
+                    if free
+                    else f"give {shell_quote(other.filename)} a version of its own",
                 )
             )
     return problems
 
 
-def _disorder(migrations: Sequence[Migration]) -> list[_Problem]:
-    """Versions whose order as text, which the CLI goes by, is not their order as numbers."""
+def _disorder(migrations: Sequence[Migration]) -> list[_FolderProblem]:
+    """Versions whose order as text, which the CLI uses, is not their order as numbers."""
     versions = [migration.version for migration in migrations]
     if versions == sorted(versions):
         return []
     before, after = next(pair for pair in pairwise(versions) if pair[0] > pair[1])
-    # Of the widths there are, the one that renames fewest: 9 becomes 09 beside 10, and 0015 becomes 015 beside 014.
+    # Of the widths in use, the one with the fewest renames: 9 becomes 09 beside 10, and 0015 becomes 015 beside 014.
     candidates = [_padded(versions, width) for width in sorted({len(version) for version in versions}, reverse=True)]
     fitting = [each for each in candidates if each == sorted(each) and len(set(each)) == len(each)]
     better = dict(zip(versions, min(fitting, key=lambda each: sum(map(str.__ne__, each, versions))), strict=True))
@@ -289,20 +293,20 @@ def _disorder(migrations: Sequence[Migration]) -> list[_Problem]:
         if better[migration.version] != migration.version
     ]
     why = f"version {after} would be applied before {before}: the Supabase CLI orders versions as text"
-    return [_Problem(why, "\n".join(moved))]
+    return [_FolderProblem(why, "\n".join(moved))]
 
 
 def _padded(versions: Sequence[str], width: int) -> list[str]:
-    """Plain numbers at that width if they fit in; timestamps stay as they are unless that is theirs."""
+    """Plain numbers padded to that width where they fit; timestamps are kept, unless it is their own width."""
     kept = width < TIMESTAMP_WIDTH
     return [one if kept and len(one) >= TIMESTAMP_WIDTH else one.lstrip("0").rjust(width, "0") for one in versions]
 
 
-def _skipped(migrations: Sequence[Migration]) -> list[_Problem]:
+def _skipped(migrations: Sequence[Migration]) -> list[_FolderProblem]:
     first = min(migrations, key=lambda migration: migration.version, default=None)
     if first is None or first.name != _SKIPPED_NAME or len(first.version) != TIMESTAMP_WIDTH:
         return []
     if int(first.version) >= _SKIPPED_BEFORE:
         return []
     why = f"{first.filename} would be skipped: the Supabase CLI takes an old first “init” for a dump of its own"
-    return [_Problem(why, _rename(first, first.version, "initial_schema"))]
+    return [_FolderProblem(why, _rename(first, first.version, "initial_schema"))]

@@ -1,4 +1,4 @@
-"""What a target says was applied, beside the files: one row per migration.
+"""What a target says was applied, compared with the files: one row per migration.
 
 The CLI keeps in supabase_migrations.schema_migrations(version, statements text[], name) the statements of a file
 as they were written: it cuts at the semicolons between statements, trims white space at both ends of each piece,
@@ -33,7 +33,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class MigrationRow:
-    """What is known of one migration.
+    """What is known about one migration.
 
     applied: None when no target was asked. edited: a file differs from what was applied; None when that cannot be
     known: not applied, no file left, or a history row without statements.
@@ -47,14 +47,14 @@ class MigrationRow:
     edited: bool | None
 
 
-def listing(
+def list_migrations(
     source: Sequence[Migration],
     destination_files: Sequence[Migration],
     history: Mapping[str, HistoryEntry] | None,
 ) -> tuple[MigrationRow, ...]:
-    """Every migration of the source, of supabase/migrations (see `present`) and of the target's history, by version.
+    """Every migration of the source, of supabase/migrations and of the target's history, by version.
 
-    history: entries by version; None when no target was asked.
+    destination_files: see `present_migrations`. history: entries by version; None when no target was asked.
     """
     files: dict[tuple[str, str], list[Migration]] = defaultdict(list)
     for migration in (*source, *destination_files):
@@ -78,12 +78,12 @@ def listing(
     return tuple(rows)
 
 
-def matches(sql: str, statements: Sequence[str]) -> bool:
-    """True if the CLI would cut `sql` into these statements, so that the file is still what was applied.
+def is_as_applied(sql: str, statements: Sequence[str]) -> bool:
+    """True if the CLI would cut `sql` into these statements, so that the file still is what was applied.
 
     White space and semicolons between statements do not count, nor does CRLF for LF (git's autocrlf). Anything
     else does, comments included. A history row that holds the whole file as one statement, as the Management API
-    writes it, is understood too.
+    writes it, is recognised too.
     """
     text = sql.replace("\r\n", "\n")
     position = _after_gap(text, 0)
@@ -115,7 +115,7 @@ def _trimmed(text: str) -> str:
 
 
 def _applied_file(entry: HistoryEntry, files: Mapping[tuple[str, str], Sequence[Migration]]) -> tuple[str, str]:
-    """The version and name of the file an entry stands for: the name may have changed since, the version not."""
+    """The version and name of the file that an entry refers to; its name may have changed since, its version not."""
     named = [key for key in files if key[0] == entry.version]
     if not named or (entry.version, entry.name) in named:
         return entry.version, entry.name
@@ -125,4 +125,4 @@ def _applied_file(entry: HistoryEntry, files: Mapping[tuple[str, str], Sequence[
 def _edited(files: Sequence[Migration], entry: HistoryEntry | None) -> bool | None:
     if entry is None or not entry.statements or not files:
         return None
-    return not all(matches(migration.sql, entry.statements) for migration in files)
+    return not all(is_as_applied(migration.sql, entry.statements) for migration in files)

@@ -1,4 +1,4 @@
-"""The supabase/ folder of a project: made where it is missing, filled from the source."""
+"""The supabase/ folder of a project: created where it is missing, filled from the source of the migrations."""
 
 from __future__ import annotations
 
@@ -21,35 +21,41 @@ def source_folder(settings: Settings) -> Path:
     return settings.migrations or migration_set.packaged_source()
 
 
-def source(settings: Settings) -> tuple[Migration, ...]:
+def source_migrations(settings: Settings) -> tuple[Migration, ...]:
     """The migrations to bring to a target. Raises UsageError or PromthctlError for a folder that cannot be used."""
     return migration_set.discover(source_folder(settings))
 
 
-def plan(settings: Settings, applied: Collection[str], force: bool = False) -> SyncPlan:
-    """What sync would do; see migration_set.plan_sync."""
-    return migration_set.plan_sync(source(settings), settings.migrations_dir, applied, force)
+def plan_project_sync(settings: Settings, applied: Collection[str], force: bool = False) -> SyncPlan:
+    """What sync_project would do; see migration_set.plan_sync."""
+    return migration_set.plan_sync(source_migrations(settings), settings.migrations_dir, applied, force)
 
 
-def new(settings: Settings, name: str) -> NewMigration:
-    """Make the files of a new migration in the source folder; see migration_set.create.
+def new_migration(settings: Settings, name: str) -> NewMigration:
+    """Create the files of a new migration in the source folder; see migration_set.create_migration.
 
     Raises UsageError where the migrations are those that come with promthctl.
     """
     folder = settings.migrations
     if folder is None:
         raise UsageError(
-            "A new migration has no place yet",
+            "A new migration needs a folder of your own",
             "the migrations are those that come with promthctl, and pyproject.toml names no folder of yours",
             '[tool.promthctl] migrations = "database/migrations" in pyproject.toml, then run it again',
         )
-    taken = {file.version for file in (*migration_set.present(folder), *migration_set.present(settings.migrations_dir))}
+    taken = {
+        file.version
+        for file in (
+            *migration_set.present_migrations(folder),
+            *migration_set.present_migrations(settings.migrations_dir),
+        )
+    }
     own = folder.resolve() != settings.migrations_dir.resolve()
-    return migration_set.create(folder, name, taken, datetime.now(UTC), with_down=own)
+    return migration_set.create_migration(folder, name, taken, datetime.now(UTC), with_down=own)
 
 
-def prepare(settings: Settings) -> None:
-    """Make supabase/config.toml and supabase/.gitignore where they are missing; the CLI needs the first."""
+def ensure_config(settings: Settings) -> None:
+    """Create supabase/config.toml and supabase/.gitignore where they are missing; the CLI needs the first."""
     for name, content in {
         "config.toml": _CONFIG.format(name=settings.project_id),
         ".gitignore": _IGNORED,
@@ -63,34 +69,34 @@ def prepare(settings: Settings) -> None:
             raise PrerequisiteError(
                 f"{path} cannot be written",
                 error.strerror or str(error),
-                "run promthctl where you may write, or choose another folder with -C DIR",
+                "run promthctl where you have write access, or choose another folder with -C DIR",
             ) from None
 
 
-def sync(settings: Settings, applied: Collection[str], force: bool = False) -> SyncPlan:
-    """Bring supabase/migrations to what the source says; the plan that was carried out."""
-    made = plan(settings, applied, force)
-    if refusal := made.refusal:
+def sync_project(settings: Settings, applied: Collection[str], force: bool = False) -> SyncPlan:
+    """Make supabase/migrations what the source says; returns the plan that was carried out."""
+    plan = plan_project_sync(settings, applied, force)
+    if refusal := plan.refusal:
         raise refusal
-    prepare(settings)
-    migration_set.write(made)
-    return made
+    ensure_config(settings)
+    migration_set.write_sync(plan)
+    return plan
 
 
-def expected(settings: Settings, made: SyncPlan | None = None) -> tuple[Migration, ...]:
+def expected_migrations(settings: Settings, plan: SyncPlan | None = None) -> tuple[Migration, ...]:
     """The files of supabase/migrations in the CLI's order; with a plan, as they will be once it is carried out.
 
     Their paths are those a person should edit: the source's where the file comes from there.
     """
-    files = {file.filename: file for file in migration_set.present(settings.migrations_dir)}
-    if made is not None:
-        for rename in made.renamed:
+    files = {file.filename: file for file in migration_set.present_migrations(settings.migrations_dir)}
+    if plan is not None:
+        for rename in plan.renamed:
             files.pop(rename.old, None)
-    origin = source(settings) if settings.migrations or made is not None else ()
-    files |= {file.filename: file for file in origin if made is not None or file.filename in files}
+    origin = source_migrations(settings) if settings.migrations or plan is not None else ()
+    files |= {file.filename: file for file in origin if plan is not None or file.filename in files}
     return tuple(sorted(files.values(), key=lambda file: (file.version, file.name)))
 
 
-def pending(files: Iterable[Migration], applied: Collection[str]) -> tuple[Migration, ...]:
+def pending_migrations(files: Iterable[Migration], applied: Collection[str]) -> tuple[Migration, ...]:
     """Those whose version the target does not have."""
     return tuple(file for file in files if file.version not in applied)

@@ -1,7 +1,7 @@
 """Copies a source's migrations into supabase/migrations, byte for byte, without ever losing somebody's work.
 
-A plan first, so that nothing is written when anything is refused. Files of the destination that the source does
-not know are left alone; down scripts are not copied, for the CLI would run them as migrations.
+A plan comes first, so that nothing is written when anything is refused. Files of the destination that the source
+does not have are left alone; down scripts are not copied, because the CLI would run them as migrations.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promthctl.errors import PromthctlError, RefusedError
-from promthctl.migration_set.folder import FILE_NAME, Migration, free_version, is_sql, quote, reason
+from promthctl.migration_set.folder import FILE_NAME, Migration, free_version, is_sql, os_reason, shell_quote
 
 _REGULAR, _LINK, _OTHER = "file", "link", "other"
-_MENDS = {
+_FIXES = {
     errno.ENOSPC: "free some space and run again",
     errno.EROFS: "make the file system writable and run again",
 }
-# Characters a diff would not show although they are the difference.
+# Characters that a diff would not show, although they are the difference.
 _VISIBLE = str.maketrans({"\r": "␍", "\ufeff": "<BOM>"})
 
 
 @dataclass(frozen=True)
-class Difference:
+class FileDifference:
     """A file of the destination that is not what the source has. current: its bytes as they are now."""
 
     migration: Migration
@@ -47,7 +47,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Rename:
+class FileRename:
     """A file of the destination with the source's content under another name. old: that name."""
 
     migration: Migration
@@ -55,56 +55,56 @@ class Rename:
 
 
 @dataclass(frozen=True)
-class Conflict:
+class VersionConflict:
     """Another file of the destination has this migration's version: the history's primary key allows one only.
 
-    other: its name. mend: what to do about it.
+    other: its name. fix: what to do about it.
     """
 
     migration: Migration
     other: str
-    mend: str
+    fix: str
 
 
 @dataclass(frozen=True)
 class SyncPlan:
-    """What `write` would do to the destination, each in the order of versions.
+    """What `write_sync` would do to the destination, each in the order of versions.
 
-    refused: differs and is applied, so it needs --force. conflicts: needs a person whatever the flags.
+    refused: differs and is applied, so it needs --force. conflicts: need a person, whatever the options.
     foreign: names of the .sql files there that do not come from the source.
     """
 
     destination: Path
     added: tuple[Migration, ...] = ()
     unchanged: tuple[Migration, ...] = ()
-    overwritten: tuple[Difference, ...] = ()
-    renamed: tuple[Rename, ...] = ()
-    refused: tuple[Difference, ...] = ()
-    conflicts: tuple[Conflict, ...] = ()
+    overwritten: tuple[FileDifference, ...] = ()
+    renamed: tuple[FileRename, ...] = ()
+    refused: tuple[FileDifference, ...] = ()
+    conflicts: tuple[VersionConflict, ...] = ()
     foreign: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
-        """True when the destination is not what the source says, whether or not that may be mended."""
+        """True when the destination is not as the source says, whether or not that may be changed."""
         return bool(self.added or self.overwritten or self.renamed or self.refused or self.conflicts)
 
     @property
     def refusal(self) -> RefusedError | None:
-        """Why nothing may be written, with its mend; None when all may."""
+        """Why nothing may be written, and what to do about it; None when everything may."""
         if not self.refused and not self.conflicts:
             return None
-        why, mend = [], []
+        why, hint = [], []
         for conflict in self.conflicts:
             name = conflict.migration.filename
             why.append(
-                f"{conflict.other} there and {name} of the source both have version {conflict.migration.version}"
+                f"{conflict.other} there and {name} in the source both have version {conflict.migration.version}"
             )
-            mend.append(conflict.mend)
+            hint.append(conflict.fix)
         for difference in self.refused:
             why.append(f"{difference.migration.filename} differs and is applied to the target:\n{difference.diff}")
         if self.refused:
-            mend.append("put the change into a new migration, or run again with --force to overwrite the copy")
-        return RefusedError(f"{self.destination} was not changed", "\n".join(why), "\n".join(mend))
+            hint.append("put the change into a new migration, or run again with --force to overwrite the copy")
+        return RefusedError(f"{self.destination} was not changed", "\n".join(why), "\n".join(hint))
 
 
 def plan_sync(source: Sequence[Migration], destination: Path, applied: Collection[str], force: bool) -> SyncPlan:
@@ -122,9 +122,9 @@ def plan_sync(source: Sequence[Migration], destination: Path, applied: Collectio
     _refuse_special(destination, sorted(sources & {name for name, kind in entries.items() if kind != _REGULAR}))
     added: list[Migration] = []
     unchanged: list[Migration] = []
-    renamed: list[Rename] = []
-    differing: list[Difference] = []
-    conflicts: list[Conflict] = []
+    renamed: list[FileRename] = []
+    differing: list[FileDifference] = []
+    conflicts: list[VersionConflict] = []
     for migration in source:
         others = [name for name in versions.get(migration.version, ()) if name != migration.filename]
         if migration.filename in entries:
@@ -132,12 +132,15 @@ def plan_sync(source: Sequence[Migration], destination: Path, applied: Collectio
             if current == migration.content:
                 unchanged.append(migration)
             else:
-                differing.append(Difference(migration, current))
+                differing.append(FileDifference(migration, current))
         elif not others:
             added.append(migration)
         elif [entries[name] for name in others] == [_REGULAR] and _read(destination / others[0]) == migration.content:
-            renamed.append(Rename(migration, others.pop()))
-        conflicts += [Conflict(migration, other, _settle(migration, destination / other, taken)) for other in others]
+            renamed.append(FileRename(migration, others.pop()))
+        conflicts += [
+            VersionConflict(migration, other, _resolve_conflict(migration, destination / other, taken))
+            for other in others
+        ]
     known = sources | {rename.old for rename in renamed} | {conflict.other for conflict in conflicts}
     may = [force or difference.migration.version not in applied for difference in differing]
     return SyncPlan(
@@ -152,8 +155,8 @@ def plan_sync(source: Sequence[Migration], destination: Path, applied: Collectio
     )
 
 
-def write(plan: SyncPlan) -> None:
-    """Carry out a plan, making supabase/migrations if it is not there. Each file is replaced as a whole or not at all.
+def write_sync(plan: SyncPlan) -> None:
+    """Carry out a plan, creating supabase/migrations if it is missing. Each file is replaced as a whole or not at all.
 
     Raises RefusedError with nothing written when the plan has refusals, PromthctlError when the disk refuses.
     """
@@ -176,7 +179,7 @@ def _entries(destination: Path) -> dict[str, str]:
         raise PromthctlError(
             f"{destination} is a symbolic link",
             "files are never copied through a link, out of the project",
-            f"rm {quote(str(destination))}; set [tool.promthctl] migrations in pyproject.toml to where it led",
+            f"rm {shell_quote(str(destination))}; set [tool.promthctl] migrations in pyproject.toml to where it led",
         )
     try:
         with os.scandir(destination) as entries:
@@ -202,11 +205,11 @@ def _by_version(entries: Mapping[str, str]) -> dict[str, list[str]]:
     return versions
 
 
-def _settle(migration: Migration, other: Path, taken: list[str]) -> str:
-    """How to end a conflict; a version it proposes is added to `taken`."""
+def _resolve_conflict(migration: Migration, other: Path, taken: list[str]) -> str:
+    """How to resolve a conflict; a version that it proposes is added to `taken`."""
     if migration.path.parent.resolve() == other.parent.resolve():
-        return f"mv {quote(str(other))} to another folder: the Supabase CLI applies every file in {other.parent}"
-    remove = f"git rm {quote(str(other))}"
+        return f"mv {shell_quote(str(other))} to another folder: the Supabase CLI applies every file in {other.parent}"
+    remove = f"git rm {shell_quote(str(other))}"
     if other.name.endswith(".down.sql"):
         return f"{remove}: the Supabase CLI would apply it; down scripts stay in the source"
     free = free_version(taken, migration.version)
@@ -214,7 +217,7 @@ def _settle(migration: Migration, other: Path, taken: list[str]) -> str:
         return f"{remove} if it is an old copy, or give it a version of its own"
     taken.append(free)
     better = other.with_name(free + other.name[len(migration.version) :])
-    return f"{remove} if it is an old copy, or git mv {quote(str(other), str(better))} to keep it"
+    return f"{remove} if it is an old copy, or git mv {shell_quote(str(other), str(better))} to keep it"
 
 
 def _refuse_special(destination: Path, names: Sequence[str]) -> None:
@@ -222,8 +225,8 @@ def _refuse_special(destination: Path, names: Sequence[str]) -> None:
         paths = [str(destination / name) for name in names]
         raise PromthctlError(
             f"{', '.join(names)} in {destination} cannot be compared",
-            "a link, folder or device stands where the migration should be",
-            f"mv it away, or: rm -r {quote(*paths)}",
+            "a link, folder or device is in the place of the migration",
+            f"move it away, or: rm -r {shell_quote(*paths)}",
         )
 
 
@@ -235,7 +238,7 @@ def _read(path: Path) -> bytes:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write beside the file, then put it in place; the CLI skips the hidden name should we be killed in between."""
+    """Write beside the file, then rename; the CLI skips the hidden name, should we be killed in between."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -249,5 +252,5 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _failed(path: Path, error: OSError, verb: str) -> PromthctlError:
-    whose = f"ls -ld {quote(str(path))} shows whose it is: chown or chmod it, and run again"
-    return PromthctlError(f"{path} cannot be {verb}", reason(error), _MENDS.get(error.errno or 0, whose))
+    whose = f"ls -ld {shell_quote(str(path))} shows who owns it: chown or chmod it, and run again"
+    return PromthctlError(f"{path} cannot be {verb}", os_reason(error), _FIXES.get(error.errno or 0, whose))

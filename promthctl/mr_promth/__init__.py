@@ -1,1 +1,1 @@
-"""What belongs to the Mr.Promth app alone: its migrations, its life cycles, what it shows to everybody."""
+"""What belongs to the Mr.Promth app alone: its migrations, the life cycles of its rows, what is public in it."""

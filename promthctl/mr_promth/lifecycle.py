@@ -1,8 +1,8 @@
-"""The life of Mr.Promth's rows, lived once in a transaction that is rolled back.
+"""What the Mr.Promth app does with its rows from creation to deletion, tried in a transaction that is rolled back.
 
-The schema's guide asks whoever has applied it to try these: a command-line session is created, touched and closed; an
-API key keeps its endpoint's id; time stamps move; a deleted user takes everything along. now() stands still inside a
-transaction, so a row starts with a time stamp of long ago, and moving means that it no longer says so.
+The schema's guide asks people to try these after applying it: a command-line session is created, touched and closed; an
+API key keeps its endpoint's id; updated_at changes; deleting a user deletes all their rows. now() does not advance
+within a transaction, so a row starts with a time stamp from long ago and has to get another one.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 from psycopg import sql
 
-from promthctl.isolation import owners, tables
-from promthctl.isolation.fill import Filler, Row, Unfillable, Values, assignments, matching
-from promthctl.isolation.sandbox import Actor, Result, Sandbox
-from promthctl.isolation.tables import Table
+from promthctl.isolation import ownership
+from promthctl.isolation.row_maker import RowMaker, RowNotMade
+from promthctl.isolation.sample_row import SampleRow, Values, assignments, matching
+from promthctl.isolation.sandbox import Actor, Sandbox, StatementResult
+from promthctl.isolation.table_reading import read_tables
+from promthctl.isolation.tables import ProbedTable
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -37,7 +39,7 @@ _STAMPED = {"api_keys": "provider", "chat_sessions": "title", "prompts": "title"
 
 @dataclass(frozen=True)
 class LifecycleResult:
-    """One life. detail: what happened, why it failed, or why it was skipped: its tables are not there."""
+    """One scenario. detail: what happened, why it failed, or why it was skipped: its tables are missing."""
 
     name: str
     state: LifecycleState
@@ -49,39 +51,39 @@ class LifecycleResult:
 
 
 class _Broken(Exception):
-    """A life went otherwise; str() says how."""
+    """A scenario went wrong; str() says how."""
 
 
 class _Missing(Exception):
-    """The tables are not there."""
+    """The tables are missing; str() says which."""
 
 
-def check(connection: Connection[Any]) -> tuple[LifecycleResult, ...]:
-    """Live every life; nothing is left behind.
+def check_lifecycles(connection: Connection[Any]) -> tuple[LifecycleResult, ...]:
+    """Run every scenario; nothing is left behind.
 
-    connection: of a role that may write auth.users and act as authenticated: `postgres`. In a transaction of the
-    caller's everything happens in a savepoint. Raises psycopg.Error when the connection breaks.
+    connection: of a role that may write auth.users and act as authenticated: `postgres`. If it is in a transaction,
+    everything happens in a savepoint of that. Raises psycopg.Error when the connection breaks.
     """
     with Sandbox.opened(connection, _STATEMENT_MS, _LOCK_MS) as sandbox:
-        lives = _Lives(sandbox)
+        scenarios = _Scenarios(sandbox)
         return tuple(
-            _lived(sandbox, name, life)
-            for name, life in (
-                ("A CLI session is created, touched and closed", lives.session),
-                ("An API key's metadata holds its endpoint", lives.endpoint),
-                ("updated_at moves with every update", lives.stamps),
-                ("A deleted user takes everything along", lives.deletion),
+            _run_scenario(sandbox, name, scenario)
+            for name, scenario in (
+                ("A CLI session is created, touched and closed", scenarios.session),
+                ("An API key's metadata holds its endpoint", scenarios.endpoint),
+                ("updated_at changes with every update", scenarios.stamps),
+                ("Deleting a user deletes all their rows", scenarios.deletion),
             )
         )
 
 
-def _lived(sandbox: Sandbox, name: str, life: Callable[[], str]) -> LifecycleResult:
+def _run_scenario(sandbox: Sandbox, name: str, scenario: Callable[[], str]) -> LifecycleResult:
     try:
         with sandbox.stage():
-            return LifecycleResult(name, "passed", life())
+            return LifecycleResult(name, "passed", scenario())
     except _Missing as error:
         return LifecycleResult(name, "skipped", str(error))
-    except (_Broken, Unfillable) as error:
+    except (_Broken, RowNotMade) as error:
         return LifecycleResult(name, "failed", str(error))
     except psycopg.Error as error:
         if sandbox.connection.broken:
@@ -89,14 +91,14 @@ def _lived(sandbox: Sandbox, name: str, life: Callable[[], str]) -> LifecycleRes
         return LifecycleResult(name, "failed", (error.diag.message_primary or str(error)).partition("\n")[0])
 
 
-class _Lives:
-    """Each method lives one life and returns what to say of it. Raises _Missing, _Broken, Unfillable, psycopg.Error."""
+class _Scenarios:
+    """Each method runs one scenario and describes it. Raises _Missing, _Broken, RowNotMade, psycopg.Error."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._catalog = tables.read(sandbox.connection, ("public",))
+        self._catalog = read_tables(sandbox.connection, ("public",))
         self._there = {t.name: t for t in self._catalog.exposed if t.schema == "public" and t.name in _TABLES}
-        self._ownerships = owners.find(self._catalog)
+        self._ownerships = ownership.find_ownerships(self._catalog)
 
     def session(self) -> str:
         table = self._table("cli_sessions", "last_seen_at", "status")
@@ -107,16 +109,16 @@ class _Lives:
             owner, row, {"cli_version": "1.0.0"} if "cli_version" in table.column else {"status": "connected"}
         )
         if touched["last_seen_at"] == row.values["last_seen_at"]:
-            raise _Broken("an update does not move last_seen_at")
+            raise _Broken("an update does not change last_seen_at")
         closed = self._change(owner, row, {"status": "disconnected"})
         if closed["status"] != "disconnected":
             raise _Broken(f"a closed session's status is {closed['status']}")
-        return "it starts connected, an update moves last_seen_at, and it ends disconnected"
+        return "it starts connected, an update changes last_seen_at, and it ends disconnected"
 
     def endpoint(self) -> str:
         table = self._table("api_keys", "metadata")
         owner, row = self._start(table, {"metadata": f'{{"endpoint_id": "{_ENDPOINT}"}}'})
-        self._sandbox.set()
+        self._sandbox.mark()
         found = self._sandbox.attempt(
             owner,
             sql.SQL("select 1 from {} where {} and metadata ->> 'endpoint_id' = {}").format(
@@ -136,18 +138,18 @@ class _Lives:
                 owner, row = self._start(table, {"updated_at": _LONG_AGO, column: "before"})
                 changed = self._change(owner, row, {column: "after"})
                 if changed["updated_at"] == row.values["updated_at"]:
-                    raise _Broken(f"an update of {name} does not move updated_at")
+                    raise _Broken(f"an update of {name} does not change updated_at")
                 moved.append(name)
         if not moved:
-            raise _Missing(f"none of {', '.join(_STAMPED)} is there with updated_at")
+            raise _Missing(f"no table of {', '.join(_STAMPED)} has updated_at")
         return f"in {', '.join(moved)}"
 
     def deletion(self) -> str:
         if not self._there:
-            raise _Missing("the schema's tables are not there")
+            raise _Missing("the schema's tables are missing")
         assert self._catalog.users is not None
-        filler, user = self._filler()
-        rows = [filler.row(self._there[name], user) for name in _TABLES if name in self._there]
+        maker, user = self._maker_and_user()
+        rows = [maker.row(self._there[name], user) for name in _TABLES if name in self._there]
         try:
             self._sandbox.run(
                 sql.SQL("delete from {} where id = {}").format(self._catalog.users.identifier, sql.Literal(user))
@@ -159,7 +161,7 @@ class _Lives:
             raise _Broken(f"rows are left in {', '.join(left)}")
         return f"from {', '.join(row.table.name for row in rows)}"
 
-    def _table(self, name: str, *columns: str) -> Table:
+    def _table(self, name: str, *columns: str) -> ProbedTable:
         table = self._there.get(name)
         if table is None:
             raise _Missing(f"there is no table {name}")
@@ -167,37 +169,37 @@ class _Lives:
             raise _Missing(f"{name} has no column {', '.join(absent)}")
         return table
 
-    def _filler(self) -> tuple[Filler, str]:
-        filler = Filler(self._sandbox, self._catalog, self._ownerships)
-        user = filler.user()
-        filler.third = user
-        return filler, user
+    def _maker_and_user(self) -> tuple[RowMaker, str]:
+        maker = RowMaker(self._sandbox, self._catalog, self._ownerships)
+        user = maker.user()
+        maker.third = user
+        return maker, user
 
-    def _start(self, table: Table, values: Values) -> tuple[Actor, Row]:
+    def _start(self, table: ProbedTable, values: Values) -> tuple[Actor, SampleRow]:
         """A new user with a row of the table that has the values; a row that a trigger has made is replaced."""
-        filler, user = self._filler()
-        filler.parents(table, user)
+        maker, user = self._maker_and_user()
+        maker.parents(table, user)
         with self._sandbox.stage():
-            row = filler.row(table, user)
+            row = maker.row(table, user)
         if row.found:
             self._sandbox.run(sql.SQL("delete from {} where {}").format(table.identifier, row.where))
-        row = filler.insert(table, user, {**row.given, **values})
+        row = maker.insert(table, user, {**row.given, **values})
         return Actor("owner", "authenticated", user), row
 
-    def _change(self, owner: Actor, row: Row, values: Values) -> Values:
-        """Update as the owner; the row as it is then. The update stays."""
+    def _change(self, owner: Actor, row: SampleRow, values: Values) -> Values:
+        """Update the row as its owner, for good; the values it has then."""
         statement = sql.SQL("update {} set {} where {}").format(
             row.table.identifier, assignments(row.table, values), row.keyed
         )
-        self._sandbox.set()
+        self._sandbox.mark()
         self._expect(self._sandbox.attempt(owner, statement), f"the owner cannot update {', '.join(values)}")
-        self._sandbox.after(sql.SQL("select 1"))  # the connection's own role again
+        self._sandbox.inspect(sql.SQL("select 1"))  # the connection's own role again
         changed = self._read(row)
         if changed is None:
             raise _Broken("the row is gone after an update")
         return changed
 
-    def _read(self, row: Row) -> Values | None:
+    def _read(self, row: SampleRow) -> Values | None:
         names: Sequence[str] = tuple(row.table.column)
         columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names)
         key = {name: row.values[name] for name in row.table.primary_key}
@@ -208,8 +210,8 @@ class _Lives:
         )
         return dict(zip(names, found[0], strict=True)) if found else None
 
-    def _expect(self, result: Result, otherwise: str) -> None:
+    def _expect(self, result: StatementResult, failure: str) -> None:
         if result.error is not None:
-            raise _Broken(f"{otherwise}: {result.error.diag.message_primary}")
+            raise _Broken(f"{failure}: {result.error.diag.message_primary}")
         if not result.rows:
-            raise _Broken(f"{otherwise}: the row is not there for them")
+            raise _Broken(f"{failure}: they do not see the row")

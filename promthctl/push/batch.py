@@ -1,6 +1,6 @@
-"""A push to many targets: all are planned first, then pushed by some workers; one that fails does not stop the others.
+"""A push to many targets: all are planned first, then pushed to in parallel; one that fails does not stop the others.
 
-A second run continues where the first failed: what a target has already is not pending there.
+A second run continues where the first one failed: what a target already has is not pending there.
 """
 
 from __future__ import annotations
@@ -13,29 +13,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from promthctl import process, push
+from promthctl import process
 from promthctl.database.transactions import undisturbed
 from promthctl.errors import PromthctlError, RefusedError, UsageError
-from promthctl.hosted import project
-from promthctl.push import PushPlan
+from promthctl.push.applying import apply_locked, sync_for_plans
+from promthctl.push.planning import PushPlan, check_destructive, plan_push
+from promthctl.resolve.database import resolve_named
+from promthctl.resolve.production import marked_label
 from promthctl.settings import NamedTarget, Settings
 from promthctl.steps import RowUpdate, Silent, Steps, Update
 from promthctl.targets import Target, from_url
 
 Result = TypeVar("Result")
-State = Literal["up to date", "pending", "applied", "refused", "failed", "not tried"]
+TargetState = Literal["up to date", "pending", "applied", "refused", "failed", "not tried"]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A target still to be found: name is what the user called it, find asks the network and may raise."""
+    """A target that is not resolved yet. name: what the user called it. resolve: may ask the network, and raise."""
 
     name: str
-    find: Callable[[], Target]
+    resolve: Callable[[], Target]
 
 
 @dataclass(frozen=True)
-class Problem:
+class TargetProblem:
     """A PromthctlError as part of a result."""
 
     error: str
@@ -45,35 +47,35 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TargetOutcome:
     """What became of one target.
 
-    pending: file names that it still lacks; destructive: how many of their statements destroy data or cannot be read.
-    applied: the file names that this push applied.
+    pending: the file names it is still missing; destructive: how many of their statements destroy data or cannot be
+    read. applied: the file names that this push applied.
     """
 
     target: str
-    state: State
+    state: TargetState
     pending: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()
     destructive: int = 0
-    problem: Problem | None = None
+    problem: TargetProblem | None = None
 
 
 @dataclass(frozen=True)
-class Planned:
-    """A target's place in the whole: found and plan are None where planning failed."""
+class PlannedTarget:
+    """One target of the batch with its plan; target and plan are None where planning failed."""
 
-    outcome: Outcome
+    outcome: TargetOutcome
     target: Target | None = None
     plan: PushPlan | None = None
 
 
 @dataclass(frozen=True)
-class ManyResult:
+class BatchResult:
     """One outcome for each target, in the order they were given."""
 
-    targets: tuple[Outcome, ...]
+    targets: tuple[TargetOutcome, ...]
     dry_run: bool = False
 
     @property
@@ -83,33 +85,35 @@ class ManyResult:
         return 0 if not codes else codes.pop() if len(codes) == 1 else 1
 
 
-def candidates(
+def candidate_targets(
     settings: Settings, refs: Sequence[str], urls: Sequence[str], names: Sequence[str], file: Path | None
 ) -> tuple[Candidate, ...]:
-    """What the options name, each once, in their order; nothing is asked of a network yet.
+    """The targets that the options name, each once, in their order; the network is not used yet.
 
     file: one target on each line: a project's reference, a database's URL, or a name from pyproject.toml; # begins a
-    comment. Raises UsageError for what is none of these, naming the line.
+    comment. Raises UsageError that names the line for anything else.
     """
     wanted = [(ref, NamedTarget(project_ref=ref)) for ref in refs]
     wanted += [(from_url(url).label, NamedTarget(db_url=url)) for url in urls]
     wanted += [(name, settings.target(name)) for name in names]
-    wanted += _read(settings, file) if file is not None else []
+    wanted += _read_targets_file(settings, file) if file is not None else []
     found: dict[str, NamedTarget] = {}
     for name, named in wanted:
         found.setdefault(name, named)
     return tuple(
-        Candidate(name, lambda named=named: project.resolve(settings, named, lambda _: None))  # type: ignore[misc]
+        Candidate(name, lambda named=named: resolve_named(named, settings, lambda _: None))  # type: ignore[misc]
         for name, named in found.items()
     )
 
 
-def _read(settings: Settings, file: Path) -> list[tuple[str, NamedTarget]]:
+def _read_targets_file(settings: Settings, file: Path) -> list[tuple[str, NamedTarget]]:
     try:
         lines = file.expanduser().read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UsageError(f"{file} cannot be read", why, "--targets-file takes a text file, one target a line") from None
+        raise UsageError(
+            f"{file} cannot be read", why, "--targets-file takes a text file with one target on each line"
+        ) from None
     found = []
     for number, line in enumerate(lines, start=1):
         word = line.partition("#")[0].strip() if "://" not in line else line.strip()
@@ -123,72 +127,77 @@ def _read(settings: Settings, file: Path) -> list[tuple[str, NamedTarget]]:
             found.append((word, NamedTarget(project_ref=word)))
         else:
             raise UsageError(
-                f"Line {number} of {file} is no target",
+                f"Line {number} of {file} is not a target",
                 "it is neither a project's reference, nor postgresql://…, nor a name from pyproject.toml",
                 "correct the line and run the same command again",
             )
     if not found:
-        raise UsageError(f"{file} names no target", "it has no line that is one", "write one target on each line")
+        raise UsageError(f"{file} names no target", "it has no line with one", "write one target on each line")
     return found
 
 
-def plan(
+def plan_batch(
     settings: Settings, candidates: Sequence[Candidate], include_all: bool, jobs: int, steps: Steps
-) -> tuple[Planned, ...]:
-    """Find and plan every target; nothing is changed. What fails becomes that target's outcome."""
+) -> tuple[PlannedTarget, ...]:
+    """Resolve and plan every target; nothing is changed. A failure becomes that target's outcome."""
 
-    def work(row: int, update: RowUpdate) -> Planned:
+    def work(row: int, update: RowUpdate) -> PlannedTarget:
         name = candidates[row].name
         update(row, "planning")
         try:
-            target = candidates[row].find()
-            made = push.plan(settings, target, include_all)
+            target = candidates[row].resolve()
+            plan = plan_push(settings, target, include_all)
         except PromthctlError as error:
-            planned = Planned(_failed(Outcome(name, "failed"), error))
+            planned = PlannedTarget(_failed(TargetOutcome(name, "failed"), error))
         else:
-            names = tuple(file.filename for file in made.pending)
-            label = f"{target.label}{' · PRODUCTION' if target.production else ''}"
-            outcome = Outcome(label, "pending" if names else "up to date", names)
-            planned = Planned(replace(outcome, destructive=len(made.destructive)), target, made)
-            if made.refusal:
-                planned = Planned(_failed(planned.outcome, made.refusal))
-        update(row, _told(planned.outcome))
+            names = tuple(file.filename for file in plan.pending)
+            label = marked_label(target.label, target.production)
+            outcome = TargetOutcome(label, "pending" if names else "up to date", names)
+            planned = PlannedTarget(replace(outcome, destructive=len(plan.destructive)), target, plan)
+            if plan.refusal:
+                planned = PlannedTarget(_failed(planned.outcome, plan.refusal))
+        update(row, _summary(planned.outcome))
         return planned
 
     return _each(work, [candidate.name for candidate in candidates], jobs, steps)
 
 
-def push_all(
-    settings: Settings, planned: Sequence[Planned], jobs: int, fail_fast: bool, allow_destructive: bool, steps: Steps
-) -> ManyResult:
-    """Push to every target that lacks something. With fail_fast the first failure keeps the rest from being begun."""
+def push_batch(
+    settings: Settings,
+    planned: Sequence[PlannedTarget],
+    jobs: int,
+    fail_fast: bool,
+    allow_destructive: bool,
+    steps: Steps,
+) -> BatchResult:
+    """Push to every target with something pending. With fail_fast no other target is begun after the first failure."""
     failed = [one for one in planned if one.outcome.problem]
     if fail_fast and failed:
-        return ManyResult(tuple(_given_up(one.outcome) for one in planned))
-    push.sync_for(settings, [one.plan for one in planned if one.plan])
+        return BatchResult(tuple(_not_tried(one.outcome) for one in planned))
+    sync_for_plans(settings, [one.plan for one in planned if one.plan])
     stopped: list[str] = []
 
-    def work(row: int, update: RowUpdate) -> Outcome:
+    def work(row: int, update: RowUpdate) -> TargetOutcome:
         one = planned[row]
         if one.outcome.problem or one.target is None or one.plan is None or not one.plan.pending:
             return one.outcome
         if stopped:
-            return _given_up(one.outcome)
+            return _not_tried(one.outcome)
         try:
-            push.check_destructive(one.target, one.plan, allow_destructive)
+            check_destructive(one.target, one.plan, allow_destructive)
             steps_here = _Row(row, update)
             with undisturbed(settings, one.target, steps_here):
-                done = push.carry_out(settings, one.target, one.plan, steps_here)
-            state: State = "applied" if done.applied else "up to date"
+                done = apply_locked(settings, one.target, one.plan, steps_here)
+            state: TargetState = "applied" if done.applied else "up to date"
             outcome = replace(one.outcome, state=state, pending=(), applied=done.applied)
         except PromthctlError as error:
             outcome = _failed(one.outcome, error)
             if fail_fast:
                 stopped.append(outcome.target)
-        update(row, _told(outcome))
+        update(row, _summary(outcome))
         return outcome
 
-    return ManyResult(_each(work, [one.outcome.target for one in planned], jobs, steps))
+    return BatchResult(_each(work, [one.outcome.target for one in planned], jobs, steps))
 
 
 def _each(work: Callable[[int, RowUpdate], Result], rows: Sequence[str], jobs: int, steps: Steps) -> tuple[Result, ...]:
@@ -196,22 +205,22 @@ def _each(work: Callable[[int, RowUpdate], Result], rows: Sequence[str], jobs: i
         waiting = [workers.submit(work, row, update) for row in range(len(rows))]
         try:
             return tuple(future.result() for future in waiting)
-        except BaseException:  # Ctrl-C reaches this thread alone: the workers wait for children, which must end first
+        except BaseException:  # Ctrl-C reaches this thread only: the workers' child processes must end first
             workers.shutdown(wait=False, cancel_futures=True)
             process.end_running()
             raise
 
 
-def _failed(outcome: Outcome, error: PromthctlError) -> Outcome:
-    state: State = "refused" if isinstance(error, RefusedError) else "failed"
-    return replace(outcome, state=state, problem=Problem(error.what, error.why, error.hint, error.exit_code))
+def _failed(outcome: TargetOutcome, error: PromthctlError) -> TargetOutcome:
+    state: TargetState = "refused" if isinstance(error, RefusedError) else "failed"
+    return replace(outcome, state=state, problem=TargetProblem(error.what, error.why, error.hint, error.exit_code))
 
 
-def _given_up(outcome: Outcome) -> Outcome:
+def _not_tried(outcome: TargetOutcome) -> TargetOutcome:
     return replace(outcome, state="not tried") if outcome.state == "pending" else outcome
 
 
-def _told(outcome: Outcome) -> str:
+def _summary(outcome: TargetOutcome) -> str:
     if outcome.problem:
         return f"{outcome.state}: {outcome.problem.error}"
     count = len(outcome.applied or outcome.pending)
@@ -220,15 +229,15 @@ def _told(outcome: Outcome) -> str:
 
 @dataclass(frozen=True)
 class _Row(Silent):
-    """The steps of one target's push, told in its row of the board."""
+    """The steps of one target's push, shown in its row of the board."""
 
     row: int
-    tell: RowUpdate
+    show: RowUpdate
 
     @contextmanager
     def step(self, title: str) -> Iterator[Update]:
-        self.tell(self.row, title)
-        yield lambda detail: self.tell(self.row, f"{title} {detail}")
+        self.show(self.row, title)
+        yield lambda detail: self.show(self.row, f"{title} {detail}")
 
     def note(self, text: str) -> None:
-        self.tell(self.row, text)
+        self.show(self.row, text)

@@ -6,11 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from promthctl.database.transactions import option
 from promthctl.errors import RefusedError
-from promthctl.migration_set import HistoryEntry, Migration, matches
-from promthctl.migration_set.folder import free_version, quote
-from promthctl.targets import Target
+from promthctl.migration_set import HistoryEntry, Migration, is_as_applied
+from promthctl.migration_set.folder import free_version, shell_quote
+from promthctl.targets import Target, command_line_options
 
 _SHOWN_LINES = 20  # of a difference
 _LISTED = 10  # files or versions
@@ -18,22 +17,23 @@ _LISTED = 10  # files or versions
 
 @dataclass(frozen=True)
 class Disagreement:
-    """kind: missing (applied, and no file here has the version), early (pending, and older than what is applied),
-    edited (since it was applied), taken (another migration was applied under the version), unknown (the history has
-    no statements to compare with), foreign (pending, and in supabase/migrations alone).
+    """One way in which a target's history and the files here differ.
 
-    versions: it is about these. why: what disagrees. mend: what can be done, commands as far as possible.
-    refuses: nothing is pushed as long as it lasts.
+    kind: missing (applied, and no file here has the version), early (pending, and older than what is applied),
+    edited (since it was applied), taken (another migration was applied under the version), unknown (the history has
+    no statements to compare with), foreign (pending, and only in supabase/migrations).
+    versions: the ones concerned. why: what disagrees. fix: what can be done, as commands where possible; empty when
+    nothing has to be done. refuses: nothing is pushed while it lasts.
     """
 
     kind: Literal["missing", "early", "edited", "taken", "unknown", "foreign"]
     versions: tuple[str, ...]
     why: str
-    mend: str
+    fix: str
     refuses: bool
 
 
-def find(
+def find_disagreements(
     target: Target,
     files: Sequence[Migration],
     history: Mapping[str, HistoryEntry],
@@ -41,55 +41,56 @@ def find(
     include_all: bool,
     foreign: Collection[str] = (),
 ) -> tuple[Disagreement, ...]:
-    """Every disagreement. files: all there are here, in order. include_all: what is early may be pushed.
+    """Every disagreement between the history and the files.
 
+    files: all of them, in order. pending: those the target is missing. include_all: early ones may be pushed.
     foreign: the names of files in supabase/migrations that the source of the migrations does not have.
     """
-    found = [*gaps(target, files, history, pending, include_all)]
+    found = [*find_version_gaps(target, files, history, pending, include_all)]
     unknown = [file.version for file in files if file.version in history and not history[file.version].statements]
     last = max((*history, *(file.version for file in files)), default="")
     for file in files:
         entry = history.get(file.version)
-        if entry and entry.statements and not matches(file.sql, entry.statements):
+        if entry and entry.statements and not is_as_applied(file.sql, entry.statements):
             found.append(_changed(target, file, entry, last))
     if alone := [file for file in pending if file.filename in foreign]:
         names = _some([file.filename for file in alone])
-        why = f"in supabase/migrations alone, not in the source of the migrations: {names}"
+        why = f"only in supabase/migrations, not in the source of the migrations: {names}"
         found.append(Disagreement("foreign", tuple(file.version for file in alone), why, "", refuses=False))
     if unknown:
-        why = f"recorded without statements, so that an edit cannot be seen: {_some(unknown)}"
+        why = f"recorded without statements, so an edit since then cannot be detected: {_some(unknown)}"
         found.append(Disagreement("unknown", tuple(unknown), why, "", refuses=False))
     return tuple(found)
 
 
-def gaps(
+def find_version_gaps(
     target: Target,
     files: Sequence[Migration],
     applied: Collection[str],
     pending: Sequence[Migration],
     include_all: bool = False,
 ) -> Iterator[Disagreement]:
-    """What the versions alone tell: those that are missing here, and those that come too early."""
+    """What the versions alone show: those without a file here, and pending ones older than what is applied."""
     versions = [file.version for file in files]
     if missing := sorted(set(applied).difference(versions)):
         why = f"its history has versions that have no file here: {_some(missing)}"
-        yield Disagreement("missing", tuple(missing), why, _bring(target, missing), refuses=bool(pending))
+        yield Disagreement("missing", tuple(missing), why, _recover_missing(target, missing), refuses=bool(pending))
     last = max(applied, default="")
     if early := [file for file in pending if file.version < last]:
         why = f"{_some([file.filename for file in early])} would come before version {last}, which is applied"
-        anyway = f"or, whatever their order: promthctl push --include-all{option(target)}"
+        anyway = f"or push them out of order: promthctl push --include-all{command_line_options(target)}"
         renames = [*_renames(early[:_LISTED], versions, last), *(["and so on"] if len(early) > _LISTED else [])]
-        mend = "" if include_all else "\n".join([*renames, anyway])
-        yield Disagreement("early", tuple(file.version for file in early), why, mend, refuses=not include_all)
+        fix = "" if include_all else "\n".join([*renames, anyway])
+        yield Disagreement("early", tuple(file.version for file in early), why, fix, refuses=not include_all)
 
 
-def refusal(label: str, found: Sequence[Disagreement]) -> RefusedError | None:
-    """The error for those that refuse; None when none does. label: the target's."""
+def refusal_of(label: str, found: Sequence[Disagreement]) -> RefusedError | None:
+    """The error for the disagreements that refuse a push; None if none does. label: the target's."""
     refusing = [one for one in found if one.refuses]
     if not refusing:
         return None
-    why, mend = "\n".join(one.why for one in refusing), "\n".join(one.mend for one in refusing)
-    return RefusedError(f"Nothing was pushed to {label}", why, mend)
+    why, hint = "\n".join(one.why for one in refusing), "\n".join(one.fix for one in refusing)
+    return RefusedError(f"Nothing was pushed to {label}", why, hint)
 
 
 def _some(names: Sequence[str]) -> str:
@@ -102,58 +103,60 @@ def _renames(early: Sequence[Migration], versions: Sequence[str], last: str) -> 
     for file in early:
         after = free_version(taken, last)
         if after is None:
-            yield f"rename {quote(str(file.path))} to a later version"
+            yield f"rename {shell_quote(str(file.path))} to a later version"
             continue
         taken.append(after)
         yield _rename(file, after)
 
 
 def _rename(file: Migration, version: str) -> str:
-    commands = [f"git mv {quote(str(file.path), str(file.path.with_name(f'{version}_{file.name}.sql')))}"]
+    commands = [f"git mv {shell_quote(str(file.path), str(file.path.with_name(f'{version}_{file.name}.sql')))}"]
     if file.down is not None:
-        commands.append(f"git mv {quote(str(file.down), str(file.down.with_name(f'{version}_{file.name}.down.sql')))}")
+        commands.append(
+            f"git mv {shell_quote(str(file.down), str(file.down.with_name(f'{version}_{file.name}.down.sql')))}"
+        )
     return " && ".join(commands)
 
 
-def _bring(target: Target, missing: Sequence[str]) -> str:
+def _recover_missing(target: Target, missing: Sequence[str]) -> str:
     if target.local:
-        shown = "promthctl migrations list shows them; bring their files here"
+        shown = "promthctl migrations list shows them; add their files here"
         return f"{shown}, or drop all rows and replay: promthctl local reset"
-    commits = f"git log --all --oneline -- {quote(*(f'*{version}_*.sql' for version in missing))}"
+    commits = f"git log --all --oneline -- {shell_quote(*(f'*{version}_*.sql' for version in missing))}"
     return (
-        "promthctl migrations list shows them; bring their files here (another branch has them?) and run it again:\n"
-        f"{commits}\nor have the target forget them, if what they made is gone:\n"
+        "promthctl migrations list shows them; add their files here (from another branch?) and run it again:\n"
+        f"{commits}\nor remove them from the target's history, if what they created is gone:\n"
         f"{_repair(target, 'reverted', missing)}"
     )
 
 
 def _repair(target: Target, status: str, versions: Sequence[str]) -> str:
     """The Supabase CLI's command. The password of a URL is read from PGPASSWORD."""
-    remote = quote(f"--remote={target.ref or target.url}")
+    remote = shell_quote(f"--remote={target.ref or target.url}")
     return f"npx supabase@3 migration repair --status {status} {' '.join(versions)} {remote}"
 
 
 def _changed(target: Target, file: Migration, entry: HistoryEntry, last: str) -> Disagreement:
-    """A file that is not what was applied under its version."""
+    """A file that differs from what was applied under its version."""
     versions = (file.version,)
     if _same_sql(file.sql, entry.statements):
         why = f"{file.filename} was edited after it was applied: comments and spacing only"
         return Disagreement("edited", versions, why, "", refuses=False)
     if entry.name and entry.name != file.name:
-        why = f"version {file.version} of its history is {entry.name}, not {file.filename}, which it will never get"
+        why = f"its history has {entry.name} under version {file.version}, so {file.filename} would never be applied"
         free = free_version([last], last)
-        mend = f"give it a version of its own: {_rename(file, free)}" if free else "give it a version of its own"
-        return Disagreement("taken", versions, f"{why}\n{_diff(file, entry)}", mend, refuses=True)
-    why = f"{file.filename} was edited after it was applied; what was applied, and what it says now:"
+        fix = f"give it a version of its own: {_rename(file, free)}" if free else "give it a version of its own"
+        return Disagreement("taken", versions, f"{why}\n{_diff(file, entry)}", fix, refuses=True)
+    why = f"{file.filename} was edited after it was applied; what was applied, and what the file says now:"
     if target.local:
-        mend = "promthctl local reset drops all rows and replays everything as it is now"
+        fix = "promthctl local reset drops all rows and replays everything as it is now"
     else:
-        mend = (
-            f"take the edit out of {file.path} again, and put it into a new migration: promthctl migrations new NAME\n"
-            "or, if the target is as the file says by now, have its history say so:\n"
+        fix = (
+            f"undo the edit in {file.path}, and put it into a new migration: promthctl migrations new NAME\n"
+            "or, if the target is already as the file says, record that in its history:\n"
             f"promthctl migrations sync --force && {_repair(target, 'applied', versions)}"
         )
-    return Disagreement("edited", versions, f"{why}\n{_diff(file, entry)}", mend, refuses=True)
+    return Disagreement("edited", versions, f"{why}\n{_diff(file, entry)}", fix, refuses=True)
 
 
 def _same_sql(sql: str, statements: Sequence[str]) -> bool:

@@ -1,39 +1,40 @@
-"""Which API a command works through, and the keys that open it: a target's REST and Auth, without its database.
+"""The API that a command works through, and its keys: a target's REST and Auth, without its database.
 
-The local stack's are known to its engine. A hosted project's come from SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY,
-else from the Supabase CLI's `projects api-keys`. Any other database's API must be named by those two variables.
+The engine knows those of the local stack. Those of a hosted project come from SUPABASE_URL and
+SUPABASE_SERVICE_ROLE_KEY, otherwise from the Supabase CLI's `projects api-keys`. The API of any other database must
+be named by those two variables.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from promthctl import local_stack, process, targets, toolchain
+from promthctl import engines
 from promthctl.api.client import ApiAccess
 from promthctl.engines import Engine
-from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, TargetError, UsageError
-from promthctl.hosted import project
-from promthctl.hosted.management import access_token
-from promthctl.redact import redact, remember
+from promthctl.engines.access import stack_access
+from promthctl.errors import PrerequisiteError, RefusedError, UsageError
+from promthctl.hosted.profile import read_profile
+from promthctl.hosted.project import find_project
+from promthctl.redact import remember
+from promthctl.resolve.choice import TargetChoice, named_target
+from promthctl.resolve.production import announcement, is_production
 from promthctl.settings import Settings
 from promthctl.steps import Steps
+from promthctl.supabase_cli.api_keys import find_service_key
+from promthctl.targets import from_url
 
-_ASIDE = re.compile(r"Warning: |Target: |Try rerunning ")  # what the CLI says besides
-_KEY = re.compile(r"(sb_|eyJ)[^\s\"',]+")
-_HOST = "supabase.co"  # projects answer at https://REF.supabase.co, or under project_host of the CLI's profile
-_GIVE_IT = "copy a secret key from the project's API settings: export SUPABASE_SERVICE_ROLE_KEY=sb_secret_…"
 _SET_BOTH = "export SUPABASE_URL=https://… SUPABASE_SERVICE_ROLE_KEY=…, from the API settings of that Supabase"
 
 
 @dataclass(frozen=True)
 class ApiTarget:
-    """label: how it is shown, without secrets. local: the project's own stack, which may be changed without asking."""
+    """label: how it is shown, without secrets. local: the project's own stack, which may be changed without asking.
+
+    production: pyproject.toml marks the target as that.
+    """
 
     label: str
     access: ApiAccess
@@ -41,57 +42,80 @@ class ApiTarget:
     production: bool = False
 
 
-def of_local_stack(engine: Engine) -> ApiTarget:
-    """The local stack's API; whether it runs, the first request tells. Raises PromthctlError if it was never up."""
-    known = local_stack.access(engine)
+def resolve_api(choice: TargetChoice, settings: Settings, steps: Steps, announce: Callable[[str], None]) -> ApiTarget:
+    """The API of the target that was chosen; no database password is asked for. It is announced before it is used.
+
+    announce: shows one line. Raises as named_target and the functions below do.
+    """
+    named = named_target(choice, settings)
+    production = named is not None and is_production(named, settings)
+
+    def announce_label(label: str) -> None:
+        announce(announcement(label, production))
+
+    if named is None:
+        chosen = _of_local_stack(engines.current(settings), announce_label)
+    elif named.db_url is not None:
+        chosen = _of_database(named.db_url, settings, announce_label)
+    else:
+        chosen = _of_project(named.project_ref or "", settings, steps, announce_label)
+    return replace(chosen, production=production)
+
+
+def _of_local_stack(engine: Engine, announce_label: Callable[[str], None]) -> ApiTarget:
+    """The local stack's API; the first request shows whether it runs. Raises PromthctlError if it was never up."""
+    known = stack_access(engine)
+    announce_label("the local stack")
     access = ApiAccess(known.api_url, known.anon_key, known.service_role_key)
     return ApiTarget("the local stack", access, local=True)
 
 
-def of_project(ref: str, settings: Settings, steps: Steps, announce: Callable[[str], None]) -> ApiTarget:
+def _of_project(ref: str, settings: Settings, steps: Steps, announce_label: Callable[[str], None]) -> ApiTarget:
     """A hosted project's API. Where SUPABASE_SERVICE_ROLE_KEY is set, no access token is needed.
 
-    announce: called with the label as soon as it is known, before the keys are asked for. Raises what hosted.find
-    raises, and TargetError when the project has no service key that may be seen.
+    The label is announced before the keys are asked for. Raises as find_project and read_profile do, and TargetError
+    when this token may not see a service key of the project.
     """
-    own = f"{ref}.{_project_host(settings)}"
+    own = f"{ref}.{read_profile(settings).project_host}"
     url, key = _variables(settings)
     if url is not None and _is_elsewhere(url, own):
         url = key = None  # an .env for another Supabase, such as `local env --write` makes
     try:
-        label = project.find(ref, settings).label
-    except PrerequisiteError:  # there is no token
+        label = find_project(ref, settings).label
+    except PrerequisiteError:  # there is no access token
         if key is None:
             raise
         label = f"hosted project {ref}"
-    announce(label)
+    announce_label(label)
     url = url or f"https://{own}"
-    return ApiTarget(label, ApiAccess(url, "", key or _service_key(ref, label, settings, steps)))
+    return ApiTarget(label, ApiAccess(url, "", key or find_service_key(ref, label, settings, steps)))
 
 
-def of_database(db_url: str, settings: Settings) -> ApiTarget:
-    """The API that SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY name, for the database that URL names.
+def _of_database(db_url: str, settings: Settings, announce_label: Callable[[str], None]) -> ApiTarget:
+    """The API that SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY name, for the database that the URL names.
 
-    Raises PrerequisiteError when one is not set, RefusedError when it is clearly another database's.
+    Raises PrerequisiteError when one is not set, RefusedError when it clearly belongs to another database.
     """
-    database = targets.from_url(db_url)
+    database = from_url(db_url)
     url, key = _variables(settings)
     if url is None or key is None:
-        missing = " and ".join(
-            name for name, value in (("SUPABASE_URL", url), ("SUPABASE_SERVICE_ROLE_KEY", key)) if value is None
-        )
+        values = {"SUPABASE_URL": url, "SUPABASE_SERVICE_ROLE_KEY": key}
+        missing = [name for name, value in values.items() if value is None]
         raise PrerequisiteError(
             f"The API of {database.label} is not known",
-            f"keys are read and written through it, and {missing} {'is' if ' and ' not in missing else 'are'} not set",
+            "keys are read and written through it, and "
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
             _SET_BOTH,
         )
     if _is_loopback(url) and not _is_loopback(database.url):
         raise RefusedError(
             f"The keys of {database.label} were not touched",
-            f"SUPABASE_URL is {url}, an API of this machine, and the database is on another",
+            f"SUPABASE_URL is {url}, an API on this machine, and the database is on another one",
             _SET_BOTH,
         )
-    return ApiTarget(f"{database.label}, through {url}", ApiAccess(url, "", key))
+    label = f"{database.label}, through {url}"
+    announce_label(label)
+    return ApiTarget(label, ApiAccess(url, "", key))
 
 
 def _variables(settings: Settings) -> tuple[str | None, str | None]:
@@ -100,15 +124,6 @@ def _variables(settings: Settings) -> tuple[str | None, str | None]:
         raise UsageError("SUPABASE_URL is not a URL", "it must begin with https:// and a host", "correct SUPABASE_URL")
     remember(key)
     return url, key
-
-
-def _project_host(settings: Settings) -> str:
-    """The domain of the projects: Supabase's, or that of the CLI's profile (SUPABASE_PROFILE, a YAML file)."""
-    profile = settings.get("SUPABASE_PROFILE")
-    if profile is None or not Path(profile).is_file():
-        return _HOST
-    match = re.search(r"^project_host:\s*[\"']?([^\s\"']+)", Path(profile).read_text(encoding="utf-8"), re.MULTILINE)
-    return match[1] if match else _HOST
 
 
 def _is_elsewhere(url: str, own: str) -> bool:
@@ -126,63 +141,3 @@ def _host(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
-
-
-def _service_key(ref: str, label: str, settings: Settings, steps: Steps) -> str:
-    """The project's secret key (sb_secret_…), else its service_role JWT, from the real CLI.
-
-    The same words serve v2 (from 2.100) and v3. Source of the entries: ApiKeyResponse of
-    https://api.supabase.com/api/v1
-    """
-    cli = toolchain.ensure(settings, steps).supabase
-    words = ["projects", "api-keys", "--project-ref", ref, "--reveal", "--output", "json", "--agent", "no"]
-    quiet = {"DO_NOT_TRACK": "1", "SUPABASE_TELEMETRY_DISABLED": "1", "SUPABASE_UPDATE_NOTIFIER": "0"}
-    env = settings.child_env(SUPABASE_ACCESS_TOKEN=access_token(settings), **quiet)
-    if profile := settings.get("SUPABASE_PROFILE"):
-        env["SUPABASE_PROFILE"] = profile
-    with steps.step(f"Asking for the keys of {label}"):
-        answer = process.run([cli, *words, "--workdir", settings.project_dir], env=env, cwd=settings.project_dir)
-    if answer.code != 0:
-        raise TargetError(f"The keys of {label} cannot be had from the Supabase CLI", _reason(answer.stderr), _GIVE_IT)
-    found = _service_keys(answer.stdout)
-    for key in found:
-        remember(key)
-    if not found:
-        raise TargetError(
-            f"There is no service key of {label}",
-            "`supabase projects api-keys` shows neither a secret key nor a service_role key to this access token",
-            _GIVE_IT,
-        )
-    return found[0]
-
-
-def _reason(stderr: str) -> str:
-    """What the CLI says is wrong, without the keys it may quote from an answer."""
-    lines = [line for line in stderr.splitlines() if line.strip() and not _ASIDE.match(line)]
-    return redact(_KEY.sub("********", lines[0]))[:300] if lines else "it said nothing"
-
-
-def _service_keys(output: str) -> list[str]:
-    """The keys with a service_role's rights, those of the new generation first: legacy keys may be switched off."""
-    try:
-        entries: Any = json.loads(output)
-    except ValueError:
-        entries = None
-    if not isinstance(entries, list):
-        raise PromthctlError(
-            "The Supabase CLI gave an answer that promthctl does not understand",
-            "`supabase projects api-keys` did not print a list",
-            _GIVE_IT,
-        )
-    found: dict[str, str] = {}
-    for entry in entries:
-        key = entry.get("api_key") if isinstance(entry, dict) else None
-        if not isinstance(key, str) or not re.fullmatch(r"[!-~]+", key):  # masked: the token may not see it
-            continue
-        template = entry.get("secret_jwt_template")
-        role = template.get("role", "service_role") if isinstance(template, dict) else "service_role"
-        if entry.get("type") == "secret" and role == "service_role":
-            found.setdefault("secret", key)
-        elif entry.get("name") == "service_role":
-            found.setdefault("legacy", key)
-    return [found[kind] for kind in ("secret", "legacy") if kind in found]

@@ -1,12 +1,19 @@
-"""Rolling a target back to an older version, and what that takes away.
+"""Rolling a target back to an older version, and what is lost by that.
 
-Everything happens in one transaction, the backup (see promthctl.backups) complete on disk before its commit.
+Everything happens in one transaction; the backup (see promthctl.backups) is complete on disk before the commit.
 
     scripts.py   the down scripts: read, checked, run
-    losses.py    what they take: the tables before and after, compared
-    undoing.py   plan, export, run and forget
+    losses.py    what they take away: the tables before and after, compared
+    undoing.py   the plan; then export, run the scripts, shorten the history
 """
 
-from promthctl.rollback.undoing import LostTable, RollbackPlan, RollbackResult, plan, preview, roll_back
+from promthctl.rollback.undoing import (
+    LostTable,
+    RollbackPlan,
+    RollbackResult,
+    plan_rollback,
+    preview_rollback,
+    roll_back,
+)
 
-__all__ = ["LostTable", "RollbackPlan", "RollbackResult", "plan", "preview", "roll_back"]
+__all__ = ["LostTable", "RollbackPlan", "RollbackResult", "plan_rollback", "preview_rollback", "roll_back"]

@@ -1,7 +1,7 @@
 """What a rollback takes away, found by doing it: the tables before and after the down scripts, compared.
 
-Dropped tables and columns are seen in the catalog; rows that were deleted or updated in PostgreSQL's counts of the
-present transaction; TRUNCATE and rewritten tables by their new files on disk.
+Dropped tables and columns are found in the catalog; deleted or updated rows in PostgreSQL's counts for the current
+transaction; truncated and rewritten tables by their new files on disk.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import psycopg
 
-# Without track_counts no row would be counted; only a superuser can have it off, and only one can mend that.
+# Without track_counts no row would be counted; only a superuser can turn it off, or on again.
 _COUNTING = "select set_config('track_counts', 'on', true) where current_setting('track_counts') = 'off'"
-# An extension's own tables, such as cron.job, are its bookkeeping; those it made for us, such as queues, are ours.
+# An extension's own tables, such as cron.job, are its bookkeeping; those it created for us, such as queues, are ours.
 _TABLES = """
 select c.oid, n.nspname, c.relname, c.relkind = 'p', i.inhparent, pg_relation_filenode(c.oid),
        pg_stat_get_xact_tuples_updated(c.oid) + pg_stat_get_xact_tuples_deleted(c.oid),
@@ -39,7 +39,7 @@ Sequences = Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True)
-class Column:
+class StoredColumn:
     """A column that is stored, not generated. type: as SQL writes it. kind: its type's identity and modifier."""
 
     name: str
@@ -48,11 +48,12 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
-    """parent: of a partition. file: on disk, a new one once it is truncated or rewritten; None for a partitioned table.
+class StoredTable:
+    """A table that stores rows.
 
-    changes: rows updated and deleted in this transaction. key: the primary one. columns: by their number, which a
-    renaming keeps.
+    parent: that of a partition. file: on disk, a new one once it is truncated or rewritten; None for a partitioned
+    table. changes: rows updated and deleted in this transaction. key: the primary key. columns: by their number, which
+    a renaming keeps.
     """
 
     schema: str
@@ -62,7 +63,7 @@ class Table:
     file: int | None
     changes: int
     key: tuple[str, ...]
-    columns: Mapping[str, Column]
+    columns: Mapping[str, StoredColumn]
 
     @property
     def label(self) -> str:
@@ -70,17 +71,17 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Loss:
+class TableLoss:
     """A table as it is before the rollback, and what it loses: itself, columns (dropped, or of another type), rows."""
 
-    table: Table
+    table: StoredTable
     dropped: bool
     columns: tuple[str, ...]
     rows: bool
 
     @property
     def restorable(self) -> bool:
-        """False when rows are left, and no primary key stays by which they and the exported ones can be told apart."""
+        """False when rows stay, and no primary key does that could tell them and the exported ones apart."""
         return self.dropped or (bool(self.table.key) and not set(self.table.key) & set(self.columns))
 
     @property
@@ -91,23 +92,23 @@ class Loss:
         return ", ".join([*lost, "rows"] if self.rows else lost)
 
 
-def tables(connection: psycopg.Connection[Any]) -> Mapping[int, Table]:
+def read_tables(connection: psycopg.Connection[Any]) -> Mapping[int, StoredTable]:
     """The tables of the database by their object id, as the connection's transaction sees them."""
     connection.execute(_COUNTING)
     found = {}
     for row in connection.execute(_TABLES, prepare=False).fetchall():
         oid, schema, name, partitioned, parent, file, changes, key, columns = row
-        stored = {number: Column(*column) for number, column in (columns or {}).items()}
-        found[oid] = Table(schema, name, partitioned, parent, file, changes, tuple(key), stored)
+        stored = {number: StoredColumn(*column) for number, column in (columns or {}).items()}
+        found[oid] = StoredTable(schema, name, partitioned, parent, file, changes, tuple(key), stored)
     return found
 
 
-def sequences(connection: psycopg.Connection[Any]) -> Sequences:
-    """The last value of each sequence that was ever used, by schema and name."""
+def read_sequences(connection: psycopg.Connection[Any]) -> Sequences:
+    """The last value of each sequence that has been used, by schema and name."""
     return {(schema, name): value for schema, name, value in connection.execute(_SEQUENCES, prepare=False).fetchall()}
 
 
-def compare(before: Mapping[int, Table], after: Mapping[int, Table]) -> tuple[Loss, ...]:
+def compare_tables(before: Mapping[int, StoredTable], after: Mapping[int, StoredTable]) -> tuple[TableLoss, ...]:
     """What is lost, by name. Partitions count as their table, unless only they are dropped."""
     dropped: set[int] = set()
     changed: set[int] = set()
@@ -123,18 +124,18 @@ def compare(before: Mapping[int, Table], after: Mapping[int, Table]) -> tuple[Lo
         if now.file != table.file or now.changes != table.changes:
             changed.add(top)
     losses = (
-        Loss(before[oid], oid in dropped, () if oid in dropped else columns.get(oid, ()), oid in changed)
+        TableLoss(before[oid], oid in dropped, () if oid in dropped else columns.get(oid, ()), oid in changed)
         for oid in {*dropped, *changed, *columns}
     )
     return tuple(sorted(losses, key=lambda loss: loss.table.label))
 
 
-def _kept(now: Column | None, before: Column) -> bool:
+def _kept(now: StoredColumn | None, before: StoredColumn) -> bool:
     return now is not None and now.kind == before.kind
 
 
-def _top(before: Mapping[int, Table], oid: int, goes_on: Callable[[int], bool]) -> int:
-    """The table that a partition is part of, as far up as `goes_on` says."""
+def _top(before: Mapping[int, StoredTable], oid: int, goes_on: Callable[[int], bool]) -> int:
+    """The table that a partition is part of, as far up as `goes_on` allows."""
     while (parent := before[oid].parent) is not None and parent in before and goes_on(parent):
         oid = parent
     return oid

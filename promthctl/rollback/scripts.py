@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promthctl.database.transactions import Change, failure
+from promthctl.database.transactions import ChangeTransaction, database_failure
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration
 from promthctl.migration_set.creating import down_template
@@ -31,20 +31,20 @@ class DownScript:
     statements: tuple[Statement, ...] = field(repr=False)
 
 
-def read(migrations: Iterable[Migration], applied_whole: Path) -> tuple[DownScript, ...]:
+def read_down_scripts(migrations: Iterable[Migration], applied_whole: Path) -> tuple[DownScript, ...]:
     """The down scripts of these migrations, in the same order.
 
     applied_whole: supabase/migrations, where no down script may be. Raises RefusedError for a missing one, and for a
-    statement that cannot be part of one transaction; PromthctlError for a file that cannot be read or is no SQL.
+    statement that cannot be part of one transaction; PromthctlError for a file that cannot be read or is not SQL.
     """
     wanted = list(migrations)
-    if lacking := [migration for migration in wanted if migration.down is None]:
-        raise _lacking(lacking, applied_whole)
+    if without := [migration for migration in wanted if migration.down is None]:
+        raise _missing(without, applied_whole)
     return tuple(_read(migration, migration.down) for migration in wanted if migration.down is not None)
 
 
-def run(change: Change, scripts: Iterable[DownScript], target: Target) -> None:
-    """Run them as a part of the change. Raises PromthctlError naming file, line and statement."""
+def run_down_scripts(change: ChangeTransaction, scripts: Iterable[DownScript], target: Target) -> None:
+    """Run them as part of the transaction. Raises PromthctlError that names the file, line and statement."""
     import psycopg
 
     for script in scripts:
@@ -56,8 +56,8 @@ def run(change: Change, scripts: Iterable[DownScript], target: Target) -> None:
                     raise
                 what = f"{script.path.name} could not be run on {target.label}"
                 raise _failed(what, script, number, error) from None
-        change.connection.execute("set constraints all immediate")  # what was put off counts too
-        change.settle()  # what a script sets is its own affair, as when the CLI applies migrations
+        change.connection.execute("set constraints all immediate")  # deferred ones are checked too
+        change.settle()  # a script's settings end with it, as when the CLI applies migrations
 
 
 def _failed(what: str, script: DownScript, number: int, error: psycopg.Error) -> PromthctlError:
@@ -65,7 +65,7 @@ def _failed(what: str, script: DownScript, number: int, error: psycopg.Error) ->
     statement, line = script.statements[number], script.statements[number].line
     if error.diag.statement_position:
         line = line_at(script.sql, statement.start + int(error.diag.statement_position) - 1)
-    made = failure(what, error, "nothing was changed", f"line {line}, statement {number + 1}: ")
+    made = database_failure(what, error, "nothing was changed", f"line {line}, statement {number + 1}: ")
     rows = statement.text.splitlines()
     if len(rows) > _SHOWN_LINES:
         rows = [*rows[:_SHOWN_LINES], "…"]
@@ -73,7 +73,7 @@ def _failed(what: str, script: DownScript, number: int, error: psycopg.Error) ->
     return made
 
 
-def _lacking(migrations: Sequence[Migration], applied_whole: Path) -> RefusedError:
+def _missing(migrations: Sequence[Migration], applied_whole: Path) -> RefusedError:
     names = ", ".join(migration.filename for migration in migrations)
     hint = "write " + ", ".join(str(m.path.with_name(f"{m.version}_{m.name}.down.sql")) for m in migrations)
     if any(migration.path.parent == applied_whole for migration in migrations):
@@ -81,7 +81,7 @@ def _lacking(migrations: Sequence[Migration], applied_whole: Path) -> RefusedErr
             f"the Supabase CLI would apply a down script in {applied_whole}: keep the migrations and their down scripts"
             ' in a folder of their own, [tool.promthctl] migrations = "FOLDER" in pyproject.toml'
         )
-    return RefusedError("Nothing was rolled back", f"there is no down script for {names}", hint)
+    return RefusedError("Nothing was rolled back", f"these have no down script: {names}", hint)
 
 
 def _read(migration: Migration, path: Path) -> DownScript:
@@ -94,10 +94,10 @@ def _read(migration: Migration, path: Path) -> DownScript:
     except NotSqlError as error:
         raise PromthctlError(f"{path} is not SQL", str(error), f"correct {path} and run again") from None
     if sql.strip() in ("", down_template(f"{migration.version}_{migration.name}").strip()):
-        mend = f"write what undoes {migration.filename} into {path}; a comment, if nothing has to be undone"
-        raise RefusedError("Nothing was rolled back", f"{path.name} has not been written yet", mend)
+        hint = f"write what undoes {migration.filename} into {path}; or a comment, if nothing has to be undone"
+        raise RefusedError("Nothing was rolled back", f"{path.name} has not been written yet", hint)
     for statement in statements:
-        why = "BEGIN and COMMIT would end the transaction half way" if statement.brackets else statement.alone
+        why = "BEGIN and COMMIT would end the transaction half-way" if statement.brackets else statement.alone
         if why:
             raise RefusedError(
                 "Nothing was rolled back",

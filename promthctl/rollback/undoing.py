@@ -1,4 +1,4 @@
-"""Undoing migrations: plan by trying; then export what is lost, run the down scripts, shorten the history, at once."""
+"""Undoing migrations: a plan made by trying; then export, down scripts and history in one transaction."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
-from promthctl.backups import folder, writing
-from promthctl.backups.manifest import Manifest, SavedColumn, SavedSequence, SavedTable, Undone
-from promthctl.database.transactions import Change, changing, option, undisturbed
+from promthctl.backups.folder import backups_folder
+from promthctl.backups.manifest import Manifest, SavedColumn, SavedSequence, SavedTable, UndoneMigration
+from promthctl.backups.writing import BackupWriter, new_backup, slug
+from promthctl.database.transactions import ChangeTransaction, changing, undisturbed
 from promthctl.errors import RefusedError, UsageError
-from promthctl.migration_set import Migration, present, supabase_folder
+from promthctl.migration_set import Migration, present_migrations, supabase_folder
 from promthctl.rollback import losses, scripts
-from promthctl.rollback.losses import Loss, Sequences
+from promthctl.rollback.losses import Sequences, TableLoss
 from promthctl.rollback.scripts import DownScript
 from promthctl.settings import Settings
 from promthctl.state import StateDir
 from promthctl.steps import Steps
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,7 +32,7 @@ _HISTORY = "supabase_migrations.schema_migrations"
 
 @dataclass(frozen=True)
 class LostTable:
-    """loses: "the table", or its columns, or rows. rows: how many it has. restorable: see Loss."""
+    """loses: "the table", or its columns, or rows. rows: how many it has. restorable: see TableLoss."""
 
     name: str
     loses: str
@@ -41,16 +42,17 @@ class LostTable:
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """applied: the target's history. undo: the down scripts, newest first. lost: what they take, found by trying.
+    """What a rollback would do.
 
-    backup: where that would be exported to; None where no table loses rows.
+    applied: the target's history. undo: the down scripts, newest first. lost: what they take away, found by trying.
+    backup: where that would be exported to; None if no table loses rows.
     """
 
     target: str
     to: str | None
     applied: tuple[str, ...]
     undo: tuple[DownScript, ...] = field(repr=False)
-    losses: tuple[Loss, ...] = field(repr=False)
+    losses: tuple[TableLoss, ...] = field(repr=False)
     lost: tuple[LostTable, ...]
     backup: Path | None
 
@@ -58,8 +60,8 @@ class RollbackPlan:
 @dataclass(frozen=True)
 class RollbackResult:
     """to: the newest version that stays, None when none does. undone: down scripts' names, newest first. backup: the
-    folder with the lost tables' rows; None where they have none, or where no backup is wanted. again: the commands that
-    bring everything back. In a dry run all of it is what would be.
+    folder with the lost tables' rows; None if they have none, or if no backup is wanted. again: the commands that bring
+    everything back. In a dry run all of this is what would happen.
     """
 
     target: str
@@ -71,32 +73,35 @@ class RollbackResult:
     dry_run: bool = False
 
 
-def plan(settings: Settings, target: Target, to: str, steps: Steps) -> RollbackPlan:
+def plan_rollback(settings: Settings, target: Target, to: str, steps: Steps) -> RollbackPlan:
     """What a rollback would do, found by running the down scripts in a transaction that is taken back.
 
     to: the version that stays as the newest; "0" for none. Raises UsageError when the history has no such version,
     RefusedError for a version without its file or down script, PromthctlError when a script fails.
     """
-    # Migrations of supabase/migrations that the source does not know are in the history, too.
-    files = {file.version: file for file in (*present(settings.migrations_dir), *supabase_folder.source(settings))}
+    # Migrations that are only in supabase/migrations are in the history too.
+    files = {
+        file.version: file
+        for file in (*present_migrations(settings.migrations_dir), *supabase_folder.source_migrations(settings))
+    }
     with database.exclusive(target, steps):
-        applied = tuple(database.history(target))
+        applied = tuple(database.fetch_history(target))
         stays = _version(target, to, applied)
-        undo = scripts.read(_to_undo(files, applied, stays, target), settings.migrations_dir)
+        undo = scripts.read_down_scripts(_to_undo(files, applied, stays, target), settings.migrations_dir)
         if not undo:
             return RollbackPlan(target.label, stays, applied, (), (), (), None)
         with steps.step("Trying the down scripts"), changing(target, _failed(target), keep=False) as change:
-            before = losses.tables(change.connection)
-            scripts.run(change, undo, target)
-            found = losses.compare(before, losses.tables(change.connection))
+            before = losses.read_tables(change.connection)
+            scripts.run_down_scripts(change, undo, target)
+            found = losses.compare_tables(before, losses.read_tables(change.connection))
         with steps.step("Counting what would be lost"), changing(target, _failed(target), keep=False) as change:
             change.connection.execute("set local row_security = off")  # fail rather than count a part
             lost = tuple(_lost(loss, _count(change.connection, loss)) for loss in found)
-    path = folder.home(settings) / _backup_name(target)
+    path = backups_folder(settings) / _backup_name(target)
     return RollbackPlan(target.label, stays, applied, undo, found, lost, path if any(t.rows for t in lost) else None)
 
 
-def preview(made: RollbackPlan, backup: bool) -> RollbackResult:
+def preview_rollback(made: RollbackPlan, backup: bool) -> RollbackResult:
     """The plan as a result, for --dry-run and before the question."""
     path = made.backup if backup else None
     return RollbackResult(made.target, made.to, _names(made), made.lost, path, dry_run=True)
@@ -112,33 +117,33 @@ def roll_back(settings: Settings, target: Target, made: RollbackPlan, backup: bo
     StateDir(settings.state_dir).make()
     with (
         undisturbed(settings, target, steps),
-        writing.making(folder.home(settings)) if backup else nullcontext() as writer,
+        new_backup(backups_folder(settings)) if backup else nullcontext() as writer,
         changing(target, _failed(target), keep=True) as change,
     ):
         connection = change.connection
         _expect_history(connection, made)
         _lock(connection, made.losses)
         saved = _export(change, made.losses, writer, steps) if writer else {}
-        before, counters = losses.tables(connection), losses.sequences(connection)
+        before, counters = losses.read_tables(connection), losses.read_sequences(connection)
         with steps.step("Running the down scripts"):
-            scripts.run(change, made.undo, target)
-        found = losses.compare(before, losses.tables(connection))
+            scripts.run_down_scripts(change, made.undo, target)
+        found = losses.compare_tables(before, losses.read_tables(connection))
         _expect_losses(made, found)
-        _forget(connection, made)
+        _shorten_history(connection, made)
         path = None
         if writer and saved:
             name = made.backup.name if made.backup else _backup_name(target)  # rows may have come since the plan
             path = writer.complete(_manifest(connection, made, found, saved, counters), name)
     rows = {label: table.rows for label, table in saved.items()}
     lost = made.lost if not backup else tuple(_lost(loss, rows.get(loss.table.label, 0)) for loss in found)
-    again = [f"promthctl push{option(target)}"]
+    again = [f"promthctl push{command_line_options(target)}"]
     if path:
-        again.append(f"promthctl rollback --restore {path.name}{option(target)}")
+        again.append(f"promthctl rollback --restore {path.name}{command_line_options(target)}")
     return RollbackResult(target.label, made.to, _names(made), lost, path, tuple(again))
 
 
 def _version(target: Target, to: str, applied: Collection[str]) -> str | None:
-    """The version of the history that is meant: 1 is 001 if that is what it has; 0 is none of them."""
+    """The version of the history that `to` means: 1 is 001 if the history has that; 0 is none of them."""
     if to.isascii() and to.isdigit():
         for version in applied:
             if version.isdigit() and int(version) == int(to):
@@ -161,24 +166,24 @@ def _to_undo(
         raise RefusedError(
             f"Nothing was rolled back on {target.label}",
             f"its history has versions that have no file here: {', '.join(strange)}",
-            "bring their files and down scripts here (another branch has them?) and run it again;"
+            "add their files and down scripts here (from another branch?) and run it again;"
             " promthctl migrations list shows them",
         )
     return [files[version] for version in sorted(applied, reverse=True) if to is None or version > to]
 
 
 def _expect_history(connection: psycopg.Connection[Any], made: RollbackPlan) -> None:
-    """The history as it was planned for, locked: a bare Supabase CLI cannot add to it meanwhile."""
+    """Lock the history, which must be as it was planned for: the Supabase CLI itself cannot add to it meanwhile."""
     connection.execute(f"lock table {_HISTORY} in share row exclusive mode".encode())
     now = {version for (version,) in connection.execute(f"select version from {_HISTORY}".encode())}  # noqa: S608
     if now != set(made.applied):
-        raise _changed(made, "its history is another one than when the rollback was planned")
+        raise _changed(made, "its history is not the one that the rollback was planned for")
 
 
-def _expect_losses(made: RollbackPlan, found: Iterable[Loss]) -> None:
+def _expect_losses(made: RollbackPlan, found: Iterable[TableLoss]) -> None:
     planned = {(loss.table.label, loss.what) for loss in made.losses}
     if new := [f"{loss.table.label} ({loss.what})" for loss in found if (loss.table.label, loss.what) not in planned]:
-        raise _changed(made, f"more would be lost than when the rollback was planned: {', '.join(new)}")
+        raise _changed(made, f"more would be lost than was planned: {', '.join(new)}")
 
 
 def _changed(made: RollbackPlan, why: str) -> RefusedError:
@@ -189,10 +194,10 @@ def _changed(made: RollbackPlan, why: str) -> RefusedError:
     )
 
 
-def _lock(connection: psycopg.Connection[Any], found: Iterable[Loss]) -> None:
-    """No row may be written between its export and its end.
+def _lock(connection: psycopg.Connection[Any], found: Iterable[TableLoss]) -> None:
+    """No row may be written between the export and the down scripts.
 
-    What is dropped or altered is locked at once as the down script will: two steps could meet somebody's in a deadlock.
+    What they drop or alter is locked at once as strongly as they will: a second, stronger lock could deadlock.
     """
     from psycopg import sql
 
@@ -207,27 +212,29 @@ def _lock(connection: psycopg.Connection[Any], found: Iterable[Loss]) -> None:
             connection.execute(text)
 
 
-def _export(change: Change, found: Iterable[Loss], writer: writing.Writer, steps: Steps) -> Mapping[str, SavedTable]:
+def _export(
+    change: ChangeTransaction, found: Iterable[TableLoss], writer: BackupWriter, steps: Steps
+) -> Mapping[str, SavedTable]:
     """The tables that have rows, by name."""
     saved = {}
     for loss in found:
         table = loss.table
         columns = [SavedColumn(column.name, column.type) for column in table.columns.values()]
         with steps.step(f"Exporting {table.label}") as update:
-            made = writer.table(change.connection, table.schema, table.name, columns, table.partitioned, update)
+            made = writer.export_table(change.connection, table.schema, table.name, columns, table.partitioned, update)
         if made.rows:
             saved[table.label] = made
         else:
             writer.forget(made)
-    change.settle()  # how the rows are written is no affair of the down scripts
+    change.settle()  # the settings of the export must not reach the down scripts
     return saved
 
 
-def _forget(connection: psycopg.Connection[Any], made: RollbackPlan) -> None:
+def _shorten_history(connection: psycopg.Connection[Any], made: RollbackPlan) -> None:
     """Take the versions out of the history.
 
-    The one place where we write what the Supabase CLI owns: `migration repair` would be a transaction of its own, and
-    `migration down` drops everything and replays it.
+    The one place where we write to what the Supabase CLI owns: `migration repair` would be a transaction of its own,
+    and `migration down` drops everything and replays it.
     """
     versions = [script.migration.version for script in made.undo]
     connection.execute(f"delete from {_HISTORY} where version = any (%s)".encode(), (versions,))  # noqa: S608
@@ -236,18 +243,18 @@ def _forget(connection: psycopg.Connection[Any], made: RollbackPlan) -> None:
 def _manifest(
     connection: psycopg.Connection[Any],
     made: RollbackPlan,
-    found: Iterable[Loss],
+    found: Iterable[TableLoss],
     saved: Mapping[str, SavedTable],
     before: Sequences,
 ) -> Manifest:
     from dataclasses import replace
 
-    after = losses.sequences(connection)
+    after = losses.read_sequences(connection)
     return Manifest(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         target=made.target,
         server=connection.info.server_version,
-        undone=tuple(Undone(s.migration.version, s.migration.filename, s.migration.sha256) for s in made.undo),
+        undone=tuple(UndoneMigration(s.migration.version, s.migration.filename, s.migration.sha256) for s in made.undo),
         tables=tuple(
             replace(saved[loss.table.label], dropped=loss.dropped, lost=loss.columns, changed=loss.rows)
             for loss in found
@@ -261,7 +268,7 @@ def _manifest(
     )
 
 
-def _count(connection: psycopg.Connection[Any], loss: Loss) -> int:
+def _count(connection: psycopg.Connection[Any], loss: TableLoss) -> int:
     from psycopg import sql
 
     only = sql.SQL("" if loss.table.partitioned else "only")
@@ -270,7 +277,7 @@ def _count(connection: psycopg.Connection[Any], loss: Loss) -> int:
     return int(number)
 
 
-def _lost(loss: Loss, rows: int) -> LostTable:
+def _lost(loss: TableLoss, rows: int) -> LostTable:
     return LostTable(loss.table.label, loss.what, rows, loss.restorable)
 
 
@@ -280,7 +287,7 @@ def _names(made: RollbackPlan) -> tuple[str, ...]:
 
 def _backup_name(target: Target) -> str:
     """<UTC time>-<target>, so that names sort by time."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{writing.slug('local' if target.local else target.name)}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{slug('local' if target.local else target.name)}"
 
 
 def _failed(target: Target) -> str:

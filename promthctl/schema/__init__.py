@@ -1,27 +1,27 @@
-"""The catalog of a database: read (`snapshot`), and compared with another one (`compare`).
+"""A database's catalog as data: read (`snapshot`), compared with another one (`compare`), and the SQL that fixes it.
 
-model.py       Catalog and Difference; the kinds there are
-queries.py     the SQL that reads them, and what belongs to Supabase itself and is left out
-reading.py     snapshot()
+model.py       Catalog and Difference, and the kinds of objects
+queries.py     the SQL that reads the catalog, and what belongs to Supabase itself and is left out
+reading.py     snapshot(): a connection → Catalog
 canonical.py   one spelling for what Postgres, its versions and people spell differently
-comparing.py   compare(): missing, extra, different
+comparing.py   compare(): two catalogs → what is missing, extra or different
 making.py      the SQL that makes an object
-mending.py     the SQL that takes a difference away
+fixing.py      the SQL that removes a difference
 """
 
 from promthctl.schema.comparing import compare
 from promthctl.schema.model import KINDS, Attributes, Catalog, Difference
-from promthctl.schema.queries import FINGERPRINT, statement
+from promthctl.schema.queries import CATALOG_FINGERPRINT, catalog_query
 from promthctl.schema.reading import SPELLING, snapshot
 
 __all__ = [
-    "FINGERPRINT",
+    "CATALOG_FINGERPRINT",
     "KINDS",
     "SPELLING",
     "Attributes",
     "Catalog",
     "Difference",
+    "catalog_query",
     "compare",
     "snapshot",
-    "statement",
 ]

@@ -1,7 +1,7 @@
-"""One spelling for what means the same: whitespace, comments and case outside of quotes, options, versions of Postgres.
+"""One spelling for what means the same: whitespace, comments, case outside quotes, options, versions of Postgres.
 
-Between two servers of one version expressions are compared word for word as Postgres spells them. Before 16 it wrote
-the table before every column of a view; between two versions such prefixes are left out of the comparison.
+Between two servers of the same version, expressions are compared word for word as Postgres prints them. Before 16 it
+put the table before every column of a view, so between two versions those prefixes are left out of the comparison.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from promthctl.schema.model import Attributes
-from promthctl.sql.tokens import words
+from promthctl.sql.tokens import sql_words
 
 _NAMED = re.compile(r'^(CREATE (?:UNIQUE )?INDEX) (?:"(?:[^"]|"")*"|\S+) ON (?:ONLY )?')
 _EXPRESSIONS = {
@@ -21,19 +21,19 @@ _TEXT_CASTS = [
     ["::", *name, *brackets] for name in (["text"], ["character", "varying"]) for brackets in (["[", "]"], [])
 ]
 _NOT_COMPARED = frozenset(("ddl", "place"))
-_UNDERSTOOD = frozenset(("sql", "plpgsql"))  # languages whose quotes and comments are known here
+_UNDERSTOOD = frozenset(("sql", "plpgsql"))  # languages whose quotes and comments `sql_words` understands
 _TRUE, _FALSE = frozenset(("true", "on", "yes", "1")), frozenset(("false", "off", "no", "0"))
 
 
 def canonical(attributes: Attributes, loose: bool = False) -> dict[str, Any]:
-    """The attributes in one spelling, without those that are not compared. loose: two versions of Postgres."""
+    """The attributes in one spelling, without those that are not compared. loose: the Postgres versions differ."""
     return {name: _value(name, attributes, loose) for name in attributes if name not in _NOT_COMPARED}
 
 
 def _value(name: str, attributes: Attributes, loose: bool) -> Any:
     value = attributes[name]
     if name == "body" and isinstance(value, str):
-        return words(value) if attributes.get("language") in _UNDERSTOOD else _lines(value)
+        return sql_words(value) if attributes.get("language") in _UNDERSTOOD else _lines(value)
     if name in _EXPRESSIONS:
         if isinstance(value, dict):
             return {key: _expression(text, loose) for key, text in value.items()}
@@ -48,7 +48,7 @@ def _value(name: str, attributes: Attributes, loose: bool) -> Any:
 def _expression(text: str | None, loose: bool) -> list[str] | None:
     if text is None:
         return None
-    found = words(_NAMED.sub(r"\1 ON ", text).removesuffix(";"))
+    found = sql_words(_NAMED.sub(r"\1 ON ", text).removesuffix(";"))
     return _without_parentheses(_without_text_casts(_unqualified(found) if loose else found))
 
 
@@ -58,7 +58,7 @@ def _without_text_casts(found: list[str]) -> list[str]:
     place = 0
     while place < len(found):
         cast = next((cast for cast in _TEXT_CASTS if found[place : place + len(cast)] == cast), None)
-        if cast and found[place + len(cast) : place + len(cast) + 1] != ["("]:  # a length is more than a spelling
+        if cast and found[place + len(cast) : place + len(cast) + 1] != ["("]:  # with a length it is another type
             place += len(cast)
         else:
             kept.append(found[place])
@@ -67,7 +67,7 @@ def _without_text_casts(found: list[str]) -> list[str]:
 
 
 def _without_parentheses(found: list[str]) -> list[str]:
-    """Without those around a single word, and of two pairs one in the other only one."""
+    """Without those around a single word, and with one pair where there are two around the same words."""
     pairs, opened = {}, []
     for place, word in enumerate(found):
         if word == "(":
@@ -84,7 +84,7 @@ def _without_parentheses(found: list[str]) -> list[str]:
 
 
 def _unqualified(found: list[str]) -> list[str]:
-    """Without the "table." before a column; what is called keeps its schema."""
+    """Without the "table." before a column; a function keeps its schema."""
     kept: list[str] = []
     for place, word in enumerate(found):
         called = found[place + 1 : place + 2] == ["("]
@@ -95,7 +95,7 @@ def _unqualified(found: list[str]) -> list[str]:
 
 
 def _option(entry: str) -> str | None:
-    """A view's option, None for one that says what holds anyway."""
+    """A view's option; None for one that is set to its default."""
     name, _, value = entry.partition("=")
     if value.lower() in _FALSE:
         return None

@@ -1,8 +1,8 @@
 """Compares two catalogs.
 
-Not a difference: comments, owners, the order of columns, the names of indexes and constraints whose content is the
-same, a grant that PUBLIC's covers, roles that only the target has, MAINTAIN, and the default privileges that new
-Supabase projects lack and older ones have.
+Ignored: comments, owners, the order of columns, the names of indexes and constraints whose content is the same, a
+grant that one to PUBLIC covers, roles that only the target has, MAINTAIN, and the default privileges that older
+Supabase projects have and new ones do not.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from itertools import groupby
 from typing import Any
 
 from promthctl.schema.canonical import canonical
-from promthctl.schema.fixing import mend
-from promthctl.schema.model import KINDS, Attributes, Catalog, Difference, State, selected
+from promthctl.schema.fixing import fix_sql
+from promthctl.schema.model import KINDS, Attributes, Catalog, Difference, DifferenceState, selected_kinds
 from promthctl.schema.queries import API_ROLES
 
 _BY_CONTENT = frozenset(("constraints", "indexes"))
 _PLATFORM_DEFAULTS = ("public", "anon", "authenticated", "service_role")
-# Dropped before anything is made, for it may stand in the way; other extra objects go last, when nothing uses them.
+# Dropped before anything is made, because it may be in the way; other extra objects go last, when nothing uses them.
 _IN_THE_WAY = {
     *("constraints", "views", "indexes", "triggers", "policies", "grants", "default_privileges", "publications"),
     "event_triggers",
@@ -40,12 +40,12 @@ class _Found:
 
 
 def compare(expected: Catalog, actual: Catalog, only: Collection[str] | None = None) -> tuple[Difference, ...]:
-    """What is missing, extra or different in `actual`, in an order in which the mends can be executed.
+    """What is missing, extra or different in `actual`, in an order in which the fixes can be executed.
 
-    only: the kinds to compare, None for all; see model.selected. What belongs to a missing or extra table is told
-    by the table alone. Raises UsageError for an unknown kind.
+    only: the kinds to compare, None for all; see model.selected_kinds. A missing or extra table stands for everything
+    that belongs to it. Raises UsageError for an unknown kind.
     """
-    kinds = selected(only)
+    kinds = selected_kinds(only)
     loose = expected.major != actual.major
     differences: list[Difference] = []
     for kind in KINDS:
@@ -53,7 +53,7 @@ def compare(expected: Catalog, actual: Catalog, only: Collection[str] | None = N
             differences += _kind(kind, expected, actual, loose)
     ordered = _ordered(_folded(differences))
     return tuple(
-        replace(found.difference, mend=mend(found.difference, expected, found.children, actual.major))
+        replace(found.difference, fix=fix_sql(found.difference, expected, found.children, actual.major))
         for found in ordered
     )
 
@@ -75,7 +75,7 @@ def _difference(
     kind: str, name: str, wanted: Attributes | None, there: Attributes | None, loose: bool
 ) -> Difference | None:
     if wanted is None or there is None:
-        state: State = "missing" if there is None else "extra"
+        state: DifferenceState = "missing" if there is None else "extra"
         return Difference(kind, name, state, wanted, there, "")
     left, right = canonical(wanted, loose), canonical(there, loose)
     differing = sorted(key for key in {**left, **right} if left.get(key) != right.get(key))
@@ -89,7 +89,7 @@ def _only(attributes: Attributes, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _harmless(difference: Difference) -> bool:
-    """What differs between Supabase projects, whatever their migrations say."""
+    """True for what differs between Supabase projects, whatever their migrations say."""
     if difference.kind == "roles":
         return difference.state == "extra" and difference.name not in API_ROLES
     if difference.kind == "default_privileges" and difference.state != "extra":
@@ -111,7 +111,7 @@ def _privileges(attributes: Attributes | None) -> list[str]:
 
 
 def _drop_renamed(wanted: dict[str, Attributes], there: dict[str, Attributes], loose: bool) -> None:
-    """Take out what both sides have, by content: the name that an index or constraint got does not matter."""
+    """Remove what both sides have, by content: the name of an index or constraint does not matter."""
     by_content: dict[str, list[str]] = {}
     for name in sorted(there, key=lambda name: name in wanted):  # its namesake last: popped first
         by_content.setdefault(_content(there[name], loose), []).append(name)
@@ -128,7 +128,7 @@ def _content(attributes: Attributes, loose: bool) -> str:
 
 
 def _grants(wanted: Mapping[str, Attributes], there: Mapping[str, Attributes], across: bool) -> Iterator[Difference]:
-    """across: one server is older than 15; there everybody may create in the schema public."""
+    """across: only one of the servers is older than 15, where everybody may create objects in the schema public."""
     for name in sorted({**wanted, **there}):
         item, _, holder = name.rpartition(" to ")
         everybody = f"{item} to public"
@@ -141,18 +141,18 @@ def _grants(wanted: Mapping[str, Attributes], there: Mapping[str, Attributes], a
         if left == right:
             continue
         lost, won = _shown(left - right), _shown(right - left)
-        state: State = "different" if lost and won else "missing" if lost else "extra"
+        state: DifferenceState = "different" if lost and won else "missing" if lost else "extra"
         sides = [{"privileges": entries} if entries else None for entries in (lost, won)]
         yield Difference("grants", name, state, sides[0], sides[1], "")
 
 
-def privileges(attributes: Attributes | None) -> list[str]:
-    """Those of a grant, each as a Difference spells it."""
+def privilege_names(attributes: Attributes | None) -> list[str]:
+    """The privileges of a grant, each as a Difference spells it, e.g. "SELECT (name)"."""
     return _shown(_entries(attributes))
 
 
 def _entries(attributes: Attributes | None) -> Iterator[tuple[str, str | None]]:
-    """(privilege, column or None); the right to pass one on is an entry of its own."""
+    """(privilege, column or None); the right to pass a privilege on is an entry of its own."""
     for privilege in _privileges(attributes):
         yield privilege, None
     for privilege in (attributes or {}).get("grantable", ()):
@@ -167,8 +167,8 @@ def _shown(entries: Iterable[tuple[str, str | None]]) -> list[str]:
 
 
 def _folded(differences: Sequence[Difference]) -> list[_Found]:
-    """Children of a missing or extra object go with it."""
-    parents: dict[tuple[str, State], _Found] = {
+    """Attach the children of a missing or extra object to it."""
+    parents: dict[tuple[str, DifferenceState], _Found] = {
         (_object(one.kind, one.name), one.state): _Found(one) for one in differences if one.state != "different"
     }
     found: list[_Found] = []
@@ -187,7 +187,7 @@ def _object(kind: str, name: str) -> str:
 
 
 def _owners(one: Difference) -> Iterator[str]:
-    """The objects this one cannot be without."""
+    """The objects that this one cannot exist without."""
     sides = one.expected or one.actual or {}
     if one.kind == "grants":
         sort, _, rest = one.name.partition(" ")
@@ -207,7 +207,7 @@ def _owners(one: Difference) -> Iterator[str]:
 
 
 def _ordered(found: Sequence[_Found]) -> list[_Found]:
-    """First what is in the way goes, then everything is made, then the rest that is extra goes."""
+    """First drop what is in the way, then make everything, then drop the other extra objects."""
     extra = [one for one in found if one.difference.state == "extra"]
     made = [one for one in found if one.difference.state != "extra"]
     first = [one for one in extra if one.difference.kind in _IN_THE_WAY]
@@ -219,7 +219,7 @@ def _ordered(found: Sequence[_Found]) -> list[_Found]:
 
 
 def _rank(one: Difference, relations: Sequence[str]) -> float:
-    """The place of its kind in KINDS; functions that cannot be without one of the relations come after those."""
+    """The place of its kind in KINDS; functions that need one of the relations come after them."""
     whole = one.expected or one.actual or {}
     if one.kind == "functions" and one.state != "different":
         atomic = "BEGIN ATOMIC" in str(whole.get("ddl"))
@@ -230,7 +230,7 @@ def _rank(one: Difference, relations: Sequence[str]) -> float:
 
 
 def _users_first(found: list[_Found]) -> list[_Found]:
-    """Stable, but within a kind whoever mentions another stands before it."""
+    """Stable, but within a kind an object comes before those that it mentions."""
     done: list[_Found] = []
     for _, group in groupby(found, key=lambda one: one.difference.kind):
         done += _sorted_by_use(list(group))

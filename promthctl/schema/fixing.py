@@ -1,4 +1,4 @@
-"""The SQL that takes a difference away. Nothing cascades: what somebody else uses stays, and Postgres says who."""
+"""The SQL that removes a difference. Nothing cascades: what something else uses stays, and Postgres names the user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from promthctl.schema import making
-from promthctl.schema.making import PASSING, create, granted, lines, part
+from promthctl.schema.making import PASSING, create_sql, grant_statements, last_part, lines
 from promthctl.schema.model import Attributes, Catalog, Difference
 from promthctl.sql.quoting import literal
 
@@ -20,8 +20,8 @@ _DROPPED = {
 }
 
 
-def mend(one: Difference, expected: Catalog, children: Sequence[Difference] = (), major: int = 17) -> str:
-    """SQL for the actual side. children: what a missing table brings with it. major: the actual server's version."""
+def fix_sql(one: Difference, expected: Catalog, children: Sequence[Difference] = (), major: int = 17) -> str:
+    """SQL to run on the actual side. children: what belongs to a missing table. major: the actual server's version."""
     if one.kind == "grants":
         return _grant(one)
     if one.kind == "default_privileges":
@@ -33,7 +33,7 @@ def mend(one: Difference, expected: Catalog, children: Sequence[Difference] = ()
         return making.missing_table(one.name, whole, expected, children)
     if one.state == "different" and one.kind in _CHANGED:
         return _CHANGED[one.kind](one, whole, expected)
-    made = create(one.kind, one.name, whole, expected)
+    made = create_sql(one.kind, one.name, whole, expected)
     return made if one.state == "missing" or one.kind == "rls" else f"{_drop(one.kind, one.name, whole)}\n{made}"
 
 
@@ -52,7 +52,7 @@ def _grant(one: Difference) -> str:
     return lines(
         f"revoke {', '.join(plain)} on {item} from {holder};" if plain else None,
         f"revoke grant option for {', '.join(only_passing)} on {item} from {holder};" if only_passing else None,
-        *granted(item, holder, given),
+        *grant_statements(item, holder, given),
     )
 
 
@@ -79,12 +79,12 @@ def _drop(kind: str, name: str, given: Attributes) -> str:
     if kind in _DROPPED:
         return f"drop {_DROPPED[kind]} if exists {name};"
     if kind == "columns":
-        return f"alter table {given['table']} drop column if exists {part(name, given)};  -- with its values"
+        return f"alter table {given['table']} drop column if exists {last_part(name, given)};  -- with its values"
     if kind == "constraints":
-        return f"alter table {given['table']} drop constraint if exists {part(name, given)};"
+        return f"alter table {given['table']} drop constraint if exists {last_part(name, given)};"
     if kind in ("triggers", "policies"):
         what = "trigger" if kind == "triggers" else "policy"
-        return f"drop {what} if exists {part(name, given)} on {given['table']};"
+        return f"drop {what} if exists {last_part(name, given)} on {given['table']};"
     if kind == "views":
         return f"drop {'materialized ' if given.get('materialized') else ''}view if exists {name};"
     if kind == "functions":
@@ -150,14 +150,14 @@ def _change_sequence(one: Difference, whole: Attributes, expected: Catalog) -> s
 def _change_function(one: Difference, whole: Attributes, expected: Catalog) -> str:
     if whole["ddl"] is None or {"arguments", "result", "kind"} & set(one.expected or {}):
         before = {"kind": (one.actual or {}).get("kind", whole["kind"])}
-        return lines(_drop("functions", one.name, before), create("functions", one.name, whole, expected))
+        return lines(_drop("functions", one.name, before), create_sql("functions", one.name, whole, expected))
     return f"{whole['ddl'].rstrip()};"
 
 
 def _change_table(one: Difference, whole: Attributes, expected: Catalog) -> str:
     wanted = one.expected or {}
     if set(wanted) - {"persistence", "replica_identity"}:
-        return f"-- {one.name}: Postgres cannot change {', '.join(wanted)} in place; make the table anew, move its rows"
+        return f"-- {one.name}: Postgres cannot change {', '.join(wanted)} in place; make a new table and move the rows"
     logged = wanted.get("persistence")
     identity = wanted.get("replica_identity")
     return lines(
@@ -169,19 +169,19 @@ def _change_table(one: Difference, whole: Attributes, expected: Catalog) -> str:
 def _change_column(one: Difference, whole: Attributes, expected: Catalog) -> str:
     wanted, there = one.expected or {}, one.actual or {}
     head = f"alter table {whole['table']}"
-    change = f"{head} alter column {part(one.name, whole)}"
+    change = f"{head} alter column {last_part(one.name, whole)}"
     statements: list[str] = []
     if {"generated", "virtual"} & set(wanted):
         if whole["generated"] is None and not there.get("virtual"):
             statements.append(f"{change} drop expression;")
         else:
-            return lines(_drop("columns", one.name, whole), create("columns", one.name, whole, expected))
+            return lines(_drop("columns", one.name, whole), create_sql("columns", one.name, whole, expected))
     if "identity" in wanted and there["identity"]:
         statements.append(f"{change} drop identity;")
     if {"type", "collation"} & set(wanted):
-        short = part(one.name, whole)
+        short = last_part(one.name, whole)
         collate = f" collate {whole['collation']}" if whole["collation"] else ""
-        statements.append(f"{change} drop default;")  # the new type may not take it
+        statements.append(f"{change} drop default;")  # it may not fit the new type
         statements.append(f"{change} type {whole['type']}{collate} using {short}::{whole['type']};")
     if {"type", "collation", "default", "generated"} & set(wanted):
         default = whole["default"]
@@ -199,8 +199,8 @@ def _change_constraint(one: Difference, whole: Attributes, expected: Catalog) ->
     if set(wanted) == {"enabled"}:
         return f"alter table {whole['table']} enable trigger all;"
     if there.get("definition") == f"{wanted['definition']} NOT VALID":
-        return f"alter table {whole['table']} validate constraint {part(one.name, whole)};"
-    return lines(_drop("constraints", one.name, whole), create("constraints", one.name, whole, expected))
+        return f"alter table {whole['table']} validate constraint {last_part(one.name, whole)};"
+    return lines(_drop("constraints", one.name, whole), create_sql("constraints", one.name, whole, expected))
 
 
 def _change_view(one: Difference, whole: Attributes, expected: Catalog) -> str:
@@ -212,28 +212,28 @@ def _change_view(one: Difference, whole: Attributes, expected: Catalog) -> str:
             f"alter view {one.name} set ({', '.join(wanted['options'])});" if wanted["options"] else None,
         )
     before = {"materialized": there.get("materialized", whole["materialized"])}
-    return lines(_drop("views", one.name, before), create("views", one.name, whole, expected))
+    return lines(_drop("views", one.name, before), create_sql("views", one.name, whole, expected))
 
 
 def _change_index(one: Difference, whole: Attributes, expected: Catalog) -> str:
     if set(one.expected or {}) == {"valid"}:
         return f"reindex index {one.name};"
-    return lines(_drop("indexes", one.name, whole), create("indexes", one.name, whole, expected))
+    return lines(_drop("indexes", one.name, whole), create_sql("indexes", one.name, whole, expected))
 
 
 def _change_trigger(one: Difference, whole: Attributes, expected: Catalog) -> str:
     if set(one.expected or {}) != {"enabled"}:
-        return lines(_drop("triggers", one.name, whole), create("triggers", one.name, whole, expected))
+        return lines(_drop("triggers", one.name, whole), create_sql("triggers", one.name, whole, expected))
     verb = {"enabled": "enable", "disabled": "disable", "replica": "enable replica"}.get(
         whole["enabled"], "enable always"
     )
-    return f"alter table {whole['table']} {verb} trigger {part(one.name, whole)};"
+    return f"alter table {whole['table']} {verb} trigger {last_part(one.name, whole)};"
 
 
 def _change_publication(one: Difference, whole: Attributes, expected: Catalog) -> str:
     if ": " not in one.name and "all_tables" not in (one.expected or {}):
         return f"alter publication {one.name} set (publish = '{making.published(whole)}');"
-    return lines(_drop("publications", one.name, whole), create("publications", one.name, whole, expected))
+    return lines(_drop("publications", one.name, whole), create_sql("publications", one.name, whole, expected))
 
 
 _CHANGED: dict[str, Callable[[Difference, Attributes, Catalog], str]] = {

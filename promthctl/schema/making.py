@@ -11,8 +11,8 @@ _GUESTS = "public, anon, authenticated, service_role"
 PASSING = " with grant option"
 
 
-def create(kind: str, name: str, given: Attributes, expected: Catalog) -> str:
-    """SQL that makes an object as it is expected."""
+def create_sql(kind: str, name: str, given: Attributes, expected: Catalog) -> str:
+    """SQL that makes an object as the expected catalog has it."""
     return _CREATED[kind](name, given, expected)
 
 
@@ -20,27 +20,27 @@ def lines(*statements: str | None) -> str:
     return "\n".join(statement for statement in statements if statement)
 
 
-def part(name: str, given: Attributes) -> str:
+def last_part(name: str, given: Attributes) -> str:
     """The last part of the name of a table's column, constraint, trigger or policy."""
     return name[len(str(given["table"])) + 1 :]
 
 
-def granted(item: str, holder: str, privileges: Sequence[str]) -> list[str]:
+def grant_statements(item: str, holder: str, privileges: Sequence[str]) -> list[str]:
     plain = [privilege for privilege in privileges if not privilege.endswith(PASSING)]
     more = [privilege.removesuffix(PASSING) for privilege in privileges if privilege.endswith(PASSING)]
     statements = [f"grant {', '.join(plain)} on {item} to {holder};"] if plain else []
     return statements + ([f"grant {', '.join(more)} on {item} to {holder} with grant option;"] if more else [])
 
 
-def grants_afresh(item: str, expected: Catalog) -> str:
-    """A new object's privileges: whatever the defaults gave is taken back."""
+def privileges_of_new(item: str, expected: Catalog) -> str:
+    """The privileges of a new object, after those that the default privileges gave are revoked."""
     statements = [f"revoke all on {item} from {_GUESTS};"]
     for name, given in sorted(expected.of("grants").items()):
         what, _, holder = name.rpartition(" to ")
         if what == item:
             columns = [f"{privilege} ({', '.join(names)})" for privilege, names in given.get("columns", {}).items()]
             passed = [f"{privilege} with grant option" for privilege in given.get("grantable", ())]
-            statements += granted(item, holder, [*given["privileges"], *columns, *passed])
+            statements += grant_statements(item, holder, [*given["privileges"], *columns, *passed])
     return "\n".join(statements)
 
 
@@ -54,7 +54,7 @@ def _role(name: str, given: Attributes, expected: Catalog) -> str:
 
 
 def _schema(name: str, given: Attributes, expected: Catalog) -> str:
-    return lines(f"create schema if not exists {name};", grants_afresh(f"schema {name}", expected))
+    return lines(f"create schema if not exists {name};", privileges_of_new(f"schema {name}", expected))
 
 
 def _ddl(name: str, given: Attributes, expected: Catalog) -> str:
@@ -76,7 +76,7 @@ def _type(name: str, given: Attributes, expected: Catalog) -> str:
 def _sequence(name: str, given: Attributes, expected: Catalog) -> str:
     return lines(
         f"create sequence if not exists {name} {sequence_options(given)};",
-        grants_afresh(f"sequence {name}", expected),
+        privileges_of_new(f"sequence {name}", expected),
     )
 
 
@@ -91,12 +91,12 @@ def sequence_options(given: Attributes) -> str:
 def _function(name: str, given: Attributes, expected: Catalog) -> str:
     if given["ddl"] is None:
         return f"-- {name} is an aggregate: make it again as its migration does"
-    # Its body may speak of tables that are made after it.
+    # Its body may mention tables that are made after it.
     return lines(
         "set check_function_bodies = off;",
         f"{given['ddl'].rstrip()};",
         "reset check_function_bodies;",
-        grants_afresh(f"{given['kind']} {name}", expected),
+        privileges_of_new(f"{given['kind']} {name}", expected),
     )
 
 
@@ -110,13 +110,13 @@ def missing_table(name: str, given: Attributes, expected: Catalog, children: Seq
         own.sort(key=lambda child: rank.get(str((child.expected or {}).get("definition")).split(" ")[0], 3))
         for child in own:
             if kind != "rls" or any((child.expected or {}).values()):
-                made.append(create(kind, child.name, child.expected or {}, expected))
+                made.append(create_sql(kind, child.name, child.expected or {}, expected))
     for sequence, attributes in expected.of("sequences").items():
         if str(attributes["owned_by"]).rpartition(".")[0] == name:
             made.append(f"alter sequence {sequence} owned by {attributes['owned_by']};")
     if given["replica_identity"] != "default":
         made.append(f"alter table {name} replica identity {given['replica_identity']};")
-    return lines(*made, grants_afresh(f"table {name}", expected))
+    return lines(*made, privileges_of_new(f"table {name}", expected))
 
 
 def _table(name: str, given: Attributes, expected: Catalog) -> str:
@@ -134,7 +134,7 @@ def _table(name: str, given: Attributes, expected: Catalog) -> str:
 
 
 def _column_clause(name: str, given: Attributes) -> str:
-    parts = [part(name, given), str(given["type"])]
+    parts = [last_part(name, given), str(given["type"])]
     if given["collation"]:
         parts.append(f"collate {given['collation']}")
     if given["default"] is not None:
@@ -151,20 +151,20 @@ def _column(name: str, given: Attributes, expected: Catalog) -> str:
 
 
 def _constraint(name: str, given: Attributes, expected: Catalog) -> str:
-    return f"alter table {given['table']} add constraint {part(name, given)} {given['definition']};"
+    return f"alter table {given['table']} add constraint {last_part(name, given)} {given['definition']};"
 
 
 def _view(name: str, given: Attributes, expected: Catalog) -> str:
     options = f" with ({', '.join(given['options'])})" if given["options"] else ""
     kind = "materialized view" if given["materialized"] else "view"
     own = [
-        create(sort, key, attributes, expected)
+        create_sql(sort, key, attributes, expected)
         for sort in ("indexes", "triggers")
         for key, attributes in sorted(expected.of(sort).items())
         if attributes["table"] == name
     ]
     definition = str(given["definition"]).strip().removesuffix(";")
-    return lines(f"create {kind} {name}{options} as\n{definition};", grants_afresh(f"table {name}", expected), *own)
+    return lines(f"create {kind} {name}{options} as\n{definition};", privileges_of_new(f"table {name}", expected), *own)
 
 
 def _index(name: str, given: Attributes, expected: Catalog) -> str:
@@ -173,7 +173,7 @@ def _index(name: str, given: Attributes, expected: Catalog) -> str:
 
 def _trigger(name: str, given: Attributes, expected: Catalog) -> str:
     verb = {"disabled": "disable", "replica": "enable replica", "always": "enable always"}.get(given["enabled"])
-    switch = f"alter table {given['table']} {verb} trigger {part(name, given)};" if verb else None
+    switch = f"alter table {given['table']} {verb} trigger {last_part(name, given)};" if verb else None
     return lines(f"{given['definition']};", switch)
 
 
@@ -188,7 +188,7 @@ def _policy(name: str, given: Attributes, expected: Catalog) -> str:
     kind = "" if given["permissive"] else " as restrictive"
     using = f"\n  using ({given['using']})" if given["using"] is not None else ""
     check = f"\n  with check ({given['check']})" if given["check"] is not None else ""
-    head = f"create policy {part(name, given)} on {given['table']}{kind}"
+    head = f"create policy {last_part(name, given)} on {given['table']}{kind}"
     return f"{head} for {given['command']} to {', '.join(given['roles'])}{using}{check};"
 
 

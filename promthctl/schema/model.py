@@ -1,4 +1,4 @@
-"""What a reading of a database and a difference between two readings look like."""
+"""What a catalog that was read and a difference between two of them look like."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from promthctl.errors import UsageError
 
 Attributes = Mapping[str, Any]
-State = Literal["missing", "extra", "different"]
+DifferenceState = Literal["missing", "extra", "different"]
 
 # In the order in which things can be created.
 KINDS = (
@@ -33,6 +33,7 @@ KINDS = (
     "publications",
     "event_triggers",
 )
+_EXAMPLE = "promthctl verify --only tables,rls,indexes"
 _GROUPS = {"tables": ("tables", "columns", "constraints"), "rls": ("rls", "policies")}
 
 
@@ -69,27 +70,27 @@ class Difference:
     """One thing that is not as expected.
 
     kind: one of KINDS. name: the object's identity. expected, actual: its attributes on either side, only those that
-    differ when the state is "different"; None on the side that lacks it. mend: SQL that takes the difference away on
+    differ when the state is "different"; None on the side where it is missing. fix: SQL that removes the difference on
     the actual side; only a comment where SQL cannot.
     """
 
     kind: str
     name: str
-    state: State
+    state: DifferenceState
     expected: Attributes | None
     actual: Attributes | None
-    mend: str
+    fix: str
 
 
-def selected(only: Collection[str] | None) -> frozenset[str]:
-    """The kinds that `only` asks for; "tables" stands for their columns and constraints too, "rls" for policies.
+def selected_kinds(only: Collection[str] | None) -> frozenset[str]:
+    """The kinds that `only` asks for; "tables" includes their columns and constraints, "rls" the policies.
 
-    Raises UsageError for a name that is no kind, and for no name at all.
+    Raises UsageError for an unknown name, and for no name at all.
     """
     if only is None:
         return frozenset(KINDS)
     if not only:  # comparing nothing would pass everything
-        raise UsageError("There is nothing to compare", "no kind of object is named", "--only tables,rls,indexes")
+        raise UsageError("There is nothing to compare", "no kind of object is named", _EXAMPLE)
     if unknown := sorted(set(only).difference(KINDS)):
-        raise UsageError(f"There is no kind of object {unknown[0]!r}", f"known are {', '.join(KINDS)}", "correct it")
+        raise UsageError(f"{unknown[0]!r} is not a kind of object", f"the kinds are {', '.join(KINDS)}", _EXAMPLE)
     return frozenset(kind for name in only for kind in _GROUPS.get(name, (name,)))

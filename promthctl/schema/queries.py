@@ -1,7 +1,7 @@
 """The SQL that reads a catalog: one statement, so that a far-away database costs one round trip.
 
-Every part yields (identity, attributes); `statement` puts them together. Nothing is read that needs a privilege.
-Attributes named "ddl" are for mending and are not compared.
+Every part yields (identity, attributes); `catalog_query` puts them together. No privilege is needed.
+Attributes named "ddl" are for the SQL that fixes a difference and are not compared.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MANAGED_SCHEMAS = (
 # Roles of the platform and of promthctl's own engine: what they hold differs from project to project.
 PLATFORM_ROLES = "^(pg_|pgsodium_|supabase_|cli_login_|promthctl_)|^(postgres|dashboard_user|pgbouncer|pgtle_admin)$"
 API_ROLES = ("anon", "authenticated", "service_role", "authenticator")
-# Comes with every project, or with a switch in the dashboard.
+# These come with every project, or with a switch in the dashboard.
 PLATFORM_EXTENSIONS = (
     *("plpgsql", "pg_stat_statements", "supabase_vault", "pg_graphql", "pgsodium", "pgjwt", "pg_net", "pg_cron"),
     *("index_advisor", "hypopg"),
@@ -155,7 +155,7 @@ select r.name || '.' || quote_ident(a.attname), jsonb_build_object(
   from relation r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
   join pg_type y on y.oid = a.atttypid left join pg_attrdef d on d.adrelid = r.oid and d.adnum = a.attnum
  where r.relkind in ('r', 'p', 'f')""",
-    # Not null is told by the column: PostgreSQL 18 lists it here as well.
+    # Whether a column is not null is read with the column; PostgreSQL 18 lists it here as well.
     "constraints": """
 select r.name || '.' || quote_ident(c.conname), jsonb_build_object(
     'table', r.name, 'definition', pg_get_constraintdef(c.oid), 'enabled', not exists (
@@ -174,7 +174,7 @@ select s.name || '.' || quote_ident(c.relname), jsonb_build_object(
   join space s on s.oid = c.relnamespace
  where not c.relispartition
    and not exists (select from pg_constraint where conindid = x.indexrelid and contype in ('p', 'u', 'x'))""",
-    # On Supabase's tables only those that call a function of the project's, or its webhooks.
+    # On Supabase's tables only triggers that call a function of the project or its webhooks.
     "triggers": """
 select t.name || '.' || quote_ident(g.tgname), jsonb_build_object(
     'table', t.name, 'definition', pg_get_triggerdef(g.oid), 'enabled', case g.tgenabled when 'O' then 'enabled'
@@ -275,8 +275,8 @@ def _array(names: Sequence[str]) -> str:
     return "array[" + ", ".join(f"'{name}'" for name in names) + "]"
 
 
-def filled(text: str, major: int) -> str:
-    """A query with the lists of this module in their places."""
+def filled_query(text: str, major: int) -> str:
+    """A query with its {placeholders} replaced by the lists of this module."""
     places = {
         "{managed}": _array(MANAGED_SCHEMAS),
         "{functions}": _array(PLATFORM_FUNCTIONS),
@@ -290,13 +290,14 @@ def filled(text: str, major: int) -> str:
     return text
 
 
-def statement(major: int) -> str:
+def catalog_query(major: int) -> str:
     """The one query: rows of kind, identity, attributes."""
     parts = (
         "select '{}', part.* from ({}) part".replace("{}", kind, 1).replace("{}", query, 1)
         for kind, query in _PARTS.items()
     )
-    return filled(SCOPE + "\nunion all\n".join(parts), major)
+    return filled_query(SCOPE + "\nunion all\n".join(parts), major)
 
 
-FINGERPRINT = hashlib.sha256(statement(18).encode()).hexdigest()[:16]  # of what a kept catalog was read with
+# A catalog in the cache is used only if this query read it.
+CATALOG_FINGERPRINT = hashlib.sha256(catalog_query(18).encode()).hexdigest()[:16]

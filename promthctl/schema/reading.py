@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from promthctl.schema.model import KINDS, Catalog
-from promthctl.schema.queries import statement
+from promthctl.schema.queries import catalog_query
 
 if TYPE_CHECKING:
     import psycopg
 
-# How Postgres spells expressions depends on these; with no search_path every name is written in full.
+# How Postgres spells expressions depends on these; with an empty search_path every name is written in full.
 SPELLING = """
 set local search_path = '';
 set local timezone = 'UTC';
@@ -26,15 +26,15 @@ set local jit = off
 
 
 def snapshot(connection: psycopg.Connection[Any]) -> Catalog:
-    """What migrations made in this database; nothing of it is changed.
+    """The catalog of what migrations made in this database; nothing is changed.
 
-    connection: in any state, in a transaction or not; sees what its transaction has done so far.
+    connection: in a transaction or not; what its transaction has done so far is seen.
     Raises psycopg.Error when the connection is lost.
     """
     major = connection.info.server_version // 10000
     kinds: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
     with spelled_in_full(connection) as cursor:
-        cursor.execute(statement(major).encode(), prepare=False)
+        cursor.execute(catalog_query(major).encode(), prepare=False)
         for kind, identity, attributes in cursor:
             kinds[kind][identity] = attributes
     return Catalog(major, kinds)

@@ -1,7 +1,7 @@
-"""The catalog after each of several migrations: the first one whole, then only what each migration made different.
+"""The catalog after each of several migrations: the first one whole, then only what each migration changed.
 
-The Supabase CLI applies all files in one run. A trigger on its history table looks at the catalog each time the CLI
-records a version, in the migration's own transaction, and keeps what changed.
+The Supabase CLI applies all files in one run. A trigger on its history table reads the catalog each time the CLI
+records a version, in the migration's own transaction, and records what changed.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promthctl.schema import KINDS, SPELLING, Attributes, Catalog, statement
+from promthctl.schema import KINDS, SPELLING, Attributes, Catalog, catalog_query
 
 if TYPE_CHECKING:
     import psycopg
 
-BEFORE = ""  # stands for the version of what is there before the first migration
-# The history table is as the CLI makes it: CREATE_VERSION_TABLE in pkg/migration/history.go. The schema is one that
-# the catalog's reading leaves out. "always": a migration may set session_replication_role.
-_WATCH = """
+BEFORE = ""  # the version under which the state before the first migration is recorded
+# The history table is as the CLI makes it: CREATE_VERSION_TABLE in pkg/migration/history.go. Its schema is one that
+# reading the catalog leaves out. "always": a migration may set session_replication_role.
+_RECORDER = """
 create schema supabase_migrations;
 create table supabase_migrations.schema_migrations (version text not null primary key, statements text[], name text);
 create table supabase_migrations.promthctl_changes (
@@ -43,12 +43,14 @@ create trigger promthctl_recorded after insert on supabase_migrations.schema_mig
   for each row execute function supabase_migrations.promthctl_recorded();
 alter table supabase_migrations.schema_migrations enable always trigger promthctl_recorded;
 """
-FINGERPRINT = hashlib.sha256(_WATCH.encode()).hexdigest()[:8]  # of what kept states were read with
+STATES_FINGERPRINT = hashlib.sha256(_RECORDER.encode()).hexdigest()[
+    :8
+]  # states in the cache are used only if this recorded them
 
 
 @dataclass(frozen=True)
-class Change:
-    """An object of the catalog that a migration made, changed or dropped (attributes: None)."""
+class CatalogChange:
+    """An object of the catalog that a migration made, changed or dropped; attributes: None for dropped."""
 
     kind: str
     name: str
@@ -60,9 +62,9 @@ class States:
     """major: the server's version. changes: by version; those of BEFORE make the catalog of a fresh Supabase."""
 
     major: int
-    changes: Mapping[str, tuple[Change, ...]]
+    changes: Mapping[str, tuple[CatalogChange, ...]]
 
-    def of(self, version: str) -> tuple[Change, ...]:
+    def of(self, version: str) -> tuple[CatalogChange, ...]:
         """What this migration changed; nothing if it only touched rows."""
         return self.changes.get(version, ())
 
@@ -92,24 +94,26 @@ class States:
     def from_json(cls, text: str) -> States:
         """Raises ValueError, KeyError or TypeError for what to_json did not write."""
         data = json.loads(text)
-        changes = {version: tuple(Change(*change) for change in listed) for version, listed in data["changes"].items()}
+        changes = {
+            version: tuple(CatalogChange(*change) for change in listed) for version, listed in data["changes"].items()
+        }
         return cls(int(data["major"]), changes)
 
 
-def watch(connection: psycopg.Connection[Any]) -> None:
-    """Have a fresh database keep what every migration changes."""
+def record_states(connection: psycopg.Connection[Any]) -> None:
+    """Have a fresh database record what every migration changes."""
     settings = SPELLING.replace("set local", "set").replace(";", "")
     major = connection.info.server_version // 10000
-    connection.execute(_WATCH.format(settings=settings, statement=statement(major)).encode(), prepare=False)
+    connection.execute(_RECORDER.format(settings=settings, statement=catalog_query(major)).encode(), prepare=False)
     connection.execute("select supabase_migrations.promthctl_look(%s)", (BEFORE,))
 
 
-def read(connection: psycopg.Connection[Any]) -> States:
-    """What a watched database kept."""
-    changes: dict[str, list[Change]] = {}
+def read_states(connection: psycopg.Connection[Any]) -> States:
+    """What the database recorded since `record_states`."""
+    changes: dict[str, list[CatalogChange]] = {}
     for version, *change in connection.execute(
         "select version, kind, identity, attributes from supabase_migrations.promthctl_changes order by number"
     ):
-        changes.setdefault(version, []).append(Change(*change))
+        changes.setdefault(version, []).append(CatalogChange(*change))
     major = connection.info.server_version // 10000
     return States(major, {version: tuple(listed) for version, listed in changes.items()})

@@ -81,7 +81,7 @@ def blanked(sql: str) -> str:
     return "".join([*parts, sql[place:]])
 
 
-def words(sql: str) -> list[str]:
+def sql_words(sql: str) -> list[str]:
     """What a text says, lower case except for what is quoted; comments and white space are left out."""
     return [
         sql[start:end] if kind in ("string", "quoted_name") else sql[start:end].lower()

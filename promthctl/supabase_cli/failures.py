@@ -1,17 +1,20 @@
-"""What a failed migration's message becomes: file, line, statement, SQLSTATE, and what mends it."""
+"""What a failed run means: which file, line and statement of a migration, and what fixes it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from promthctl.errors import PromthctlError
+from promthctl.errors import PrerequisiteError, PromthctlError
 from promthctl.migration_set import Migration
 from promthctl.sql.committed import committed_before, sent_alone
 from promthctl.sql.statements import split_statements
 from promthctl.sql.tokens import line_at
+from promthctl.supabase_cli.dialects import Answer
 from promthctl.targets import Target
 
+USE_PINNED = "this version of the Supabase CLI cannot do that: run it again with --supabase-cli pinned"
+_UNKNOWN_OPTION = re.compile(r"(?:Unrecognized|unknown) (?:flag|option)\b")
 _STATEMENT = re.compile(r"^At statement: (\d+)$", re.MULTILINE)  # counted from 0
 _SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
 _EXTENSION = re.compile(r'extension "([^"]+)" is not available')
@@ -23,12 +26,24 @@ _CARET = re.compile(r" *\^")  # the CLI cuts the statement after the line Postgr
 _TRAILING = re.compile(r"[ \t\r]+$", re.MULTILINE)  # an early v2 pads the lines it shows with spaces
 
 
+def is_unknown_option(answer: Answer) -> bool:
+    """True when that version of the CLI does not have an option it was given."""
+    return not answer.ok and _UNKNOWN_OPTION.search(answer.message) is not None
+
+
+def cli_error(what: str, answer: Answer, hint: str, kind: type[PromthctlError] = PromthctlError) -> PromthctlError:
+    """The error for a run that failed: a PrerequisiteError when that version cannot do it, otherwise of that kind."""
+    if is_unknown_option(answer):
+        return PrerequisiteError(what, answer.message, USE_PINNED)
+    return kind(what, answer.message, hint)
+
+
 def migration_error(
     target: Target, filename: str, migrations: Sequence[Migration], message: str
 ) -> PromthctlError | None:
-    """The error for a migration of which the CLI told the statement; None where it told none.
+    """The error for a migration that failed; None when the CLI does not say at which statement.
 
-    filename: what the CLI was applying. migrations: with the paths to name, their source's.
+    filename: what the CLI was applying. migrations: with the paths to name (their source).
     """
     statement = _STATEMENT.search(message)
     if statement is None:
@@ -49,7 +64,7 @@ def migration_error(
 
 
 def hint(target: Target, message: str, default: str) -> str:
-    """What mends what Postgres complained about."""
+    """What to do about what Postgres complained of."""
     if match := _EXTENSION.search(message):
         if not target.local:
             return f"install {match[1]} on that server, or push to a database that has it"
@@ -63,7 +78,7 @@ def hint(target: Target, message: str, default: str) -> str:
         )
     if match := _PIPELINE.search(message):
         if sent_alone(match[1]):  # by the pinned version, not by an early v2
-            return "this version of the Supabase CLI cannot do that: run it again with --supabase-cli pinned"
+            return USE_PINNED
         return f"{match[1]} cannot run in a transaction: give it a migration of its own, as the first statement"
     state = _SQLSTATE.search(message)
     if state and state[1] in _EXISTS:

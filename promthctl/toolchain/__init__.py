@@ -5,7 +5,7 @@
 
 npm checks every package against the integrity in the lock. Its install scripts are not run; the one step that is
 needed, PostgreSQL's library links, is installation.prepare. A folder appears under its final name only when it is
-whole, so an install that was killed is simply done again.
+complete, so an install that was killed is simply done again.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Toolchain:
 
 
 def cache_root(settings: Settings) -> Path:
-    """Where downloads are kept: PROMTHCTL_CACHE_DIR, else the user's cache directory.
+    """Where downloads are kept: PROMTHCTL_CACHE_DIR, otherwise the user's cache directory.
 
     For root it is the system's: the unprivileged user that runs Postgres must be able to read the binaries.
     """
@@ -106,8 +106,8 @@ def _prepare(native: Path, folder: Path, steps: Steps) -> None:
 def _at(root: Path, settings: Settings) -> Toolchain:
     system = _platform()
     node = Path((root / ".complete").read_text(encoding="utf-8"))
-    if not node.exists():  # it lived in a virtual environment that is gone, say
-        node = nodejs.find(settings).node
+    if not node.exists():  # it was in a virtual environment that is gone, for example
+        node = nodejs.find_node(settings).node
     modules = root / "node_modules"
     return Toolchain(
         root=root,
@@ -140,7 +140,7 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 def _install_locked(root: Path, settings: Settings, steps: Steps) -> None:
-    node = nodejs.find(settings)
+    node = nodejs.find_node(settings)
     for leftover in root.parent.glob(".staging-*"):  # of an install that was killed: we hold the lock
         shutil.rmtree(leftover, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root.parent))
@@ -160,7 +160,7 @@ def _install_locked(root: Path, settings: Settings, steps: Steps) -> None:
 def _npm_install(node: nodejs.Node, staging: Path, settings: Settings, update: Update) -> None:
     downloads = staging / ".npm"
     path = f"{node.node.parent}{os.pathsep}{settings.env.get('PATH', os.defpath)}"
-    # Not `npm ci`: it refuses a lock that lacks another platform's CLI, as npm writes it on one platform.
+    # Not `npm ci`: it refuses a lock without another platform's CLI, as npm writes it on one platform.
     flags = ("--ignore-scripts", "--no-save", "--no-audit", "--no-fund", "--loglevel=error")
     stop = threading.Event()
     watcher = threading.Thread(target=_watch, args=(staging, update, stop), daemon=True)

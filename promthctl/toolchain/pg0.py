@@ -45,13 +45,13 @@ def ensure(cache: Path, settings: Settings, user: RunAs | None, port: int, steps
 def _unpack(program: Path, root: Path, settings: Settings, user: RunAs | None, port: int) -> None:
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root.parent))
     try:
-        copy = Path(shutil.copy2(program, staging / "pg0"))  # the package may lie where that user cannot read
+        copy = Path(shutil.copy2(program, staging / "pg0"))  # the package may be where that user cannot read
         copy.chmod(0o755)
         if user is not None:
             os.chown(staging, user.uid, user.gid)
         env = {"HOME": str(staging), "PATH": settings.env.get("PATH", os.defpath)}
-        for words in (("start", "--port", str(port)), ("drop", "--force")):
-            command = [copy, words[0], "--name", _INSTANCE, *words[1:]]
+        for arguments in (("start", "--port", str(port)), ("drop", "--force")):
+            command = [copy, arguments[0], "--name", _INSTANCE, *arguments[1:]]
             answer = process.run(command, env=env, cwd=staging, user=user, timeout=_SECONDS)
             if answer.code != 0:
                 raise PromthctlError(

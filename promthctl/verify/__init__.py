@@ -1,6 +1,13 @@
-"""Whether a database is what its migrations make, and what it should do better.
+"""Whether a database is what its migrations make, whether everyone's data is their own, and what could be better.
 
-catalog/     reads what migrations make into plain data, and compares two such readings
-shadow.py    what the migrations make: applied to a throw-away Postgres, read once and kept
-advice.py    what is correct and still slow or open: indexes, policies, views
+checks.py           verify(): all of it → VerifyResult; side_effects(): what it would set off that no rollback undoes
+advice.py           what is correct and still slow or open: indexes, policies, functions, views
+advice_queries.py   the SQL behind the advice
+report.py           a VerifyResult as one HTML page
+diagram.py          the tables and their foreign keys as an SVG, for that page
 """
+
+from promthctl.verify.advice import Finding
+from promthctl.verify.checks import VerifyResult, side_effects, verify
+
+__all__ = ["Finding", "VerifyResult", "side_effects", "verify"]

@@ -1,8 +1,8 @@
-"""The SQL behind advice.py; each follows the scope of a catalog's reading (catalog/queries.py)."""
+"""The SQL behind advice.py; each query follows the common table expressions in schema/queries.py (SCOPE)."""
 
 from __future__ import annotations
 
-# Client roles that hold any of the privileges on a relation and may enter its schema.
+# Client roles that hold any privilege on a relation and usage on its schema.
 _REACHED_BY = """
 array(select u.rolname::text from pg_roles u
        where u.rolname in ('anon', 'authenticated') and has_schema_privilege(u.oid, r.relnamespace, 'usage')
@@ -28,7 +28,7 @@ select r.name || '.' || quote_ident(c.conname) as name, r.name as table,
       and (string_to_array(x.indkey::text, ' ')::smallint[])[1 : cardinality(c.conkey)] @> c.conkey)
  order by 1"""
 
-# Of two that are the same a constraint's is kept, else the older one.
+# Of two equal indexes a constraint's is kept, otherwise the older one.
 DUPLICATES = """
 select name, twin from (
   select s.name || '.' || quote_ident(c.relname) as name, k.contype is not null as needed,

@@ -1,4 +1,4 @@
-"""`promthctl verify`: is the schema what the migrations make, and is everybody's data their own?
+"""`promthctl verify`: is the schema what the migrations make, and is everyone's data their own?
 
 The Supabase CLI's advisors need a second to start, so they run beside our own checks.
 """
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from promthctl import database, shadow, supabase_cli
 from promthctl.database.connection_errors import unreachable
 from promthctl.errors import PromthctlError
-from promthctl.isolation.proving import IsolationReport, caveats, prove
+from promthctl.isolation import IsolationReport, find_side_effects, prove_isolation
 from promthctl.migration_set import supabase_folder
-from promthctl.mr_promth import lifecycle
-from promthctl.mr_promth.lifecycle import LifecycleResult
+from promthctl.mr_promth.lifecycle import LifecycleResult, check_lifecycles
+from promthctl.mr_promth.public import PUBLIC_FLAGS
 from promthctl.redact import redact
 from promthctl.schema import Catalog, Difference, compare, snapshot
 from promthctl.settings import Settings
@@ -26,11 +26,11 @@ from promthctl.verify.advice import Finding, advise
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What was found. With `only`, the isolation and what follows were not looked at: None and empty.
+    """What was found. With `only`, isolation and the fields after it were not checked: None and empty.
 
-    ok: nothing was found, advice of level info aside, and everything was proven. migrations: how many the schema was
-    compared with. advisors: what the Supabase CLI's advisors found, one line each; None where they could not run, as
-    `unasked` says why.
+    ok: nothing was found, apart from advice of level info, and everything was proven. migrations: how many the schema
+    was compared with. advisors: what the Supabase CLI's advisors found, one line each; None where they could not run,
+    and then `unasked` says why.
     """
 
     target: str
@@ -48,13 +48,13 @@ class VerifyResult:
 def side_effects(target: Target) -> tuple[str, ...]:
     """What trying rows on the target would set off that no rollback undoes. Raises TargetError."""
     with database.connect(target) as connection:
-        return caveats(connection)
+        return find_side_effects(connection)
 
 
 def verify(settings: Settings, target: Target, only: Collection[str] | None, steps: Steps) -> VerifyResult:
     """Run the checks; the target is left as it was.
 
-    only: kinds of objects to compare, e.g. tables, rls, indexes; None for every check there is.
+    only: kinds of objects to compare, e.g. tables, rls, indexes; None for every check.
     Raises TargetError when the target cannot be reached, and what the shadow raises for migrations that fail.
     """
     import psycopg
@@ -65,23 +65,25 @@ def verify(settings: Settings, target: Target, only: Collection[str] | None, ste
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
         why = redact(str(error)).strip().splitlines()[0]
-        hint = "verify as the role `postgres`, which owns what the migrations make"
+        hint = "use the role `postgres`, which owns what migrations make: --db-url postgresql://postgres@HOST:5432/postgres"
         raise PromthctlError(f"{target.label} could not be verified", why, hint) from None
 
 
 def _verify(settings: Settings, target: Target, only: Collection[str] | None, steps: Steps) -> VerifyResult:
-    migrations = supabase_folder.expected(settings, supabase_folder.plan(settings, (), force=True))
+    migrations = supabase_folder.expected_migrations(
+        settings, supabase_folder.plan_project_sync(settings, (), force=True)
+    )
     with database.connect(target) as connection, ThreadPoolExecutor(1) as beside:
         advisors = beside.submit(_advisors, settings, target, Silent()) if only is None else None
-        expected = shadow.expected(settings, migrations, steps, connection.info.server_version // 10000)
+        expected = shadow.catalog_after_all(settings, migrations, steps, connection.info.server_version // 10000)
         with steps.step("Comparing the schema"):
             actual = snapshot(connection)
             differences = compare(expected, actual, only)
         if advisors is None:
             return VerifyResult(target.label, not differences, len(migrations), differences, catalog=actual)
-        with steps.step("Trying to reach another's rows"):
-            isolation = prove(connection, settings.public)
-            lifecycles = lifecycle.check(connection)
+        with steps.step("Trying to reach other users' rows"):
+            isolation = prove_isolation(connection, settings.public, PUBLIC_FLAGS)
+            lifecycles = check_lifecycles(connection)
             advice = advise(connection)
         lines, unasked = advisors.result()
     return VerifyResult(
@@ -105,6 +107,6 @@ def _verify(settings: Settings, target: Target, only: Collection[str] | None, st
 def _advisors(settings: Settings, target: Target, steps: Steps) -> tuple[tuple[str, ...] | None, str]:
     """The CLI's findings; or None, and why it could not be asked."""
     try:
-        return supabase_cli.find(settings, steps).advisors(target), ""
+        return supabase_cli.find_database_cli(settings, steps).advisors(target), ""
     except PromthctlError as error:
         return None, error.why.splitlines()[0]

@@ -10,7 +10,7 @@ from html import escape
 from promthctl.schema import Catalog
 
 _ROW, _HEAD, _GAP_X, _GAP_Y, _PAD = 18, 26, 80, 26, 20  # pixels
-_LETTER = 6.7  # the width of one at 11 px in a monospaced font
+_LETTER = 6.7  # the width of a letter at 11 px in a monospaced font
 _REFERENCE = re.compile(r"FOREIGN KEY \(([^)]*)\) REFERENCES ([^\s(]+)")
 
 
@@ -29,8 +29,8 @@ class _Box:
         return _HEAD + len(self.columns) * _ROW + 6
 
 
-def draw(catalog: Catalog) -> str:
-    """An SVG document of every table of the catalog, and the tables of other schemas they refer to by name alone."""
+def draw_diagram(catalog: Catalog) -> str:
+    """An SVG document with every table of the catalog; tables of other schemas that they refer to have only a name."""
     references = [
         (str(given["table"]), match[1].split(", ")[0].strip('"'), match[2])
         for given in catalog.of("constraints").values()
@@ -69,9 +69,9 @@ def _short(name: str) -> str:
 def _layout(
     boxes: dict[str, _Box], references: list[tuple[str, str, str]]
 ) -> tuple[dict[str, tuple[float, float]], float, float]:
-    """Where each box stands, by its distance from tables that refer to nothing; and the drawing's size."""
+    """Each box's place, by its distance from tables that refer to nothing; the drawing's width and height."""
     depth = dict.fromkeys(boxes, 0)
-    for _ in range(len(boxes)):  # a cycle of references settles at its length, it cannot go on for ever
+    for _ in range(len(boxes)):  # a cycle of references stops growing at its length
         for child, _, parent in references:
             if child != parent:
                 depth[child] = min(max(depth[child], depth[parent] + 1), len(boxes))

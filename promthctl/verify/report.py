@@ -1,4 +1,4 @@
-"""The result of a verification as one HTML page that needs no network: it reads well on a phone and on paper."""
+"""The result of a verification as one HTML page that loads nothing: it reads well on a phone and on paper."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from html import escape
 
 from promthctl import __version__
-from promthctl.isolation.attempts import Attempt
-from promthctl.isolation.proving import IsolationReport, TableProof
+from promthctl.isolation import Attempt, IsolationReport, TableProof
 from promthctl.redact import redact
 from promthctl.schema import Difference
 from promthctl.verify.checks import VerifyResult
-from promthctl.verify.diagram import draw
+from promthctl.verify.diagram import draw_diagram
 
 _ROLES = {"anon": "anon", "owner": "owner", "other": "another user", "service_role": "service_role"}
 _VERBS = ("select", "insert", "update", "delete", "move", "upsert")
@@ -46,7 +45,7 @@ ul { padding-left: 1.2rem; margin: .25rem 0 } li { margin: .2rem 0 } svg { width
 """
 
 
-def page(result: VerifyResult) -> str:
+def report_page(result: VerifyResult) -> str:
     """The whole HTML document."""
     word, look = ("Verified", "good") if result.ok else ("Not verified", "bad")
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -56,11 +55,11 @@ def page(result: VerifyResult) -> str:
         f'<p><span class="verdict {look}">{word}</span></p>',
         _differences(result),
         _isolation(result.isolation) if result.isolation else "",
-        _lives(result),
+        _lifecycles(result),
         _advice(result),
     ]
     if result.catalog is not None:
-        body.append(f'<section><h2>The schema</h2><div class="wide">{draw(result.catalog)}</div></section>')
+        body.append(f'<section><h2>The schema</h2><div class="wide">{draw_diagram(result.catalog)}</div></section>')
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -73,7 +72,8 @@ def _differences(result: VerifyResult) -> str:
     if not result.differences:
         return f'<h2>Schema</h2><p class="good">✔ It is what the {result.migrations} migrations make.</p>'
     items = "".join(map(_difference, result.differences))
-    return f"<h2>Schema: {len(result.differences)} differences from the migrations</h2>{items}"
+    count = "1 difference" if len(result.differences) == 1 else f"{len(result.differences)} differences"
+    return f"<h2>Schema: {count} from the migrations</h2>{items}"
 
 
 def _difference(one: Difference) -> str:
@@ -82,8 +82,8 @@ def _difference(one: Difference) -> str:
         for name, given in (("The migrations make", one.expected), ("The database has", one.actual))
         if given
     )
-    mend = f'<p class="dim">This mends it</p><pre>{escape(one.mend)}</pre>' if one.mend else ""
-    return f'<p class="bad">✘ {one.state} {escape(one.kind)}: <code>{escape(one.name)}</code></p>{sides}{mend}'
+    fix = f'<p class="dim">This fixes it</p><pre>{escape(one.fix)}</pre>' if one.fix else ""
+    return f'<p class="bad">✘ {one.state} {escape(one.kind)}: <code>{escape(one.name)}</code></p>{sides}{fix}'
 
 
 def _isolation(report: IsolationReport) -> str:
@@ -93,9 +93,9 @@ def _isolation(report: IsolationReport) -> str:
     reasons = _list(f"<code>{escape(p.table)}</code>: {escape(p.reason)}" for p in report.tables if p.reason)
     caveats = _list(escape(caveat) for caveat in report.caveats)
     return (
-        "<h2>Isolation</h2><p>What each tried on rows of the owner's, in a transaction that was rolled back: "
+        "<h2>Isolation</h2><p>What each role tried on the owner's rows, in a transaction that was rolled back: "
         '<span class="yes">✔</span> reached rows, <span class="no">&ndash;</span> did not, '
-        '<span class="wrong">✘</span> should have gone otherwise.</p>'
+        '<span class="wrong">✘</span> had the wrong outcome.</p>'
         f'<div class="wide"><table><tr><th class="name" rowspan="2">Table</th>{heads}</tr>'
         f'<tr class="verbs">{verbs}</tr>{rows}</table></div>{reasons}{caveats}'
     )
@@ -111,7 +111,7 @@ def _row(proof: TableProof) -> str:
 
 
 def _cells(tag: str, contents: Iterable[str]) -> str:
-    """The cells of one role; a line stands before the first."""
+    """The cells of one role; the first has a line on its left."""
     return "".join(
         f"<{tag}{' class=first' if index == 0 else ''}>{content}</{tag}>" for index, content in enumerate(contents)
     )
@@ -127,11 +127,11 @@ def _mark(attempts: list[Attempt]) -> str:
     return f'<span class="{"yes" if reached else "no"}" title="{title}">{"✔" if reached else "&ndash;"}</span>'
 
 
-def _lives(result: VerifyResult) -> str:
+def _lifecycles(result: VerifyResult) -> str:
     items = [
-        f'<span class="{"good" if life.ok else "bad"}">{"✔" if life.ok else "✘"}</span> {escape(life.name)}:'
-        f' <span class="dim">{escape(life.detail)}</span>'
-        for life in result.lifecycles
+        f'<span class="{"good" if one.ok else "bad"}">{"✔" if one.ok else "✘"}</span> {escape(one.name)}:'
+        f' <span class="dim">{escape(one.detail)}</span>'
+        for one in result.lifecycles
     ]
     return f"<h2>Life cycles</h2>{_list(items)}" if items else ""
 
@@ -140,7 +140,7 @@ def _advice(result: VerifyResult) -> str:
     if result.isolation is None:
         return ""
     items = [
-        f"{escape(one.level)}: {escape(one.text)}{f'<pre>{escape(one.mend)}</pre>' if one.mend else ''}"
+        f"{escape(one.level)}: {escape(one.text)}{f'<pre>{escape(one.fix)}</pre>' if one.fix else ''}"
         for one in result.advice
     ]
     items += [f"advisors: {escape(line)}" for line in result.advisors or ()]

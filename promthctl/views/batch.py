@@ -13,22 +13,24 @@ from promthctl.views.common import count, table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from promthctl.push.batch import ManyResult
+    from promthctl.push.batch import BatchResult
 
 _COLOURS = {"applied": "green", "up to date": "green", "pending": "yellow", "refused": "red", "failed": "red"}
 
 
-def result(many: ManyResult) -> Iterator[RenderableType]:
+def batch(result: BatchResult) -> Iterator[RenderableType]:
     shown = table("Target", "State", "Migrations", "Destructive")
-    for one in many.targets:
+    for one in result.targets:
         colour = _COLOURS.get(one.state, "dim")
         number = str(len(one.applied or one.pending) or "-")
         shown.add_row(escape(one.target), f"[{colour}]{one.state}[/{colour}]", number, str(one.destructive or "-"))
     yield shown
-    for one in many.targets:
+    for one in result.targets:
         if one.problem:
             yield f"[red]{escape(one.target)}[/red]: {escape(one.problem.error)}"
             yield from (f"  [dim]why:[/dim]  {escape(line)}" for line in one.problem.why.splitlines())
             yield from (f"  [dim]next:[/dim] {escape(line)}" for line in one.problem.hint.splitlines())
-    states = Counter(one.state for one in many.targets)
-    yield f"{count(len(many.targets), 'target')}: " + ", ".join(f"{number} {state}" for state, number in states.items())
+    states = Counter(one.state for one in result.targets)
+    yield f"{count(len(result.targets), 'target')}: " + ", ".join(
+        f"{number} {state}" for state, number in states.items()
+    )

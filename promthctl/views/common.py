@@ -1,4 +1,4 @@
-"""What several views show alike."""
+"""What several views share."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def foreign(names: Iterable[str]) -> Iterator[str]:
 
 
 def differing(one: Difference, remark: str = "") -> Iterator[str]:
-    """A difference between two catalogs, with the SQL that mends it. remark: markup."""
+    """A difference between two catalogs, with the SQL that fixes it. remark: markup."""
     yield f"{BAD} {one.state} {one.kind}: {escape(one.name)}{remark}"
-    yield from (f"      [dim]mend:[/dim] {escape(line)}" for line in one.mend.splitlines())
+    yield from (f"      [dim]fix:[/dim] {escape(line)}" for line in one.fix.splitlines())
 
 
 def flag(value: bool | None) -> str:

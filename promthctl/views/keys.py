@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from promthctl.keys.changing import RemoveResult, ReplaceResult
-    from promthctl.keys.checking import CheckedKey, CheckResult
+    from promthctl.keys.checking import CheckedKey, KeyCheckResult
     from promthctl.keys.listing import ListedKey
     from promthctl.keys.rotation import RotationResult
 
@@ -36,11 +36,12 @@ def listed(page: Sequence[ListedKey]) -> Iterator[RenderableType]:
     yield shown
 
 
-def checked(result: CheckResult) -> Iterator[RenderableType]:
+def checked(result: KeyCheckResult) -> Iterator[RenderableType]:
     if result.rows:
         shown = table("", "Agent", "Endpoint", "Key", "Result")
         for key in result.rows:
-            shown.add_row(OK if key.ok else BAD, *map(escape, (key.agent, key.endpoint_id, key.masked_key)), _said(key))
+            cells = (key.agent, key.endpoint_id, key.masked_key, _result_text(key))
+            shown.add_row(OK if key.ok else BAD, *map(escape, cells))
         yield shown
     if result.unknown:
         yield "Not in your key source, which may be right:"
@@ -55,23 +56,23 @@ def checked(result: CheckResult) -> Iterator[RenderableType]:
 
 
 def rotated(result: RotationResult) -> Iterator[RenderableType]:
-    yield f"{count(result.rotated, 'key')} encrypted anew, {result.already} of {result.rows} were already"
+    yield f"{count(result.rotated, 'key')} re-encrypted; {result.already} of {result.rows} already were"
     for key in result.faulty:
         yield f"{BAD} {escape(f'{key.label} {key.masked_key}')}, row {key.id}: {'; '.join(key.problems)}"
     name = escape(result.variable)
     if result.old_is_free:
-        yield f"{OK} A full check has passed: the new secret opens every key. The old one is free to discard, once"
-        yield f"  1. ENCRYPTION_SECRET in .env has the value of {name}, and {name} is gone from there"
-        yield "  2. the app's deployment has it too, and was started anew"
+        yield f"{OK} A full check has passed: the new secret decrypts every key. The old one may be discarded once"
+        yield f"  1. ENCRYPTION_SECRET in .env has the value of {name}, and {name} is removed"
+        yield "  2. the app's deployment has it too, and was restarted"
         yield "  3. promthctl keys check passes"
     elif result.ok:
-        yield f"Keep the old secret: {count(result.left, 'key')} of other users are under it."
+        yield f"Keep the old secret: {count(result.left, 'key')} of other users still need it."
         yield f"  promthctl keys rotate --new-secret-env {name}"
     elif result.left:
         yield f"{BAD} Keep the old secret: the app stored {count(result.left, 'key')} under it meanwhile. Stop it, then"
         yield f"  promthctl keys rotate --new-secret-env {name}"
     else:
-        yield f"{BAD} Keep the old secret until these are mended: promthctl keys replace ROW, then rotate again."
+        yield f"{BAD} Keep the old secret until these are fixed: promthctl keys replace ROW, then rotate again."
 
 
 def replaced(result: ReplaceResult) -> Iterator[RenderableType]:
@@ -83,14 +84,14 @@ def removed(result: RemoveResult) -> Iterator[RenderableType]:
     yield f"{count(result.removed, 'key')} removed"
 
 
-def _said(key: CheckedKey) -> str:
-    """All that is wrong with it; for one that is not, how quickly it answered."""
-    said = [f"{problem} (row {key.id})" for problem in key.problems]
+def _result_text(key: CheckedKey) -> str:
+    """Everything that is wrong with it; otherwise how quickly its API answered."""
+    parts = [f"{problem} (row {key.id})" for problem in key.problems]
     if key.answer is not None:
-        said.append(key.answer.fault or f"answered in {key.answer.milliseconds} ms")
-    return escape("; ".join(said))
+        parts.append(key.answer.fault or f"answered in {key.answer.milliseconds} ms")
+    return "; ".join(parts)
 
 
 def _moment(time: str | None) -> str:
-    """To the minute, as it was written (UTC)."""
+    """To the minute, in the time zone it was written in (UTC)."""
     return time[:16].replace("T", " ") if time else "never"

@@ -34,7 +34,7 @@ def up(result: UpResult) -> Iterator[RenderableType]:
     yield "Next:"
     yield "  promthctl local env --write .env    the URL and the keys for your app"
     yield "  promthctl seed vanchin              store the VanchinAI keys"
-    yield "  promthctl verify                    prove the schema, and that rows stay their owner's"
+    yield "  promthctl verify                    prove the schema, and that users reach only their own rows"
     yield "  promthctl local down                stop; the data stays"
 
 
@@ -46,8 +46,8 @@ def down(result: DownResult) -> Iterator[RenderableType]:
 def status(result: StatusResult) -> Iterator[RenderableType]:
     if not result.running:
         parts = any(service.state != "stopped" for service in result.services)
-        state, mend = ("does not run whole", "Mend") if parts else ("is not running", "Start")
-        yield f"[yellow]The local stack {state}.[/yellow] {mend} it with: promthctl local up"
+        state, verb = ("is only partly running", "Repair") if parts else ("is not running", "Start")
+        yield f"[yellow]The local stack {state}.[/yellow] {verb} it with: promthctl local up"
     yield _services(result.services)
     if result.running:
         yield f"API {result.api_url}" + (f" · Studio {result.studio_url}" if result.studio_url else "")
@@ -58,7 +58,7 @@ def status(result: StatusResult) -> Iterator[RenderableType]:
 
 
 def _services(found: Iterable[Service]) -> RenderableType:
-    """Columns that an engine knows nothing for are left out."""
+    """Columns for which the engine has no values are left out."""
     rows = list(found)
     columns: dict[str, list[str]] = {
         "Service": [service.name for service in rows],
@@ -78,16 +78,16 @@ def _services(found: Iterable[Service]) -> RenderableType:
 
 def _state(service: Service) -> str:
     colour = {"running": "green", "starting": "yellow"}.get(service.state, "dim")
-    words = service.state
+    text = service.state
     if service.health == "unhealthy":
-        colour, words = "red", "running, unhealthy"
+        colour, text = "red", "running, unhealthy"
     elif service.state == "running" and service.health:
-        words = f"running, {service.health}"
+        text = f"running, {service.health}"
     elif service.exit_code:
-        colour, words = "red", f"{service.state}, exit code {service.exit_code}"
-    return f"[{colour}]{words}[/{colour}]"
+        colour, text = "red", f"{service.state}, exit code {service.exit_code}"
+    return f"[{colour}]{text}[/{colour}]"
 
 
 def env(result: EnvResult) -> Iterator[RenderableType]:
-    changed = f": {', '.join(result.changed)} set" if result.changed else " already says so; nothing was changed"
+    changed = f": {', '.join(result.changed)} set" if result.changed else " is up to date; nothing was changed"
     yield f"{escape(str(result.file))}{changed}"

@@ -51,15 +51,15 @@ def migrations(rows: Sequence[MigrationRow]) -> Iterator[RenderableType]:
 def new(made: NewMigration) -> Iterator[RenderableType]:
     for path in (made.up, made.down):
         if path is not None:
-            yield f"[bold green]Made[/bold green] {escape(str(path))}"
+            yield f"[bold green]Created[/bold green] {escape(str(path))}"
 
 
 def adoption(found: Adoption) -> Iterator[RenderableType]:
     target = escape(found.target)
-    for lack in found.lacks:
-        yield from differing(lack.difference, f" [dim]({escape(lack.migration)})[/dim]")
-    if found.lacks:
-        names = list(dict.fromkeys(escape(lack.migration) for lack in found.lacks))
+    for gap in found.gaps:
+        yield from differing(gap.difference, f" [dim]({escape(gap.migration)})[/dim]")
+    if found.gaps:
+        names = list(dict.fromkeys(escape(gap.migration) for gap in found.gaps))
         verb = "is" if len(names) == 1 else "are"
         yield f"[bold red]Refused:[/bold red] {', '.join(names)} {verb} there only in part; nothing was recorded"
         yield f"Run the SQL above on {target}, then promthctl migrations adopt again"

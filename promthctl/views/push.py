@@ -14,8 +14,9 @@ from promthctl.views.common import count
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from promthctl.push import Preview, PushResult, ResetResult
-    from promthctl.push.risks import Disagreement, Risk, Rows, Statement
+    from promthctl.push import PushPreview, PushResult, ResetResult
+    from promthctl.push.disagreements import Disagreement
+    from promthctl.push.risks import PlannedStatement, Risk, Rows
 
 _LABELS = {
     "destroys": "[bold red]data[/bold red]",
@@ -37,8 +38,8 @@ def push(result: PushResult) -> Iterator[RenderableType]:
         yield _nothing(result.target, result.total)
 
 
-def preview(plan: Preview) -> Iterator[RenderableType]:
-    """A dry run: the plan, and what would become of it."""
+def preview(plan: PushPreview) -> Iterator[RenderableType]:
+    """A dry run: the plan, and whether it could be carried out."""
     yield from planned(plan)
     if not plan.pending:
         yield _nothing(plan.target, plan.total)
@@ -49,17 +50,17 @@ def preview(plan: Preview) -> Iterator[RenderableType]:
         yield "A push needs [bold]--allow-destructive[/bold]"
 
 
-def planned(plan: Preview) -> Iterator[RenderableType]:
-    """The plan as it is shown before anything is done."""
+def planned(plan: PushPreview) -> Iterator[RenderableType]:
+    """The plan as it is shown before anything is done; each risk ends with its id (see docs/risks.md)."""
     for one in plan.disagreements:
         if not one.refuses:
             yield f"[yellow]note:[/yellow] {escape(one.why)}"
     if not plan.pending:
         return
     yield f"Pending on {escape(plan.target)}: {len(plan.pending)} of {count(plan.total, 'migration')}"
-    rest: list[Statement] = []
+    rest: list[PlannedStatement] = []
     unlisted = 0
-    files: dict[str, list[Statement]] = {name: [] for name in plan.pending}
+    files: dict[str, list[PlannedStatement]] = {name: [] for name in plan.pending}
     for statement in plan.statements:
         files[statement.file].append(statement)
     for name, statements in files.items():
@@ -87,16 +88,16 @@ def _nothing(target: str, total: int) -> str:
 
 def _refused(one: Disagreement) -> Iterator[str]:
     yield f"[bold red]A push is refused:[/bold red] {escape(one.why)}"
-    yield from (f"  {escape(line)}" for line in one.mend.splitlines())
+    yield from (f"  {escape(line)}" for line in one.fix.splitlines())
 
 
 def _notable(risk: Risk) -> bool:
-    """Not a lock that is over at once, for being needed no longer or for want of rows."""
+    """Not a lock that is over at once, because it is brief or because the table has no rows."""
     empty = risk.rows is not None and risk.rows.exact and risk.rows.count == 0
     return risk.kind not in ("rewrites", "locks") or not (risk.brief or empty)
 
 
-def _counts(statements: Sequence[Statement]) -> str:
+def _counts(statements: Sequence[PlannedStatement]) -> str:
     """e.g. creates 3, alters 1, 2 brief locks"""
     kinds = Counter(statement.kind for statement in statements if statement.kind not in ("sets", "unparsed"))
     briefly = {risk.object for one in statements for risk in one.risks if risk.kind == "locks" and not _notable(risk)}
@@ -106,7 +107,7 @@ def _counts(statements: Sequence[Statement]) -> str:
     return f"[dim]{', '.join(parts) or 'changes nothing'}[/dim]"
 
 
-def _risks(shown: Iterable[tuple[Statement, Risk]]) -> Table:
+def _risks(shown: Iterable[tuple[PlannedStatement, Risk]]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(justify="right", no_wrap=True)
@@ -114,7 +115,7 @@ def _risks(shown: Iterable[tuple[Statement, Risk]]) -> Table:
     table.add_column(overflow="fold")
     for statement, risk in shown:
         rows = _rows(risk.rows) if risk.kind in ("destroys", "rewrites", "locks") else ""
-        text = escape(risk.what) + (f" [bold]({rows})[/bold]" if rows else "")
+        text = escape(risk.what) + (f" [bold]({rows})[/bold]" if rows else "") + f" [dim]\\[{risk.id}][/dim]"
         if risk.cascades:
             text += f"\n[dim]and with it: {escape(_some(risk.cascades))}[/dim]"
         table.add_row("  ", f"line {statement.line}", _LABELS[risk.kind], text)

@@ -28,7 +28,7 @@ def announced(result: RollbackResult) -> Iterator[str]:
     for lost in result.lost:
         yield f"  {lost.name}: {lost.loses}, {lost.rows:,} {'row' if lost.rows == 1 else 'rows'}"
         if not lost.restorable:
-            yield f"    no primary key of it stays: what is exported cannot be put back while {lost.name} has rows"
+            yield f"    its primary key does not stay: the exported rows cannot be put back while {lost.name} has rows"
     if result.backup:
         yield f"These tables are exported first, to {result.backup}"
     elif any(lost.rows for lost in result.lost):
@@ -49,7 +49,7 @@ def rollback(result: RollbackResult) -> Iterator[RenderableType]:
     if result.backup:
         rows = sum(lost.rows for lost in result.lost)
         yield f"Exported before: {count(rows, 'row')} to {escape(str(result.backup))}"
-    yield "To bring it all back:"
+    yield "To bring everything back:"
     yield from (f"  {escape(command)}" for command in result.again)
 
 
@@ -67,8 +67,8 @@ def restore(result: RestoreResult) -> Iterator[RenderableType]:
         shown.add_row(escape(one.name), *map(str, (one.rows, one.inserted, one.updated, one.left)), escape(one.note))
     yield shown
     if result.conflicts:
-        replaced = "rows with other values give way, others are left out" if result.replaced else "left out"
-        yield f"[yellow]In the way[/yellow] ({replaced}):"
+        outcome = "rows with other values are replaced, the others left out" if result.replaced else "left out"
+        yield f"[yellow]Conflicts[/yellow] ({outcome}):"
     yield from (f"  {escape(conflict)}" for conflict in result.conflicts)
     verb = "Would restore" if result.dry_run else "Restored"
     yield f"[bold green]{verb}[/bold green] {escape(result.backup)} to {escape(result.target)}"
@@ -76,7 +76,7 @@ def restore(result: RestoreResult) -> Iterator[RenderableType]:
 
 def backups(rows: Sequence[BackupRow]) -> Iterator[RenderableType]:
     if not rows:
-        yield "There is no backup; promthctl rollback --to VERSION makes one."
+        yield "There is no backup; promthctl rollback --to VERSION creates one."
         return
     shown = table("Backup", "Target", "Undone", "Tables", "Rows", "Bytes")
     for row in rows:

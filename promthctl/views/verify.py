@@ -12,8 +12,8 @@ from promthctl.views.common import BAD, OK, count, differing, table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from promthctl.isolation.proving import IsolationReport
-    from promthctl.verify.checks import VerifyResult
+    from promthctl.isolation import IsolationReport
+    from promthctl.verify import VerifyResult
 
 _ROLES = ("anon", "owner", "other", "service_role")
 
@@ -26,11 +26,11 @@ def verify(result: VerifyResult) -> Iterator[RenderableType]:
         yield from differing(one)
     if result.isolation is not None:
         yield from _isolation(result.isolation)
-    for life in result.lifecycles:
-        yield f"{OK if life.ok else BAD} {escape(life.name)}: {escape(life.detail)}"
+    for scenario in result.lifecycles:
+        yield f"{OK if scenario.ok else BAD} {escape(scenario.name)}: {escape(scenario.detail)}"
     for finding in result.advice:
         yield f"{'[dim]·[/dim]' if finding.level == 'info' else BAD} {finding.level}: {escape(finding.text)}"
-        yield from (f"      [dim]mend:[/dim] {escape(line)}" for line in finding.mend.splitlines())
+        yield from (f"      [dim]fix:[/dim] {escape(line)}" for line in finding.fix.splitlines())
     if result.advisors is not None:
         yield from (f"{BAD} advisors: {escape(line)}" for line in result.advisors)
         if not result.advisors:
@@ -41,7 +41,7 @@ def verify(result: VerifyResult) -> Iterator[RenderableType]:
 
 
 def _isolation(report: IsolationReport) -> Iterator[RenderableType]:
-    """Tables by roles, each with the verbs that reached rows."""
+    """One line for each table: for each role the verbs that reached a row, red where one had the wrong outcome."""
     shown = table("", "Table", *_ROLES)
     for proof in report.tables:
         cells = []

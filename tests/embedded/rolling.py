@@ -84,7 +84,7 @@ class World:
         return [version for (version,) in self.read(query)]
 
     def plan(self, to: str = "001") -> rollback.RollbackPlan:
-        return rollback.plan(settings.load(self.project.path), self.target, to, Silent())
+        return rollback.plan_rollback(settings.load(self.project.path), self.target, to, Silent())
 
     def roll_back(self, to: str = "001", backup: bool = True) -> RollbackResult:
         plan = self.plan(to)
@@ -95,7 +95,7 @@ class World:
     ) -> restoring.RestoreResult:
         """The newest backup, or the one of that name."""
         here = settings.load(self.project.path)
-        backup = folder.find(here, name or self.names()[-1])
+        backup = folder.find_backup(here, name or self.names()[-1])
         return restoring.restore(here, self.target, backup, conflicts, dry_run, Silent())
 
     def names(self) -> list[str]:

@@ -52,11 +52,11 @@ def paste(url: str, *scripts: str) -> None:
 @pytest.fixture(scope="module")
 def states(tmp_path_factory: pytest.TempPathFactory, tools: Toolchain) -> States:
     """The catalog after each migration of SQL."""
-    return shadow.after_each(settings.load(tmp_path_factory.mktemp("states")), MIGRATIONS, Silent())
+    return shadow.states_after_each(settings.load(tmp_path_factory.mktemp("states")), MIGRATIONS, Silent())
 
 
 def test_the_last_state_is_what_all_migrations_make(states: States, tmp_path: Path) -> None:
-    assert states.after(VERSIONS) == shadow.expected(settings.load(tmp_path), MIGRATIONS, Silent())
+    assert states.after(VERSIONS) == shadow.catalog_after_all(settings.load(tmp_path), MIGRATIONS, Silent())
     assert "public.b" in states.after(VERSIONS[:3]).of("tables") and "public.b" not in states.after(VERSIONS).of(
         "tables"
     )
@@ -79,15 +79,17 @@ def test_the_last_state_is_what_all_migrations_make(states: States, tmp_path: Pa
         ([], "create extension pg_trgm with schema extensions; create schema private", 0),
     ],
 )
-def test_so_many_are_there(states: States, database_url: str, pasted: list[str], more: str, number: int) -> None:
+def test_the_number_of_migrations_that_are_there_is_found(
+    states: States, database_url: str, pasted: list[str], more: str, number: int
+) -> None:
     found = look(states, database_url, pasted, more)
-    assert (found.number, found.lacks) == (number, ())
+    assert (found.number, found.gaps) == (number, ())
     assert found.silent == {"002", "007"}.intersection(VERSIONS[:number])
     assert found.beyond == (("tables public.z",) if "public.z" in more else ())
 
 
 @pytest.mark.parametrize(
-    ("pasted", "more", "lacks"),
+    ("pasted", "more", "gaps"),
     [
         (["001", "003"], "drop index public.a_x", [("001", "missing", "public.a_x")]),
         (VERSIONS[:4], "drop policy a_all on public.a", [("001", "missing", "public.a.a_all")]),
@@ -100,34 +102,34 @@ def test_so_many_are_there(states: States, database_url: str, pasted: list[str],
         (["001"], "alter table public.a alter column x type bigint", [("003", "extra", "table public.a to anon")]),
     ],
 )
-def test_what_is_there_in_part_is_told(
-    states: States, database_url: str, pasted: list[str], more: str, lacks: list[tuple[str, ...]]
+def test_what_is_missing_of_a_migration_is_named(
+    states: States, database_url: str, pasted: list[str], more: str, gaps: list[tuple[str, ...]]
 ) -> None:
     found = look(states, database_url, pasted, more)
-    told = [(lack.version, lack.difference.state, lack.difference.name) for lack in found.lacks]
-    assert len(told) == len(lacks) and all(any(one[: len(wanted)] == wanted for one in told) for wanted in lacks), (
+    told = [(gap.version, gap.difference.state, gap.difference.name) for gap in found.gaps]
+    assert len(told) == len(gaps) and all(any(one[: len(wanted)] == wanted for one in told) for wanted in gaps), (
         found.number,
         told,
     )
-    assert all(lack.difference.mend for lack in found.lacks)
+    assert all(gap.difference.fix for gap in found.gaps)
 
 
 def test_what_only_recorded_migrations_touch_is_not_looked_at(states: States, database_url: str) -> None:
     found = look(states, database_url, VERSIONS, "drop index public.a_x", recorded=["001", "003"])
-    assert (found.number, found.lacks, found.silent) == (7, (), {"002", "007"})
+    assert (found.number, found.gaps, found.silent) == (7, (), {"002", "007"})
 
 
-def test_the_mends_make_it_whole(states: States, database_url: str) -> None:
+def test_the_fixes_make_it_whole(states: States, database_url: str) -> None:
     found = look(states, database_url, ["001", "005"], "drop policy a_all on public.a")
-    assert found.lacks
-    paste(database_url, *(lack.difference.mend for lack in found.lacks))
+    assert found.gaps
+    paste(database_url, *(gap.difference.fix for gap in found.gaps))
     assert look(states, database_url, [], "").number == 5
 
 
 def look(states: States, url: str, pasted: Sequence[str], more: str, recorded: Sequence[str] = ()) -> presence.Presence:
     paste(url, *(SQL[version] for version in pasted), more)
     with psycopg.connect(url) as connection:
-        return presence.find(VERSIONS, recorded, states, snapshot(connection))
+        return presence.find_presence(VERSIONS, recorded, states, snapshot(connection))
 
 
 def test_all_that_was_pasted_is_recorded_and_push_has_nothing_to_do(tmp_path: Path, database_url: str) -> None:
@@ -167,15 +169,15 @@ def test_nothing_is_recorded_where_a_migration_is_there_in_part(tmp_path: Path, 
     )
     told = project.run("migrations", "adopt", *target, code=5).stdout
     assert f"missing policies: public.prompts.prompts_delete_own ({NAMES[0]})" in told
-    assert "mend: create policy prompts_delete_own on public.prompts" in told
+    assert "fix: create policy prompts_delete_own on public.prompts" in told
     assert f"Refused: {NAMES[0]} is there only in part" in told
     found = project.json("migrations", "adopt", *target, code=5)
-    assert [lack["difference"]["name"] for lack in found["lacks"]] == [
+    assert [gap["difference"]["name"] for gap in found["gaps"]] == [
         "public.messages.role",
         "public.prompts.prompts_delete_own",
     ]
     assert {row["applied"] for row in project.json("migrations", "list", *target)} == {False}
-    paste(database_url, *(lack["difference"]["mend"] for lack in found["lacks"]))
+    paste(database_url, *(gap["difference"]["fix"] for gap in found["gaps"]))
     assert project.json("migrations", "adopt", *target)["adopted"] == NAMES
 
 
@@ -184,7 +186,7 @@ def test_an_empty_database_is_left_to_push(tmp_path: Path, database_url: str) ->
     assert "Nothing to adopt" in told and f"promthctl push applies it: {', '.join(NAMES)}" in told
 
 
-def test_a_migration_of_rows_needs_the_users_word(tmp_path: Path, database_url: str) -> None:
+def test_a_migration_that_changes_rows_only_has_to_be_assumed(tmp_path: Path, database_url: str) -> None:
     project, target = Project(tmp_path), ("--db-url", database_url, "--yes")
     folder = tmp_path / "sql"
     folder.mkdir()
@@ -208,7 +210,7 @@ def test_what_is_not_there_cannot_be_assumed(tmp_path: Path, database_url: str) 
     assert f"{NAMES[1]} cannot be assumed" in told
 
 
-def test_a_history_of_others_is_no_obstacle(tmp_path: Path, database_url: str) -> None:
+def test_versions_of_others_in_the_history_do_not_matter(tmp_path: Path, database_url: str) -> None:
     project, target = Project(tmp_path), ("--db-url", database_url, "--yes")
     history = "create schema supabase_migrations; create table supabase_migrations.schema_migrations"
     columns = "(version text primary key, statements text[], name text, created_by text)"

@@ -367,12 +367,12 @@ def test_a_table_without_a_primary_key_takes_its_rows_only_when_empty(world: Wor
 
 def test_tables_and_columns_that_are_not_there_are_asked_for(family: World) -> None:
     family.roll_back(backup=False)
-    with pytest.raises(RefusedError, match=r"lacks .*: public\.owners, public\.pets") as raised:
+    with pytest.raises(RefusedError, match=r"does not have .*: public\.owners, public\.pets") as raised:
         family.restore()
     assert f"promthctl push --db-url {family.target.url}" in raised.value.hint
     family.write("002", FAMILY.replace(", name text", ""), "select 1;")
     family.apply("002")
-    with pytest.raises(RefusedError, match=r"lacks .*: public\.pets\.name$"):
+    with pytest.raises(RefusedError, match=r"does not have .*: public\.pets\.name$"):
         family.restore()
 
 
@@ -433,17 +433,17 @@ def test_the_list_shows_every_backup_and_its_damage(family: World) -> None:
     assert good["tables"] == ["public.owners", "public.pets"]
     assert bad["name"] == "copy" and "damaged" in bad["damaged"]
     assert name in family.project.run("rollback", "--list").stdout
-    with pytest.raises(UsageError, match="There is no backup nowhere"):
+    with pytest.raises(UsageError, match="The backup nowhere does not exist"):
         family.restore("nowhere")
 
 
 def test_a_backup_in_the_making_is_left_alone_and_a_name_is_given_once(tmp_path: Path) -> None:
     manifest = Manifest("2026-01-01T00:00:00+00:00", "x", 170000, (), (), ())
     (tmp_path / ".making-killed").mkdir()
-    with writing.making(tmp_path) as one, writing.making(tmp_path) as other:
+    with writing.new_backup(tmp_path) as one, writing.new_backup(tmp_path) as other:
         assert len(list(tmp_path.iterdir())) == 2
         assert [other.complete(manifest, "same").name, one.complete(manifest, "same").name] == ["same", "same-2"]
-    with pytest.raises(ZeroDivisionError), writing.making(tmp_path):
+    with pytest.raises(ZeroDivisionError), writing.new_backup(tmp_path):
         raise ZeroDivisionError
     assert sorted(path.name for path in tmp_path.iterdir()) == ["same", "same-2"]
 
@@ -502,7 +502,7 @@ def test_the_whole_schema_goes_and_comes_back_with_every_row(project: Project) -
     refused = project.run("rollback", "--restore", name, code=5).stderr
     assert "public.user_profiles: 5 rows are there with other values" in refused
     restored = project.run("rollback", "--restore", name, "--conflicts", "replace").stdout
-    assert "rows with other values give way" in restored
+    assert "rows with other values are replaced" in restored
     assert world.digest(*OURS) == before
     with psycopg.connect(world.url) as connection:
         connection.execute("update chat_sessions set title = 'later'")

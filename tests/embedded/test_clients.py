@@ -363,7 +363,7 @@ def test_no_page_shows_a_secret(stack: Stack, path: str) -> None:
 @pytest.fixture(scope="session")
 def js_program(tmp_path_factory: pytest.TempPathFactory, stack: Stack) -> tuple[Path, Path]:
     """Node.js and the folder of isolation.mjs with its packages installed."""
-    node = nodejs.find(settings.load(stack.project_dir))
+    node = nodejs.find_node(settings.load(stack.project_dir))
     folder = tmp_path_factory.mktemp("js") / "program"
     shutil.copytree(JS, folder)
     install = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]

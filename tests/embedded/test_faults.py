@@ -92,17 +92,17 @@ def test_busy_children_of_a_killed_postgres_are_ended(running: Project, command:
 
 
 COURSE = {  # of a cold `local up`: where it is killed
-    "before the record is written": "promthctl.engines.embedded.state:Records.save_stack:call:",
+    "before the record is written": "promthctl.engines.embedded.records:EmbeddedRecords.save_stack:call:",
     "with the record half written": "pathlib:Path.replace:call:stack.json",
-    "before the API is on record": "promthctl.engines.embedded.state:Records.save_process:call:api",
+    "before the API is on record": "promthctl.engines.embedded.records:EmbeddedRecords.save_process:call:api",
     "while the database is copied": "subprocess:Popen.communicate:call:'cp'",
     "with the database copied": "promthctl.engines.embedded.cluster:Cluster.set_passwords:call:",
     "while passwords are set": "subprocess:Popen.communicate:call:--single",
-    "before postgres is on record": "promthctl.engines.embedded.state:Records.save_process:call:postgres",
+    "before postgres is on record": "promthctl.engines.embedded.records:EmbeddedRecords.save_process:call:postgres",
     "with postgres about to start": "promthctl.engines.embedded.cluster:Cluster.start:return:",
-    "before the migrations are synced": "promthctl.migration_set.supabase_folder:sync:call:",
-    "while the migrations are synced": "promthctl.migration_set.sync:write:call:",
-    "while the second is applied": "promthctl.supabase_cli:SupabaseCli._run.<locals>.relay:call:002_",
+    "before the migrations are synced": "promthctl.migration_set.supabase_folder:sync_project:call:",
+    "while the migrations are synced": "promthctl.migration_set.sync:write_sync:call:",
+    "while the second is applied": "promthctl.supabase_cli.database_commands:DatabaseCli._run.<locals>.relay:call:002_",
     "with everything applied": "promthctl.engines.embedded.api:wait:call:",
 }
 
@@ -163,7 +163,7 @@ def test_a_preparation_of_the_database_that_was_killed_is_done_again(
 
 HEALING = {
     "with the new record half written": "pathlib:Path.replace:call:stack.json",
-    "before the API is on record": "promthctl.engines.embedded.state:Records.save_process:call:api",
+    "before the API is on record": "promthctl.engines.embedded.records:EmbeddedRecords.save_process:call:api",
     "with postgres about to start": "promthctl.engines.embedded.cluster:Cluster.start:return:",
 }
 

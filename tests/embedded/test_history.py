@@ -16,12 +16,12 @@ from promthctl.migration_set import (
     HistoryEntry,
     Migration,
     discover,
-    listing,
-    matches,
+    is_as_applied,
+    list_migrations,
     packaged_source,
     plan_sync,
-    present,
-    write,
+    present_migrations,
+    write_sync,
 )
 
 FILES: dict[str, str] = {
@@ -101,7 +101,7 @@ def write_all(folder: Path, files: Iterable[tuple[str, str]]) -> list[Migration]
     folder.mkdir(parents=True)
     for number, (name, sql) in enumerate(files, start=1):
         (folder / f"{number:04}_{name}.sql").write_bytes(sql.encode())
-    return list(present(folder))
+    return list(present_migrations(folder))
 
 
 def test_every_kind_of_file_is_recognised_in_the_history(tmp_path: Path, database_url: str, supabase: Path) -> None:
@@ -110,9 +110,9 @@ def test_every_kind_of_file_is_recognised_in_the_history(tmp_path: Path, databas
     assert len(history) == len(FILES)
     for migration in migrations:
         statements = history[migration.version].statements
-        assert matches(migration.sql, statements), (migration.name, statements)
-        assert matches(migration.sql.replace("\r\n", "\n"), statements), migration.name
-    assert {row.edited for row in listing(migrations, (), history)} == {False}
+        assert is_as_applied(migration.sql, statements), (migration.name, statements)
+        assert is_as_applied(migration.sql.replace("\r\n", "\n"), statements), migration.name
+    assert {row.edited for row in list_migrations(migrations, (), history)} == {False}
 
 
 def test_an_edit_is_seen_exactly_when_the_cli_would_record_other_statements(
@@ -127,9 +127,9 @@ def test_an_edit_is_seen_exactly_when_the_cli_would_record_other_statements(
     for migration in migrations:
         statements = history[migration.version].statements
         before = original.setdefault(migration.name, statements)
-        assert matches(migration.sql, statements), (migration.sql, statements)
+        assert is_as_applied(migration.sql, statements), (migration.sql, statements)
         same = compared(statements) == compared(before)
-        assert matches(migration.sql, before) is same, (migration.sql, statements, before)
+        assert is_as_applied(migration.sql, before) is same, (migration.sql, statements, before)
 
 
 @pytest.mark.parametrize("edited", [False, True])
@@ -138,11 +138,11 @@ def test_the_packaged_migrations_count_as_edited_only_when_they_are(
 ) -> None:
     folder = tmp_path / "supabase" / "migrations"
     source = discover(packaged_source())
-    write(plan_sync(source, folder, (), force=False))
+    write_sync(plan_sync(source, folder, (), force=False))
     history = run(supabase, tmp_path, database_url, "db", "push")
     last = folder / source[-1].filename
     if edited:
         last.write_bytes(last.read_bytes() + b"\nselect 1;\n")
-    rows = listing(source, discover(folder), history)
+    rows = list_migrations(source, discover(folder), history)
     assert [row.edited for row in rows] == [False] * (len(rows) - 1) + [edited]
     assert all(row.applied for row in rows)

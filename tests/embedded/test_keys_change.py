@@ -11,14 +11,14 @@ import pytest
 
 from promthctl import settings
 from promthctl.errors import PromthctlError, UsageError
-from promthctl.keys import changing
+from promthctl.keys.api_keys_table import ApiKeysTable
+from promthctl.keys.changing import find_agent_rows, remove_all_keys, replace_key
 from promthctl.keys.encryption import decrypt, key_hash
-from promthctl.resolve.api import ApiTarget
 from promthctl.settings import Settings
 from tests.servers import Stack
-from tests.stored_keys import SECRET, Row, Table, fake_key, metadata, stored, target
+from tests.stored_keys import SECRET, Row, Table, api_keys, fake_key, metadata, stored, target
 
-__all__ = ["stored", "target"]
+__all__ = ["api_keys", "stored", "target"]
 
 NEW = "fake-replacement-key-yyyy"
 SECRETS = {"ENCRYPTION_SECRET": SECRET}
@@ -89,36 +89,36 @@ def test_a_key_typed_at_the_prompt_is_not_shown(stack: Stack, stored: Table) -> 
 
 @pytest.mark.parametrize("wanted", ["7", "ep-fake-7", "Agent 7", "agent 7", "ROW"])
 def test_an_agent_is_found_by_number_endpoint_name_and_row(
-    stack: Stack, stored: Table, target: ApiTarget, wanted: str
+    stack: Stack, stored: Table, api_keys: ApiKeysTable, wanted: str
 ) -> None:
     ids = stored.put(stored.user(), [7, 17, 70])
-    chosen = changing.choose(here(stack), target, ids[0] if wanted == "ROW" else wanted, None)
+    chosen = find_agent_rows(here(stack), api_keys, ids[0] if wanted == "ROW" else wanted, None)
     assert [row.id for row in chosen.rows] == ids[:1]
 
 
-def test_a_number_is_first_that_of_the_key_source(stack: Stack, stored: Table, target: ApiTarget) -> None:
+def test_a_number_is_first_that_of_the_key_source(stack: Stack, stored: Table, api_keys: ApiKeysTable) -> None:
     user = stored.user()
     (named, *_) = stored.put(user, [50], metadata=metadata(50, agent_name="Planner"))
     source = {f"VANCHIN_{kind}_{n}": value for n in range(1, 15)
               for kind, value in (("API_KEY", fake_key(n)), ("ENDPOINT", f"ep-fake-{n if n > 1 else 50}"))}  # fmt: skip
     with pytest.raises(PromthctlError, match="no key of agent 1"):
-        changing.choose(here(stack), target, "1", user)
-    assert changing.choose(here(stack, **source), target, "1", user).rows[0].id == named
+        find_agent_rows(here(stack), api_keys, "1", user)
+    assert find_agent_rows(here(stack, **source), api_keys, "1", user).rows[0].id == named
 
 
 def test_an_agent_of_several_users_or_providers_must_be_told_apart(
-    stack: Stack, stored: Table, target: ApiTarget
+    stack: Stack, stored: Table, api_keys: ApiKeysTable
 ) -> None:
     one, other = stored.user(), stored.user()
     (mine,) = stored.put(one, [1])
     stored.put(other, [1])
     with pytest.raises(UsageError, match="more than one agent") as caught:
-        changing.choose(here(stack), target, "1", None)
+        find_agent_rows(here(stack), api_keys, "1", None)
     assert one in caught.value.why and other in caught.value.why
-    assert changing.choose(here(stack), target, "1", one).rows[0].id == mine
+    assert find_agent_rows(here(stack), api_keys, "1", one).rows[0].id == mine
     stored.put(one, [1], provider="openai")
     with pytest.raises(UsageError):
-        changing.choose(here(stack), target, "1", one)
+        find_agent_rows(here(stack), api_keys, "1", one)
 
 
 @pytest.mark.parametrize(
@@ -157,12 +157,14 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(
     assert stored.rows() == before
 
 
-def test_a_row_the_app_changed_meanwhile_is_not_overwritten(stack: Stack, stored: Table, target: ApiTarget) -> None:
+def test_a_row_the_app_changed_meanwhile_is_not_overwritten(
+    stack: Stack, stored: Table, api_keys: ApiKeysTable
+) -> None:
     (id_,) = stored.put(stored.user(), [1])
-    chosen = changing.choose(here(stack), target, "1", None)
+    chosen = find_agent_rows(here(stack), api_keys, "1", None)
     stored.connection.execute("update api_keys set encrypted_key = 'the app was here' where id = %s", [id_])
     with pytest.raises(PromthctlError, match="not replaced"):
-        changing.replace(here(stack), target, chosen, NEW)
+        replace_key(here(stack), api_keys, chosen, NEW)
     assert stored.rows()[id_]["encrypted_key"] == "the app was here"
 
 
@@ -181,11 +183,11 @@ def test_one_agent_s_key_is_removed_and_no_other(stack: Stack, stored: Table) ->
     stack.project.run("keys", "remove", "2", code=1)
 
 
-def test_all_keys_of_a_user_or_of_everybody_are_removed(stack: Stack, stored: Table, target: ApiTarget) -> None:
+def test_all_keys_of_a_user_or_of_everybody_are_removed(stack: Stack, stored: Table, api_keys: ApiKeysTable) -> None:
     one, other = stored.user(), stored.user()
     stored.put(one, range(1203))
     stored.put(other, range(3), provider="openai")
-    assert changing.remove_all(target, one).removed == 1203
+    assert remove_all_keys(api_keys, one).removed == 1203
     assert {str(row["user_id"]) for row in stored.rows().values()} == {other}
     assert "3 keys removed" in stack.project.run("keys", "remove", "--all").stdout
     assert "0 keys removed" in stack.project.run("keys", "remove", "--all").stdout

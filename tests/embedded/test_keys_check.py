@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from promthctl import settings
-from promthctl.keys import checking
-from promthctl.keys.checking import CheckResult, Live
+from promthctl.keys.api_keys_table import open_table
+from promthctl.keys.checking import KeyCheckResult, check_keys
 from promthctl.keys.encryption import encrypt, key_hash, masked_key
+from promthctl.keys.live_check import LiveOptions
 from promthctl.resolve.api import ApiTarget
 from promthctl.steps import Silent
 from tests.loopback_api import Api, api
@@ -28,10 +29,11 @@ def server() -> Iterator[Api]:
 
 
 def check(
-    stack: Stack, target: ApiTarget, user: str | None = None, live: Live | None = None, **environment: str
-) -> CheckResult:
+    stack: Stack, target: ApiTarget, user: str | None = None, live: LiveOptions | None = None, **environment: str
+) -> KeyCheckResult:
     here = settings.Settings(stack.project_dir, {"ENCRYPTION_SECRET": SECRET, **environment})
-    return checking.check(here, target, user, live, Silent())
+    with open_table(target) as table:
+        return check_keys(here, table, user, live, Silent())
 
 
 def stored_key(key: str, **changes: Any) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def test_live_asks_each_agent_s_api_with_its_own_key(
         )
     stored.put(user, [5], **stored_key("fake-key-ok-yyyy", provider="openai", metadata={"base_url": server.url}))
     stored.put(user, [6], encrypted_key="no token")
-    result = check(stack, target, live=Live(4, 1.0))
+    result = check(stack, target, live=LiveOptions(4, 1.0))
     said = {row.agent or row.provider: row.answer.fault if row.answer else "not asked" for row in result.rows}
     assert said == {
         "Agent 1": None,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
 from promthctl.api.client import ApiAccess
 from promthctl.errors import PromthctlError, TargetError, UsageError
-from promthctl.keys import listing
+from promthctl.keys.api_keys_table import ApiKeysTable, open_table
+from promthctl.keys.listing import ListedKey, listed_pages
 from promthctl.resolve.api import ApiTarget
 from tests.servers import Stack
-from tests.stored_keys import Table, metadata, stored, target
+from tests.stored_keys import Table, api_keys, metadata, stored, target
 
-__all__ = ["stored", "target"]
+__all__ = ["api_keys", "stored", "target"]
 
 
 def test_it_shows_what_is_stored_and_never_a_key(stack: Stack, stored: Table) -> None:
@@ -40,34 +42,34 @@ def test_an_empty_table_is_said_to_be_empty(stack: Stack, stored: Table) -> None
     assert stack.project.json("keys", "list") == []
 
 
-def test_a_user_s_keys_are_found_by_e_mail_and_uuid(stored: Table, target: ApiTarget) -> None:
+def test_a_user_s_keys_are_found_by_e_mail_and_uuid(stored: Table, api_keys: ApiKeysTable) -> None:
     one, other = stored.user(), stored.user()
     stored.put(one, [1, 2])
     stored.put(other, [3])
     for wanted in (one, f"{one[:8]}@example.com", one.upper()):
-        pages = list(listing.pages(target.access, wanted))
+        pages = list(listed_pages(api_keys, wanted))
         assert [key.agent for page in pages for key in page] == ["Agent 1", "Agent 2"]
-    assert {key.user_id for page in listing.pages(target.access, None) for key in page} == {one, other}
+    assert {key.user_id for page in listed_pages(api_keys, None) for key in page} == {one, other}
 
 
-def test_more_rows_than_a_page_are_all_shown_once_and_in_bounded_memory(stored: Table, target: ApiTarget) -> None:
+def test_more_rows_than_a_page_are_all_shown_once_and_in_bounded_memory(stored: Table, api_keys: ApiKeysTable) -> None:
     users = [stored.user() for _ in range(3)]
     ids = [id_ for user, numbers in zip(users, (range(400), range(1001), range(1105)), strict=True)
            for id_ in stored.put(user, numbers)]  # fmt: skip
     seen: list[str] = []
     sizes: list[int] = []
-    for page in listing.pages(target.access, None):
+    for page in listed_pages(api_keys, None):
         seen += [key.id for key in page]
         sizes.append(len(page))
     assert sorted(seen) == sorted(ids) and len(seen) == 2506
     assert sizes == [1000, 1000, 506]
-    assert sum(map(len, listing.pages(target.access, users[2]))) == 1105
+    assert sum(map(len, listed_pages(api_keys, users[2]))) == 1105
 
 
-def test_rows_that_come_and_go_while_it_reads_disturb_nothing(stored: Table, target: ApiTarget) -> None:
+def test_rows_that_come_and_go_while_it_reads_disturb_nothing(stored: Table, api_keys: ApiKeysTable) -> None:
     user = stored.user()
     ids = stored.put(user, range(1500))
-    pages = listing.pages(target.access, None)
+    pages = listed_pages(api_keys, None)
     first = [key.id for key in next(pages)]
     stored.connection.execute("delete from api_keys where id = any(%s)", [first])
     added = stored.put(user, [9000])
@@ -91,21 +93,25 @@ def test_a_key_in_place_of_the_user_is_refused_and_not_repeated(stack: Stack, us
 
 
 def test_faults_on_the_way_are_told_apart(stack: Stack, stored: Table, target: ApiTarget) -> None:
-    wrong = ApiAccess(stack.api_url, stack.anon_key, "not-the-service-key")
+    def listed(access: ApiAccess, user: str | None = None) -> list[list[ListedKey]]:
+        with open_table(dataclasses.replace(target, access=access)) as table:
+            return list(listed_pages(table, user))
+
     with pytest.raises(TargetError):
-        list(listing.pages(wrong, None))
+        listed(ApiAccess(stack.api_url, stack.anon_key, "not-the-service-key"))
     with pytest.raises(TargetError):
-        list(listing.pages(ApiAccess("http://127.0.0.1:1", "a", "b"), None))
+        listed(ApiAccess("http://127.0.0.1:1", "a", "b"))
     with pytest.raises(PromthctlError, match="no user"):
-        list(listing.pages(target.access, "nobody@example.com"))
+        listed(target.access, "nobody@example.com")
     with pytest.raises(UsageError):
-        list(listing.pages(target.access, "neither"))
+        listed(target.access, "neither")
 
 
 def test_a_database_without_the_table_says_which_migrations_are_missing(stored: Table, target: ApiTarget) -> None:
     stored.connection.execute("alter table public.api_keys rename to moved; notify pgrst, 'reload schema'")
     try:
-        with pytest.raises(PromthctlError, match="not ready for the keys"):
-            list(listing.pages(target.access, None))
+        with pytest.raises(PromthctlError, match="not ready") as caught, open_table(target) as table:
+            list(listed_pages(table, None))
+        assert "the table api_keys" in caught.value.why
     finally:
         stored.connection.execute("alter table public.moved rename to api_keys; notify pgrst, 'reload schema'")

@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from promthctl import settings, toolchain
-from promthctl.engines.embedded import EmbeddedEngine, api
+from promthctl.engines.embedded import api
+from promthctl.engines.embedded.engine import EmbeddedEngine
 from promthctl.steps import Silent
 from tests.embedded.working import assert_stops, assert_works, commit_row, data_directory, get
 from tests.promthctl_runner import REPOSITORY, Project

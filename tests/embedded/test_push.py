@@ -116,7 +116,7 @@ def test_a_migration_that_was_not_written_yet_is_not_recorded(own: Callable[...,
     project = own({"001_a.sql": A})
     project.run("migrations", "new", "add b")
     done = project.run("push", "--db-url", database_url, "--yes", code=5)
-    assert "002_add_b.sql is still as `promthctl migrations new` made it" in three_lines(done)
+    assert "002_add_b.sql is still as `promthctl migrations new` created it" in three_lines(done)
     assert applied(database_url) == []
 
 
@@ -125,7 +125,7 @@ def test_what_only_supabase_migrations_has_is_told(own: Callable[..., Project], 
     project.run("migrations", "sync")
     (project.path / "db" / "002_b.sql").unlink()
     told = project.run("push", "--db-url", database_url, "--yes").stderr
-    assert "in supabase/migrations alone, not in the source of the migrations: 002_b.sql" in told
+    assert "only in supabase/migrations, not in the source of the migrations: 002_b.sql" in told
 
 
 def test_json_gives_the_names_and_the_plan(own: Callable[..., Project], database_url: str) -> None:
@@ -368,6 +368,7 @@ def test_data_is_destroyed_only_when_that_is_allowed(own: Callable[..., Project]
             "object": "table public.a",
             "risks": [
                 {
+                    "id": "drops-table",
                     "kind": "destroys",
                     "object": "public.a",
                     "what": "drops table public.a",
@@ -506,7 +507,7 @@ def test_a_version_under_which_another_migration_was_applied(own: Callable[..., 
     project.run("push", "--db-url", database_url, "--yes")
     other = own_copy(project, {"001_a.sql": A, "002_ours.sql": C})
     told = three_lines(other.run("push", "--db-url", database_url, "--yes", code=5))
-    assert "version 002 of its history is theirs, not 002_ours.sql" in told
+    assert "its history has theirs under version 002, so 002_ours.sql would never be applied" in told
     assert f"git mv {other.path}/db/002_ours.sql {other.path}/db/003_ours.sql" in told
     renamed = own_copy(project, {"001_a.sql": A, "002_same_under_another_name.sql": B})
     assert "Nothing to do" in renamed.run("push", "--db-url", database_url).stdout
@@ -527,7 +528,7 @@ def test_a_history_without_statements_cannot_tell_of_edits(own: Callable[..., Pr
     read(database_url, "update supabase_migrations.schema_migrations set statements = null returning 1")
     write(project, {"002_b.sql": B})
     done = project.run("push", "--db-url", database_url, "--yes")
-    assert "an edit cannot be seen: 001" in done.stderr and tables(database_url) == ["a", "b"]
+    assert "an edit since then cannot be detected: 001" in done.stderr and tables(database_url) == ["a", "b"]
     # the copy that was pushed is all that tells then, and it is not overwritten
     write(project, {"001_a.sql": A.replace("int ", "bigint ")})
     told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))
@@ -537,13 +538,13 @@ def test_a_history_without_statements_cannot_tell_of_edits(own: Callable[..., Pr
 def test_files_that_change_after_the_plan_are_not_pushed(own: Callable[..., Project], database_url: str) -> None:
     project = own({"001_a.sql": A})
     here, target = settings.load(project.path), targets.from_url(database_url)
-    made = push.plan(here, target)
+    made = push.plan_push(here, target)
     write(project, {"001_a.sql": DROP})
     with pytest.raises(RefusedError, match="changed after the plan"):
-        push.push(here, target, made, Silent())
+        push.apply_plan(here, target, made, Silent())
     write(project, {"001_a.sql": A, "002_b.sql": B})
     with pytest.raises(RefusedError, match="changed after the plan"):
-        push.push(here, target, made, Silent())
+        push.apply_plan(here, target, made, Silent())
     assert tables(database_url) == []
 
 

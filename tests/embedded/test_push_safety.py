@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from promthctl import database, targets
+from promthctl.database import advisory_lock
 from promthctl.errors import RefusedError
 from promthctl.steps import Silent
 from tests.promthctl_runner import Project
@@ -129,10 +130,10 @@ def test_a_connection_lost_in_a_migration_leaves_nothing_of_it(
 
 
 POINTS = [
-    "promthctl.push:plan:return:",
-    "promthctl.database:exclusive:return:",
-    "promthctl.migration_set.supabase_folder:sync:call:",
-    "promthctl.migration_set.supabase_folder:sync:return:",
+    "promthctl.push.planning:plan_push:return:",
+    "promthctl.database.advisory_lock:exclusive:return:",
+    "promthctl.migration_set.supabase_folder:sync_project:call:",
+    "promthctl.migration_set.supabase_folder:sync_project:return:",
     "promthctl.process:run:call:",
     "promthctl.process:run:return:",
 ]
@@ -150,7 +151,7 @@ def test_killed_at_any_point_the_next_push_completes(own: Project, database_url:
 def test_a_lock_that_is_not_let_go_is_refused_with_its_holder(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(advisory_lock, "_LOCK_SECONDS", 0.3)
     target = targets.from_url(database_url)
     taken, done = threading.Event(), threading.Event()
 

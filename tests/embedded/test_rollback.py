@@ -159,7 +159,7 @@ def test_a_row_written_after_the_plan_is_exported_too(filled: World) -> None:
 
 
 def test_from_the_export_on_nobody_writes_to_the_table(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    export, refused = writing.Writer.table, []
+    export, refused = writing.BackupWriter.export_table, []
 
     def exporting(*arguments: Any) -> SavedTable:
         with filled.session() as somebody, pytest.raises(psycopg.errors.LockNotAvailable) as raised:
@@ -167,7 +167,7 @@ def test_from_the_export_on_nobody_writes_to_the_table(filled: World, monkeypatc
         refused.append(raised.value)
         return export(*arguments)
 
-    monkeypatch.setattr(writing.Writer, "table", exporting)
+    monkeypatch.setattr(writing.BackupWriter, "export_table", exporting)
     for down in (DROP_A, "alter table a drop column t;", "delete from a;"):
         filled.write("002", A, down)
         filled.roll_back()
@@ -237,7 +237,7 @@ def test_a_plan_that_is_no_longer_true_is_not_carried_out(filled: World) -> None
     with pytest.raises(RefusedError, match=r"more would be lost .* public\.a \(rows\)"):
         rollback.roll_back(here, filled.target, plan, True, Silent())
     filled.migrate("select 1;", "select 1;", "003")
-    with pytest.raises(RefusedError, match="its history is another one"):
+    with pytest.raises(RefusedError, match="its history is not the one"):
         rollback.roll_back(here, filled.target, plan, True, Silent())
     assert filled.history() == ["001", "002", "003"] and filled.read("select count(*) from a") == [(3,)]
     assert filled.names() == []
@@ -319,10 +319,10 @@ def test_of_two_rollbacks_at_once_one_is_done_and_the_other_finds_it_done(filled
 
 
 POINTS = {
-    "after the export": "promthctl.backups.writing:Writer.table:return:",
-    "after the scripts": "promthctl.rollback.undoing:_forget:return:",
-    "before the backup has its name": "promthctl.backups.writing:Writer.complete:call:",
-    "after the backup, before the commit": "promthctl.backups.writing:Writer.complete:return:",
+    "after the export": "promthctl.backups.writing:BackupWriter.export_table:return:",
+    "after the scripts": "promthctl.rollback.undoing:_shorten_history:return:",
+    "before the backup has its name": "promthctl.backups.writing:BackupWriter.complete:call:",
+    "after the backup, before the commit": "promthctl.backups.writing:BackupWriter.complete:return:",
 }
 
 
@@ -382,7 +382,7 @@ def test_usage_that_makes_no_sense_is_told(filled: World) -> None:
     for words in ((), ("--to", "1", "--list"), ("--restore", "x", "--to", "1")):
         assert "one of --to VERSION" in filled.project.run("rollback", *words, code=2).stderr
     gone = filled.project.run("rollback", "--restore", "x", "--db-url", filled.url, code=2).stderr
-    assert "There is no backup x" in gone
+    assert "The backup x does not exist" in gone
     assert "version all is not applied" in filled.project.run(
         "rollback", "--to", "all", "--db-url", filled.url, code=2
     ).stderr  # fmt: skip

@@ -19,18 +19,21 @@ import pytest
 from psycopg.rows import dict_row
 from supabase import create_client
 
-from promthctl.api.client import ApiAccess
+from promthctl.api.client import ApiAccess, connect
 from promthctl.errors import PromthctlError, UsageError
-from promthctl.keys import batch, existing, providers, seeding, users
+from promthctl.keys import existing_rows, seed_rows, users
 from promthctl.keys.encryption import decrypt, key_hash
-from promthctl.keys.key import Key, Listed
-from promthctl.keys.seeding import SeedResult
+from promthctl.keys.key import Key, KeyList
+from promthctl.keys.key_batch import checked_batch
+from promthctl.keys.providers import find_provider
+from promthctl.keys.seed_rows import SeedResult, row_id
+from promthctl.keys.seeding import seed_batch
 from promthctl.keys.users import User
 from promthctl.steps import Silent
 from tests.promthctl_runner import REPOSITORY, Project
 
 SECRET = "an encryption secret of the tests"
-VANCHIN, OPENAI = providers.find("vanchin"), providers.find("openai")
+VANCHIN, OPENAI = find_provider("vanchin"), find_provider("openai")
 PASSWORD = "fake-password-of-a-test"
 
 Database = psycopg.Connection[dict[str, Any]]
@@ -96,8 +99,8 @@ def key(n: int, user: str | None = None, **changes: Any) -> Key:
 def store(
     access: ApiAccess, keys: list[Key], default: User | None = None, provider: Any = VANCHIN, dry_run: bool = False
 ) -> SeedResult:
-    with batch.checked(Listed("a test", keys), provider, Silent()) as checked:
-        return seeding.seed(access, checked, SECRET, None, default, dry_run=dry_run, steps=Silent())
+    with checked_batch(KeyList("a test", keys), provider, Silent()) as batch, connect(access) as api:
+        return seed_batch(api, batch, SECRET, None, default, dry_run=dry_run, steps=Silent())
 
 
 def rows_of(database: Database, *users: User) -> list[dict[str, Any]]:
@@ -135,7 +138,7 @@ def test_each_key_goes_to_its_user_by_email_or_uuid(
         assert rows.keys() == {f"ep-bulk-{n}" for n in range(1, 1201) if n % 3 == number}
         row = rows[f"ep-bulk-{600 + number}"]
         assert decrypt(row["encrypted_key"], SECRET) == fake_key(600 + number)
-        assert str(row["id"]) == seeding.row_id(owner.id, "vanchin", f"ep-bulk-{600 + number}")
+        assert str(row["id"]) == row_id(owner.id, "vanchin", f"ep-bulk-{600 + number}")
 
 
 def test_the_same_keys_again_write_nothing_and_a_changed_one_just_itself(
@@ -164,7 +167,7 @@ def test_a_user_with_more_rows_than_an_answer_holds_is_compared_by_id(
     keys = [key(n, many.email) for n in range(1, 251)] + [key(n, few.email) for n in range(1, 8)]
     store(access, keys)
     before = rows_of(database, many, few)
-    monkeypatch.setattr(existing, "PAGE", 20)
+    monkeypatch.setattr(existing_rows, "PAGE", 20)
     assert numbers(store(access, keys)) == (0, 0, 257)
     keys[3] = key(4, many.email, name="Planner")
     assert numbers(store(access, [*keys, key(251, many.email)])) == (1, 1, 256)
@@ -175,13 +178,13 @@ def test_what_is_remembered_of_the_users_rows_may_be_forgotten(
     access: ApiAccess, sign_up: Callable[[], User], requests: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owners = [sign_up() for _ in range(4)]
-    monkeypatch.setattr(existing, "_KEPT", 3)
-    monkeypatch.setattr(seeding, "CHUNK", 5)
+    monkeypatch.setattr(existing_rows, "_KEPT", 3)
+    monkeypatch.setattr(seed_rows, "CHUNK", 5)
     keys = [key(n, owners[n % 4].email) for n in range(1, 41)]
     assert numbers(store(access, keys)) == (40, 0, 0)
     requests.clear()
     assert numbers(store(access, keys)) == (0, 0, 40)
-    assert requests.count("GET /rest/v1/api_keys") == 8  # for each chunk anew
+    assert requests.count("GET /rest/v1/api_keys") == 8  # again for each chunk
 
 
 def test_rows_an_app_made_are_adopted_in_bulk_too(access: ApiAccess, database: Database, user: User) -> None:
@@ -237,7 +240,7 @@ def test_a_few_uuids_are_asked_for_one_by_one(access: ApiAccess, user: User, req
     assert [line for line in requests if "admin" in line] == [f"GET /auth/v1/admin/users/{user.id}"]
 
 
-@pytest.mark.parametrize("unknown", [str(uuid4()), f"nobody-{uuid4().hex}@example.com"])
+@pytest.mark.parametrize("unknown", [str(uuid4()), f"nobody-{uuid4().hex}@example.com"], ids=["uuid", "email"])
 def test_an_unknown_user_is_named_with_the_line_before_anything_is_written(
     access: ApiAccess, database: Database, user: User, unknown: str
 ) -> None:
@@ -261,11 +264,11 @@ def test_one_user_under_two_names_may_not_have_an_endpoint_twice(
 
 def test_a_user_that_was_not_there_when_the_keys_were_checked_is_refused(access: ApiAccess, user: User) -> None:
     keys = [key(1, user.id)]
-    with batch.checked(Listed("a test", keys), VANCHIN, Silent()) as checked:
+    with checked_batch(KeyList("a test", keys), VANCHIN, Silent()) as batch, connect(access) as api:
         for late in (key(2), key(3, "late@example.com")):
             keys[:] = [late]
             with pytest.raises(UsageError, match="changed while it was read"):
-                seeding.seed(access, checked, SECRET, None, None, dry_run=False, steps=Silent())
+                seed_batch(api, batch, SECRET, None, None, dry_run=False, steps=Silent())
 
 
 def test_a_rule_that_refuses_a_later_chunk_is_told_with_what_is_stored(
@@ -343,7 +346,7 @@ def test_an_interrupted_run_leaves_no_file_and_the_next_one_goes_on(
     temporary.mkdir()
     path = bulk_file(tmp_path, 2600, user.email, " " * 500)  # more than is kept in memory
     words = ("seed", "vanchin", "--keys", "-")
-    point = "promthctl.keys.seeding:_Table._write:return:ep-bulk-1200"  # in the third chunk
+    point = "promthctl.keys.seed_rows:_RowWriter._write:return:ep-bulk-1200"  # in the third chunk
     assert interrupted(project, signal, point, *words, stdin=path, temporary=temporary) == code
     assert list(temporary.iterdir()) == []
     before = rows_of(database, user)

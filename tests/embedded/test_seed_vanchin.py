@@ -28,12 +28,15 @@ from supabase import Client, create_client
 
 from promthctl.api.client import ApiAccess, connect
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError, UsageError
-from promthctl.keys import batch, providers, seeding, users
+from promthctl.keys import users
 from promthctl.keys.encryption import decrypt, encrypt, key_hash, masked_key
-from promthctl.keys.key import Key, Listed, named
-from promthctl.keys.seeding import SeedResult
-from promthctl.keys.sources import demo
-from promthctl.keys.users import DevUser, User, ensure_dev_user
+from promthctl.keys.key import Key, KeyList, named_places
+from promthctl.keys.key_batch import checked_batch
+from promthctl.keys.providers import find_provider
+from promthctl.keys.seed_rows import SeedResult
+from promthctl.keys.seeding import seed_batch
+from promthctl.keys.sources import demo_keys
+from promthctl.keys.users import DevUser, User
 from promthctl.steps import Silent
 
 SECRET = "an encryption secret of the tests"
@@ -51,14 +54,14 @@ process.stdout.write(Buffer.concat([decipher.update(raw.subarray(28)), decipher.
 """
 
 
-VANCHIN = providers.find("vanchin")
+VANCHIN = find_provider("vanchin")
 
 
-def ring(**changes: str) -> Listed:
+def ring(**changes: str) -> KeyList:
     """Fourteen fake keys; `a3="…"` gives agent 3 another key."""
     keys = [
         Key(
-            at=named({}),
+            at=named_places({}),
             number=n,
             name=f"Agent {n}",
             endpoint_id=f"ep-fake-{n}",
@@ -67,19 +70,24 @@ def ring(**changes: str) -> Listed:
         )
         for n in range(1, 15)
     ]
-    return Listed("a test", keys)
+    return KeyList("a test", keys)
 
 
-def with_base_url(keys: Listed, base_url: str) -> Listed:
+def with_base_url(keys: KeyList, base_url: str) -> KeyList:
     return dataclasses.replace(keys, keys=[dataclasses.replace(key, base_url=base_url) for key in keys])
 
 
 def seed(
-    access: ApiAccess, keys: Listed, secret: str, user: str | None, dry_run: bool, dev_user: DevUser | None
+    access: ApiAccess, keys: KeyList, secret: str, user: str | None, dry_run: bool, dev_user: DevUser | None
 ) -> SeedResult:
     default = User(dev_user.id, dev_user.email) if dev_user else None
-    with batch.checked(keys, VANCHIN, Silent()) as checked:
-        return seeding.seed(access, checked, secret, user, default, dry_run=dry_run, steps=Silent())
+    with checked_batch(keys, VANCHIN, Silent()) as batch, connect(access) as api:
+        return seed_batch(api, batch, secret, user, default, dry_run=dry_run, steps=Silent())
+
+
+def ensure_dev_user(access: ApiAccess, known: DevUser | None) -> tuple[DevUser, bool]:
+    with connect(access) as api:
+        return users.ensure_dev_user(api, known)
 
 
 @pytest.fixture
@@ -134,7 +142,7 @@ def rows_of(database: psycopg.Connection[dict[str, Any]], user: User) -> dict[st
     return {row["metadata"].get("endpoint_id", str(row["id"])): row for row in found}
 
 
-def run(access: ApiAccess, user: User, keys: Listed | None = None, secret: str = SECRET, **options: Any) -> SeedResult:
+def run(access: ApiAccess, user: User, keys: KeyList | None = None, secret: str = SECRET, **options: Any) -> SeedResult:
     return seed(access, keys or ring(), secret, user.id, options.pop("dry_run", False), None)
 
 
@@ -237,7 +245,7 @@ def test_entries_the_app_added_to_the_metadata_stay(
     assert all(row["metadata"]["quota"] == 5 for row in rows_of(database, user).values())
 
 
-def test_another_encryption_secret_encrypts_every_key_anew(
+def test_another_encryption_secret_re_encrypts_every_key(
     access: ApiAccess, user: User, database: psycopg.Connection[dict[str, Any]]
 ) -> None:
     run(access, user)
@@ -247,7 +255,7 @@ def test_another_encryption_secret_encrypts_every_key_anew(
         assert decrypt(token, "another secret of the tests") == agent.api_key
 
 
-def test_a_damaged_row_is_mended(access: ApiAccess, user: User, database: psycopg.Connection[dict[str, Any]]) -> None:
+def test_a_damaged_row_is_fixed(access: ApiAccess, user: User, database: psycopg.Connection[dict[str, Any]]) -> None:
     run(access, user)
     damage = (
         "update public.api_keys set encrypted_key = 'damaged', metadata = '[]' where user_id = %s and key_hash = %s"
@@ -284,7 +292,7 @@ def test_rows_made_by_the_app_or_by_hand_are_adopted_instead_of_doubled(
 def test_rows_of_other_endpoints_and_providers_are_left_alone(
     access: ApiAccess, user: User, database: psycopg.Connection[dict[str, Any]]
 ) -> None:
-    run(access, user, demo(VANCHIN))
+    run(access, user, demo_keys(VANCHIN))
     database.execute(
         """insert into public.api_keys (user_id, provider, encrypted_key, key_hash, masked_key)
            values (%s, 'openai', 'e', %s, 'm')""",
@@ -381,7 +389,7 @@ def test_a_user_on_a_later_page_is_found(
     assert seed(access, ring(), SECRET, first.email, True, None).user_id == first.id
 
 
-@pytest.mark.parametrize("wanted", [str(uuid4()), f"nobody-{uuid4().hex}@example.com"])
+@pytest.mark.parametrize("wanted", [str(uuid4()), f"nobody-{uuid4().hex}@example.com"], ids=["uuid", "email"])
 def test_an_unknown_user(access: ApiAccess, wanted: str) -> None:
     error = refusal(PromthctlError, lambda: seed(access, ring(), SECRET, wanted, False, None))
     assert wanted in error.what
@@ -564,12 +572,12 @@ def altered(database: psycopg.Connection[dict[str, Any]], change: str, back: str
         (
             "alter table public.api_keys rename to api_keys_away",
             "alter table public.api_keys_away rename to api_keys",
-            "the table api_keys",
+            "have the table api_keys",
         ),
         (
             "alter table public.api_keys rename column metadata to metadata_away",
             "alter table public.api_keys rename column metadata_away to metadata",
-            "metadata",
+            "a column of the table api_keys",
         ),
     ],
 )
@@ -629,5 +637,5 @@ def test_proxies_of_the_environment_are_not_used_for_the_local_stack(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    with connect(access, access.service_key) as client:
-        assert client.auth.admin.get_user_by_id(user.id).user.id == user.id
+    with connect(access) as api:
+        assert api.client.auth.admin.get_user_by_id(user.id).user.id == user.id

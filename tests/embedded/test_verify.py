@@ -14,7 +14,7 @@ from tests.promthctl_runner import Project
 from tests.servers import Stack
 
 BREAK = "alter table public.prompts disable row level security"
-MEND = "alter table public.prompts enable row level security"
+FIX = "alter table public.prompts enable row level security"
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def broken(database: psycopg.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        database.execute(MEND)
+        database.execute(FIX)
 
 
 def test_the_migrated_stack_is_verified(stack: Stack) -> None:
@@ -46,7 +46,7 @@ def test_the_migrated_stack_is_verified(stack: Stack) -> None:
 
 
 @pytest.mark.usefixtures("broken")
-def test_a_finding_is_told_with_its_mend_and_exit_code_1(stack: Stack) -> None:
+def test_a_finding_comes_with_its_fix_and_exit_code_1(stack: Stack) -> None:
     told = stack.project.run("verify", code=1).stdout
     assert "Not verified" in told
     assert "alter table public.prompts enable row level security" in told
@@ -74,7 +74,7 @@ def test_any_database_can_be_verified(project: Project, database_url: str) -> No
     assert names == ["public.messages_session_id_created_at_idx"]
 
 
-def test_an_empty_database_lacks_everything(project: Project, database_url: str) -> None:
+def test_everything_is_missing_from_an_empty_database(project: Project, database_url: str) -> None:
     result = project.json("verify", "--db-url", database_url, code=1)
     missing = {one["name"] for one in result["differences"] if (one["kind"], one["state"]) == ("tables", "missing")}
     assert len(missing) == 10
@@ -97,7 +97,7 @@ def test_what_is_public_on_purpose_is_declared(project: Project, database_url: s
     assert [(table["table"], table["state"]) for table in tables] == [("news", "proven")]
 
 
-def test_a_role_without_the_rights_is_told_so(project: Project, database_url: str) -> None:
+def test_a_role_without_the_rights_is_named(project: Project, database_url: str) -> None:
     project.run("push", "--db-url", database_url, "--yes")
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("create role visitor login password 'not-a-secret'")
@@ -129,7 +129,7 @@ class _Page(HTMLParser):
 
 
 @pytest.mark.parametrize("name", ["nowhere/report.html", ""])
-def test_a_report_that_cannot_be_written_is_told_before_anything_is_verified(
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_verified(
     stack: Stack, tmp_path: Path, name: str
 ) -> None:
     done = stack.project.run("verify", "--report", str(tmp_path / name), code=2)

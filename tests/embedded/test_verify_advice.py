@@ -73,9 +73,9 @@ def test_each_rule_finds_and_mends(database: psycopg.Connection[Any], kind: str)
     assert (level, name) in [(one.level, one.object) for one in found]
     assert name.rpartition(".")[2] in found[0].text
     if kind in _NO_SQL:
-        assert found[0].mend == ""
+        assert found[0].fix == ""
     else:
-        for statement in dict.fromkeys(one.mend for one in found):
+        for statement in dict.fromkeys(one.fix for one in found):
             database.execute(statement.encode())
         assert of(advise(database), kind) == []
 

@@ -14,8 +14,9 @@ from promthctl.errors import PromthctlError
 from promthctl.migration_set import Migration, discover, packaged_source
 from promthctl.schema import compare, snapshot
 from promthctl.settings import Settings
+from promthctl.shadow import kept
 from promthctl.steps import Silent
-from promthctl.supabase_cli import SupabaseCli
+from promthctl.supabase_cli import DatabaseCli
 from promthctl.toolchain import Toolchain, cache_root
 
 EXAMPLE = b"create table public.example (id int primary key);"
@@ -24,7 +25,7 @@ EXAMPLE = b"create table public.example (id int primary key);"
 @pytest.fixture
 def here(tmp_path: Path, tools: Toolchain, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of an empty project, with the real cache but for the kept catalogs."""
-    monkeypatch.setattr(shadow, "FOLDER", f"shadow-test-{tmp_path.name}-{tmp_path.stat().st_ino}")
+    monkeypatch.setattr(kept, "FOLDER", f"shadow-test-{tmp_path.name}-{tmp_path.stat().st_ino}")
     return settings.load(tmp_path)
 
 
@@ -33,7 +34,7 @@ def clean(here: Settings) -> object:
     """Whatever a test does, no folder of its own and no process stays."""
     import shutil
 
-    folder = cache_root(here) / shadow.FOLDER
+    folder = cache_root(here) / kept.FOLDER
     yield
     assert list(folder.glob(".work-*")) == []
     assert [
@@ -48,7 +49,7 @@ def migration(content: bytes, version: str = "001") -> Migration:
 
 def test_it_is_what_pushing_to_a_database_makes(here: Settings, database_url: str) -> None:
     migrations = discover(packaged_source())
-    expected = shadow.expected(here, migrations, Silent())
+    expected = shadow.catalog_after_all(here, migrations, Silent())
     with psycopg.connect(database_url, autocommit=True) as connection:
         for file in migrations:
             connection.execute(file.content)
@@ -58,28 +59,28 @@ def test_it_is_what_pushing_to_a_database_makes(here: Settings, database_url: st
 
 
 def test_a_second_run_starts_nothing(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = shadow.expected(here, [migration(EXAMPLE)], Silent())
+    first = shadow.catalog_after_all(here, [migration(EXAMPLE)], Silent())
     assert "public.example" in first.of("tables")
-    monkeypatch.setattr(shadow, "_make", None)
-    assert shadow.expected(here, [migration(EXAMPLE)], Silent()) == first
+    monkeypatch.setattr(kept, "_read_from_database", None)
+    assert shadow.catalog_after_all(here, [migration(EXAMPLE)], Silent()) == first
 
 
 def test_an_edited_migration_is_read_again(here: Settings) -> None:
-    shadow.expected(here, [migration(EXAMPLE)], Silent())
-    again = shadow.expected(here, [migration(EXAMPLE.replace(b"example", b"other"))], Silent())
+    shadow.catalog_after_all(here, [migration(EXAMPLE)], Silent())
+    again = shadow.catalog_after_all(here, [migration(EXAMPLE.replace(b"example", b"other"))], Silent())
     assert list(again.of("tables")) == ["public.other"]
 
 
 def test_a_damaged_catalog_is_made_again(here: Settings) -> None:
-    first = shadow.expected(here, [], Silent())
-    (kept,) = (cache_root(here) / shadow.FOLDER).glob("*.json")
-    kept.write_text(kept.read_text()[:100])
-    assert shadow.expected(here, [], Silent()) == first
+    first = shadow.catalog_after_all(here, [], Silent())
+    (file,) = (cache_root(here) / kept.FOLDER).glob("*.json")
+    file.write_text(file.read_text()[:100])
+    assert shadow.catalog_after_all(here, [], Silent()) == first
 
 
 def test_a_migration_that_fails_is_named_and_leaves_nothing(here: Settings) -> None:
     with pytest.raises(PromthctlError, match=r"002_example\.sql") as caught:
-        shadow.expected(here, [migration(EXAMPLE), migration(b"select 1;\nselect no;", "002")], Silent())
+        shadow.catalog_after_all(here, [migration(EXAMPLE), migration(b"select 1;\nselect no;", "002")], Silent())
     assert "line 2" in caught.value.why
 
 
@@ -87,20 +88,20 @@ def test_an_interruption_leaves_nothing(here: Settings, monkeypatch: pytest.Monk
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(SupabaseCli, "push", interrupted)
+    monkeypatch.setattr(DatabaseCli, "push", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        shadow.expected(here, [migration(EXAMPLE)], Silent())
+        shadow.catalog_after_all(here, [migration(EXAMPLE)], Silent())
 
 
 def test_what_a_killed_run_left_is_cleared_away(here: Settings) -> None:
-    leftover = cache_root(here) / shadow.FOLDER / ".work-killed"
+    leftover = cache_root(here) / kept.FOLDER / ".work-killed"
     (leftover / "data").mkdir(parents=True)
-    shadow.expected(here, [migration(EXAMPLE)], Silent())
+    shadow.catalog_after_all(here, [migration(EXAMPLE)], Silent())
     assert not leftover.exists()
 
 
-def test_a_cache_that_cannot_be_written_is_told(here: Settings, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_an_error(here: Settings, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(PromthctlError, match="could not be read"):
-        shadow.expected(dataclasses.replace(here, cache_dir=file), [], Silent())
+        shadow.catalog_after_all(dataclasses.replace(here, cache_dir=file), [], Silent())

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from promthctl import settings
+from promthctl.locks import locked
+from promthctl.steps import Silent
 from promthctl.toolchain import node as nodejs
 from tests.hosted.cloud import Cloud, CloudProject, running_cloud
 from tests.promthctl_runner import Project
 from tests.servers import Server
+from tests.workers import shared_by_workers
 
 MIGRATIONS = {
     "001_a.sql": "create table public.a (id int primary key);",
@@ -23,17 +26,27 @@ MIGRATIONS = {
 
 @pytest.fixture(scope="session")
 def supabase_v2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Supabase CLI of the line before the pinned one."""
+    """The Supabase CLI of the line before the pinned one, installed once for all workers."""
+    folder = shared_by_workers(tmp_path_factory) / "supabase-v2"
+    with locked(folder.with_suffix(".lock"), Silent(), "installing the Supabase CLI 2"):
+        if not folder.exists():
+            _install_v2(folder)
+    (binary,) = folder.glob("node_modules/@supabase/cli-*/bin/supabase")
+    return binary
+
+
+def _install_v2(folder: Path) -> None:
+    """In a folder that gets its name when all is there: a worker may be killed at it."""
     here = settings.load(Path())
-    node = nodejs.find(here)
-    folder = tmp_path_factory.mktemp("supabase") / "v2"
-    shutil.copytree(Path(__file__).parent / "v2", folder)
+    node = nodejs.find_node(here)
+    staging = folder.with_suffix(".new")
+    shutil.rmtree(staging, ignore_errors=True)
+    shutil.copytree(Path(__file__).parent / "v2", staging)
     # Not `npm ci`: it refuses a lock that lacks another platform's CLI, as npm writes it on one platform.
     install = [*node.npm, "install", "--ignore-scripts", "--no-save", "--no-audit", "--no-fund"]
     env = here.child_env(PATH=f"{node.node.parent}:{here.env['PATH']}")
-    subprocess.run(install, cwd=folder, check=True, capture_output=True, env=env)
-    (binary,) = folder.glob("node_modules/@supabase/cli-*/bin/supabase")
-    return binary
+    subprocess.run(install, cwd=staging, check=True, capture_output=True, env=env)
+    staging.rename(folder)
 
 
 @pytest.fixture(params=["v3", "v2"])

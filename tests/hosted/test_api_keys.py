@@ -9,9 +9,11 @@ import pytest
 
 from promthctl import settings
 from promthctl.errors import TargetError
-from promthctl.resolve import api
+from promthctl.resolve.api import ApiTarget, resolve_api
+from promthctl.resolve.choice import TargetChoice
 from promthctl.settings import Settings
 from promthctl.steps import Silent
+from promthctl.toolchain import Toolchain
 from tests.loopback_project import REF, SECRET_KEY, TOKEN, Hosted, hosted, legacy_keys, new_keys
 from tests.promthctl_runner import Project
 from tests.servers import Stack
@@ -78,7 +80,7 @@ def test_a_service_key_that_is_given_is_used_without_a_token(
         ([{"name": "service_role", "api_key": None, "type": "legacy", "id": "x"}], 200, "There is no service key"),
         ({"message": f"not allowed {SECRET_KEY}"}, 403, "status 403"),
         ({}, 500, "status 500"),
-        ([{"name": 5, "api_key": SECRET_KEY}], 200, "cannot be had from the Supabase CLI"),
+        ([{"name": 5, "api_key": SECRET_KEY}], 200, "The Supabase CLI could not read the keys of hosted project Shop"),
     ],
 )
 def test_a_project_without_a_key_that_may_be_seen(
@@ -96,12 +98,13 @@ def test_without_token_and_key_it_says_so(shop: Project) -> None:
     shop.run("keys", "list", "--project-ref", "not a reference", SUPABASE_SERVICE_ROLE_KEY=SECRET_KEY, code=2)
 
 
-def of_project(tmp_path: Path, cloud: Hosted, **environment: str) -> api.ApiTarget:
+def of_project(tmp_path: Path, cloud: Hosted, **environment: str) -> ApiTarget:
     here = settings.load(tmp_path)
     env = {**here.env, "SUPABASE_PROFILE": cloud.profile(tmp_path, "projects.example"), "SUPABASE_ACCESS_TOKEN": TOKEN}
-    labels: list[str] = []
-    found = api.of_project(REF, Settings(tmp_path, env | environment), Silent(), labels.append)
-    assert labels == [found.label] and not found.local
+    announced: list[str] = []
+    choice = TargetChoice(project_ref=REF)
+    found = resolve_api(choice, Settings(tmp_path, env | environment), Silent(), announced.append)
+    assert announced == [f"Target: {found.label}"] and not found.local
     return found
 
 
@@ -149,7 +152,7 @@ def test_any_database_s_api_must_be_named(shop: Project, cloud: Hosted, stack: S
     assert "and SUPABASE_SERVICE_ROLE_KEY are not" in shop.run(
         "keys", "list", "--db-url", elsewhere, code=3, SUPABASE_URL=""
     ).stderr  # fmt: skip
-    assert "an API of this machine" in shop.run("keys", "list", "--db-url", elsewhere, code=5, **key).stderr
+    assert "an API on this machine" in shop.run("keys", "list", "--db-url", elsewhere, code=5, **key).stderr
     done = shop.run("keys", "list", "--db-url", stack.db_url, **key)
     assert f"through {cloud.url}" in done.stderr and "Agent 1" in done.stdout
     shop.run("keys", "list", "--db-url", stack.db_url, code=2, SUPABASE_URL="ftp//wrong", **key)
@@ -162,3 +165,62 @@ def test_a_named_target_is_shown_as_production(shop: Project, cloud: Hosted, sto
     done = shop.run("keys", "list", "--target", "live", SUPABASE_SERVICE_ROLE_KEY=SECRET_KEY)
     assert done.stderr.splitlines()[0] == f"Target: hosted project Shop ({REF}, eu-central-1) · PRODUCTION"
     shop.run("keys", "list", "--target", "live", "--local", code=2)
+
+
+# Which Supabase CLI is asked, and of which cloud
+
+
+def recording(cli: Path, folder: Path) -> Path:
+    """A program that notes its arguments and its profile in folder/runs, then is that CLI."""
+    program = folder / "recording-supabase"
+    program.write_text(f"""#!/bin/sh
+echo "$SUPABASE_PROFILE $*" >>'{folder}/runs'
+exec '{cli}' "$@"
+""")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.fixture(params=["v3", "v2"])
+def recorder(request: pytest.FixtureRequest, tools: Toolchain, tmp_path: Path) -> tuple[Path, str]:
+    """Each line of the Supabase CLI, as a program that records how it is run, and its option for a project."""
+    if request.param == "v3":
+        return recording(tools.supabase, tmp_path), "--remote"
+    return recording(request.getfixturevalue("supabase_v2"), tmp_path), "--project-ref"
+
+
+@pytest.mark.parametrize("command", ["keys list", "seed vanchin --demo"])
+def test_the_cli_that_is_named_gives_the_key(
+    shop: Project, cloud: Hosted, stored: Table, recorder: tuple[Path, str], tmp_path: Path, command: str
+) -> None:
+    program, option = recorder
+    user = stored.user()
+    for_whom = ["--user", f"{user[:8]}@example.com", "--yes"] if "seed" in command else []
+    shop.run(*command.split(), *for_whom, "--project-ref", REF, "--supabase-cli", str(program))
+    assert set(cloud.given) == {SECRET_KEY}
+    (run,) = [line for line in (tmp_path / "runs").read_text().splitlines() if "--version" not in line]
+    assert f"projects api-keys {option}={REF} --reveal " in run
+
+
+@pytest.mark.parametrize("command", ["keys list", "seed vanchin --demo --user a@example.com", "push"])
+def test_a_cli_that_is_missing_is_not_replaced_by_another(
+    shop: Project, cloud: Hosted, tmp_path: Path, command: str
+) -> None:
+    missing = tmp_path / "nowhere" / "supabase"
+    given = {"SUPABASE_DB_PASSWORD": "not-asked-for"}
+    done = shop.run(*command.split(), "--project-ref", REF, "--yes", "--supabase-cli", str(missing), code=3, **given)
+    assert f"{missing} cannot be used" in done.stderr and "--supabase-cli pinned" in done.stderr
+    assert not [path for path in cloud.asked if "api-keys" in path]
+
+
+def test_a_profile_beside_the_project_is_found_from_anywhere(
+    shop: Project, cloud: Hosted, tools: Toolchain, stored: Table, tmp_path: Path
+) -> None:
+    """A path in SUPABASE_PROFILE is relative to the project; `run` works in another folder."""
+    recorder = recording(tools.supabase, tmp_path)
+    stored.put(stored.user(), [1])
+    (shop.path / ".env").write_text("SUPABASE_PROFILE=profile.yaml\n")
+    del shop.extra["SUPABASE_PROFILE"]
+    done = shop.run("keys", "list", "--project-ref", REF, "--supabase-cli", str(recorder))
+    assert "Agent 1" in done.stdout
+    assert f"{shop.path / 'profile.yaml'} projects api-keys" in (tmp_path / "runs").read_text()

@@ -85,7 +85,7 @@ def test_both_lines_go_without_tls_where_libpq_does(shop: Project, database_url:
 def test_both_lines_repair_the_history_and_give_advice(shop: Project, database_url: str, line: str) -> None:
     shop.run("push", "--project-ref", REF, "--yes")
     here = settings.load(shop.path, line)
-    cli, target = supabase_cli.find(here, Silent()), from_url(database_url)
+    cli, target = supabase_cli.find_database_cli(here, Silent()), from_url(database_url)
     cli.repair(target, ["001", "002"], "reverted")
     assert shop.json("push", "--project-ref", REF, "--dry-run")["pending"] == list(MIGRATIONS)
     cli.repair(target, ["001", "002"], "applied")

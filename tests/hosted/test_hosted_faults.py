@@ -12,7 +12,9 @@ import pytest
 from promthctl import database
 from promthctl.database import connection
 from promthctl.errors import PromthctlError
-from promthctl.hosted import management, project
+from promthctl.hosted import management
+from promthctl.hosted.project import find_project
+from promthctl.resolve.database import resolve_named
 from promthctl.settings import NamedTarget, Settings
 from tests.hosted.cloud import REF, TOKEN, Cloud, CloudProject, Reply, refusing_pooler
 from tests.promthctl_runner import Project
@@ -46,7 +48,7 @@ def fails(code: int) -> Iterator[list[str]]:
 
 def resolve(settings: Settings) -> None:
     """Find the project and connect to it; nobody is there to type a password."""
-    target = project.resolve(settings, NamedTarget(project_ref=REF), lambda _: None)
+    target = resolve_named(NamedTarget(project_ref=REF), settings, lambda _: None)
     with database.connect(target):
         pass
 
@@ -55,7 +57,7 @@ def resolve(settings: Settings) -> None:
     ("env", "code", "said"),
     [
         ({"SUPABASE_ACCESS_TOKEN": "sbp_" + "f" * 40}, 4, "the token is wrong or has expired"),
-        ({"SUPABASE_ACCESS_TOKEN": "not-a-token"}, 4, "it is not sbp_ and forty digits"),
+        ({"SUPABASE_ACCESS_TOKEN": "not-a-token"}, 4, "it is not sbp_ and forty hexadecimal digits"),
         ({"SUPABASE_ACCESS_TOKEN": ""}, 3, "no Supabase access token"),
         ({"SUPABASE_DB_PASSWORD": "wrong-password"}, 4, "check SUPABASE_DB_PASSWORD, or reset"),
         ({"SUPABASE_PROFILE": "missing.yaml"}, 4, "profile cannot be used"),
@@ -71,9 +73,9 @@ def test_wrong_credentials_are_told_apart(shop: Project, env: dict[str, str], co
 API_FAULTS = {
     "an unknown reference": ("", Reply(404), "There is no project"),
     "an expired token": ("", Reply(401, {"message": "JWT expired"}), "HTTP 401 (JWT expired)"),
-    "a token without rights": ("", Reply(403, {"message": "Forbidden resource"}), "has no right to that on project"),
-    "too many requests": ("", Reply(429, headers={"Retry-After": "60"}), "it asks to wait 60 seconds"),
-    "too many requests, twice": ("", Reply(429, headers={"Retry-After": "0"}), "was asked too often"),
+    "a token without rights": ("", Reply(403, {"message": "Forbidden resource"}), "does not permit that on project"),
+    "too many requests": ("", Reply(429, headers={"Retry-After": "60"}), "it asks us to wait 60 seconds"),
+    "too many requests, twice": ("", Reply(429, headers={"Retry-After": "0"}), "received too many requests"),
     "a broken API": ("", Reply(500, {"message": "Internal server error"}), "HTTP 500 (Internal server error)"),
     "a broken gateway": (POOLER, Reply(503, b"<html>"), "HTTP 503"),
     "a proxy's page": ("", Reply(200, b"<html>a proxy's page</html>"), "does not understand"),
@@ -98,7 +100,7 @@ def test_the_api_s_faults_are_told_apart(here: Settings, cloud: Cloud, fault: st
 @pytest.mark.parametrize(
     ("reply", "code", "said"),
     [
-        (Reply(403, {"message": "Forbidden resource"}), 3, "no temporary role can be had (it answered HTTP 403"),
+        (Reply(403, {"message": "Forbidden resource"}), 3, "there is no temporary role (it answered HTTP 403"),
         (Reply(400, {"message": "permission denied to alter role"}), 3, "permission denied to alter role"),
         (Reply(201, {"role": "x"}), 4, "does not understand"),
         (Reply(500), 4, "HTTP 500"),
@@ -115,12 +117,12 @@ def test_why_there_is_no_temporary_role_is_told(
 
 def test_a_short_rate_limit_is_waited_out(here: Settings, cloud: Cloud) -> None:
     cloud.fault("", Reply(429, headers={"Retry-After": "1"}, times=1))
-    assert project.find(REF, here).name == "Shop"
+    assert find_project(REF, here).name == "Shop"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://api.invalid"])
 def test_an_api_out_of_reach_is_told(here: Settings, tmp_path: Path, url: str) -> None:
-    (tmp_path / "profile.yaml").write_text(f"api_url: {url}\n")
+    (tmp_path / "profile.yaml").write_text(f"api_url: {url}\nproject_host: localhost\n")
     with fails(4) as told:
         resolve(here)
     assert f"Management API at {url} cannot be reached" in told[0] and "nothing answers there" in told[0]
@@ -138,8 +140,8 @@ def test_an_api_that_answers_slowly_is_given_up(
 
 
 REFUSALS = {
-    "Tenant or user not found": "the pooler knows no such project or user",
-    "(ENOTFOUND) tenant/user postgres.abc not found": "the pooler knows no such project or user",
+    "Tenant or user not found": "the pooler does not know this project or user",
+    "(ENOTFOUND) tenant/user postgres.abc not found": "the pooler does not know this project or user",
     "SSL connection is required": "it takes encrypted connections only",
     "MaxClientsInSessionMode: max clients reached - in Session mode max clients are limited to pool_size": "are taken",
     "Max client connections reached": "all its connections are taken",

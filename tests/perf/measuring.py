@@ -14,6 +14,13 @@ ROUNDS = 7
 Measure = Callable[[], float]
 
 
+def spent(work: Callable[[], object]) -> float:
+    """Seconds a call takes."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
 def timed(command: list[str], stdin: str = "", project: Project | None = None) -> float:
     """Seconds a command takes; it must succeed."""
     env = (project.environment() if project else dict(os.environ)) | {"PYTHONDONTWRITEBYTECODE": ""}

@@ -1,4 +1,4 @@
-"""Catalogs compared without a database: what counts as a difference, in which order, with which mend."""
+"""Catalogs compared without a database: what counts as a difference, in which order, with which fix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from promthctl.errors import UsageError
 from promthctl.schema import Catalog, compare
-from promthctl.schema.canonical import canonical, words
+from promthctl.schema.canonical import canonical, sql_words
 
 
 def catalog(major: int = 17, **kinds: dict[str, dict[str, Any]]) -> Catalog:
@@ -59,7 +59,7 @@ def test_the_three_states() -> None:
         "public.t.c": "extra",
     }
     assert (found["public.t.b"].expected, found["public.t.b"].actual) == ({"not_null": False}, {"not_null": True})
-    assert found["public.t.b"].mend == "alter table public.t alter column b drop not null;"
+    assert found["public.t.b"].fix == "alter table public.t alter column b drop not null;"
     assert found["public.t.a"].actual is None and found["public.t.c"].expected is None
 
 
@@ -74,7 +74,7 @@ def test_a_missing_table_brings_its_children_and_is_told_once() -> None:
     )
     (one,) = compare(expected, catalog())
     assert (one.kind, one.name, one.state) == ("tables", "public.t", "missing")
-    lines = one.mend.splitlines()
+    lines = one.fix.splitlines()
     assert lines[0] == "create table if not exists public.t ("
     assert lines[1:3] == ["  a text not null,", "  b text default 1"]
     assert lines[4:6] == [
@@ -180,7 +180,7 @@ def test_versions_that_print_otherwise_are_compared_loosely() -> None:
     ],
 )
 def test_bodies(one: str, other: str, same: bool) -> None:
-    assert (words(one) == words(other)) is same
+    assert (sql_words(one) == sql_words(other)) is same
     expected, actual = (catalog(functions={"public.f()": function(body)}) for body in (one, other))
     assert (compare(expected, actual) == ()) is same
 
@@ -217,7 +217,7 @@ def test_options_that_say_what_holds_anyway() -> None:
     assert compare(catalog(views={"public.v": plain}), catalog(views={"public.v": off})) == ()
     assert compare(catalog(views={"public.v": on}), catalog(views={"public.v": yes})) == ()
     (one,) = compare(catalog(views={"public.v": on}), catalog(views={"public.v": plain}))
-    assert one.mend == "alter view public.v set (security_invoker=true);"
+    assert one.fix == "alter view public.v set (security_invoker=true);"
 
 
 def test_default_privileges_that_new_projects_lack() -> None:
@@ -225,9 +225,7 @@ def test_default_privileges_that_new_projects_lack() -> None:
     opened = catalog(default_privileges={name.format("anon"): {"privileges": ["SELECT"]}})
     assert compare(opened, catalog()) == ()
     (one,) = compare(catalog(), opened)
-    assert one.mend == (
-        "alter default privileges for role postgres in schema public revoke SELECT on tables from anon;"
-    )
+    assert one.fix == ("alter default privileges for role postgres in schema public revoke SELECT on tables from anon;")
     own = catalog(default_privileges={name.format("reader"): {"privileges": ["SELECT"]}})
     assert [found.state for found in compare(own, catalog())] == ["missing"]
 

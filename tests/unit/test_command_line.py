@@ -11,7 +11,7 @@ import pytest
 
 from promthctl import __version__
 from promthctl.cli import Commands
-from promthctl.cli.common import hoist_global_options
+from promthctl.cli.groups import hoist_global_options
 from tests.promthctl_runner import REPOSITORY, Project
 
 COMMANDS = [

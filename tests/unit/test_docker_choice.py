@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from promthctl import engines, settings
-from promthctl.engines import Wishes
-from promthctl.engines.docker.state import Records, Stack
-from promthctl.engines.embedded import EmbeddedEngine
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.engines import StartOptions
+from promthctl.engines.docker.records import DockerRecords, DockerStack
+from promthctl.engines.embedded.engine import EmbeddedEngine
+from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 from tests.unit.docker_daemon import serving
 
 NOWHERE = {"DOCKER_HOST": "unix:///nowhere.sock"}
-STACK = Stack(
+STACK = DockerStack(
     project="p",
     folder="/set/below",
     services=("db", "gateway"),
@@ -34,14 +34,14 @@ STACK = Stack(
 )
 
 
-def pick(here: Settings, name: str | None = None, **wishes: Any) -> tuple[str, str]:
-    engine, why = engines.pick(name, here, Wishes(**wishes), Silent())
+def pick(here: Settings, name: str | None = None, **options: Any) -> tuple[str, str]:
+    engine, why = engines.pick(name, here, StartOptions(**options), Silent())
     return engine.name, why
 
 
 def remembered(here: Settings, name: str) -> None:
     here.state_dir.mkdir()
-    engines.record(here, name)
+    engines.record_engine(here, name)
 
 
 def test_without_a_daemon_auto_is_embedded_and_says_why(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_without_a_daemon_auto_is_embedded_and_says_why(tmp_path: Path) -> None:
 
 def test_the_flag_goes_first_then_configuration_then_what_was_before(tmp_path: Path) -> None:
     here = Settings(tmp_path, NOWHERE)
-    assert engines.recorded(here) is None
+    assert engines.recorded_engine(here) is None
     remembered(here, "docker")
     assert pick(here) == ("docker", "as before")
     assert pick(here, "auto") == ("docker", "as before")
@@ -64,7 +64,7 @@ def test_the_flag_goes_first_then_configuration_then_what_was_before(tmp_path: P
     )
     assert pick(configured, "docker") == ("docker", "chosen with --engine")
     assert engines.current(configured).name == "docker"  # what is there, not what would be started
-    engines.forget(here)
+    engines.forget_engine(here)
     assert engines.current(configured).name == "embedded" and engines.current(here).name == "embedded"
 
 
@@ -73,7 +73,7 @@ def test_where_the_choice_is_not_recorded_the_stack_tells(tmp_path: Path, file: 
     here = Settings(tmp_path, NOWHERE)
     here.state_dir.mkdir()
     (here.state_dir / file).write_text("{}")
-    assert engines.recorded(here) == engine and pick(here) == (engine, "as before")
+    assert engines.recorded_engine(here) == engine and pick(here) == (engine, "as before")
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"engine": "podman"}', '{"engine": 7}'])
@@ -81,7 +81,7 @@ def test_a_damaged_record_is_none(tmp_path: Path, content: str) -> None:
     here = Settings(tmp_path, NOWHERE)
     here.state_dir.mkdir()
     (here.state_dir / "engine.json").write_text(content)
-    assert engines.recorded(here) is None
+    assert engines.recorded_engine(here) is None
 
 
 def test_the_other_engine_is_refused_while_the_stack_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +126,8 @@ def test_configuration_names_the_engine(tmp_path: Path, monkeypatch: pytest.Monk
 # docker.json
 
 
-def records(tmp_path: Path, name: str = "project") -> Records:
-    found = Records(tmp_path / name / ".promthctl")
+def records(tmp_path: Path, name: str = "project") -> DockerRecords:
+    found = DockerRecords(tmp_path / name / ".promthctl")
     found.path.mkdir(parents=True)
     return found
 
@@ -137,8 +137,8 @@ def test_a_stack_is_remembered_and_its_keys_are_secret(tmp_path: Path) -> None:
 
     kept = records(tmp_path)
     stack = replace(STACK, folder=str(kept.path))
-    kept.save(stack)
-    assert kept.load("p") == stack and (kept.path / "docker.json").stat().st_mode & 0o777 == 0o600
+    kept.save_stack(stack)
+    assert kept.load_stack("p") == stack and (kept.path / "docker.json").stat().st_mode & 0o777 == 0o600
     assert "not-a-real" not in redact("not-a-real-anon-key not-a-real-service-key") and "not-a-real" not in repr(stack)
 
 
@@ -158,33 +158,34 @@ def test_a_stack_is_remembered_and_its_keys_are_secret(tmp_path: Path) -> None:
 )
 def test_a_damaged_record_of_a_stack_is_none(tmp_path: Path, damage: dict[str, Any]) -> None:
     kept = records(tmp_path)
-    kept.save(replace(STACK, folder=str(kept.path)))
+    kept.save_stack(replace(STACK, folder=str(kept.path)))
     file = kept.path / "docker.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | damage))
-    assert kept.load("p") is None
+    assert kept.load_stack("p") is None
 
 
 def test_a_copied_folder_has_no_stack_and_a_moved_one_keeps_it(tmp_path: Path) -> None:
     original, copy = records(tmp_path), records(tmp_path, "copy")
     stack = replace(STACK, folder=str(original.path))
-    original.save(stack)
-    copy.save(stack)
-    assert original.load("p") == stack and copy.load("p") is None
+    original.save_stack(stack)
+    copy.save_stack(stack)
+    assert original.load_stack("p") == stack and copy.load_stack("p") is None
     assert copy.original("p") == original.path.parent and original.original("p") is None
     assert copy.original("another name, given to the copy") is None
-    assert copy.former("another name, given to the copy") is None and original.former("a new name") == "p"
+    assert copy.former_name("another name, given to the copy") is None and original.former_name("a new name") == "p"
     (original.path / "docker.json").unlink()
-    assert copy.load("p") == stack and copy.original("p") is None
+    assert copy.load_stack("p") == stack and copy.original("p") is None
 
 
 def test_a_copy_does_not_touch_the_originals_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from promthctl.engines.docker import DockerEngine
+    from promthctl.engines.docker.engine import DockerEngine
+    from promthctl.engines.docker.project import DockerProject
 
     original, copy = records(tmp_path), records(tmp_path, "copy")
     here = Settings(copy.path.parent, NOWHERE, supabase={"project_id": "p"})
     for kept in (original, copy):
-        kept.save(replace(STACK, folder=str(original.path)))
-    monkeypatch.setattr(DockerEngine, "_containers", lambda *_: ())
+        kept.save_stack(replace(STACK, folder=str(original.path)))
+    monkeypatch.setattr(DockerProject, "containers", lambda *_: ())
     with pytest.raises(PromthctlError, match=f"{original.path.parent} has it") as caught:
         DockerEngine(here).down(purge=True, steps=Silent())
     assert "SUPABASE_PROJECT_ID in .env" in caught.value.hint
@@ -196,7 +197,7 @@ def test_a_copy_does_not_touch_the_originals_database(tmp_path: Path, monkeypatc
         (False, True, True, True),  # another clone's database
         (False, False, True, True),  # of a clone that has lost its record
         (True, False, True, False),  # moved, and something new is where it was
-        (True, True, True, True),  # another clone has made it anew
+        (True, True, True, True),  # another clone has made it again
         (True, False, False, False),  # moved
         (False, False, False, True),  # nobody knows any more whose it is
     ],
@@ -204,14 +205,14 @@ def test_a_copy_does_not_touch_the_originals_database(tmp_path: Path, monkeypatc
 def test_whose_a_database_is_follows_from_its_label_and_the_records(
     tmp_path: Path, mine: bool, theirs: bool, there: bool, refused: bool
 ) -> None:
-    from promthctl.engines.docker import DockerEngine
+    from promthctl.engines.docker.engine import DockerEngine
 
-    own, other = records(tmp_path, "own"), Records(tmp_path / "other" / ".promthctl")
+    own, other = records(tmp_path, "own"), DockerRecords(tmp_path / "other" / ".promthctl")
     if there:
         other.path.mkdir(parents=True)
     for kept, exists in ((own, mine), (other, theirs)):
         if exists:
-            kept.save(replace(STACK, folder=str(kept.path)))
+            kept.save_stack(replace(STACK, folder=str(kept.path)))
     answers = {
         "/containers/json": [],
         "/networks": [],
@@ -219,10 +220,11 @@ def test_whose_a_database_is_follows_from_its_label_and_the_records(
         "/volumes/promthctl_p": {"Name": "promthctl_p", "Labels": {"promthctl.folder": str(other.path)}},
         "/volumes/supabase_db_p": {},
     }
+    (tmp_path / "docker").write_text("#!/bin/sh\n")
+    (tmp_path / "docker").chmod(0o755)
     with serving(answers) as served:
-        engine = DockerEngine(
-            Settings(own.path.parent, {"DOCKER_HOST": served.url}, supabase={"project_id": "p"}),
-        )
+        env = {"DOCKER_HOST": served.url, "PATH": str(tmp_path)}
+        engine = DockerEngine(Settings(own.path.parent, env, supabase={"project_id": "p"}))
         if refused:
             with pytest.raises(RefusedError):
                 engine.down(purge=True, steps=Silent())
@@ -233,14 +235,14 @@ def test_whose_a_database_is_follows_from_its_label_and_the_records(
 
 @pytest.mark.parametrize("given", ["", 5, "ทดสอบ", "___"])
 def test_a_project_id_that_is_no_name_is_refused(tmp_path: Path, given: Any) -> None:
-    from promthctl.engines.docker import DockerEngine
+    from promthctl.engines.docker.engine import DockerEngine
 
     here = Settings(tmp_path, NOWHERE, supabase={"project_id": given})
     with pytest.raises(UsageError, match="cannot be a name on Docker"):
         DockerEngine(here).up(lambda *_: None, Silent())
     named = Settings(tmp_path, {**NOWHERE, "SUPABASE_PROJECT_ID": "clone two"}, supabase={"project_id": given})
-    assert DockerEngine(named).project == "clone_two"
-    assert not DockerEngine(here).left_running()  # what only asks for it does not complain
+    assert DockerEngine(named).project.name == "clone_two"
+    assert not DockerEngine(here).has_containers()  # what only asks for it does not complain
 
 
 def test_a_folder_only_its_owner_may_look_into_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,10 +257,95 @@ def test_a_folder_only_its_owner_may_look_into_is_there(tmp_path: Path, monkeypa
     assert is_there(tmp_path / "someone's")
 
 
-def test_what_the_cli_tells_completes_the_record() -> None:
+def test_what_the_cli_prints_completes_the_record() -> None:
     begun = replace(STACK, started=(), unfinished=True, api_url="", db_url="", anon_key="", service_role_key="")
     assert begun.access() is None
     values = {"DB_URL": STACK.db_url, "ANON_KEY": STACK.anon_key, "SERVICE_ROLE_KEY": STACK.service_role_key}
-    assert begun.told(values, ["db", "gateway"]) == STACK  # with the API's URL from its port
-    assert begun.told(values | {"API_URL": "http://x", "STUDIO_URL": "http://s"}, []).studio_url == "http://s"
-    assert STACK.same(replace(begun, started=())) and not STACK.same(replace(STACK, bind="0.0.0.0"))
+    assert begun.completed(values, ["db", "gateway"]) == STACK  # with the API's URL from its port
+    assert begun.completed(values | {"API_URL": "http://x", "STUDIO_URL": "http://s"}, []).studio_url == "http://s"
+    assert STACK.starts_like(replace(begun, started=())) and not STACK.starts_like(replace(STACK, bind="0.0.0.0"))
+
+
+# Which Supabase CLI the Docker engine runs
+
+QUIET_MACHINE: dict[str, Any] = {
+    "/containers/json": [],
+    "/images/json": [],
+    "/networks": [],
+    "/volumes": {"Volumes": []},
+    "/info": {"MemTotal": 64 * 1024**3, "DockerRootDir": "/nowhere"},
+}
+
+
+def with_cli(folder: Path, url: str, version: str, services: str) -> Settings:
+    """Settings whose --supabase-cli is a program of that version that prints `services`, its runs in folder/runs."""
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "docker").write_text("#!/bin/sh\n")
+    (programs / "supabase").write_text(f"""#!/bin/sh
+[ "$1" != --version ] || {{ echo {version}; exit; }}
+echo "$1 $DOCKER_HOST" >>'{folder}/runs'
+echo '{services}'
+""")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    env = {"DOCKER_HOST": url, "PATH": str(programs), "HOME": str(folder)}
+    cli = str(programs / "supabase")
+    return Settings(folder, env, supabase={"project_id": "p"}, supabase_cli=cli, cache_dir=folder / "cache")
+
+
+LISTED = [
+    "supabase/postgres",
+    "supabase/gotrue",
+    "postgrest/postgrest",
+    "supabase/realtime",
+    "supabase/storage-api",
+    "supabase/studio",
+    "supabase/postgres-meta",
+]
+SERVICES_PRINTED = json.dumps([{"name": name, "local": "1", "remote": ""} for name in LISTED])
+
+
+@pytest.mark.parametrize("version", ["2.122.1", "3.1.0"])
+def test_the_docker_engine_uses_the_cli_that_is_named(tmp_path: Path, version: str) -> None:
+    with serving(QUIET_MACHINE) as served:
+        here = with_cli(tmp_path, served.url, version, f'{{"services": {SERVICES_PRINTED}}}')
+        assert pick(here, api_port=0, db_port=0) == ("docker", "Docker answers (28.2.2)")
+        assert (tmp_path / "runs").read_text() == f"services {served.url}\n"
+
+
+def test_the_docker_engine_stops_its_stack_by_the_cli_that_is_named(tmp_path: Path) -> None:
+    from promthctl.engines.docker.engine import DockerEngine
+
+    container = {
+        "Id": "1",
+        "Names": ["/supabase_db_p"],
+        "State": "running",
+        "Labels": {"com.supabase.cli.project": "p"},
+    }
+    with serving(QUIET_MACHINE | {"/containers/json": [container]}) as served:
+        here = with_cli(tmp_path, served.url, "2.100.0", "")
+        assert DockerEngine(here).down(purge=False, steps=Silent())
+        assert (tmp_path / "runs").read_text() == f"stop {served.url}\n"
+
+
+def test_a_cli_that_is_missing_is_not_replaced_by_another(tmp_path: Path) -> None:
+    with serving(QUIET_MACHINE) as served:
+        here = replace(with_cli(tmp_path, served.url, "3.1.0", ""), supabase_cli=str(tmp_path / "nowhere"))
+        with pytest.raises(PrerequisiteError, match="nowhere cannot be used"):
+            pick(here, api_port=0, db_port=0)
+        chosen, _ = engines.pick("docker", here, StartOptions(api_port=0, db_port=0), Silent())
+        with pytest.raises(PrerequisiteError, match="nowhere cannot be used") as caught:
+            chosen.up(lambda *_: None, Silent())
+        assert "--supabase-cli pinned" in caught.value.hint
+
+
+def test_an_early_v2_cannot_start_the_docker_engine(tmp_path: Path) -> None:
+    with serving(QUIET_MACHINE) as served:
+        here = with_cli(tmp_path, served.url, "2.100.0", SERVICES_PRINTED)
+        engine, why = pick(here, api_port=0, db_port=0)
+        assert engine == "embedded" and "answers differently from 2.122 and 3.x" in why
+        chosen, _ = engines.pick("docker", here, StartOptions(api_port=0, db_port=0), Silent())
+        with pytest.raises(PrerequisiteError, match="cannot run the local stack on Docker") as caught:
+            chosen.up(lambda *_: None, Silent())
+        assert "--supabase-cli pinned" in caught.value.hint

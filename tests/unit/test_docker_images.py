@@ -1,4 +1,4 @@
-"""Pulling images: side by side, tried again, from the next registry, and told when one cannot be had."""
+"""Pulling images: side by side, tried again, from the next registry, and reported when one cannot be pulled."""
 
 from __future__ import annotations
 
@@ -172,5 +172,5 @@ def test_on_a_terminal_there_is_a_bar_for_each_and_one_for_all(monkeypatch: pyte
 
 def test_the_pings_path_is_the_daemons() -> None:
     with serving() as served:
-        assert daemon.alive(Daemon(Endpoint(served.url), "Docker", "1"))
+        assert daemon.is_alive(Daemon(Endpoint(served.url), "Docker", "1"))
         assert served.asked == ["/_ping"]

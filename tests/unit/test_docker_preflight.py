@@ -101,7 +101,7 @@ def test_who_reaches_the_stack_is_told() -> None:
 
 
 def test_an_address_of_another_machine_is_told_apart_from_a_port_that_is_taken() -> None:
-    with pytest.raises(PromthctlError, match=r"203\.0\.113\.7 is no address of this machine"):
+    with pytest.raises(PromthctlError, match=r"203\.0\.113\.7 is not an address of this machine"):
         preflight.check_ports({"db": 40001}, "203.0.113.7", (), [])
 
 

@@ -12,6 +12,8 @@ from promthctl.engines.docker.services import DEFAULT, SERVICES
 from promthctl.errors import UsageError
 from promthctl.process import run
 from promthctl.settings import Settings
+from promthctl.supabase_cli import Runner
+from promthctl.supabase_cli.local_stack import LocalStackCli
 from promthctl.toolchain import Toolchain
 from tests.unit.docker_daemon import serving
 
@@ -106,22 +108,19 @@ def listed(tools: Toolchain) -> dict[str, str]:
 def test_the_images_are_those_of_the_pinned_cli(tmp_path: Path, tools: Toolchain, listed: dict[str, str]) -> None:
     from docker import APIClient
 
-    from promthctl.engines.docker.cli import LocalCli
-
     here = Settings(tmp_path, {}, cache_dir=tmp_path / "cache")
-    told = LocalCli(tools.supabase, here).services()
+    cli = LocalStackCli(Runner(tools.supabase, here))
+    listed_by_cli = cli.services()
     with serving({"/images/json": []}) as daemon:
-        needed = images.needed(APIClient(daemon.url), SERVICES, told, here)
+        needed = images.needed(APIClient(daemon.url), SERVICES, listed_by_cli, here)
     assert {image.service: image.names[2] for image in needed.missing} == {
         name: image.removeprefix("library/") for name, image in listed.items()
     }
-    assert LocalCli(tools.supabase, here).services() == told
+    assert cli.services() == listed_by_cli
 
 
 def test_a_version_noted_by_link_changes_the_image(tmp_path: Path, tools: Toolchain) -> None:
-    from promthctl.engines.docker.cli import LocalCli
-
-    cli = LocalCli(tools.supabase, Settings(tmp_path, {}, cache_dir=tmp_path / "cache"))
+    cli = LocalStackCli(Runner(tools.supabase, Settings(tmp_path, {}, cache_dir=tmp_path / "cache")))
     before = cli.services()
     (tmp_path / "supabase" / ".temp").mkdir(parents=True)
     (tmp_path / "supabase" / ".temp" / "postgres-version").write_text("17.6.1.005")

@@ -79,7 +79,9 @@ def test_an_unhealthy_service_is_given_up_with_its_checks_words(tmp_path: Path) 
     }
     with serving(answers) as served, pytest.raises(PromthctlError) as caught:
         watch(served, tmp_path, [])()
-    assert caught.value.why == "it runs, but its health check failed 3 times (wget: cannot connect), and said nothing"
+    assert (
+        caught.value.why == "it runs, but its health check failed 3 times (wget: cannot connect), and printed nothing"
+    )
 
 
 def test_a_container_that_goes_while_it_is_looked_at_is_no_fault(tmp_path: Path) -> None:

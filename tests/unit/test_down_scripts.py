@@ -14,7 +14,9 @@ from promthctl.rollback import scripts
 def script(folder: Path, sql: str | bytes) -> scripts.DownScript:
     down = folder / "002_m.down.sql"
     down.write_bytes(sql.encode() if isinstance(sql, str) else sql)
-    (read,) = scripts.read([Migration("002", "m", folder / "002_m.sql", b"select 1", down)], folder / "supabase")
+    (read,) = scripts.read_down_scripts(
+        [Migration("002", "m", folder / "002_m.sql", b"select 1", down)], folder / "supabase"
+    )
     return read
 
 
@@ -85,14 +87,14 @@ def test_what_is_no_sql_is_told_with_its_line(tmp_path: Path) -> None:
 
 
 def test_every_migration_that_comes_with_promthctl_can_be_undone() -> None:
-    assert len(scripts.read(discover(packaged_source()), Path())) == 3
+    assert len(scripts.read_down_scripts(discover(packaged_source()), Path())) == 3
 
 
 def test_a_missing_script_is_asked_for_where_it_may_be(tmp_path: Path) -> None:
     lacking = Migration("002", "m", tmp_path / "002_m.sql", b"select 1")
-    with pytest.raises(RefusedError, match=r"no down script for 002_m\.sql") as raised:
-        scripts.read([lacking], tmp_path / "supabase")
+    with pytest.raises(RefusedError, match=r"these have no down script: 002_m\.sql") as raised:
+        scripts.read_down_scripts([lacking], tmp_path / "supabase")
     assert raised.value.hint == f"write {tmp_path / '002_m.down.sql'}"
     with pytest.raises(RefusedError) as raised:  # the Supabase CLI would apply it there
-        scripts.read([lacking], tmp_path)
+        scripts.read_down_scripts([lacking], tmp_path)
     assert "a folder of their own" in raised.value.hint

@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 
 from promthctl.errors import PromthctlError, UsageError
-from promthctl.keys import batch, key_file, providers
-from promthctl.keys.key import Key, Source
+from promthctl.keys.key import Key, KeySource
+from promthctl.keys.key_batch import checked_batch
+from promthctl.keys.key_file import open_key_file
+from promthctl.keys.key_formats import parse_document
+from promthctl.keys.providers import find_provider
 from promthctl.steps import Silent
 
-VANCHIN, OPENAI = providers.find("vanchin"), providers.find("openai")
+VANCHIN, OPENAI = find_provider("vanchin"), find_provider("openai")
 UUID = "0b5ecb1d-3f2b-4c55-9e53-3d1f2a1f0a01"
 
 HEADER = "endpoint_id,name,api_key,user"
@@ -45,8 +48,8 @@ def load(tmp_path: Path) -> Callable[..., list[Key]]:
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         path.chmod(0o600)
         with (
-            key_file.opened(path, None, provider, base_url) as source,
-            batch.checked(source, provider, Silent()) as checked,
+            open_key_file(path, None, provider, base_url) as source,
+            checked_batch(source, provider, Silent()) as checked,
         ):
             loaded.warnings = checked.warnings  # type: ignore[attr-defined]
             return list(checked)
@@ -137,7 +140,7 @@ def test_a_source_can_be_read_twice_also_when_it_is_a_pipe(tmp_path: Path) -> No
     text = lines(*(row(n) for n in range(5))).encode()
     with os.fdopen(writing, "wb") as pipe:
         pipe.write(text)
-    with key_file.opened(Path(f"/dev/fd/{reading}"), None, VANCHIN, None) as source:
+    with open_key_file(Path(f"/dev/fd/{reading}"), None, VANCHIN, None) as source:
         assert len(list(source)) == len(list(source)) == 5
     os.close(reading)
 
@@ -155,7 +158,7 @@ def test_what_is_kept_of_standard_input_has_no_name_and_is_for_its_owner_alone(
             pipe.write(many)
         os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, "rb") as stdin, key_file.opened(None, stdin, VANCHIN, None) as source:
+    with os.fdopen(reading, "rb") as stdin, open_key_file(None, stdin, VANCHIN, None) as source:
         assert sum(1 for _ in source) == 300
         open_files = [name.stat() for name in Path("/dev/fd").iterdir() if name.exists()]
         kept = [each for each in open_files if each.st_size == len(many)]
@@ -175,8 +178,8 @@ def test_a_list_is_checked_in_memory_that_does_not_grow_with_it(tmp_path: Path) 
         tracemalloc.start()
         try:
             with (
-                key_file.opened(path, None, VANCHIN, None) as source,
-                batch.checked(source, VANCHIN, Silent()) as checked,
+                open_key_file(path, None, VANCHIN, None) as source,
+                checked_batch(source, VANCHIN, Silent()) as checked,
             ):
                 assert checked.count == number
             return tracemalloc.get_traced_memory()[1]
@@ -215,7 +218,7 @@ def test_keys_that_do_not_look_like_the_providers_are_stored_with_one_warning(lo
     [
         (lines(row(1), '{"api_key": }'), "line 2 of .*keys.jsonl is not valid JSON", "column 13"),
         (lines(row(1), "[" * 100_000), "line 2 of .* is not valid JSON", "nested too deeply"),
-        (lines(row(1, endpoint_id=float("nan"))), "line 1, endpoint_id must be text", "no finite number"),
+        (lines(row(1, endpoint_id=float("nan"))), "line 1, endpoint_id must be text", "not a finite number"),
         (lines(row(1), [1]), "line 2 must be an object", "a list"),
         (lines(row(1), "3"), "line 2 must be an object", "a number"),
         (lines({"endpoint_id": "ep-fake-1"}), "line 1, api_key must be text", "missing"),
@@ -223,14 +226,14 @@ def test_keys_that_do_not_look_like_the_providers_are_stored_with_one_warning(lo
         (lines(row(1, api_key=3)), "line 1, api_key must be text", "a number"),
         (lines(row(1, id="3")), "line 1, id must be a whole number", "text"),
         (lines(row(1, id=10**7)), "line 1, id cannot be used", "larger"),
-        (lines(row(1, id=10**30)), "line 1, id must be a whole number", "no finite number"),
+        (lines(row(1, id=10**30)), "line 1, id must be a whole number", "not a finite number"),
         (lines(row(1, name=" ")), "line 1, name cannot be used", "empty"),
         (lines(row(1, base_url="keys.example.com")), "line 1, base_url cannot be used", "http"),
         (lines(row(1), row(2, user="ann")), "line 2, user cannot be used", "neither"),
         (lines(row(1, user="a@" + "b" * 400)), "line 1, user cannot be used", "neither"),
         (lines(row(1, user=fake_key(1))), "line 1, user cannot be used", "neither"),
         (lines(row(1, endpoint_id=fake_key(1))), "line 1, endpoint_id cannot be used", "looks like a key"),
-        (lines(row(1, base_url=f"https://h.example.com/{fake_key(1)}")), "line 1, base_url", "the key stands in it"),
+        (lines(row(1, base_url=f"https://h.example.com/{fake_key(1)}")), "line 1, base_url", "the key is part of it"),
         (lines(row(1, name="sk-fake-line-key-0123456789")), "line 1, name cannot be used", "looks like a key"),
         (lines(row(1, api_key="fake...zzz")), "line 1, api_key cannot be used", "mask"),
         (lines(row(1, api_key="fake-line-key-" + "z" * 9000)), "line 1, api_key cannot be used", "longer"),
@@ -290,7 +293,7 @@ def test_a_document_over_the_limit_is_pointed_to_the_other_formats(load: Callabl
 
 
 def test_an_endless_binary_device_is_refused_before_it_fills_the_disk() -> None:
-    with pytest.raises(UsageError, match="binary"), key_file.opened(Path("/dev/zero"), None, VANCHIN, None):
+    with pytest.raises(UsageError, match="binary"), open_key_file(Path("/dev/zero"), None, VANCHIN, None):
         pass
 
 
@@ -298,8 +301,8 @@ def test_a_row_that_changed_after_the_check_is_checked_again(tmp_path: Path) -> 
     path = tmp_path / "keys.jsonl"
     path.write_text(lines(row(1), row(2)))
     with (
-        key_file.opened(path, None, VANCHIN, None) as source,
-        batch.checked(source, VANCHIN, Silent()) as checked,
+        open_key_file(path, None, VANCHIN, None) as source,
+        checked_batch(source, VANCHIN, Silent()) as checked,
     ):
         path.write_text(lines(row(1), row(2, api_key="short")))
         refusal(lambda: list(checked))
@@ -314,8 +317,8 @@ def test_a_disk_without_room_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
         def __iter__(self) -> Iterator[Key]:
             raise sqlite3.OperationalError("database or disk is full")
 
-    source: Source = Full()
-    with pytest.raises(PromthctlError, match="disk is full"), batch.checked(source, VANCHIN, Silent()):
+    source: KeySource = Full()
+    with pytest.raises(PromthctlError, match="disk is full"), checked_batch(source, VANCHIN, Silent()):
         pass
 
 
@@ -323,11 +326,9 @@ def test_a_disk_without_room_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_document_may_have_all_agents_of_several_users() -> None:
-    from promthctl.keys import document
-
     agents = [row(n, id=n, user=user) for user in ("ann@example.com", "bob@example.com") for n in range(1, 15)]
-    keys = document.parse(json.dumps({"agents": agents}), "a test", VANCHIN, None).keys
+    keys = parse_document(json.dumps({"agents": agents}), "a test", VANCHIN, None).keys
     assert len(keys) == 28
-    error = refusal(lambda: document.parse(json.dumps({"agents": agents[:-1]}), "a test", VANCHIN, None))
+    error = refusal(lambda: parse_document(json.dumps({"agents": agents[:-1]}), "a test", VANCHIN, None))
     assert "13 of 14" in error.what
     assert "bob@example.com: number 14" in error.why

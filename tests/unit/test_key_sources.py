@@ -17,14 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promthctl.errors import PrerequisiteError, PromthctlError, UsageError
-from promthctl.keys import batch, providers, sources
+from promthctl.keys.encryption import encryption_secret
 from promthctl.keys.key import Key
-from promthctl.keys.sources import demo, encryption_secret
+from promthctl.keys.key_batch import checked_batch
+from promthctl.keys.providers import find_provider
+from promthctl.keys.sources import demo_keys, open_source
 from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 
-VANCHIN = providers.find("vanchin")
+VANCHIN = find_provider("vanchin")
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ class Loaded:
 
 def load(settings: Settings, keys_file: str | None, stdin: bytes | None = None, provider: str = "vanchin") -> Loaded:
     """stdin: what is to be read from it; reading it when it is None fails."""
-    made_for = providers.find(provider)
+    made_for = find_provider(provider)
     given = io.BytesIO(stdin) if stdin is not None else None
     with (
-        sources.opened(settings, made_for, keys_file, given) as source,
-        batch.checked(source, made_for, Silent()) as checked,
+        open_source(settings, made_for, keys_file, given) as source,
+        checked_batch(source, made_for, Silent()) as checked,
     ):
         return Loaded(tuple(checked), checked.warnings, source.origin)
 
@@ -194,7 +196,7 @@ def test_a_ring_can_be_shown_without_its_keys(load_file: Callable[[Any], Loaded]
 
 
 def test_demo_keys_are_fourteen_different_obvious_fakes() -> None:
-    keys = demo(VANCHIN).keys
+    keys = demo_keys(VANCHIN).keys
     assert len({key.api_key for key in keys}) == len({key.endpoint_id for key in keys}) == 14
     assert all("not-a-real-key" in key.api_key and "demo" in key.endpoint_id for key in keys)
     assert all(key.base_url.split("/")[2].endswith(".invalid") for key in keys)
@@ -300,8 +302,8 @@ def test_json_that_is_empty_or_too_deep(load_file: Callable[[Any], Loaded], text
         (with_agent(5, id="6"), "agents[5].id", "text"),
         (with_agent(5, id=True), "agents[5].id", "true or false"),
         (with_agent(5, id=6.0), "agents[5].id", "a fraction"),
-        (with_agent(5, id=10**4000), "agents[5].id", "no finite number"),
-        (with_agent(5, id=float("nan")), "agents[5].id", "no finite number"),
+        (with_agent(5, id=10**4000), "agents[5].id", "not a finite number"),
+        (with_agent(5, id=float("nan")), "agents[5].id", "not a finite number"),
         (with_agent(6, name=7), "agents[6].name", "a number"),
         (with_agent(6, description={}), "agents[6].description", "an object"),
     ],

@@ -1,4 +1,4 @@
-"""A migration folder is read in order or refused with its mend; history rows tell edited files from unedited ones."""
+"""A migration folder is read in order, or refused with a fix; history rows tell edited files from unedited ones."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from promthctl.migration_set import (
     Migration,
     MigrationRow,
     discover,
-    listing,
-    matches,
+    is_as_applied,
+    list_migrations,
     packaged_source,
-    present,
+    present_migrations,
 )
 
 SQL = b"select 1;\n"
@@ -177,7 +177,7 @@ def test_any_widths_are_fine_while_text_and_numbers_agree(tmp_path: Path, names:
         ),
     ],
 )
-def test_a_folder_the_cli_would_misread_is_refused_with_its_mend(
+def test_a_folder_the_cli_would_misread_is_refused_with_its_fix(
     tmp_path: Path, names: list[str], why: list[str], mends: list[str]
 ) -> None:
     fill(tmp_path, *names)
@@ -308,8 +308,8 @@ STATEMENTS = (
     ],
 )
 def test_spacing_around_statements_is_no_edit(sql: str) -> None:
-    assert matches(sql, STATEMENTS)
-    assert matches(sql, [statement.replace("\n", "\r\n") for statement in STATEMENTS])
+    assert is_as_applied(sql, STATEMENTS)
+    assert is_as_applied(sql, [statement.replace("\n", "\r\n") for statement in STATEMENTS])
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_spacing_around_statements_is_no_edit(sql: str) -> None:
 )
 def test_any_edit_of_a_statement_is_seen(old: str, new: str) -> None:
     assert old in FILE
-    assert not matches(FILE.replace(old, new), STATEMENTS)
+    assert not is_as_applied(FILE.replace(old, new), STATEMENTS)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_any_edit_of_a_statement_is_seen(old: str, new: str) -> None:
     ],
 )
 def test_a_semicolon_counts_only_where_it_ends_a_statement(sql: str, statements: list[str], expected: bool) -> None:
-    assert matches(sql, statements) is expected
+    assert is_as_applied(sql, statements) is expected
 
 
 @given(st.data())
@@ -365,8 +365,8 @@ def test_one_changed_character_inside_a_statement_is_seen(data: st.DataObject) -
     places = [at for at, char in enumerate(sql) if not char.isspace() and char != ";"]
     place = data.draw(st.sampled_from(places))
     other = data.draw(st.characters(codec="utf-8").filter(lambda char: char != sql[place]))
-    assert not matches(sql[:place] + other + sql[place + 1 :], STATEMENTS)
-    assert not matches(sql[:place] + sql[place + 1 :], STATEMENTS)
+    assert not is_as_applied(sql[:place] + other + sql[place + 1 :], STATEMENTS)
+    assert not is_as_applied(sql[:place] + sql[place + 1 :], STATEMENTS)
 
 
 def test_the_listing_shows_each_version_once_with_where_it_is() -> None:
@@ -385,7 +385,7 @@ def test_the_listing_shows_each_version_once_with_where_it_is() -> None:
         "002": HistoryEntry("002", "b", ("select 2",)),
         "004": HistoryEntry("004", "gone", ("select 4",)),
     }
-    assert listing(source, there, history) == (
+    assert list_migrations(source, there, history) == (
         MigrationRow("001", "a", in_source=True, in_supabase=True, applied=True, edited=False),
         MigrationRow("002", "b", in_source=True, in_supabase=True, applied=True, edited=True),
         MigrationRow("003", "c", in_source=True, in_supabase=False, applied=False, edited=None),
@@ -395,37 +395,42 @@ def test_the_listing_shows_each_version_once_with_where_it_is() -> None:
 
 
 def test_without_a_target_nothing_is_said_of_its_history() -> None:
-    (row,) = listing([migration("001", "a", "select 1;")], [], None)
+    (row,) = list_migrations([migration("001", "a", "select 1;")], [], None)
     assert (row.applied, row.edited) == (None, None)
 
 
 def test_a_history_row_without_statements_cannot_tell_of_edits() -> None:
-    (row,) = listing([migration("001", "a", "select 1;")], [], {"001": HistoryEntry("001", "", ())})
+    (row,) = list_migrations([migration("001", "a", "select 1;")], [], {"001": HistoryEntry("001", "", ())})
     assert (row.applied, row.edited) == (True, None)
 
 
 def test_a_file_renamed_since_it_was_applied_is_still_the_applied_one() -> None:
     entry = {"001": HistoryEntry("001", "old", ("select 1",))}
-    (row,) = listing([migration("001", "new", "select 1;")], [], entry)
+    (row,) = list_migrations([migration("001", "new", "select 1;")], [], entry)
     assert (row.name, row.applied, row.edited) == ("new", True, False)
 
 
 def test_of_two_files_with_one_version_the_one_in_the_history_is_applied() -> None:
     entry = {"001": HistoryEntry("001", "b", ("select 1",))}
-    rows = listing([migration("001", "a", "select 2;")], [migration("001", "b", "select 1;")], entry)
+    rows = list_migrations([migration("001", "a", "select 2;")], [migration("001", "b", "select 1;")], entry)
     assert [(row.name, row.applied, row.edited) for row in rows] == [("a", False, None), ("b", True, False)]
 
 
 def test_supabase_migrations_are_read_as_the_cli_reads_them(tmp_path: Path) -> None:
-    assert present(tmp_path / "missing") == ()
+    assert present_migrations(tmp_path / "missing") == ()
     fill(tmp_path, "002_b.sql", "001_a.sql", "001_a.down.sql", "x.sql", ".003_c.sql", "004_d.SQL")
     fill(tmp_path, "9_e.sql", content=b"select '\xff';")
     (tmp_path / "005_f.sql").mkdir()
-    assert [each.filename for each in present(tmp_path)] == ["001_a.sql", "001_a.down.sql", "002_b.sql", "9_e.sql"]
-    assert present(tmp_path)[-1].sql == "select '\ufffd';"
+    assert [each.filename for each in present_migrations(tmp_path)] == [
+        "001_a.sql",
+        "001_a.down.sql",
+        "002_b.sql",
+        "9_e.sql",
+    ]
+    assert present_migrations(tmp_path)[-1].sql == "select '\ufffd';"
 
 
 def test_supabase_migrations_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "migrations").write_bytes(b"")
     with pytest.raises(PromthctlError, match="cannot be read"):
-        present(tmp_path / "migrations")
+        present_migrations(tmp_path / "migrations")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promthctl.errors import PromthctlError
-from promthctl.migration_set import create, discover
+from promthctl.migration_set import create_migration, discover
 from tests.promthctl_runner import Project
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
     ],
 )
 def test_it_gets_the_next_version(tmp_path: Path, taken: set[str], name: str, made: str) -> None:
-    new = create(tmp_path / "sql", name, taken, NOW, with_down=True)
+    new = create_migration(tmp_path / "sql", name, taken, NOW, with_down=True)
     assert new.down is not None
     assert (new.up.name, new.down.name) == (f"{made}.sql", f"{made}.down.sql")
     assert [file.version for file in discover(tmp_path / "sql")] == [new.version]
@@ -33,7 +33,7 @@ def test_it_gets_the_next_version(tmp_path: Path, taken: set[str], name: str, ma
 @pytest.mark.parametrize(("taken", "name"), [({"999"}, "more"), (set(), " !"), ({"001"}, "x" * 300)])
 def test_what_cannot_be_made_is_told(tmp_path: Path, taken: set[str], name: str) -> None:
     with pytest.raises(PromthctlError):
-        create(tmp_path / "sql", name, taken, NOW, with_down=True)
+        create_migration(tmp_path / "sql", name, taken, NOW, with_down=True)
 
 
 def test_the_command_line_makes_files_that_can_be_used_at_once(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promthctl.errors import UsageError
-from promthctl.keys.pasted import looks_like_key, refuse_key
+from promthctl.keys.key import looks_like_key, refuse_key
 from promthctl.redact import redact
 
 KEYS = [

@@ -33,7 +33,8 @@ def found(
     entries = {version: HistoryEntry(version, name, pieces) for version, (name, pieces) in history.items()}
     pending = tuple(file for file in here if file.version not in entries)
     return [
-        (one.kind, one.versions, one.refuses) for one in disagreements.find(target, here, entries, pending, include_all)
+        (one.kind, one.versions, one.refuses)
+        for one in disagreements.find_disagreements(target, here, entries, pending, include_all)
     ]
 
 
@@ -67,10 +68,12 @@ def test_early_ones_are_allowed_when_all_are_wanted() -> None:
     assert found(files("002_b", "003_c"), history, include_all=True) == [("early", ("002",), False)]
 
 
-def mend(target: Target, here: tuple[Migration, ...], history: dict[str, tuple[str, tuple[str, ...]]]) -> str:
+def hint_of(target: Target, here: tuple[Migration, ...], history: dict[str, tuple[str, tuple[str, ...]]]) -> str:
     entries = {version: HistoryEntry(version, name, pieces) for version, (name, pieces) in history.items()}
     pending = tuple(file for file in here if file.version not in entries)
-    refusal = disagreements.refusal(target.label, disagreements.find(target, here, entries, pending, False))
+    refusal = disagreements.refusal_of(
+        target.label, disagreements.find_disagreements(target, here, entries, pending, False)
+    )
     assert refusal is not None and refusal.exit_code == 5
     return refusal.hint
 
@@ -80,22 +83,24 @@ def test_the_commands_name_the_target() -> None:
     edited = files("001_a"), {"001": ("a", ("select 2",))}
     early = files("001_a", "002_b"), {"002": ("b", PIECES)}
     for here, history in (missing, edited):
-        assert "--remote=postgresql://u@h:5432/x" in mend(REMOTE, here, history)
-        assert "--remote=abcdefghijklmnopqrst" in mend(HOSTED, here, history)
-        assert "promthctl local reset" in mend(LOCAL, here, history) and "--remote" not in mend(LOCAL, here, history)
-    assert "promthctl push --include-all --project-ref abcdefghijklmnopqrst" in mend(HOSTED, *early)
-    assert mend(LOCAL, *early).endswith("promthctl push --include-all")
+        assert "--remote=postgresql://u@h:5432/x" in hint_of(REMOTE, here, history)
+        assert "--remote=abcdefghijklmnopqrst" in hint_of(HOSTED, here, history)
+        assert "promthctl local reset" in hint_of(LOCAL, here, history) and "--remote" not in hint_of(
+            LOCAL, here, history
+        )
+    assert "promthctl push --include-all --project-ref abcdefghijklmnopqrst" in hint_of(HOSTED, *early)
+    assert hint_of(LOCAL, *early).endswith("promthctl push --include-all")
 
 
 def test_of_many_early_ones_some_are_named() -> None:
     here = files(*(f"{number:04}_x" for number in range(1, 1001)))
     history = {"1001": ("last", PIECES)}
-    hint = mend(REMOTE, (*here, *files("1001_last")), history)
+    hint = hint_of(REMOTE, (*here, *files("1001_last")), history)
     assert len(hint.splitlines()) == 12 and "0010_x.sql /p/db/1011_x.sql\nand so on" in hint
 
 
 def test_a_long_difference_is_cut() -> None:
     here = files("001_a", sql="".join(f"select {number};\n" for number in range(100)))
     entries = {"001": HistoryEntry("001", "a", ("select 'x'",))}
-    (one,) = disagreements.find(REMOTE, here, entries, (), False)
+    (one,) = disagreements.find_disagreements(REMOTE, here, entries, (), False)
     assert len(one.why.splitlines()) < 30 and one.why.endswith("…")

@@ -7,18 +7,21 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from promthctl.push import Preview
-from promthctl.push.risks import Disagreement, Risk, Rows, Statement
+from promthctl.push import PushPreview
+from promthctl.push.disagreements import Disagreement
+from promthctl.push.risks import PlannedStatement, Rows, rules
 from promthctl.push.risks.model import total
 from promthctl.views import push as views
 
-EMPTY = Preview("database x", False, 3, (), False, False, (), ())
-LOCK = Risk("locks", "public.a", "locks public.a against writes: builds an index", Rows(1_200_000, False), "SHARE")
-BRIEF = Risk("locks", "public.a", "locks public.a for an instant", lock="ACCESS EXCLUSIVE", brief=True)
-DROP = Risk("destroys", "public.b", "drops table public.b", Rows(1, True), cascades=("view public.[v]",))
+EMPTY = PushPreview("database x", False, 3, (), False, False, (), ())
+LOCK = rules.BUILDS_INDEX.risk(
+    "public.a", "locks public.a against writes: builds an index", Rows(1_200_000, False), lock="SHARE"
+)
+BRIEF = rules.LOCKS_BRIEFLY.risk("public.a", "locks public.a for an instant", lock="ACCESS EXCLUSIVE", brief=True)
+DROP = rules.DROPS_TABLE.risk("public.b", "drops table public.b", Rows(1, True), cascades=("view public.[v]",))
 
 
-def shown(plan: Preview, width: int = 120) -> str:
+def shown(plan: PushPreview, width: int = 120) -> str:
     console = Console(file=io.StringIO(), width=width)
     for part in views.preview(plan):
         console.print(part, highlight=False, soft_wrap=isinstance(part, str))
@@ -26,7 +29,7 @@ def shown(plan: Preview, width: int = 120) -> str:
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
-def plan(*statements: Statement, **more: object) -> Preview:
+def plan(*statements: PlannedStatement, **more: object) -> PushPreview:
     files = tuple(dict.fromkeys(statement.file for statement in statements))
     destructive = any(statement.destructive for statement in statements)
     made = replace(EMPTY, pending=files, total=len(files) + 1, destructive=destructive, statements=statements)
@@ -39,19 +42,19 @@ def test_nothing_pending() -> None:
 
 def test_what_is_worth_knowing_has_its_line_and_the_rest_is_counted() -> None:
     made = plan(
-        Statement("002_a.sql", 1, "creates", "table c"),
-        Statement("002_a.sql", 4, "drops", "table b", (DROP,)),
-        Statement("002_a.sql", 15, "creates", "index", (LOCK,)),
-        Statement("002_a.sql", 16, "alters", "table a", (BRIEF,)),
-        Statement("002_a.sql", 17, "sets", "search_path"),
-        Statement("003_b.sql", 1, "alters", "table e", (replace(LOCK, rows=Rows(0, exact=True)),)),
+        PlannedStatement("002_a.sql", 1, "creates", "table c"),
+        PlannedStatement("002_a.sql", 4, "drops", "table b", (DROP,)),
+        PlannedStatement("002_a.sql", 15, "creates", "index", (LOCK,)),
+        PlannedStatement("002_a.sql", 16, "alters", "table a", (BRIEF,)),
+        PlannedStatement("002_a.sql", 17, "sets", "search_path"),
+        PlannedStatement("003_b.sql", 1, "alters", "table e", (replace(LOCK, rows=Rows(0, exact=True)),)),
     )
     assert shown(made).splitlines() == [
         "Pending on database x: 2 of 3 migrations",
         "  002_a.sql  creates 2, drops 1, alters 1, 1 brief lock",
-        "     line 4  data  drops table public.b (1 row)",
+        "     line 4  data  drops table public.b (1 row) [drops-table]",
         "                   and with it: view public.[v]",
-        "    line 15  lock  locks public.a against writes: builds an index (about 1,200,000 rows)",
+        "    line 15  lock  locks public.a against writes: builds an index (about 1,200,000 rows) [builds-index]",
         "  003_b.sql  alters 1, 1 brief lock",
         "A lock is held until the end of its file.",
         "A push needs --allow-destructive",
@@ -60,24 +63,24 @@ def test_what_is_worth_knowing_has_its_line_and_the_rest_is_counted() -> None:
 
 
 def test_the_local_stack_needs_no_flag() -> None:
-    assert "--allow" not in shown(plan(Statement("002_a.sql", 1, "drops", "table b", (DROP,)), local=True))
+    assert "--allow" not in shown(plan(PlannedStatement("002_a.sql", 1, "drops", "table b", (DROP,)), local=True))
 
 
 def test_of_many_migrations_those_without_risks_are_counted() -> None:
-    many = [Statement(f"{number:03}_x.sql", 1, "creates", "table") for number in range(1, 1001)]
+    many = [PlannedStatement(f"{number:03}_x.sql", 1, "creates", "table") for number in range(1, 1001)]
     many[499] = replace(many[499], risks=(DROP,))
     lines = shown(plan(*many)).splitlines()
     assert len(lines) == 6
-    assert lines[1:3] == ["  500_x.sql  creates 1", "    line 1  data  drops table public.b (1 row)"]
+    assert lines[1:3] == ["  500_x.sql  creates 1", "    line 1  data  drops table public.b (1 row) [drops-table]"]
     assert lines[4] == "  999 more with nothing to note: creates 999"
 
 
 def test_many_cascades_are_cut() -> None:
     risk = replace(DROP, cascades=tuple(f"view v{number}" for number in range(20)))
-    assert "view v5 and 14 more" in shown(plan(Statement("002_a.sql", 1, "drops", "table b", (risk,))))
+    assert "view v5 and 14 more" in shown(plan(PlannedStatement("002_a.sql", 1, "drops", "table b", (risk,))))
 
 
-def test_a_history_that_refuses_comes_with_its_mend_and_one_that_does_not_as_a_note() -> None:
+def test_a_history_that_refuses_comes_with_its_fix_and_one_that_does_not_as_a_note() -> None:
     refusing = Disagreement("missing", ("009",), "no file [here]", "git log\nor that", refuses=True)
     noted = Disagreement("unknown", ("001",), "nobody knows", "", refuses=False)
     lines = shown(replace(EMPTY, refused=True, disagreements=(refusing, noted))).splitlines()

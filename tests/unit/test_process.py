@@ -44,19 +44,19 @@ def ended(path: Path) -> bool:
 # run
 
 
-def test_a_command_on_a_leash_gives_its_output_and_exit_code_and_reads_nothing() -> None:
-    done = process.run(["sh", "-c", "cat; echo out; echo error >&2; exit 3"], leash=True)
+def test_a_command_killed_with_its_parent_gives_its_output_and_exit_code_and_reads_nothing() -> None:
+    done = process.run(["sh", "-c", "cat; echo out; echo error >&2; exit 3"], kill_with_parent=True)
     assert (done.code, done.stdout, done.stderr) == (3, "out\n", "error\n")
 
 
-def test_a_command_on_a_leash_dies_with_a_killed_promthctl(marker: Path) -> None:
+def test_a_command_killed_with_its_parent_dies_when_promthctl_is_killed(marker: Path) -> None:
     parent = subprocess.Popen(
         [
             sys.executable,
             "-c",
             (
                 "import sys; from promthctl import process\n"
-                "process.run(['sh', '-c', 'echo $$ >>\"$0\"; exec sleep 60', sys.argv[1]], leash=True)"
+                "process.run(['sh', '-c', 'echo $$ >>\"$0\"; exec sleep 60', sys.argv[1]], kill_with_parent=True)"
             ),
             str(marker),
         ]
@@ -70,14 +70,14 @@ def test_a_command_on_a_leash_dies_with_a_killed_promthctl(marker: Path) -> None
     assert until(lambda: ended(marker))
 
 
-def test_an_interrupt_waits_for_a_command_on_a_leash_that_takes_its_time(marker: Path) -> None:
+def test_an_interrupt_waits_for_a_command_killed_with_its_parent_that_takes_its_time(marker: Path) -> None:
     def interrupt() -> None:
         if marker.read_text().strip():
             raise KeyboardInterrupt
 
     slow = 'trap "sleep 0.7; exit 1" TERM; echo $$ >>"$0"; while :; do sleep 0.05; done'
     with pytest.raises(KeyboardInterrupt):
-        process.run(["sh", "-c", slow, str(marker)], leash=True, watch=interrupt)
+        process.run(["sh", "-c", slow, str(marker)], kill_with_parent=True, watch=interrupt)
     assert ended(marker)
 
 
@@ -130,14 +130,14 @@ def test_lines_of_errors_are_handed_on_as_they_come() -> None:
 def test_a_timeout_ends_the_child_and_its_own_children(marker: Path, relayed: bool) -> None:
     script = f"echo $$ >>{marker}; sleep 60 & echo $! >>{marker}; wait"
     with pytest.raises(subprocess.TimeoutExpired):
-        process.run(["sh", "-c", script], timeout=0.5, on_line=(lambda _: None) if relayed else None)
+        process.run(["sh", "-c", script], timeout=1.5, on_line=(lambda _: None) if relayed else None)
     assert len(marker.read_text().split()) == 2 and until(lambda: ended(marker))
 
 
 def test_a_child_deaf_to_requests_is_killed(marker: Path) -> None:
     script = f"trap '' TERM; echo $$ >>{marker}; while :; do sleep 0.1; done"
     with pytest.raises(subprocess.TimeoutExpired):
-        process.run(["sh", "-c", script], timeout=0.5)
+        process.run(["sh", "-c", script], timeout=1.5)
     assert marker.read_text() and until(lambda: ended(marker))
 
 

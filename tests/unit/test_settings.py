@@ -99,7 +99,7 @@ WRONG: dict[str, tuple[str, str | bytes, str]] = {
     "a target with more": (
         "pyproject.toml",
         "[tool.promthctl.targets.a]\nproject_ref = 'x'\npassword = 'x'\n",
-        "a wrong password",
+        "password is unknown",
     ),
     "a target that is no URL": ("pyproject.toml", "[tool.promthctl.targets.a]\ndb_url = 'h/d'\n", "targets.a.db_url"),
     "a broken config": ("supabase/config.toml", "[api]\nport = \n", "line 2"),
@@ -167,7 +167,7 @@ def test_a_folder_in_a_files_place_is_named(tmp_path: Path, name: str) -> None:
 
 def test_a_project_that_does_not_exist(tmp_path: Path) -> None:
     (tmp_path / "a file").touch()
-    for name, why in (("no where", "does not exist"), ("a file", "is no folder")):
+    for name, why in (("no where", "does not exist"), ("a file", "is not a folder")):
         with pytest.raises(UsageError, match=why) as caught:
             settings.load(tmp_path / name)
     assert "mkdir" not in caught.value.hint

@@ -10,7 +10,7 @@ from pglast.parser import ParseError, scan
 
 from promthctl.migration_set import discover, packaged_source
 from promthctl.sql.statements import split_statements
-from promthctl.sql.tokens import Token, blanked, ends_in_line_comment, line_at, scan_by_pattern, scan_sql, words
+from promthctl.sql.tokens import Token, blanked, ends_in_line_comment, line_at, scan_by_pattern, scan_sql, sql_words
 from tests.embedded.test_history import FILES
 
 BETWEEN = " \t\r\n\f\v"  # what PostgreSQL takes for white space
@@ -153,7 +153,7 @@ def test_what_is_quoted_can_be_blanked(sql: str, blank: str) -> None:
 
 
 def test_words_keep_what_is_quoted() -> None:
-    assert words("SELECT 'A B', \"C\" -- D\n FROM t/*x*/;") == ["select", "'A B'", ",", '"C"', "from", "t", ";"]
+    assert sql_words("SELECT 'A B', \"C\" -- D\n FROM t/*x*/;") == ["select", "'A B'", ",", '"C"', "from", "t", ";"]
 
 
 @pytest.mark.parametrize(

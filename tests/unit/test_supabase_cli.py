@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from promthctl import supabase_cli
 from promthctl.errors import PrerequisiteError, PromthctlError
 from promthctl.migration_set import Migration
 from promthctl.process import Completed
+from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Silent
-from promthctl.supabase_cli import SupabaseCli, choosing, dialects, failures
+from promthctl.supabase_cli import DatabaseCli, Runner, api_keys, choosing, dialects, failures
+from promthctl.supabase_cli.local_stack import LocalStackCli
 from promthctl.targets import Target, from_url
 
 REMOTE = from_url("postgresql://u@h/d")
@@ -111,8 +114,8 @@ def test_the_error_names_file_line_statement_and_mend(target: Target, reason: st
 
 
 def failed(answer: Completed, target: Target, *migrations: Migration) -> PromthctlError:
-    cli = SupabaseCli(Path("supabase"), Settings(Path("/nowhere"), {}))
-    return cli._failure(target, dialects.read(answer), f"The push to {target.label} failed", migrations)
+    cli = DatabaseCli(Runner(Path("supabase"), Settings(Path("/nowhere"), {})))
+    return cli._failure(target, dialects.read_answer(answer), f"The push to {target.label} failed", migrations)
 
 
 def failure(target: Target, message: str, *migrations: Migration) -> PromthctlError:
@@ -205,9 +208,9 @@ def test_the_version_decides_how_the_cli_is_spoken_to(tmp_path: Path, version: s
         ("2.99.9", 0, "it is version 2.99; promthctl works with 2.100 to 3.x"),
         ("1.226.4", 0, "version 1.226"),
         ("4.0.0", 0, "version 4.0"),
-        ("Python 3.11.2", 0, "does not tell its version"),
-        ("", 0, "does not tell its version"),
-        ("3.1.0", 1, "does not tell its version"),
+        ("Python 3.11.2", 0, "does not print its version"),
+        ("", 0, "does not print its version"),
+        ("3.1.0", 1, "does not print its version"),
     ],
 )
 def test_what_cannot_be_driven_is_refused(tmp_path: Path, says: str, code: int, why: str) -> None:
@@ -240,4 +243,81 @@ def test_the_version_is_asked_once_until_the_file_changes(tmp_path: Path) -> Non
 def test_the_pinned_one_is_of_the_line_that_is_locked() -> None:
     manifest = Path(str(files("promthctl.toolchain").joinpath("package.json")))
     major, minor = json.loads(manifest.read_text())["dependencies"]["supabase"].split(".")[:2]
-    assert dialects.speaking((int(major), int(minor))) is dialects.V3
+    assert dialects.dialect_of((int(major), int(minor))) is dialects.V3
+
+
+# The answers of a CLI that is not the pinned one
+
+
+def answering(folder: Path, script: str) -> Runner:
+    """A CLI of an early v2 that answers as the script does; its arguments are in folder/runs."""
+    program = folder / "supabase"
+    program.write_text(f"""#!/bin/sh
+[ "$1" != --version ] || {{ echo 2.100.0; exit; }}
+echo "$*" >>'{folder}/runs'
+{script}
+""")
+    program.chmod(0o755)
+    return supabase_cli.find_runner(settings_of(folder), Silent())
+
+
+def settings_of(folder: Path) -> Settings:
+    env = {"HOME": str(folder), "SUPABASE_ACCESS_TOKEN": "sbp_" + "0" * 40}
+    return Settings(folder, env, supabase_cli=str(folder / "supabase"), cache_dir=folder / "cache")
+
+
+# What 2.100.0 prints for an option it does not know, shortened.
+NO_REVEAL = """case "$*" in *--reveal*)
+echo '{"_tag":"Help","doc":{"description":"List all API keys"}}'
+echo '{"_tag":"Errors","errors":[{"code":"UnrecognizedOption","message":"Unrecognized flag: --reveal in command"}]}' >&2
+exit 1;; esac
+"""
+
+
+def test_an_early_v2_gives_the_key_that_it_shows_without_reveal(tmp_path: Path) -> None:
+    keys = [
+        {"name": "service_role", "api_key": "not-a-real-service-key", "type": "legacy"},
+        {"name": "default", "api_key": "sb_secret_ab···", "type": "secret"},
+    ]
+    answering(tmp_path, f"{NO_REVEAL}printf '%s' '{json.dumps(keys, indent=2, ensure_ascii=False)}'")
+    found = api_keys.find_service_key("abcdefghijklmnopqrst", "the project", settings_of(tmp_path), Silent())
+    assert found == "not-a-real-service-key" and redact(found) == "********"
+    first, second = (tmp_path / "runs").read_text().splitlines()
+    assert "--project-ref=abcdefghijklmnopqrst --reveal" in first and "--reveal" not in second
+
+
+def test_an_answer_that_is_no_list_of_keys_is_not_guessed_at(tmp_path: Path) -> None:
+    answering(tmp_path, "echo '{\"keys\": 5}'")
+    with pytest.raises(PromthctlError, match="does not understand"):
+        api_keys.find_service_key("abcdefghijklmnopqrst", "the project", settings_of(tmp_path), Silent())
+
+
+def test_keys_in_a_message_are_not_shown() -> None:
+    answer = dialects.read_answer(Completed(1, "", "Target: project x\nstatus 403: sb_secret_FAKE eyJFAKE.x\n"))
+    assert answer.message == "status 403: ******** ********"
+
+
+def test_a_version_without_an_option_is_told_apart_from_a_failure(tmp_path: Path) -> None:
+    cli = LocalStackCli(answering(tmp_path, NO_REVEAL.replace("--reveal*", "--network-id*")))
+    with pytest.raises(PrerequisiteError, match="Unrecognized flag") as caught:
+        cli.start("", "a network", lambda: None)
+    assert "--supabase-cli pinned" in caught.value.hint
+
+
+@pytest.mark.parametrize("printed", ['[{"name": "supabase/postgres", "local": "17.6.1.106", "remote": ""}]', "{}", ""])
+def test_a_version_that_answers_differently_cannot_run_the_local_stack(tmp_path: Path, printed: str) -> None:
+    cli = LocalStackCli(answering(tmp_path, f"printf '%s' '{printed}'"))
+    for command in (cli.services, lambda: cli.start("", "a network", lambda: None)):
+        with pytest.raises(PrerequisiteError, match="cannot run the local stack on Docker") as caught:
+            command()
+        assert "--supabase-cli pinned" in caught.value.hint
+    cli.stop("p")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_images_are_asked_for_again_when_the_cli_was_replaced(tmp_path: Path) -> None:
+    listed = 'printf \'{"services": [{"name": "supabase/postgres", "local": "%s"}]}\''
+    for tag in ("1", "22"):
+        cli = LocalStackCli(answering(tmp_path, listed % tag))
+        assert cli.services() == cli.services() == {"supabase/postgres": tag}
+    assert len((tmp_path / "runs").read_text().splitlines()) == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +10,8 @@ from promthctl import database
 from promthctl.database import connection
 from promthctl.database.connection_errors import unreachable
 from promthctl.errors import TargetError, UsageError
-from promthctl.hosted.project import _as_role, locate
+from promthctl.hosted.temporary_role import _as_role
 from promthctl.redact import redact
-from promthctl.settings import NamedTarget, Settings
 from promthctl.targets import Target, from_url
 
 PW = "fake-secret-pw"
@@ -81,8 +79,8 @@ REFUSED = {
     "": "postgresql://",
     PW: "postgresql://",
     f"https://u:{PW}@h/d": "postgresql://",
-    f"postgresql:///{PW}": "no host",
-    "postgresql://u@/d": "no host",
+    f"postgresql:///{PW}": "has no host",
+    "postgresql://u@/d": "has no host",
     f"postgresql://u:{PW}@h:port/d": "cannot be read",
     f"postgresql://u:{PW}@h:99999/d": "cannot be read",
     f"postgresql://u:{PW}@[::1/d": "cannot be read",
@@ -122,7 +120,7 @@ MESSAGES = {
         "sslmode=require",
     ),
     "connection failed: SSL error: certificate verify failed": ("cannot be verified", "PGSSLROOTCERT"),
-    "connection failed: FATAL:  Tenant or user not found": ("no such project or user", "--project-ref REF"),
+    "connection failed: FATAL:  Tenant or user not found": ("does not know this project or user", "--project-ref REF"),
     'permission denied to set role "postgres"': ("may not become postgres", "another user"),
     "": ("", "network"),
 }
@@ -168,22 +166,6 @@ def test_a_temporary_role_s_password_is_asked_for_each_time() -> None:
 def test_a_role_keeps_the_ending_by_which_the_pooler_knows_the_project() -> None:
     assert _as_role("postgresql://postgres.ref@h:5432/d", "cli", "ref") == "postgresql://cli.ref@h:5432/d"
     assert _as_role("postgresql://postgres@h:5432/d", "cli", "ref") == "postgresql://cli@h:5432/d"
-
-
-def production(named: NamedTarget, chosen: str) -> bool:
-    here = Settings(Path("/nowhere"), {}, targets={"live": named})
-    return locate(here, NamedTarget(db_url=chosen)).production
-
-
-def test_production_is_known_by_whatever_name() -> None:
-    ref = "abcdefghijklmnopqrst"
-    live = NamedTarget(project_ref=ref, production=True)
-    assert production(live, f"postgresql://postgres@db.{ref}.supabase.co/postgres")
-    assert production(live, f"postgresql://postgres.{ref}@aws-0-x.pooler.supabase.com/postgres")
-    assert not production(live, f"postgresql://postgres.{ref[::-1]}@aws-0-x.pooler.supabase.com/postgres")
-    assert not production(NamedTarget(project_ref=ref), f"postgresql://postgres@db.{ref}.supabase.co/postgres")
-    named = NamedTarget(db_url="postgresql://me@h/d", production=True)
-    assert production(named, f"postgres://me:{PW}@h:5432/d") and not production(named, "postgresql://me@h/other")
 
 
 def test_the_local_stack_is_mended_by_its_own_command() -> None:

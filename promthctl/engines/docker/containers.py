@@ -1,4 +1,4 @@
-"""The containers and volumes of one project's stack, as the daemon tells them."""
+"""The containers and volumes of one project's stack, as the daemon reports them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promthctl import engines
+from promthctl.engines import engine
 from promthctl.engines.docker import services
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def remove_volumes(client: APIClient, names: Iterable[str]) -> None:
 
 def services_of(
     client: APIClient, containers: Iterable[Container], expected: Iterable[str], measure: bool
-) -> tuple[engines.Service, ...]:
+) -> tuple[engine.Service, ...]:
     """The services for `local status`, in the order of the table.
 
     expected: those to show also where they have no container. measure: with the memory, a second for all of them.
@@ -116,8 +116,8 @@ def services_of(
     named = {container.service: container for container in containers if container.service}
     names = [name for name in services.SERVICES if name in named or name in set(expected)]
 
-    def service(name: str) -> engines.Service:
-        return _service(client, named[name], measure) if name in named else engines.Service(name, "stopped")
+    def service(name: str) -> engine.Service:
+        return _service(client, named[name], measure) if name in named else engine.Service(name, "stopped")
 
     with ThreadPoolExecutor(max(1, len(names))) as pool:
         return tuple(pool.map(service, names))
@@ -133,7 +133,7 @@ def log_lines(
 ) -> Iterator[str]:
     """The lines a container wrote, oldest first; with `follow` it goes on until the container ends.
 
-    last: so many at most. since: seconds since the epoch.
+    last: at most that many. since: seconds since the epoch.
     """
     rest = b""
     tail: Any = last or "all"
@@ -168,15 +168,15 @@ def _container(found: dict[str, Any]) -> Container:
 def _remove(client: APIClient, container: Container) -> None:
     import docker.errors
 
-    with contextlib.suppress(docker.errors.NotFound):  # somebody else was quicker
+    with contextlib.suppress(docker.errors.NotFound):  # another process removed it first
         client.stop(container.id, timeout=_STOP_SECONDS.get(str(container.service), 3))
         client.remove_container(container.id, force=True)
 
 
-def _service(client: APIClient, container: Container, measure: bool) -> engines.Service:
+def _service(client: APIClient, container: Container, measure: bool) -> engine.Service:
     running = container.state == "running"
     waiting = container.state in ("restarting", "created") or container.health == "starting"
-    return engines.Service(
+    return engine.Service(
         str(container.service),
         "starting" if waiting else "running" if running else "stopped",
         container=container.name,

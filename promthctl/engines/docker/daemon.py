@@ -61,12 +61,12 @@ class Daemon:
         return {"DOCKER_HOST": self.endpoint.url}
 
 
-def find(settings: Settings) -> Daemon:
+def find_daemon(settings: Settings) -> Daemon:
     """The daemon to use. Raises PrerequisiteError: not installed, not running, no permission, on another machine."""
     endpoint = _endpoint(settings)
     try:
         parts = urlsplit(endpoint.url)
-        parts.port  # noqa: B018 - raises for what is none
+        parts.port  # noqa: B018 - raises when it is not a number
     except ValueError as error:
         raise PrerequisiteError(
             "The Docker daemon's address cannot be read", f"{endpoint}: {error}", f"correct it, or unset it; {_INSTEAD}"
@@ -74,7 +74,7 @@ def find(settings: Settings) -> Daemon:
     if parts.scheme not in ("unix", "tcp") or (parts.scheme == "tcp" and parts.hostname not in _LOOPBACK):
         raise PrerequisiteError(
             "The Docker daemon is not on this machine",
-            f"{endpoint} is another one, and the stack would be there",
+            f"{endpoint} is on another one, where the stack would run",
             f"unset DOCKER_HOST, or docker context use default; {_INSTEAD}",
         )
     command = _command(settings)
@@ -104,7 +104,7 @@ def connect(daemon: Daemon) -> APIClient:
 
 @contextlib.contextmanager
 def answering(daemon: Daemon) -> Iterator[None]:
-    """What the SDK raises becomes a TargetError when the daemon is gone, else a PromthctlError with its words."""
+    """What the SDK raises becomes a TargetError if the daemon is gone, otherwise a PromthctlError with its message."""
     import docker.errors
     import requests.exceptions
     import urllib3.exceptions
@@ -127,7 +127,7 @@ def answering(daemon: Daemon) -> Iterator[None]:
         raise gone(daemon) from None
 
 
-def alive(daemon: Daemon) -> bool:
+def is_alive(daemon: Daemon) -> bool:
     try:
         _ping(daemon.endpoint)
         return True
@@ -136,7 +136,7 @@ def alive(daemon: Daemon) -> bool:
 
 
 def gone(daemon: Daemon) -> TargetError:
-    """The daemon answered before, and does not any more."""
+    """The daemon answered before, and no longer does."""
     return TargetError(
         f"{daemon.product} stopped answering",
         f"the daemon at {daemon.endpoint} ended, or was stopped",

@@ -14,7 +14,7 @@ from promthctl.redact import redact
 _SHOWN_LINES, _SHOWN_WIDTH = 8, 160
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d[T ][\d:.,]+(?: ?[A-Z]{1,4}\b)? (?:\[\d+\] )?")  # the kept log has it
 _HEADING = re.compile(r"^(\S+) container logs:$")
-# (what its lines or the daemon say, the likely cause, what to run); first match wins.
+# (a pattern in its last lines, the likely cause, what to run); the first match wins.
 _CAUSES = (
     (
         r"no space left on device|could not (?:write|extend) file",
@@ -34,7 +34,7 @@ _CAUSES = (
     (
         r"database files are incompatible with server|initialized by PostgreSQL version",
         "its data was made by another PostgreSQL version",
-        "set [db] major_version in supabase/config.toml to that version, or promthctl local down --purge starts anew",
+        "set [db] major_version in supabase/config.toml to that version, or promthctl local down --purge starts afresh",
     ),
     (
         r"password authentication failed",
@@ -75,12 +75,12 @@ class Failure:
     out_of_memory: bool = False
 
     def error(self) -> PromthctlError:
-        cause, mend = self._cause()
+        cause, fix = self._cause()
         shown = "\n".join(f"    {_cut(redact(line))}" for line in self.lines[-_SHOWN_LINES:])
         return PromthctlError(
             f"The service {self.service} did not start",
-            f"{self.how}{f'; likely {cause}' if cause else ''}" + (f"\n{shown}" if shown else ", and said nothing"),
-            mend,
+            f"{self.how}{f'; likely {cause}' if cause else ''}" + (f"\n{shown}" if shown else ", and printed nothing"),
+            fix,
         )
 
     def _cause(self) -> tuple[str, str]:
@@ -90,10 +90,10 @@ class Failure:
                 "give Docker more memory, or start less: promthctl local up --services db,rest,auth",
             )
         text = "\n".join(self.lines)
-        for pattern, cause, mend in _CAUSES:
+        for pattern, cause, fix in _CAUSES:
             if re.search(pattern, text, re.IGNORECASE):
-                return cause, mend
-        return "", f"promthctl local logs {self.service} shows all it said; promthctl local up tries again"
+                return cause, fix
+        return "", f"promthctl local logs {self.service} shows its whole log; promthctl local up tries again"
 
 
 def _cut(line: str) -> str:
@@ -117,7 +117,7 @@ def of_state(service: str, details: Mapping[str, Any], exit_code: int | None, li
 
 
 def of_output(said: str, project: str) -> Failure | None:
-    """The failure the CLI tells of: it prints the logs of each container that is not ready under a heading."""
+    """The failure the CLI reports: it prints the logs of each container that is not ready under a heading."""
     service, lines = None, []
     for line in said.splitlines():
         if match := _HEADING.match(line):

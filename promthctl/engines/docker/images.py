@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promthctl.engines.docker.daemon import Daemon, alive, answering
+from promthctl.engines.docker.daemon import Daemon, answering, is_alive
 from promthctl.engines.docker.services import SERVICES
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError
 from promthctl.settings import Settings
@@ -17,8 +17,8 @@ from promthctl.steps import Progress, Steps
 if TYPE_CHECKING:
     from docker import APIClient
 
-# `supabase services` tells the versions of most images; these it leaves out. They are the lines FROM … AS kong and so
-# on of the image list inside the pinned CLI, to be renewed with it (tests/unit/test_docker_images.py compares them).
+# `supabase services` lists the versions of most images; these it leaves out. They are the lines FROM … AS kong and so
+# on of the image list inside the pinned CLI, to be updated with it (tests/unit/test_docker_images.py compares them).
 UNLISTED = {
     "gateway": "library/kong:2.8.1",
     "mail": "axllent/mailpit:v1.31.3",
@@ -40,7 +40,7 @@ _UNLIKELY = (
 
 @dataclass(frozen=True)
 class Image:
-    """service: whose it is. names: where it can be had, the CLI's first choice first; any of them will do."""
+    """service: whose it is. names: where it can be pulled from, the CLI's first choice first; any of them will do."""
 
     service: str
     names: tuple[str, ...]
@@ -78,10 +78,10 @@ def offline(images: Iterable[Image]) -> PrerequisiteError:
 
 
 def pull(client: APIClient, daemon: Daemon, images: Iterable[Image], steps: Steps) -> dict[str, str]:
-    """Pull the images side by side; service → the name its image was had under.
+    """Pull the images side by side; service → the name its image was pulled by.
 
-    Raises PrerequisiteError naming the first that cannot be had. What was pulled stays, also of an image that was not
-    finished: the daemon goes on from there.
+    Raises PrerequisiteError naming the first that cannot be pulled. What was pulled stays, also of an image that is
+    not complete: the daemon goes on from there.
     """
     waiting = tuple(images)
     stop = threading.Event()
@@ -109,7 +109,7 @@ def pull(client: APIClient, daemon: Daemon, images: Iterable[Image], steps: Step
 
 
 def _pull(client: APIClient, daemon: Daemon, image: Image, progress: Progress, stop: threading.Event) -> str:
-    """The name under which the image was had."""
+    """The name by which the image was pulled."""
     reasons: list[str] = []
     for name in image.names:
         for attempt in range(_ATTEMPTS):
@@ -139,10 +139,10 @@ def _pull_once(
                 if layers.take(line):
                     progress.update(short, layers.done, layers.total)
     except TargetError:
-        if not alive(daemon):
+        if not is_alive(daemon):
             raise
         return "the download stalled"
-    except PromthctlError as error:  # the daemon's words
+    except PromthctlError as error:  # the daemon's message
         return error.why
     return None
 
@@ -162,7 +162,7 @@ class _Layers:
         return sum(total for _, total in self._sizes.values())
 
     def take(self, line: Mapping[str, Any]) -> bool:
-        """True when the line told something new."""
+        """True when the line reports progress."""
         layer, status, detail = line.get("id"), line.get("status"), line.get("progressDetail") or {}
         if status == "Downloading" and layer and detail.get("total"):
             self._sizes[layer] = (int(detail.get("current", 0)), int(detail["total"]))

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 
-def read(
+def read_logs(
     client: APIClient, found: Sequence[Container], folder: Path, service: str | None, follow: bool
 ) -> Iterator[tuple[str, str]]:
-    """(service, line) pairs. folder: .promthctl/logs. Raises UsageError for a service that is none."""
+    """(service, line) pairs. folder: .promthctl/logs. Raises UsageError for an unknown service."""
     if service is not None and service not in SERVICES:
         raise UsageError(
             f"There is no service {service!r}", f"the Docker engine has {', '.join(SERVICES)}", "promthctl local logs"

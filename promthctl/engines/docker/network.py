@@ -18,7 +18,7 @@ _BINDING = "com.docker.network.bridge.host_binding_ipv4"
 
 
 def address(text: str) -> str:
-    """`--bind ADDRESS`. Raises UsageError for what is no IPv4 address."""
+    """`--bind ADDRESS`. Raises UsageError for anything but an IPv4 address."""
     try:
         found = ipaddress.IPv4Address(text.strip())
         if found.is_multicast or found.is_reserved:
@@ -26,7 +26,7 @@ def address(text: str) -> str:
         return str(found)
     except ValueError:
         raise UsageError(
-            f"{text!r} is no address to publish on",
+            f"{text!r} is not an address to publish on",
             "--bind takes an IPv4 address of this machine",
             f"promthctl local up --bind {LOOPBACK} (this machine), or --bind {EVERYWHERE} (every interface)",
         ) from None
@@ -37,7 +37,7 @@ def name(project: str) -> str:
 
 
 def ensure(client: APIClient, project: str, bind: str) -> str:
-    """The network's name; made anew when it publishes elsewhere. No container may be on it."""
+    """The network's name; it is made again when it publishes elsewhere. No container may be on it."""
     import docker.errors
 
     mine = _find(client, project)
@@ -46,9 +46,9 @@ def ensure(client: APIClient, project: str, bind: str) -> str:
             client.remove_network(mine["Id"])
         except docker.errors.APIError as error:
             raise PromthctlError(
-                f"The network {name(project)} cannot be made anew for {bind}",
+                f"The network {name(project)} cannot be made again for {bind}",
                 str(error.explanation or error),
-                f"docker network inspect {name(project)} shows who is on it; docker network disconnect takes it off",
+                f"docker network inspect {name(project)} shows its containers; docker network disconnect removes one",
             ) from None
         mine = None
     if mine is None:
@@ -57,7 +57,7 @@ def ensure(client: APIClient, project: str, bind: str) -> str:
 
 
 def remove(client: APIClient, project: str) -> None:
-    """Remove the network, unless somebody else's container is on it: it has no data."""
+    """Remove the network, unless another container is on it. It holds no data."""
     import docker.errors
 
     if (mine := _find(client, project)) is not None:
@@ -66,5 +66,5 @@ def remove(client: APIClient, project: str) -> None:
 
 
 def _find(client: APIClient, project: str) -> dict[str, Any] | None:
-    """The network of that very name; the daemon's own filter takes it as a part of names."""
+    """The network of that very name; the daemon's own filter also matches parts of names."""
     return next((found for found in client.networks(names=[name(project)]) if found["Name"] == name(project)), None)

@@ -1,4 +1,4 @@
-"""What would stop a start, found before anything is pulled. Each finding is an error with its mend."""
+"""What would stop a start, found before anything is pulled. Each finding is an error with its fix."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _LESS = "start less: promthctl local up --services db,rest,auth"
 _DATA = "/var/lib/postgresql/data"
 
 
-def same_name(project: str, why: str, mend: str = "") -> RefusedError:
+def same_name(project: str, why: str, fix: str = "") -> RefusedError:
     return RefusedError(
         f"Another project has the name {project} on Docker",
         why,
-        f"{mend}give this one another: SUPABASE_PROJECT_ID in .env, or project_id in supabase/config.toml",
+        f"{fix}give this one another name: SUPABASE_PROJECT_ID in .env, or project_id in supabase/config.toml",
     )
 
 
 def check_space(client: APIClient, daemon: Daemon, missing: Sequence[Image]) -> None:
-    """Raise when the disk Docker works on has no room for the images. On another machine's disk nobody can look."""
+    """Raise when the disk Docker works on has no room for the images. A disk of another machine cannot be looked at."""
     root = Path(str(client.info().get("DockerRootDir", "")))
     free = None
     with contextlib.suppress(OSError):
@@ -68,8 +68,8 @@ def check_ports(wanted: Mapping[str, int], address: str, own: Collection[str], r
     """
     if not ports.usable(0, address=address):
         why = "the ports are to be published on it, as --bind says"
-        mend = f"promthctl local up --bind {network.LOOPBACK}, or an address that `ip address` shows"
-        raise PromthctlError(f"{address} is no address of this machine", why, mend)
+        fix = f"promthctl local up --bind {network.LOOPBACK}, or an address that `ip address` shows"
+        raise PromthctlError(f"{address} is not an address of this machine", why, fix)
     holders = {port: container for container in running for _, port in container.published}
     for name, port in wanted.items():
         holder = holders.get(port)
@@ -84,7 +84,7 @@ def check_ports(wanted: Mapping[str, int], address: str, own: Collection[str], r
                 f"{whose}{where} has it on Docker",
                 f"{stop_command(holder)}, or {hint}",
             )
-        ports.check(services.title(name), port, f"stop that program, or: {hint}", address=address)
+        ports.check_free(services.title(name), port, f"stop that program, or: {hint}", address=address)
 
 
 def check_volume(client: APIClient, project: str, image: str, major: int) -> None:
@@ -100,10 +100,10 @@ def check_volume(client: APIClient, project: str, image: str, major: int) -> Non
 
 
 def exposure(daemon: Daemon, bind: str, found: Iterable[Container]) -> Iterator[str]:
-    """What to tell when others can reach the stack: its keys and its password are the published defaults."""
+    """What to warn of when others can reach the stack: its keys and its password are the published defaults."""
     addresses = {address for container in found for address, _ in container.published if ":" not in address}
     if bind != network.LOOPBACK:
-        yield f"Whoever reaches {bind} can use this stack: its keys and its password are Supabase's published defaults."
+        yield f"Anyone who reaches {bind} can use this stack: its keys and password are Supabase's published defaults."
     elif addresses - {network.LOOPBACK}:
         yield f"{daemon.product} publishes the stack on {', '.join(sorted(addresses))}, not on this machine alone."
 

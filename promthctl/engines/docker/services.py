@@ -13,7 +13,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Service:
+class StackService:
     """name: ours. exclude: what `supabase start -x` calls it, empty for what is always there. container: the middle
     part of supabase_<container>_<project>. image: the repository's last part.
 
@@ -34,18 +34,18 @@ class Service:
     by_default: bool = True
 
 
-SERVICES: dict[str, Service] = {
+SERVICES: dict[str, StackService] = {
     service.name: service
     for service in (
-        Service("db", "", "db", "postgres", "db", 250, 2000, port=54322),
-        Service("rest", "postgrest", "rest", "postgrest", "api", 50, 50),
-        Service("auth", "gotrue", "auth", "gotrue", "auth", 30, 60),
-        Service("gateway", "kong", "kong", "kong", "api", 150, 150, port=54321),
-        Service("studio", "studio", "studio", "studio", "studio", 150, 900, port=54323, needs="meta"),
-        Service("meta", "postgres-meta", "pg_meta", "postgres-meta", "studio", 80, 350),
-        Service("realtime", "realtime", "realtime", "realtime", "realtime", 200, 300),
-        Service("storage", "storage-api", "storage", "storage-api", "storage", 120, 500),
-        Service(
+        StackService("db", "", "db", "postgres", "db", 250, 2000, port=54322),
+        StackService("rest", "postgrest", "rest", "postgrest", "api", 50, 50),
+        StackService("auth", "gotrue", "auth", "gotrue", "auth", 30, 60),
+        StackService("gateway", "kong", "kong", "kong", "api", 150, 150, port=54321),
+        StackService("studio", "studio", "studio", "studio", "studio", 150, 900, port=54323, needs="meta"),
+        StackService("meta", "postgres-meta", "pg_meta", "postgres-meta", "studio", 80, 350),
+        StackService("realtime", "realtime", "realtime", "realtime", "realtime", 200, 300),
+        StackService("storage", "storage-api", "storage", "storage-api", "storage", 120, 500),
+        StackService(
             "imgproxy",
             "imgproxy",
             "imgproxy",
@@ -56,24 +56,24 @@ SERVICES: dict[str, Service] = {
             needs="storage",
             by_default=False,
         ),
-        Service("functions", "edge-runtime", "edge_runtime", "edge-runtime", "edge_runtime", 150, 700),
-        Service("mail", "mailpit", "inbucket", "mailpit", "local_smtp", 20, 50, port=54324),
-        Service("analytics", "logflare", "analytics", "logflare", "analytics", 400, 600, port=54327),
-        Service("vector", "vector", "vector", "vector", "analytics", 60, 150, needs="analytics"),
-        Service("pooler", "supavisor", "pooler", "supavisor", "db.pooler", 150, 300, port=54329, by_default=False),
+        StackService("functions", "edge-runtime", "edge_runtime", "edge-runtime", "edge_runtime", 150, 700),
+        StackService("mail", "mailpit", "inbucket", "mailpit", "local_smtp", 20, 50, port=54324),
+        StackService("analytics", "logflare", "analytics", "logflare", "analytics", 400, 600, port=54327),
+        StackService("vector", "vector", "vector", "vector", "analytics", 60, 150, needs="analytics"),
+        StackService("pooler", "supavisor", "pooler", "supavisor", "db.pooler", 150, 300, port=54329, by_default=False),
     )
 }
 DEFAULT = ("db", "rest", "auth", "gateway", "studio", "meta")
-_ALWAYS = ("db", "auth", "gateway")  # a database, an API to reach, and the keys, which the CLI tells with Auth only
+_ALWAYS = ("db", "auth", "gateway")  # a database, an API to reach, and the keys, which the CLI prints only with Auth
 
 
-def chosen(words: str, config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The services of `--services WORDS`, in the table's order, with those they cannot do without.
+def chosen(names_given: str, config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The services of `--services LIST`, in the table's order, with those they need.
 
-    words: names with commas between, or "all": every one that supabase/config.toml does not switch off.
-    Raises UsageError for a name that is none.
+    names_given: names with commas between, or "all": every one that supabase/config.toml does not switch off.
+    Raises UsageError for an unknown name.
     """
-    names = [word.strip() for word in words.split(",") if word.strip()]
+    names = [word.strip() for word in names_given.split(",") if word.strip()]
     if names == [ALL]:
         names = [name for name, service in SERVICES.items() if _enabled(service, config)]
     for name in names:
@@ -90,7 +90,7 @@ def chosen(words: str, config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def by_default(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is started when nobody asks for anything else and supabase/config.toml does not switch it off."""
+    """What is started without --services, unless supabase/config.toml switches it off."""
     return tuple(name for name in DEFAULT if name in _ALWAYS or _enabled(SERVICES[name], config))
 
 
@@ -107,7 +107,7 @@ def exclusions(names: Collection[str]) -> str:
 def switches(names: Collection[str]) -> dict[str, str]:
     """The environment that makes the CLI start each of them, also one that supabase/config.toml switches off.
 
-    SUPABASE_<TABLE>_ENABLED stands for `enabled` in that table.
+    SUPABASE_<TABLE>_ENABLED overrides `enabled` in that table.
     """
     settings = {SERVICES[name].setting for name in names} - {"db"}
     return {f"{_variable(setting)}_ENABLED": "true" for setting in sorted(settings)}
@@ -119,7 +119,7 @@ def port_variables(ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def configured_ports(names: Collection[str], config: Mapping[str, Any]) -> dict[str, int]:
-    """The ports of those services that have one, as supabase/config.toml says, else the CLI's own."""
+    """The ports of those services that have one, as supabase/config.toml says, otherwise the CLI's defaults."""
     ports = {}
     for name in names:
         service = SERVICES[name]
@@ -153,11 +153,11 @@ def project_name(name: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_.-]+", "_", name).lstrip("_.-")[:40]
 
 
-def _enabled(service: Service, config: Mapping[str, Any]) -> bool:
+def _enabled(service: StackService, config: Mapping[str, Any]) -> bool:
     return bool(_table(service, config).get("enabled", service.by_default))
 
 
-def _table(service: Service, config: Mapping[str, Any]) -> Mapping[str, Any]:
+def _table(service: StackService, config: Mapping[str, Any]) -> Mapping[str, Any]:
     table: Any = config
     for word in service.setting.split("."):
         table = table.get(word, {}) if isinstance(table, Mapping) else {}

@@ -16,11 +16,11 @@ NAME = "promthctl"
 
 
 def postgres_user(settings: Settings) -> RunAs | None:
-    """The user Postgres runs as: None for the present one, else the system user `promthctl`, made when missing."""
+    """The user Postgres runs as: None for the present one; for root the system user `promthctl`, made when missing."""
     if os.geteuid() != 0:
         return None
     if (entry := _entry()) is None:
-        with contextlib.suppress(OSError):  # no useradd here: told below
+        with contextlib.suppress(OSError):  # no useradd here: reported below
             process.run(
                 ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", NAME],
                 env=settings.child_env(),

@@ -13,7 +13,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from promthctl import process
-from promthctl.engines.embedded.state import Stack
+from promthctl.engines.embedded.records import EmbeddedStack
 from promthctl.errors import PromthctlError
 from promthctl.process import ProcessId
 from promthctl.settings import Settings
@@ -24,7 +24,7 @@ _ASK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServerStatus:
     """What the server says of itself. applied: the versions in the migration history.
 
     current: it runs this promthctl's server.mjs, not that of an earlier version.
@@ -36,7 +36,7 @@ class Answer:
 
 
 def start(
-    stack: Stack,
+    stack: EmbeddedStack,
     tools: Toolchain,
     settings: Settings,
     log: Path,
@@ -70,10 +70,10 @@ def start(
         )
 
 
-def wait(server: ProcessId, stack: Stack, log: Path) -> Answer:
+def wait(server: ProcessId, stack: EmbeddedStack, log: Path) -> ServerStatus:
     """Return the first good answer; raise with the last log lines when the server ended instead."""
     deadline = time.monotonic() + _READY_SECONDS
-    while (answer := ask(stack)) is None:
+    while (answer := ask_status(stack)) is None:
         if not server.alive() or time.monotonic() > deadline:
             raise PromthctlError(
                 "The API server did not start",
@@ -84,7 +84,7 @@ def wait(server: ProcessId, stack: Stack, log: Path) -> Answer:
     return answer
 
 
-def ask(stack: Stack) -> Answer | None:
+def ask_status(stack: EmbeddedStack) -> ServerStatus | None:
     """The server's own status, None while this project's server does not answer at its port."""
     from http.client import HTTPConnection, HTTPException
 
@@ -94,13 +94,13 @@ def ask(stack: Stack) -> Answer | None:
         response = connection.getresponse()
         body = json.loads(response.read())
         if response.status == 200 and body["project"] == stack.project:
-            return Answer(int(body["pid"]), tuple(body["applied"]), body.get("program") == _fingerprint())
+            return ServerStatus(int(body["pid"]), tuple(body["applied"]), body.get("program") == _fingerprint())
     return None
 
 
-def find(project: str) -> ProcessId | None:
+def find_server(project: str) -> ProcessId | None:
     """The server of a project, found by its command line when its record is lost."""
-    found = process.find(lambda argv, _: argv[-1] == _marker(project) and "--input-type=module" in argv)
+    found = process.find_processes(lambda argv, _: argv[-1] == _marker(project) and "--input-type=module" in argv)
     return found[0] if found else None
 
 

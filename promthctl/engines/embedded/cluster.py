@@ -75,7 +75,7 @@ class Cluster:
         return (self.data / "PG_VERSION").exists()
 
     def create(self, steps: Steps) -> None:
-        """Make the data directory from the template; it appears whole or not at all."""
+        """Make the data directory from the template; it appears complete or not at all."""
         source = template(self.major, self.binaries, self.user, self.settings, steps)
         home = self.data.parent
         home.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ class Cluster:
                 if not server.alive():
                     raise self._failed("The database ended while it was recovering", _tail(log)) from None
                 if "the database system is" not in str(error) or time.monotonic() > deadline:
-                    return  # not "starting up" or "in recovery mode": whoever connects next tells it better
+                    return  # not "starting up" or "in recovery mode": whoever connects next reports it better
             time.sleep(0.02)
 
     def stop(self, server: ProcessId) -> None:
@@ -148,8 +148,8 @@ class Cluster:
     def recover(self) -> None:
         """After a kill -9, a power cut or a reboot, with no server running: end what is left of it.
 
-        postmaster.pid stays when its server is merely gone: Postgres reads in it whether somebody still uses the
-        memory. It goes when it is damaged or names another program's process: Postgres would refuse to start.
+        postmaster.pid stays when its server is merely gone: Postgres reads in it whether the shared memory is still
+        in use. It goes when it is damaged or names another program's process: Postgres would refuse to start.
         """
         import psutil
 
@@ -268,10 +268,10 @@ def bootstrap_scripts() -> Sequence[str]:
     return [(folder / name).read_text(encoding="utf-8") for name in names]
 
 
-def find(home: Path) -> ProcessId | None:
+def find_server(home: Path) -> ProcessId | None:
     """The server of a project's data, of either version, found by its command line when its record is lost."""
     inside = _inside(home)
-    found = process.find(
+    found = process.find_processes(
         lambda argv, _: argv[0].endswith("postgres") and "--single" not in argv and "-D" in argv and inside(argv, "")
     )
     return found[0] if found else None  # its children, newer, look the same for a moment
@@ -284,7 +284,7 @@ def stop(server: ProcessId, home: Path) -> None:
 
 def end_strays(home: Path) -> None:
     """End server processes without their server: after its kill -9, or when promthctl died while one worked for it."""
-    process.end_all(process.find(_inside(home)), grace=_STRAY_SECONDS)
+    process.end_all(process.find_processes(_inside(home)), grace=_STRAY_SECONDS)
 
 
 def _inside(folder: Path) -> Callable[[list[str], str], bool]:
@@ -299,7 +299,7 @@ def _inside(folder: Path) -> Callable[[list[str], str], bool]:
 
 
 def remove(data: Path) -> None:
-    """Remove a data directory; it is gone at once, not half there, should this be killed."""
+    """Remove a data directory; it is gone at once, not half there, if this is killed."""
     if data.exists():
         data.rename(data.with_name(_LEFTOVER + secrets.token_hex(4)))
     remove_leftovers(data.parent)

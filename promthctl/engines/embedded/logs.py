@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from promthctl.engines.embedded.state import SERVICES
+from promthctl.engines.embedded.records import SERVICES
 from promthctl.errors import UsageError
 
 _POLL_SECONDS = 0.2
 
 
-def read(folder: Path, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
+def read_logs(folder: Path, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
     """(service, line) pairs. Raises UsageError for a service the engine does not have."""
     if service is not None and service not in SERVICES:
         raise UsageError(
@@ -31,7 +31,7 @@ def read(folder: Path, service: str | None, follow: bool) -> Iterator[tuple[str,
 
 
 def _lines_from(path: Path, offset: int) -> tuple[list[str], int]:
-    """The whole lines after `offset` and where the next begin; a file that shrank is read from its start."""
+    """The complete lines after `offset` and where the next begin; a file that shrank is read from its start."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)

@@ -1,15 +1,16 @@
-"""What a push would do to a target, statement by statement, before it does it. Nothing here changes anything.
+"""What a push would do to a target, statement by statement. Nothing here changes anything.
 
-disagreements.py  the target's history beside the files: what is missing, too early, edited
-statements.py     a migration → parsed statements with their lines; DO blocks are looked into
-classify.py       statement → its risks for the target; alter.py and drops.py have the larger families
-type_changes.py   ALTER COLUMN TYPE: rewritten or not, lost or not
-scene.py          what a name stands for at this point of the plan
-catalog.py        what the target is asked, with the SQL of queries.py
-nodes.py, model.py  reading pglast's nodes; what comes out of it
+rules.py            the risks by their ids; docs/risks.md explains each
+model.py            what comes out: a statement and its risks
+classify.py         statement → its risks for the target
+alter.py            ALTER TABLE: what is rewritten, locked, lost or exposed
+type_changes.py     ALTER COLUMN TYPE: whether the table is rewritten, and whether values are lost
+drops.py            DROP, TRUNCATE, DELETE, UPDATE and MERGE
+name_resolution.py  what a name refers to at this point of the plan
+catalog.py          what is asked of the target, with the SQL of queries.py
+nodes.py            reading pglast's nodes
 """
 
-from promthctl.push.disagreements import Disagreement
-from promthctl.push.risks.model import Risk, Rows, Statement
+from promthctl.push.risks.model import PlannedStatement, Risk, Rows
 
-__all__ = ["Disagreement", "Risk", "Rows", "Statement"]
+__all__ = ["PlannedStatement", "Risk", "Rows"]

@@ -1,4 +1,4 @@
-"""What a plan asks of the target: which tables there are, what a drop takes along, how many rows that is."""
+"""What a plan asks the target: which tables it has, what a DROP takes with it, how many rows that is."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 _PG_CLASS = 1259  # pg_class's own oid, the same on every server
 _QUESTION_SECONDS, _COUNT_SECONDS, _ALL_COUNTS_SECONDS = 30.0, 2.0, 10.0
-_SMALL = 1_000  # rows; of larger tables an estimate is enough to tell how long a lock may last
+_SMALL = 1_000  # rows; for larger tables an estimate is enough to judge how long a lock may last
 
 Address = tuple[int, int, int]  # classid, objid, objsubid: how pg_depend names an object
 
 
 @dataclass(frozen=True)
-class Relation:
+class TargetRelation:
     """A row of pg_class. kind: its relkind. estimate: its rows, -1 when never analysed. on: the table of an index.
 
     secured: its row-level security is enabled.
@@ -40,8 +40,11 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class Column:
-    """type: as format_type spells it, without modifiers; full: with them. generated: computed from other columns."""
+class TargetColumn:
+    """A column as it is in the target.
+
+    type: as format_type spells it, without modifiers; full: with them. generated: computed from other columns.
+    """
 
     number: int
     type_oid: int
@@ -52,8 +55,8 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Loss:
-    """What goes with an object. tables, columns: those with data. rows: theirs; of columns, those with a value.
+class DropLoss:
+    """What is dropped with an object. tables, columns: those with data. rows: theirs; of columns, those with a value.
 
     cascades: what else goes by CASCADE, e.g. "view public.recent".
     """
@@ -65,18 +68,18 @@ class Loss:
 
 
 @contextmanager
-def reading(connection: psycopg.Connection[Any]) -> Iterator[Catalog]:
+def read_target_catalog(connection: psycopg.Connection[Any]) -> Iterator[TargetCatalog]:
     """The catalog behind a connection in autocommit: one read-only transaction, in which no question takes long."""
     connection.read_only = True
     with connection.transaction():
         # Where row-level security would hide rows, a count fails instead of being wrong.
         limit = int(_QUESTION_SECONDS * 1000)
         connection.execute(f"set local statement_timeout = {limit}; set local row_security = off".encode())
-        yield Catalog(connection)
+        yield TargetCatalog(connection)
 
 
-class Catalog:
-    """Asks when something is wanted, and each thing once."""
+class TargetCatalog:
+    """Asks the target only for what is needed, and for each thing once."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
@@ -86,7 +89,7 @@ class Catalog:
 
     @cached_property
     def path(self) -> tuple[str, ...]:
-        """The schemas in which a name without one is looked for."""
+        """The schemas in which an unqualified name is looked up."""
         return tuple(self._one("select current_schemas(false)::text[]"))
 
     @cached_property
@@ -95,19 +98,19 @@ class Catalog:
         return str(self._one("select current_setting('timezone')")).upper() in ("UTC", "ETC/UTC", "GMT")
 
     @cached_property
-    def relations(self) -> tuple[Relation, ...]:
+    def relations(self) -> tuple[TargetRelation, ...]:
         """Tables, views, indexes and sequences, without those of PostgreSQL itself."""
-        return tuple(Relation(*row) for row in self._all(queries.TABLES))
+        return tuple(TargetRelation(*row) for row in self._all(queries.TABLES))
 
-    def columns(self, oid: int) -> dict[str, Column]:
+    def columns(self, oid: int) -> dict[str, TargetColumn]:
         """A table's columns by name."""
         return self._columns.get(oid, {})
 
     @cached_property
-    def _columns(self) -> dict[int, dict[str, Column]]:
-        found: dict[int, dict[str, Column]] = {}
+    def _columns(self) -> dict[int, dict[str, TargetColumn]]:
+        found: dict[int, dict[str, TargetColumn]] = {}
         for oid, name, *rest in self._all(queries.COLUMNS):
-            found.setdefault(oid, {})[name] = Column(*rest)
+            found.setdefault(oid, {})[name] = TargetColumn(*rest)
         return found
 
     @cached_property
@@ -117,7 +120,7 @@ class Catalog:
 
     @cached_property
     def never_null(self) -> frozenset[tuple[int, str]]:
-        """(table, column) of which a validated CHECK says so."""
+        """(table, column) for which a validated CHECK says so."""
         return frozenset(self._all(queries.NEVER_NULL))
 
     @cached_property
@@ -136,7 +139,7 @@ class Catalog:
         return self._names("select proname from pg_proc where pronamespace = 'pg_catalog'::regnamespace")
 
     def type_named(self, name: str, path: Sequence[str]) -> tuple[int, str, bool] | None:
-        """(oid, as format_type spells it, a domain with constraints); None when it is not there."""
+        """(oid, as format_type spells it, whether it is a domain with constraints); None if it does not exist."""
         row = self._found(queries.TYPE, (name,), path)
         return (row[0], row[1], row[2]) if row else None
 
@@ -148,7 +151,7 @@ class Catalog:
     def address(
         self, kind: str, names: Sequence[str], arguments: Sequence[str] | None, path: Sequence[str]
     ) -> Address | None:
-        """An object by its kind as pg_get_object_address calls it; arguments: None when a routine's are not given."""
+        """An object by its kind, as pg_get_object_address names it. arguments: None when a routine's are not given."""
         if arguments is None:
             row = self._found(queries.ROUTINE, (identifier(*names),), path)
         else:
@@ -156,14 +159,14 @@ class Catalog:
         return (row[0], row[1], row[2]) if row else None
 
     def owned(self, role: str | None) -> list[Address]:
-        """What a role (None: we) owns in this database."""
+        """What a role owns in this database; None: the current user."""
         return self._all(queries.OWNED, (role,))
 
-    def loss(self, starts: Sequence[Address], cascade: bool) -> Loss:
-        """What goes with these objects; what went with those of an earlier question is left out."""
+    def loss(self, starts: Sequence[Address], cascade: bool) -> DropLoss:
+        """What is dropped with these objects; what an earlier drop of the plan has taken already is left out."""
         fresh = [start for start in starts if start not in self._gone]
         if not fresh:
-            return Loss()
+            return DropLoss()
         classes, objects, parts = (list(each) for each in zip(*fresh, strict=True))
         edges = list("aeiPSxn" if cascade else "aeiPSx")
         rows = self._all(queries.LOSS, {"classes": classes, "objects": objects, "parts": parts, "edges": edges})
@@ -182,14 +185,14 @@ class Catalog:
             if victim and (classid, oid, number) not in fresh:
                 cascades.append(victim)
         rest = total(counts) if counts else None
-        return Loss(tuple(tables), tuple(columns), rest, tuple(sorted(cascades)))
+        return DropLoss(tuple(tables), tuple(columns), rest, tuple(sorted(cascades)))
 
-    def count(self, relation: Relation, columns: Sequence[str] = ()) -> Rows | None:
+    def count(self, relation: TargetRelation, columns: Sequence[str] = ()) -> Rows | None:
         """The rows, or those with a value in one of the columns; an estimate where counting takes too long."""
         return self._count(relation.oid, relation.schema, relation.name, relation.kind, columns)
 
-    def size(self, relation: Relation) -> Rows | None:
-        """How many rows a scan goes through, about."""
+    def size(self, relation: TargetRelation) -> Rows | None:
+        """How many rows a scan goes through, approximately."""
         return Rows(relation.estimate, False) if relation.estimate > _SMALL else self.count(relation)
 
     def _count(self, oid: int, schema: str, name: str, kind: str, columns: Sequence[str]) -> Rows | None:
@@ -206,7 +209,7 @@ class Catalog:
                 with self._connection.transaction(force_rollback=True):  # and with it the limit
                     self._connection.execute(f"set local statement_timeout = {int(limit * 1000)}".encode())
                     return Rows(int(self._one(query)), exact=True)
-        except psycopg.Error:  # it takes too long, or is not ours to read
+        except psycopg.Error:  # it takes too long, or we may not read it
             if self._connection.closed:
                 raise
         finally:
@@ -215,7 +218,7 @@ class Catalog:
         return None if estimate is None else Rows(round(estimate), exact=False)
 
     def _found(self, query: str, parameters: Sequence[object], path: Sequence[str]) -> Any:
-        """The first row, or None. path: where to look for a name without a schema."""
+        """The first row, or None. path: where to look for an unqualified name."""
         import psycopg
 
         if tuple(path) != self._searched:
@@ -225,7 +228,7 @@ class Catalog:
         try:
             with self._connection.transaction():
                 rows = self._all(query, parameters)
-        except (psycopg.ProgrammingError, psycopg.DataError):  # not there, or a name that could not be one
+        except (psycopg.ProgrammingError, psycopg.DataError):  # it does not exist, or is not a possible name
             return None
         return rows[0] if rows else None
 
@@ -240,5 +243,5 @@ class Catalog:
 
 
 def address(oid: int, number: int = 0) -> Address:
-    """Of a table, or of its column with that number."""
+    """The address of a table, or of its column with that number."""
     return (_PG_CLASS, oid, number)

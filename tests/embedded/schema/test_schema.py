@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.errors import CheckViolation, InsufficientPrivilege, NotNullViolation
 from psycopg.types.json import Jsonb
 
-MIGRATIONS = files("promthctl") / "migrations"
+MIGRATIONS = files("promthctl") / "mr_promth" / "migrations"
 VERSIONS = ("001_initial_schema", "002_agent_chain_schema", "003_add_metadata_and_cli_sessions")
 ALICE, BOB = UUID(int=0xA11CE), UUID(int=0xB0B)
 

@@ -1,0 +1,104 @@
+"""One run of promthctl: its settings and output, its questions, and the target it works on."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promthctl.errors import RefusedError, UsageError
+from promthctl.output import Output
+
+if TYPE_CHECKING:
+    from promthctl.resolve.api import ApiTarget
+    from promthctl.resolve.choice import TargetChoice
+    from promthctl.settings import Settings
+    from promthctl.targets import Target
+
+
+@dataclass
+class Invocation:
+    """One run of promthctl, as its global options say."""
+
+    output: Output
+    project_dir: Path
+    yes: bool
+    supabase_cli: str | None = None
+
+    @cached_property
+    def settings(self) -> Settings:
+        from promthctl import settings
+
+        loaded = settings.load(self.project_dir, self.supabase_cli)
+        if loaded.exposed:
+            path, quoted = loaded.exposed, shlex.quote(str(loaded.exposed))
+            self.warn([f"{path} can be read by other users of this machine: chmod 600 {quoted}"])
+        return loaded
+
+    def target(self, choice: TargetChoice) -> Target:
+        """The database that the options name; it is announced before anything happens to it."""
+        from promthctl.resolve.database import resolve_database
+
+        return resolve_database(choice, self.settings, self.output.note, self.ask_password)
+
+    def remote_target(self, choice: TargetChoice) -> Target | None:
+        """The database that the options name, announced; None for the local stack, which is not looked at."""
+        from promthctl.resolve.database import resolve_remote
+
+        return resolve_remote(choice, self.settings, self.output.note, self.ask_password)
+
+    def api_target(self, choice: TargetChoice) -> ApiTarget:
+        """The API of what the options name, announced; no database password is asked for."""
+        from promthctl.resolve.api import resolve_api
+
+        return resolve_api(choice, self.settings, self.output, self.output.note)
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        for warning in warnings:
+            self.output.note(f"warning: {warning}")
+
+    def confirm(self, question: str, refused: str) -> None:
+        """Ask, with No as the default. refused: what the error says, e.g. "Nothing was pushed".
+
+        Raises RefusedError when the answer is not yes, or nobody is there to give it.
+        """
+        if self.yes:
+            return
+        if not sys.stdin.isatty():
+            why = "confirmation is needed and there is no terminal"
+            raise RefusedError(refused, why, "run the same command again with --yes")
+        if self.ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+            raise RefusedError(refused, "you did not answer yes", "run the same command again and answer y")
+
+    def ask_password(self, question: str) -> str | None:
+        """A password, typed without being shown; None where nobody can type it."""
+        if not sys.stdin.isatty():
+            return None
+        import getpass
+
+        try:
+            return getpass.getpass(question, stream=sys.stderr)
+        except EOFError:  # Ctrl-D
+            return ""
+
+    def ask_secret(self, question: str) -> str:
+        """A secret, typed without being shown, or piped in: all of standard input without its last line break."""
+        typed = self.ask_password(question)
+        if typed is not None:
+            return typed
+        try:
+            return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError:
+            raise UsageError(
+                "Standard input cannot be read", "it is not UTF-8 text", "pipe the key alone into the command"
+            ) from None
+
+    def ask(self, question: str) -> str:
+        """A line that the user types; the question goes to standard error, to keep it out of the output."""
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        return sys.stdin.readline()

@@ -1,0 +1,84 @@
+"""The Docker engine: see Engine for what each method does."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+from promthctl import database
+from promthctl.engines.access import local_target
+from promthctl.engines.docker import containers, logs
+from promthctl.engines.docker.daemon import answering
+from promthctl.engines.docker.project import DockerProject
+from promthctl.engines.docker.starting import Start
+from promthctl.engines.docker.stopping import stop_stack
+from promthctl.engines.engine import Access, StartOptions, Status
+from promthctl.errors import PromthctlError, TargetError
+from promthctl.settings import Settings
+from promthctl.steps import Steps
+
+
+class DockerEngine:
+    """One project's stack. options: what the flags of `local up` ask for."""
+
+    name = "docker"
+
+    def __init__(self, settings: Settings, options: StartOptions | None = None) -> None:
+        self.project = DockerProject(settings, options)
+        self._start = Start(self.project)
+
+    def check_startable(self, steps: Steps) -> str:
+        """Why Docker can run the stack, in words. Raises what would stop it; nothing is changed."""
+        self._start.check(steps)
+        return f"{self.project.daemon.product} answers ({self.project.daemon.version})"
+
+    def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
+        """See Engine.up; called by one promthctl at a time: local_stack.up holds the project's lock."""
+        self.project.records.make()
+        with self.project.lock(self.project.name, steps):
+            started = self._start.carry_out(steps)
+        migrate(started.access, () if started.fresh else None)
+        return started.access, started.changed
+
+    def down(self, purge: bool, steps: Steps) -> bool:
+        """See Engine.down. A stack that was started under another project_id, changed since, is stopped too."""
+        former = self.project.records.former_name(self.project.name)
+        stopped = stop_stack(self.project, self.project.name, purge, steps)
+        return (former is not None and stop_stack(self.project, former, purge, steps)) or stopped
+
+    def status(self, measure: bool = False) -> Status:
+        project = self.project
+        known, found = project.records.load_stack(project.name), project.own_containers()
+        access = known.access() if known else None
+        with answering(project.daemon):
+            parts = containers.services_of(project.client, found, known.services if known else (), measure)
+        running = known is not None and access is not None and project.is_complete(known, found)
+        return Status(
+            self.name,
+            running,
+            access.api_url if access else None,
+            access.studio_url if access and running else None,
+            parts,
+            _applied(access) if access and any(part.state == "running" for part in parts) else None,
+        )
+
+    def access(self) -> Access | None:
+        known = self.project.records.load_stack(self.project.name)
+        return known.access() if known else None
+
+    def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
+        project = self.project
+        with answering(project.daemon):
+            yield from logs.read_logs(project.client, project.own_containers(), project.records.logs, service, follow)
+
+    def has_containers(self) -> bool:
+        """True when the project's stack is on Docker, whatever the record says; False without a daemon."""
+        with contextlib.suppress(PromthctlError):
+            return bool(self.project.own_containers())
+        return False
+
+
+def _applied(access: Access) -> tuple[str, ...] | None:
+    with contextlib.suppress(TargetError):
+        return tuple(database.fetch_history(local_target(access)))
+    return None

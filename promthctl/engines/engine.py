@@ -1,0 +1,101 @@
+"""What every engine offers: the Protocol, what `local up` may ask for, and what an engine says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from promthctl.steps import Steps
+
+
+@dataclass(frozen=True)
+class Access:
+    """How an app reaches the local stack. The keys and the URL's password are secret."""
+
+    api_url: str
+    db_url: str = field(repr=False)
+    anon_key: str = field(repr=False)
+    service_role_key: str = field(repr=False)
+    studio_url: str | None = None
+
+    def variables(self) -> dict[str, str]:
+        """The environment names an app reads, the same for every engine."""
+        return {
+            "SUPABASE_URL": self.api_url,
+            "SUPABASE_ANON_KEY": self.anon_key,
+            "SUPABASE_SERVICE_ROLE_KEY": self.service_role_key,
+            "SUPABASE_DB_URL": self.db_url,
+            "NEXT_PUBLIC_SUPABASE_URL": self.api_url,
+            "NEXT_PUBLIC_SUPABASE_ANON_KEY": self.anon_key,
+        }
+
+
+@dataclass(frozen=True)
+class Service:
+    """One part of the stack. state: running, starting or stopped. pid or container: whichever the engine has.
+
+    health: healthy, unhealthy or starting where the engine checks it. uptime: seconds. memory: bytes. exit_code: of a
+    container that ended. None: not known, or there is none.
+    """
+
+    name: str
+    state: str
+    pid: int | None = None
+    container: str | None = None
+    port: int | None = None
+    health: str | None = None
+    uptime: int | None = None
+    memory: int | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What runs now. applied: the versions in the migration history, None when the database does not answer."""
+
+    engine: str
+    running: bool
+    api_url: str | None
+    studio_url: str | None
+    services: tuple[Service, ...]
+    applied: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class StartOptions:
+    """The flags of `local up`; None where a flag was not given: then the record decides, then the configuration.
+
+    api_port, db_port: 0 asks for a free port. bind, services, offline: for the Docker engine.
+    """
+
+    api_port: int | None = None
+    db_port: int | None = None
+    bind: str | None = None
+    services: str | None = None
+    offline: bool = False
+
+
+class Engine(Protocol):
+    """A local Supabase. Methods raise PromthctlError; each is safe to call again after any interruption."""
+
+    name: str
+
+    def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
+        """Bring the stack up; when its database accepts connections, call `migrate` with the applied versions if known.
+
+        Returns how to reach it, and whether anything had to be started. A stack that runs already is left
+        alone: `migrate` is called all the same and decides for itself.
+        """
+
+    def down(self, purge: bool, steps: Steps) -> bool:
+        """Stop every service; with `purge` remove the data too. False when there was nothing to stop."""
+
+    def status(self, measure: bool = False) -> Status:
+        """What runs now, without changing anything. measure: also what takes a second to find out, the memory."""
+
+    def access(self) -> Access | None:
+        """How to reach the stack, None when it was never up."""
+
+    def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
+        """(service, line) pairs, oldest first; with `follow` it goes on until interrupted."""

@@ -1,0 +1,126 @@
+"""Whose a row is, read from the foreign keys.
+
+An identity column holds a user's id: it refers to auth.users (id) or to another identity column, as posts.author_id
+→ profiles.id → auth.users.id does. A link is any other foreign key to a table whose rows have an owner, as
+messages.session_id → chat_sessions is. A row's identity columns, its links, or both say who its owner is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from promthctl.isolation.tables import ForeignKey, ProbedCatalog, ProbedColumn, ProbedTable
+
+# Where several columns name a user and no policy says which of them is the owner, the first of these is.
+_NAMES = ("user_id", "owner_id", "owner", "created_by", "author_id", "creator_id", "profile_id", "id")
+_UUID_OR_TEXT = {"uuid", "text", "varchar"}
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """identity: columns that hold the owner's id. others: columns that hold a user's id, but not the owner's.
+
+    links: foreign keys to tables with ownership.
+    """
+
+    identity: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    links: tuple[ForeignKey, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        return bool(self.identity or self.links)
+
+
+def find_ownerships(catalog: ProbedCatalog) -> dict[int, Ownership]:
+    """The ownership of every table, by oid. For a table without a path to auth.users it is not `known`."""
+    users = _identity_columns(catalog)
+    identity: dict[int, tuple[str, ...]] = {}
+    for oid, table in catalog.tables.items():
+        identity[oid] = _owner_columns(table, tuple(name for name in table.column if name in users[oid]))
+    owned = {oid for oid, columns in identity.items() if columns}
+    links: dict[int, tuple[ForeignKey, ...]] = {}
+    # Each round reaches the tables one foreign key further away from auth.users.
+    while True:
+        links = {
+            oid: tuple(
+                key
+                for key in table.foreign_keys
+                if key.target in owned and key.target != oid and not set(key.columns) <= users[oid]
+            )
+            for oid, table in catalog.tables.items()
+        }
+        reached = {oid for oid, keys in links.items() if keys}
+        if reached <= owned:
+            break
+        owned |= reached
+    return {
+        oid: Ownership(identity[oid], tuple(c for c in table.column if c in users[oid] - {*identity[oid]}), links[oid])
+        for oid, table in catalog.tables.items()
+    }
+
+
+def with_group(ownerships: Mapping[int, Ownership], catalog: ProbedCatalog, group: int) -> dict[int, Ownership]:
+    """The same, with the keys to the table `group` as links too: the members own its rows together."""
+    changed = dict(ownerships)
+    for oid, table in catalog.tables.items():
+        known = ownerships[oid]
+        added = tuple(key for key in table.foreign_keys if key.target == group and key not in known.links)
+        if added and oid != group:
+            changed[oid] = Ownership(known.identity, known.others, (*known.links, *added))
+    return changed
+
+
+def membership_tables(
+    catalog: ProbedCatalog, ownerships: Mapping[int, Ownership], group: ProbedTable
+) -> list[ProbedTable]:
+    """The tables whose rows tie one user to one row of `group`."""
+    return [
+        table
+        for table in catalog.tables.values()
+        if ownerships[table.oid].identity and any(key.target == group.oid for key in table.foreign_keys)
+    ]
+
+
+def _identity_columns(catalog: ProbedCatalog) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {oid: set() for oid in catalog.tables}
+    if catalog.users is None:
+        return found
+    root = catalog.users.oid
+    changed = True
+    while changed:
+        changed = False
+        for oid, table in catalog.tables.items():
+            for key in table.foreign_keys:
+                for own, theirs in zip(key.columns, key.target_columns, strict=True):
+                    is_user = theirs == "id" if key.target == root else theirs in found.get(key.target, ())
+                    if is_user and oid != root and own not in found[oid]:
+                        found[oid].add(own)
+                        changed = True
+    for oid, table in catalog.tables.items():
+        if not found[oid] and table.exposed:
+            found[oid] = {column.name for column in table.columns if _compared(table, column)}
+    return found
+
+
+def _compared(table: ProbedTable, column: ProbedColumn) -> bool:
+    """True if a policy or the default says that a column without a foreign key holds the caller's id."""
+    if column.type.name not in _UUID_OR_TEXT or any(column.name in key.columns for key in table.foreign_keys):
+        return False
+    if re.fullmatch(r"\(?auth\.uid\(\)\)?(?:::text)?", column.default or ""):
+        return True
+    name, caller = rf'\(*"?{re.escape(column.name)}"?\)*(?:::(?:text|uuid))?', r"\(*\s*(?:SELECT\s+)?\(?auth\.uid\(\)"
+    pattern = re.compile(rf"(?<![\w.]){name} = {caller}|{caller}\)?(?:::text)?(?: AS uid)?\)* = {name}(?!\w)")
+    return any(pattern.search(policy.condition) for policy in table.policies)
+
+
+def _owner_columns(table: ProbedTable, users: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the columns with users' ids that name the owner: the ones that policies name, otherwise a usual name."""
+    if len(users) < 2:
+        return users
+    named = {name for policy in table.policies for name in policy.columns}
+    if chosen := tuple(name for name in users if name in named):
+        return chosen
+    return next(((name,) for name in _NAMES if name in users), users)

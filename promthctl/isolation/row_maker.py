@@ -1,0 +1,337 @@
+"""Makes rows that a table accepts, with the rows they refer to, for a given user.
+
+A row starts with the values that an insert must name; the database's errors say what to change, until the row is
+accepted or there is nothing left to try. Rows are remembered, so that making one again costs one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+import psycopg
+from psycopg import errors, sql
+
+from promthctl.isolation.column_values import candidate_values, nearest_combinations
+from promthctl.isolation.ownership import Ownership
+from promthctl.isolation.sample_row import SampleRow, Values, insertion, literal, matching
+from promthctl.isolation.sandbox import Sandbox, email
+from promthctl.isolation.tables import CheckConstraint, ForeignKey, ProbedCatalog, ProbedTable, UniqueIndex
+
+_TRIES = 80  # inserts per row
+_FRESH = 5  # new tokens per unique constraint
+_COMBINATIONS = 60  # per check constraint
+# What a user in auth.users gets besides an id; columns that the table does not have are left out.
+_USER: dict[str, str] = {
+    "instance_id": "00000000-0000-0000-0000-000000000000",
+    "aud": "authenticated",
+    "role": "authenticated",
+    "raw_app_meta_data": '{"provider": "email", "providers": ["email"]}',
+    "email_confirmed_at": "now",
+    "created_at": "now",
+    "updated_at": "now",
+}
+
+
+class RowNotMade(Exception):
+    """No row can be made for a table; str() says why, for people to read."""
+
+
+class _Circular(RowNotMade):
+    """Two tables refer to each other: this one is already needed for the row that it needs."""
+
+
+@dataclass
+class _Draft:
+    """A row that is not accepted yet. fixed: the values that are possible in columns that are not free, best first."""
+
+    table: ProbedTable
+    fixed: Mapping[str, Sequence[str | None]]
+    token: str
+    chosen: Values = field(default_factory=dict)
+    series: dict[str, Iterator[tuple[str | None, ...]]] = field(default_factory=dict)
+    fresh: dict[str, int] = field(default_factory=dict)
+    rotation: Iterator[Values] | None = None
+
+
+class RowMaker:
+    """Makes and remembers rows, one for each table and user.
+
+    present: the rows that are there now; whoever rolls back restores the dictionary too. membership_tables: by the oid
+    of a table whose rows belong to groups of users, the table of the memberships, whose rows are made with it.
+    """
+
+    def __init__(self, sandbox: Sandbox, catalog: ProbedCatalog, ownerships: Mapping[int, Ownership]) -> None:
+        self.sandbox = sandbox
+        self.catalog = catalog
+        self.ownerships = ownerships
+        self.present: dict[tuple[int, str], SampleRow] = {}
+        self.membership_tables: dict[int, ProbedTable] = {}
+        self._recipes: dict[tuple[int, str], Values] = {}
+        self._failures: dict[tuple[int, str], str] = {}
+        self._planned: dict[tuple[int, str], Values] = {}
+        self.third = ""
+
+    def user(self) -> str:
+        """A new user's id. Raises RowNotMade."""
+        table = self.catalog.users
+        if table is None:
+            raise RowNotMade("there is no table auth.users")
+        user = str(uuid4())
+        names = {"name": "Test", "full_name": "Test User", "user_name": f"u{user[:8]}", "username": f"u{user[:8]}"}
+        details = ", ".join(f'"{name}": "{value}"' for name, value in names.items())
+        given = {"id": user, "email": email(user), "raw_user_meta_data": "{" + details + "}", **_USER}
+        self._search(table, user, {name: [value] for name, value in given.items() if name in table.column})
+        return user
+
+    def row(self, table: ProbedTable, user: str, making: tuple[int, ...] = ()) -> SampleRow:
+        """The user's row of the table, made now unless it is there already. Raises RowNotMade."""
+        key = (table.oid, user)
+        if key in self.present:
+            return self.present[key]
+        if key in self._failures:
+            raise RowNotMade(self._failures[key])
+        try:
+            fixed = self.parents(table, user, making)
+            made = self._again(table, user, key) or self._search(table, user, fixed)
+        except _Circular:
+            raise
+        except (RowNotMade, psycopg.Error) as error:
+            self._failures[key] = str(error).partition("\n")[0]
+            raise RowNotMade(self._failures[key]) from error
+        self._recipes[key] = made.given
+        self.present[key] = made
+        return made
+
+    def parents(self, table: ProbedTable, user: str, making: tuple[int, ...] = ()) -> dict[str, list[str | None]]:
+        """Make what the user's row of `table` refers to; the values of the referring columns. Raises RowNotMade."""
+        own = self.ownerships[table.oid]
+        fixed: dict[str, list[str | None]] = {}
+        making = (*making, table.oid)
+        for name in own.identity:
+            fixed[name] = [user, self.third] if len(own.identity) > 1 else [user]
+        for name in own.others:
+            if table.column[name].not_null:
+                fixed[name] = [self.third, user]
+        for key in table.foreign_keys:
+            for name, value in self._reference(table, user, key, own, making).items():
+                fixed.setdefault(name, [value])
+            if (membership_table := self.membership_tables.get(key.target)) and membership_table.oid not in making:
+                self.row(membership_table, user, making)
+        return fixed
+
+    def _reference(
+        self, table: ProbedTable, user: str, key: ForeignKey, own: Ownership, making: tuple[int, ...]
+    ) -> Values:
+        """The values of a foreign key's columns; none where they can stay null."""
+        users = self.catalog.users
+        if users and key.target == users.oid:
+            return {}
+        needed = any(table.column[name].not_null for name in key.columns)
+        target = self.catalog.tables.get(key.target)
+        if target is None:
+            raise RowNotMade(f"{key.name} refers to a system table")
+        if not (needed or key in own.links or set(key.columns) & {*own.identity}):
+            return {}
+        try:
+            if key.target == table.oid:
+                return self._plan(target, user, key) if needed else {}
+            if key.target in making:
+                if not needed:
+                    return {}
+                if not key.deferrable:
+                    raise _Circular(f"{table.label} and {target.label} refer to each other")
+                self.sandbox.run(sql.SQL("set constraints {} deferred").format(sql.Identifier(table.schema, key.name)))
+                return self._plan(target, user, key)
+            mention = set(key.columns) <= {*own.others}
+            parent = self.row(target, self.third if mention else user, making)
+        except RowNotMade as error:
+            if not needed:
+                return {}
+            if isinstance(error, _Circular):
+                raise
+            raise RowNotMade(f"{target.label}, which it refers to, accepts no row: {error}") from error
+        return {name: parent.values[theirs] for name, theirs in zip(key.columns, key.target_columns, strict=True)}
+
+    def _plan(self, target: ProbedTable, user: str, key: ForeignKey) -> Values:
+        """Choose now what a row made later will hold in the columns that `key` refers to."""
+        plan = self._planned.setdefault((target.oid, user), {})
+        for name in key.target_columns:
+            if name not in plan:
+                plan[name] = candidate_values(target.column[name], _about(target, name), uuid4().hex, fresh=True)[0]
+        return {name: plan[theirs] for name, theirs in zip(key.columns, key.target_columns, strict=True)}
+
+    def _again(self, table: ProbedTable, user: str, key: tuple[int, str]) -> SampleRow | None:
+        """The row as it was made before, if it was and can be."""
+        if key not in self._recipes:
+            return None
+        try:
+            return self.insert(table, user, self._recipes[key])
+        except errors.UniqueViolation:  # a trigger has made one since
+            return None
+
+    def _search(self, table: ProbedTable, user: str, fixed: Mapping[str, Sequence[str | None]]) -> SampleRow:
+        """Insert, change what the database's error points at, insert again. Raises RowNotMade."""
+        planned = {name: [value] for name, value in self._planned.get((table.oid, user), {}).items()}
+        draft = _Draft(table, {**fixed, **planned}, uuid4().hex)
+        draft.chosen = {name: values[0] for name, values in draft.fixed.items()}
+        for column in table.columns:
+            if (column.required or column.sequence) and column.name not in draft.chosen:
+                draft.chosen[column.name] = _options(draft, column.name)[0]
+        for _ in range(_TRIES):
+            try:
+                return self.insert(table, user, draft.chosen)
+            except psycopg.Error as error:
+                if isinstance(error, errors.UniqueViolation) and (row := self._existing(draft, user, error)):
+                    return row
+                self._adjust(draft, error)
+        raise RowNotMade(f"no row was accepted in {_TRIES} tries")
+
+    def _adjust(self, draft: _Draft, error: psycopg.Error) -> None:
+        """Change the draft in answer to `error`. Raises RowNotMade when there is nothing to change."""
+        table, diag = draft.table, error.diag
+        if isinstance(error, errors.NotNullViolation) and diag.column_name in table.column:
+            if draft.chosen.get(diag.column_name) is not None or diag.column_name in draft.fixed:
+                raise RowNotMade(f"{diag.column_name} becomes null")
+            draft.chosen[diag.column_name] = _options(draft, diag.column_name)[0]
+        elif isinstance(error, errors.CheckViolation):
+            self._next(draft, self._check(table, error))
+        elif isinstance(error, (errors.UniqueViolation, errors.ExclusionViolation)):
+            unique = self._unique(table, error)
+            free = [name for name in unique.columns if name in table.column and name not in draft.fixed]
+            count = draft.fresh[unique.name] = draft.fresh.get(unique.name, 0) + 1
+            if not free or count > _FRESH:
+                raise RowNotMade(f"{unique.name} is violated by every value that was tried")
+            draft.token = uuid4().hex
+            for name in free:
+                draft.chosen[name] = _options(draft, name, fresh=True)[0]
+        elif error.sqlstate and error.sqlstate[:2] in ("22", "23", "P0"):
+            if draft.rotation is None:
+                draft.rotation = _rotations(draft)
+            changed = next(draft.rotation, None)
+            if changed is None:
+                raise RowNotMade(_message(error))
+            draft.chosen.update(changed)
+        else:
+            raise RowNotMade(_message(error))
+
+    def _next(self, draft: _Draft, check: CheckConstraint) -> None:
+        """The next values for the columns of a violated check."""
+        free = [name for name in check.columns if _free(draft, name)]
+        if check.name not in draft.series:
+            options = [
+                [*draft.fixed.get(name, _options(draft, name)), *([] if draft.table.column[name].not_null else [None])]
+                for name in free
+            ]
+            draft.series[check.name] = nearest_combinations(options, _COMBINATIONS) if free else iter(())
+        values = next(draft.series[check.name], None)
+        if values is None:
+            name = check.name or "its partitions' bounds"
+            raise RowNotMade(f"no value that was tried satisfies {name}: {check.definition}")
+        draft.chosen.update(zip(free, values, strict=True))
+
+    def _check(self, table: ProbedTable, error: psycopg.Error) -> CheckConstraint:
+        """The check that `error` names: the table's, a domain's, or the bounds of partitions."""
+        diag = error.diag
+        if diag.datatype_name:
+            names = tuple(column.name for column in table.columns if column.type.domain == diag.datatype_name)
+            return CheckConstraint(diag.constraint_name or "", names, f"the domain {diag.datatype_name}")
+        for check in table.checks:
+            if check.name == (diag.constraint_name or ""):
+                return check
+        raise RowNotMade(_message(error))
+
+    def _unique(self, table: ProbedTable, error: psycopg.Error) -> UniqueIndex:
+        """The index that `error` names; a partition's has the columns of its parent's."""
+        for each in (table, *self.catalog.tables.values()):
+            for unique in each.uniques:
+                if unique.name == error.diag.constraint_name and (each is table or each.name == error.diag.table_name):
+                    return unique
+        raise RowNotMade(_message(error))
+
+    def _existing(self, draft: _Draft, user: str, error: psycopg.Error) -> SampleRow | None:
+        """The user's row that a trigger has made already and that the draft collides with."""
+        unique = self._unique(draft.table, error)
+        if not unique.columns or not set(unique.columns) <= draft.fixed.keys():
+            return None
+        condition = sql.SQL(" and ").join(
+            sql.SQL("{} = {}").format(sql.Identifier(name), literal(draft.table, name, draft.chosen[name]))
+            for name in unique.columns
+        )
+        row = self._read(draft.table, user, draft.chosen, condition)
+        return replace(row, found=True) if row else None
+
+    def insert(self, table: ProbedTable, user: str, given: Values) -> SampleRow:
+        """Insert the row and read it back as the table stored it. Raises psycopg.Error, RowNotMade."""
+        columns = [sql.Identifier(name) for name in table.primary_key] or [sql.Identifier("ctid")]
+        returned = self.sandbox.run(
+            insertion(table, given)
+            + sql.SQL(" returning {}").format(sql.SQL(", ").join(sql.SQL("{}::text").format(c) for c in columns))
+        )
+        if not returned:
+            raise RowNotMade("a trigger discards the row")
+        if table.primary_key:
+            given = {**given, **{n: v for n, v in zip(table.primary_key, returned[0], strict=True)
+                                 if not table.column[n].generated}}  # fmt: skip
+            condition = matching(table, dict(zip(table.primary_key, returned[0], strict=True)))
+        else:
+            condition = sql.SQL("ctid = {}::tid").format(returned[0][0])
+        row = self._read(table, user, given, condition)
+        if row is None:
+            raise RowNotMade("the row cannot be found again after its insert")
+        return row
+
+    def reread(self, row: SampleRow) -> SampleRow:
+        """The row as it is now, which a trigger on another table may have changed. Raises RowNotMade, psycopg.Error."""
+        now = self._read(row.table, row.user, row.given, row.keyed)
+        if now is None:
+            raise RowNotMade("its row is gone after rows of other tables were made")
+        return now
+
+    def _read(self, table: ProbedTable, user: str, given: Values, condition: sql.Composable) -> SampleRow | None:
+        names = [column.name for column in table.columns]
+        columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names)
+        found = self.sandbox.run(
+            sql.SQL("select ctid::text, tableoid::text, {} from {} where {} limit 1").format(
+                columns, table.identifier, condition
+            )
+        )
+        if not found:
+            return None
+        place, part, *texts = found[0]
+        where = sql.SQL("ctid = {}::tid").format(place)
+        if table.kind == "p":
+            where = sql.SQL("tableoid = {}::oid and {}").format(part, where)
+        values = dict(zip(names, texts, strict=True))
+        keyed = matching(table, {name: values[name] for name in table.primary_key}) if table.primary_key else where
+        return SampleRow(table, user, dict(given), values, where, keyed)
+
+
+def _about(table: ProbedTable, column: str) -> list[str]:
+    return [check.definition for check in table.checks if column in check.columns]
+
+
+def _options(draft: _Draft, name: str, fresh: bool = False) -> list[str | None]:
+    column = draft.table.column[name]
+    unique = column.sequence or any(name in index.columns for index in draft.table.uniques)
+    return [*candidate_values(column, _about(draft.table, name), draft.token, fresh or unique)]
+
+
+def _free(draft: _Draft, name: str) -> bool:
+    """True if the draft may hold another value there."""
+    column = draft.table.column[name]
+    return not column.generated and len(draft.fixed.get(name, ("", ""))) > 1
+
+
+def _rotations(draft: _Draft) -> Iterator[Values]:
+    """For an error that names no column: fill every column, then try other values, one column at a time."""
+    free = [column for column in draft.table.columns if column.name not in draft.fixed and not column.generated]
+    yield {c.name: _options(draft, c.name)[0] for c in free if c.name not in draft.chosen and c.default is None}
+    for column in free:
+        for value in _options(draft, column.name)[1:4]:
+            yield {column.name: value}
+
+
+def _message(error: psycopg.Error) -> str:
+    return (error.diag.message_primary or str(error)).partition("\n")[0]

@@ -1,0 +1,30 @@
+"""Stopping the stack, or removing it with its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from promthctl import engines
+from promthctl.engines import Engine
+from promthctl.locks import alone
+from promthctl.settings import Settings
+from promthctl.steps import Steps
+
+
+@dataclass(frozen=True)
+class DownResult:
+    """stopped: False when nothing ran. purged: the data was removed."""
+
+    stopped: bool
+    purged: bool
+
+
+def down(settings: Settings, engine: Engine, purge: bool, steps: Steps) -> DownResult:
+    """Stop the stack; with `purge` remove its data."""
+    if not settings.state_dir.exists() and all(service.state == "stopped" for service in engine.status().services):
+        return DownResult(engine.down(purge, steps), purge)
+    with alone(settings, steps):
+        stopped = engine.down(purge, steps)
+        if purge:
+            engines.forget_engine(settings)
+    return DownResult(stopped, purge)

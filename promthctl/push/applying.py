@@ -1,0 +1,81 @@
+"""Carries out a push: the lock, supabase/migrations brought up to date, and the Supabase CLI for what is pending."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from promthctl import database, migration_set, supabase_cli
+from promthctl.database.transactions import undisturbed
+from promthctl.errors import RefusedError
+from promthctl.migration_set import supabase_folder
+from promthctl.push import disagreements
+from promthctl.push.planning import PushPlan, check_written
+from promthctl.settings import Settings
+from promthctl.steps import Steps
+from promthctl.targets import Target
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """applied: file names that this push applied. total: how many migrations there are."""
+
+    target: str
+    applied: tuple[str, ...]
+    total: int
+
+
+def apply_plan(settings: Settings, target: Target, plan: PushPlan, steps: Steps) -> PushResult:
+    """Carry out a plan. Raises RefusedError if the target's history does not allow it, or changed since the plan."""
+    with undisturbed(settings, target, steps):
+        sync_for_plans(settings, [plan])
+        return apply_locked(settings, target, plan, steps)
+
+
+def sync_for_plans(settings: Settings, plans: Iterable[PushPlan]) -> None:
+    """Bring supabase/migrations to what the plans expect; once for all, since pushes in parallel share the folder."""
+    allowed = [plan for plan in plans if plan.refusal is None]
+    if allowed:
+        supabase_folder.sync_project(settings, {version for plan in allowed for version in plan.unverified})
+
+
+def apply_locked(settings: Settings, target: Target, plan: PushPlan, steps: Steps) -> PushResult:
+    """Apply what is pending; the caller has called sync_for_plans and holds the target's lock (see undisturbed).
+
+    With nothing pending the CLI is not started.
+    """
+    if refusal := plan.refusal:
+        raise refusal
+    if not plan.pending:
+        return PushResult(plan.target, (), plan.total)
+    copies = supabase_folder.pending_migrations(migration_set.present_migrations(settings.migrations_dir), plan.applied)
+    if [(file.filename, file.content) for file in copies] != [(file.filename, file.content) for file in plan.pending]:
+        raise _outdated(plan, "the migrations were changed after the plan was made")
+    database.wait_for_leftovers(target, "\n".join(file.sql for file in plan.pending), steps)
+    history = database.fetch_history(target)  # another push may have come between the plan and the lock
+    if set(history).difference(plan.applied, (file.version for file in plan.pending)):
+        raise _outdated(plan, "its history was changed after the plan was made")
+    if not supabase_folder.pending_migrations(plan.pending, history):
+        return PushResult(plan.target, (), plan.total)
+    files = supabase_folder.expected_migrations(settings)
+    applied = supabase_cli.find_database_cli(settings, steps).push(target, files, steps, plan.include_all)
+    return PushResult(plan.target, applied, plan.total)
+
+
+def apply_to_local_stack(settings: Settings, target: Target, history: Collection[str], steps: Steps) -> PushResult:
+    """Apply what the local stack is missing, without a plan; with nothing pending the CLI is not started.
+
+    history: the versions that are applied there. Raises RefusedError if they cannot be continued with these files.
+    """
+    files = supabase_folder.expected_migrations(settings)
+    pending = supabase_folder.pending_migrations(files, history)
+    gaps = [*disagreements.find_version_gaps(target, files, history, pending)]
+    if refusal := disagreements.refusal_of(target.label, gaps):
+        raise refusal
+    check_written(target, pending)
+    applied = supabase_cli.find_database_cli(settings, steps).push(target, files, steps) if pending else ()
+    return PushResult(target.label, applied, len(files))
+
+
+def _outdated(plan: PushPlan, why: str) -> RefusedError:
+    return RefusedError(f"Nothing was pushed to {plan.target}", why, "run the same command again, for a new plan")

@@ -1,0 +1,32 @@
+"""What the target options of a command say, before anything is looked up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from promthctl.errors import UsageError
+from promthctl.settings import NamedTarget, Settings
+
+
+@dataclass(frozen=True)
+class TargetChoice:
+    """--local, --project-ref, --db-url and --target (name). With none of them it is the local stack."""
+
+    local: bool = False
+    project_ref: str | None = None
+    db_url: str | None = field(default=None, repr=False)
+    name: str | None = None
+
+
+def named_target(choice: TargetChoice, settings: Settings) -> NamedTarget | None:
+    """The project or the database that was chosen; None for the local stack.
+
+    Raises UsageError for more than one target, and for a name that pyproject.toml does not have.
+    """
+    given = [value for value in (choice.project_ref, choice.db_url, choice.name) if value is not None]
+    if choice.local + len(given) > 1:
+        why = "--local, --project-ref, --db-url and --target exclude each other"
+        raise UsageError("There is more than one target", why, "give one of them")
+    if choice.name is not None:
+        return settings.target(choice.name)
+    return NamedTarget(choice.project_ref, choice.db_url) if given else None

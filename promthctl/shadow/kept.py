@@ -1,0 +1,135 @@
+"""What migrations make, kept in the cache under a hash of everything it depends on.
+
+    <cache>/shadow/<hash>.json            the catalog after all of them
+    <cache>/shadow/<hash>.states-*.json   the catalog after each of them
+    <cache>/shadow/.work-*/               the throw-away database while it is needed; one promthctl at a time makes one
+
+The hash covers the migrations' contents, the bootstrap, the PostgreSQL version and the queries: a second run with the
+same migrations starts no Postgres.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from promthctl import process, toolchain
+from promthctl.engines.embedded.cluster import bootstrap_scripts
+from promthctl.errors import PrerequisiteError
+from promthctl.locks import locked
+from promthctl.migration_set import Migration
+from promthctl.schema import CATALOG_FINGERPRINT, Catalog, snapshot
+from promthctl.settings import POSTGRES_MAJORS, Settings
+from promthctl.shadow.states import STATES_FINGERPRINT, States, read_states, record_states
+from promthctl.shadow.throw_away import throw_away_database
+from promthctl.steps import Steps
+from promthctl.toolchain import installation
+
+if TYPE_CHECKING:
+    import psycopg
+
+Kept = TypeVar("Kept")
+
+FOLDER = "shadow"  # in the cache directory
+_FILES_KEPT = 20  # one is about 100 kB
+
+
+@dataclass(frozen=True)
+class _Reading(Generic[Kept]):
+    """What is read from the throw-away database: prepare it before the migrations, read it after them, keep that."""
+
+    suffix: str
+    prepare: Callable[[psycopg.Connection[Any]], None]
+    read: Callable[[psycopg.Connection[Any]], Kept]
+    to_json: Callable[[Kept], str]
+    from_json: Callable[[str], Kept]
+
+
+_CATALOG = _Reading(".json", lambda _: None, snapshot, Catalog.to_json, Catalog.from_json)
+_STATES = _Reading(f".states-{STATES_FINGERPRINT}.json", record_states, read_states, States.to_json, States.from_json)
+
+
+def catalog_after_all(settings: Settings, migrations: Sequence[Migration], steps: Steps, major: int = 17) -> Catalog:
+    """The catalog of a fresh Supabase with these migrations applied in order.
+
+    migrations: as supabase_folder.expected gives them. major: the target's PostgreSQL version; the nearest one
+    available is used, and 18 where the project asks for it (its migrations may need pgvector).
+    Raises PromthctlError naming file and statement for a migration that fails, PrerequisiteError for a cache
+    directory that cannot be written, and what the toolchain raises. Whatever happens, nothing stays running.
+    """
+    return _kept_or_made(_CATALOG, settings, migrations, steps, major)
+
+
+def states_after_each(settings: Settings, migrations: Sequence[Migration], steps: Steps, major: int = 17) -> States:
+    """The catalog after each of these migrations. Takes and raises what `catalog_after_all` does."""
+    return _kept_or_made(_STATES, settings, migrations, steps, major)
+
+
+def _kept_or_made(
+    reading: _Reading[Kept], settings: Settings, migrations: Sequence[Migration], steps: Steps, major: int
+) -> Kept:
+    version = settings.postgres
+    if major > version and importlib.util.find_spec("pg0") is not None:
+        version = max(POSTGRES_MAJORS)
+    folder = toolchain.cache_root(settings) / FOLDER
+    path = folder / f"{_content_hash(migrations, version)}{reading.suffix}"
+    if (kept := _read_kept(reading, path)) is not None:
+        return kept
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with locked(folder / "lock", steps, "reading what the migrations make"):
+            if (kept := _read_kept(reading, path)) is None:
+                with steps.step("Reading what the migrations make (once)"):
+                    kept = _read_from_database(reading, settings, migrations, version, folder)
+                process.write_private(path, reading.to_json(kept))
+                _forget_oldest(folder)
+    except OSError as error:
+        raise PrerequisiteError(
+            "What the migrations make could not be read",
+            f"{error.strerror or error}: {error.filename or folder}",
+            "free some space or choose another cache directory: export PROMTHCTL_CACHE_DIR=/path/you/can/write",
+        ) from None
+    return kept
+
+
+def _read_from_database(
+    reading: _Reading[Kept], settings: Settings, migrations: Sequence[Migration], major: int, folder: Path
+) -> Kept:
+    import psycopg
+
+    with throw_away_database(settings, major, folder) as made:
+        url, password = made.target.url, made.target.password
+        with psycopg.connect(url, password=password) as connection:
+            reading.prepare(connection)
+        made.apply(migrations)
+        with psycopg.connect(url, password=password) as connection:
+            return reading.read(connection)
+
+
+def _content_hash(migrations: Sequence[Migration], major: int) -> str:
+    digest = hashlib.sha256(repr((major, CATALOG_FINGERPRINT, installation.fingerprint())).encode())
+    for script in bootstrap_scripts():
+        digest.update(hashlib.sha256(script.encode()).digest())
+    for migration in migrations:
+        digest.update(f"{migration.filename} {migration.sha256}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _read_kept(reading: _Reading[Kept], path: Path) -> Kept | None:
+    """What is kept there; None when there is nothing, or something damaged."""
+    try:
+        kept = reading.from_json(path.read_text(encoding="utf-8"))
+        path.touch()
+        return kept
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _forget_oldest(folder: Path) -> None:
+    by_age = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in by_age[_FILES_KEPT:]:
+        path.unlink(missing_ok=True)

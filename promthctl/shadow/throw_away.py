@@ -1,0 +1,99 @@
+"""A fresh Supabase-shaped database on an embedded Postgres, made for one reading and removed after it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from promthctl import supabase_cli, toolchain
+from promthctl.engines.embedded import accounts
+from promthctl.engines.embedded.cluster import Cluster, end_strays
+from promthctl.engines.ports import free_port
+from promthctl.migration_set import Migration
+from promthctl.settings import Settings
+from promthctl.steps import Silent
+from promthctl.targets import Target
+
+_WORK = ".work-"  # how the names of the folders begin
+
+
+@dataclasses.dataclass(frozen=True)
+class ThrowAwayDatabase:
+    """A running database without migrations. target: it, as the role postgres. work: its folder."""
+
+    target: Target
+    work: Path
+    settings: Settings
+
+    def apply(self, migrations: Sequence[Migration]) -> None:
+        """Have the Supabase CLI apply them. Raises PromthctlError naming file and statement for one that fails."""
+        if not migrations:
+            return
+        project = _cli_project(self.settings, migrations, self.work)
+        runner = supabase_cli.find_runner(self.settings, Silent())
+        cli = supabase_cli.DatabaseCli(dataclasses.replace(runner, settings=project))
+        cli.push(self.target, migrations, Silent())
+
+
+@contextlib.contextmanager
+def throw_away_database(settings: Settings, major: int, folder: Path) -> Iterator[ThrowAwayDatabase]:
+    """A database of that PostgreSQL version that runs while the block does and is removed after it.
+
+    folder: where its files go; the caller holds a lock on it, so whatever a killed promthctl left there is removed.
+    Raises OSError where the folder cannot be written, and what the toolchain raises.
+    """
+    tools = toolchain.ensure(settings, Silent())
+    with _work_folder(folder) as work, _running_cluster(settings, tools, major, work) as target:
+        yield ThrowAwayDatabase(target, work, settings)
+
+
+@contextlib.contextmanager
+def _work_folder(folder: Path) -> Iterator[Path]:
+    """A folder that Postgres can reach, removed at the end with whatever still runs in it."""
+    for leftover in folder.glob(f"{_WORK}*"):  # of a promthctl that was killed: the caller holds the lock
+        _remove(leftover)
+    work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder))
+    try:
+        work.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        yield work
+    finally:
+        _remove(work)
+
+
+def _remove(work: Path) -> None:
+    end_strays(work)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _running_cluster(settings: Settings, tools: toolchain.Toolchain, major: int, work: Path) -> Iterator[Target]:
+    user = accounts.postgres_user(settings)
+    binaries = toolchain.postgres(tools, major, settings, user, free_port(), Silent())
+    cluster = Cluster(major, binaries, work / "data" / "postgres", user, settings)
+    cluster.create(Silent())
+    password, port, log = secrets.token_hex(24), free_port(), work / "postgres.log"
+    cluster.set_passwords(password, secrets.token_hex(24))
+    server = cluster.start(port, log, lambda _: None)
+    try:
+        cluster.wait(server, log)
+        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        yield Target("a fresh database", url, password, local=True)
+    finally:
+        cluster.stop(server)
+
+
+def _cli_project(settings: Settings, migrations: Sequence[Migration], work: Path) -> Settings:
+    """A project folder of the CLI with these files and nothing else."""
+    root = work / "project"
+    supabase = root / "supabase" / "migrations"
+    supabase.mkdir(mode=0o700, parents=True)
+    (supabase.parent / "config.toml").write_text('project_id = "shadow"\n', encoding="utf-8")
+    for migration in migrations:
+        (supabase / migration.filename).write_bytes(migration.content)
+    return dataclasses.replace(settings, project_dir=root)

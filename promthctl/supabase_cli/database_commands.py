@@ -1,0 +1,105 @@
+"""The Supabase CLI's commands on a database: db push, db reset, migration repair, db advisors.
+
+A hosted project is named by the URL of its pooler, as any database is: that works the same in v2, in v3 and in
+psycopg. The password is handed over as PGPASSWORD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from promthctl import database
+from promthctl.database.connection_errors import unreachable
+from promthctl.errors import PromthctlError
+from promthctl.migration_set import Migration
+from promthctl.redact import redact
+from promthctl.settings import Settings
+from promthctl.steps import Steps, Update
+from promthctl.supabase_cli import failures
+from promthctl.supabase_cli.dialects import Answer, file_being_applied
+from promthctl.supabase_cli.runner import Runner, find_runner
+from promthctl.targets import Target
+
+_UNREACHABLE = "failed to connect to postgres: "
+_DEFAULT_HINT = "promthctl migrations list shows what is applied; nothing else was changed"
+
+
+def find_database_cli(settings: Settings, steps: Steps) -> DatabaseCli:
+    """The CLI that the settings choose. Raises what choosing.choose raises."""
+    return DatabaseCli(find_runner(settings, steps))
+
+
+@dataclass(frozen=True)
+class DatabaseCli:
+    """The commands that read or change one database."""
+
+    runner: Runner
+
+    def push(
+        self, target: Target, migrations: Sequence[Migration], steps: Steps, include_all: bool = False
+    ) -> tuple[str, ...]:
+        """`supabase db push`: apply what is pending; the names of the files applied.
+
+        migrations: the files of supabase/migrations with the paths to name in errors (their source). include_all: also
+        what is older than the newest applied one.
+        Raises PromthctlError naming file, line and statement when a migration fails; nothing of it stays.
+        """
+        with steps.step("Applying migrations") as update:
+            answer = self._run(target, ["db", "push", *(["--include-all"] if include_all else [])], update)
+        if not answer.ok:
+            raise self._failure(target, answer, f"The push to {target.label} failed", migrations)
+        return answer.applying
+
+    def reset(self, target: Target, migrations: Sequence[Migration], steps: Steps) -> None:
+        """`supabase db reset`: drop what the migrations made, replay them all. Raises as push does."""
+        with steps.step("Resetting the database") as update:
+            answer = self._run(target, ["db", "reset", "--no-seed"], update)
+        if not answer.ok:
+            raise self._failure(target, answer, f"The reset of {target.label} failed", migrations)
+
+    def repair(self, target: Target, versions: Sequence[str], status: Literal["applied", "reverted"]) -> None:
+        """`supabase migration repair`: put versions into the history, or take them out of it. Runs no migration.
+
+        Versions to be put in have their file in supabase/migrations. Raises PromthctlError.
+        """
+        answer = self._run(target, ["migration", "repair", *versions, "--status", status])
+        if not answer.ok:
+            raise self._failure(target, answer, f"The history of {target.label} could not be changed")
+
+    def advisors(self, target: Target) -> tuple[str, ...]:
+        """`supabase db advisors`: what it warns of, one line each. Raises PromthctlError when it cannot run."""
+        answer = self._run(target, ["db", "advisors", "--level", "warn"])
+        found = answer.value.get("results") if isinstance(answer.value, dict) else None
+        if not isinstance(found, list):
+            raise self._failure(target, answer, f"The advisors could not read {target.label}")
+        return tuple(redact(f"{one.get('title', one.get('name'))}: {one.get('detail', '')}") for one in found)
+
+    def _run(self, target: Target, arguments: Sequence[str], update: Update | None = None) -> Answer:
+        def relay(line: str) -> None:
+            if update is not None and (name := file_being_applied(line)):
+                update(name)
+
+        named = f"{self.runner.dialect.database_option}={target.url}"
+        return self.runner.run(
+            [*arguments, named], {**target.environment(), **self._without_tls(target)}, on_line=relay
+        )
+
+    def _without_tls(self, target: Target) -> dict[str, str]:
+        """What makes the CLI do without TLS where psycopg would, and on the local stack, which has none."""
+        dialect = self.runner.dialect
+        if target.local or (not dialect.falls_back_to_plain and not database.encrypted(target)):
+            return {"PGSSLMODE": "disable"}
+        return {}
+
+    def _failure(
+        self, target: Target, answer: Answer, what: str, migrations: Sequence[Migration] = ()
+    ) -> PromthctlError:
+        if answer.applying:
+            error = failures.migration_error(target, answer.applying[-1], migrations, answer.message)
+            if error is not None:
+                return error
+        if answer.message.startswith(_UNREACHABLE):
+            return unreachable(target, answer.message.removeprefix(_UNREACHABLE))
+        return failures.cli_error(what, answer, failures.hint(target, answer.message, _DEFAULT_HINT))

@@ -1,0 +1,1 @@
+alter table public.prompts alter column content type text collate "C";

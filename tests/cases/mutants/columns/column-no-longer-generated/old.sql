@@ -1,0 +1,1 @@
+alter table public.prompts add column size integer generated always as (length(content)) stored;

@@ -1,0 +1,1 @@
+alter table public.api_keys rename column masked_key to mask;

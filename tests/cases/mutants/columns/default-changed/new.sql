@@ -1,0 +1,1 @@
+alter table public.chat_sessions alter column title set default 'Chat';

@@ -1,0 +1,1 @@
+alter table public.messages alter column id drop default;

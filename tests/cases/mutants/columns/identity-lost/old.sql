@@ -1,0 +1,1 @@
+alter table public.prompts add column number bigint generated always as identity;

@@ -1,0 +1,1 @@
+alter table public.messages alter column content drop not null;

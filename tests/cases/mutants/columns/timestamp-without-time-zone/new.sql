@@ -1,0 +1,1 @@
+alter table public.agent_logs alter column created_at type timestamp;

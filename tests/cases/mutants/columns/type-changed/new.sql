@@ -1,0 +1,1 @@
+alter table public.projects alter column current_agent type bigint;

@@ -1,0 +1,1 @@
+alter table public.messages add constraint short check (length(content) < 100);

@@ -1,0 +1,1 @@
+alter table public.messages drop constraint messages_pkey;

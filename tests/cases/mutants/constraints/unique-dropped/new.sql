@@ -1,0 +1,1 @@
+alter table public.cli_sessions drop constraint cli_sessions_session_token_key;

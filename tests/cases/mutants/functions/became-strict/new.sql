@@ -1,0 +1,1 @@
+alter function public.f(integer) strict;

@@ -1,0 +1,2 @@
+create or replace function public.f(a integer default 1) returns integer language sql stable
+  security definer set search_path = '' as 'select a + 2';

@@ -1,0 +1,1 @@
+create function public.f(a text) returns text language sql as 'select a';

@@ -1,0 +1,1 @@
+alter function public.f(integer) reset search_path;

@@ -1,0 +1,1 @@
+grant select (masked_key) on public.api_keys to anon;

@@ -1,0 +1,2 @@
+create role reader;
+grant select on public.prompts to reader;

@@ -1,0 +1,1 @@
+grant select on public.prompts to authenticated with grant option;

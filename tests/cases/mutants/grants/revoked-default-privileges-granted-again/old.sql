@@ -1,0 +1,1 @@
+alter default privileges for role postgres in schema public revoke all on tables from anon;

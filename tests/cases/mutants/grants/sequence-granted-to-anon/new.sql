@@ -1,0 +1,1 @@
+grant all on sequence public.s to anon;

@@ -1,0 +1,2 @@
+create sequence public.s;
+revoke all on sequence public.s from anon;

@@ -1,0 +1,1 @@
+revoke all on public.projects from service_role;

@@ -1,0 +1,1 @@
+grant select on public.api_keys to anon;

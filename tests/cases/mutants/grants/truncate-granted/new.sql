@@ -1,0 +1,1 @@
+grant truncate on public.messages to authenticated;

@@ -1,0 +1,1 @@
+alter table public.messages rename constraint messages_role_check to role_is_known;

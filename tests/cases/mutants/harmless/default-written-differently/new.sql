@@ -1,0 +1,1 @@
+alter table public.chat_sessions alter column metadata set default jsonb '{}';

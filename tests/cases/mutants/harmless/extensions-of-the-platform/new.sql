@@ -1,0 +1,2 @@
+create extension pg_net;
+create extension pg_graphql;

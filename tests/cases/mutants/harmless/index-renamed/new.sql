@@ -1,0 +1,1 @@
+alter index public.messages_session_id_created_at_idx rename to messages_created_at_idx;

@@ -1,0 +1,1 @@
+alter index public.messages_pkey rename to messages_id_pk;

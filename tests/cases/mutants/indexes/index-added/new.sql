@@ -1,0 +1,1 @@
+create index more on public.messages (role);

@@ -1,0 +1,1 @@
+drop index public.messages_session_id_created_at_idx;

@@ -1,0 +1,2 @@
+drop index public.projects_user_id_updated_at_idx;
+create index projects_user_id_updated_at_idx on public.projects (user_id, updated_at);

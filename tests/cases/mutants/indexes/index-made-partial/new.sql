@@ -1,0 +1,2 @@
+drop index public.cli_sessions_user_id_idx;
+create index cli_sessions_user_id_idx on public.cli_sessions (user_id) where status = 'connected';

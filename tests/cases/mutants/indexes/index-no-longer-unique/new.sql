@@ -1,0 +1,2 @@
+drop index public.u;
+create index u on public.prompts (title);

@@ -1,0 +1,1 @@
+create unique index u on public.prompts (title);

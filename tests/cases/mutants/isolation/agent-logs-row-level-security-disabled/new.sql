@@ -1,0 +1,1 @@
+alter table agent_logs disable row level security;

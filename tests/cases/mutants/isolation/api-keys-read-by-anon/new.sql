@@ -1,0 +1,2 @@
+grant select on api_keys to anon;
+create policy added on api_keys for select to anon using (true);

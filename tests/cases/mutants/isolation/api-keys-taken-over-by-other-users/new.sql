@@ -1,0 +1,1 @@
+alter policy api_keys_update_own on api_keys using (true);

@@ -1,0 +1,1 @@
+alter policy chat_sessions_select_own on chat_sessions using (auth.uid() is not null);

@@ -1,0 +1,1 @@
+alter table chat_sessions disable row level security;

@@ -1,0 +1,1 @@
+alter table cli_sessions disable row level security;

@@ -1,0 +1,1 @@
+alter policy deployment_logs_select_own on deployment_logs using (true);

@@ -1,0 +1,1 @@
+alter table deployment_logs disable row level security;

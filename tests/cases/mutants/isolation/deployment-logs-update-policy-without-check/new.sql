@@ -1,0 +1,1 @@
+alter policy deployment_logs_update_own on deployment_logs with check (true);

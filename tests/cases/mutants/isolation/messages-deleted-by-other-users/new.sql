@@ -1,0 +1,1 @@
+alter policy messages_delete_own on messages using (true);

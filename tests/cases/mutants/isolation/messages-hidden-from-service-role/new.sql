@@ -1,0 +1,1 @@
+revoke select on messages from service_role;

@@ -1,0 +1,1 @@
+alter policy messages_insert_own on messages with check (true);

@@ -1,0 +1,1 @@
+revoke insert on messages from service_role;

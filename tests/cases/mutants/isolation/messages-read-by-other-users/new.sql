@@ -1,0 +1,1 @@
+alter policy messages_select_own on messages using (true);

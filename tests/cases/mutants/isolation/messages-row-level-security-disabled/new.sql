@@ -1,0 +1,1 @@
+alter table messages disable row level security;

@@ -1,0 +1,1 @@
+alter policy messages_update_own on messages using (true) with check (true);

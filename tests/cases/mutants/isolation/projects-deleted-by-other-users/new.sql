@@ -1,0 +1,1 @@
+alter policy projects_delete_own on projects using (true);

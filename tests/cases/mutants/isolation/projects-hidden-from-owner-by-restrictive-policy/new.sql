@@ -1,0 +1,1 @@
+create policy shut on projects as restrictive to authenticated using (false);

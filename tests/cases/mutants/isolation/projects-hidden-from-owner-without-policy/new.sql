@@ -1,0 +1,1 @@
+drop policy projects_select_own on projects;

@@ -1,0 +1,1 @@
+alter policy projects_select_own on projects using (true);

@@ -1,0 +1,1 @@
+alter table projects disable row level security;

@@ -1,0 +1,1 @@
+create policy added on projects for select to authenticated using (true);

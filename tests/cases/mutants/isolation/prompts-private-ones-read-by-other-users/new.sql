@@ -1,0 +1,1 @@
+alter policy prompts_select_own_or_public on prompts using (true);

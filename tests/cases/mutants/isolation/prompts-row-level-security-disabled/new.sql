@@ -1,0 +1,1 @@
+alter table prompts disable row level security;

@@ -1,0 +1,1 @@
+alter table tool_executions disable row level security;

@@ -1,0 +1,1 @@
+alter policy user_profiles_insert_own on user_profiles with check (true);

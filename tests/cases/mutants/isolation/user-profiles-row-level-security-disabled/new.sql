@@ -1,0 +1,1 @@
+alter table user_profiles disable row level security;

@@ -1,0 +1,1 @@
+alter policy user_profiles_update_own on user_profiles using (true) with check (true);

@@ -1,0 +1,2 @@
+drop type public.mood;
+create type public.mood as enum ('bad');

@@ -1,0 +1,2 @@
+drop schema public cascade;
+create schema public;

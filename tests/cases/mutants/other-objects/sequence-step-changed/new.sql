@@ -1,0 +1,1 @@
+alter sequence public.s increment 2;

@@ -1,0 +1,1 @@
+alter table public.tool_executions set unlogged;

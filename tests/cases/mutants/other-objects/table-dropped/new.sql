@@ -1,0 +1,1 @@
+drop table public.tool_executions;

@@ -1,0 +1,1 @@
+create view public.all_keys as select * from public.api_keys;

@@ -1,0 +1,1 @@
+alter view public.v reset (security_invoker);

@@ -1,0 +1,1 @@
+create or replace view public.v with (security_invoker = true) as select id, title from public.prompts where is_public;

@@ -1,0 +1,1 @@
+create policy everybody on public.api_keys for select using (true);

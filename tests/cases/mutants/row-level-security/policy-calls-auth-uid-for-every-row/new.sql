@@ -1,0 +1,1 @@
+alter policy projects_select_own on public.projects using (user_id = auth.uid());

@@ -1,0 +1,1 @@
+drop policy mine on storage.objects;

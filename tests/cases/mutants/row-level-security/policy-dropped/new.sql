@@ -1,0 +1,1 @@
+drop policy messages_select_own on public.messages;

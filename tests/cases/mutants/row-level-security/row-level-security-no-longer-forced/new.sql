@@ -1,0 +1,1 @@
+alter table public.messages no force row level security;

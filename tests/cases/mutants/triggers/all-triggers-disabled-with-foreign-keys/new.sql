@@ -1,0 +1,2 @@
+-- as supabase_admin
+alter table public.messages disable trigger all;

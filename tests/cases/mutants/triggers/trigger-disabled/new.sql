@@ -1,0 +1,1 @@
+alter table public.projects disable trigger update_projects_updated_at;

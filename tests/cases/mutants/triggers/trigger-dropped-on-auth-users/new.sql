@@ -1,0 +1,1 @@
+drop trigger welcome on auth.users;

@@ -1,0 +1,1 @@
+drop trigger update_projects_updated_at on public.projects;

@@ -1,0 +1,1 @@
+alter table s.t add column if not exists a int;

@@ -1,0 +1,1 @@
+alter table s.t add foreign key (id) references s.parent not valid;

@@ -1,0 +1,1 @@
+alter table s.loose add primary key (id);

@@ -1,0 +1,1 @@
+alter table s.part attach partition s.loose for values in (2);

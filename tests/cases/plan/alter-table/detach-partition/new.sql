@@ -1,0 +1,1 @@
+alter table s.part detach partition s.part1;

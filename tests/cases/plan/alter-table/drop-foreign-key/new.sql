@@ -1,0 +1,1 @@
+alter table s.child drop constraint child_t_id_fkey;

@@ -1,0 +1,1 @@
+alter table s.t force row level security;

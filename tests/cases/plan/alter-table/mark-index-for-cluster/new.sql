@@ -1,0 +1,1 @@
+alter table s.t cluster on t_a;

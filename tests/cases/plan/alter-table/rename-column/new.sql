@@ -1,0 +1,1 @@
+alter table s.t rename column a to aa;

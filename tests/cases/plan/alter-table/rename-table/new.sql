@@ -1,0 +1,1 @@
+alter table s.t rename to t2;

@@ -1,0 +1,1 @@
+alter table s.t set (fillfactor = 70);

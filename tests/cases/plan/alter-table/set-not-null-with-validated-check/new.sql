@@ -1,0 +1,1 @@
+alter table s.t alter checked set not null;

@@ -1,0 +1,1 @@
+alter table s.t alter b set storage external;

@@ -1,0 +1,1 @@
+alter table s.t validate constraint known;

@@ -1,0 +1,1 @@
+alter table s.change alter column c type bit varying(2) using c::bit varying(2);

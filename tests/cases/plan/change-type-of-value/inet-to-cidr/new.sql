@@ -1,0 +1,1 @@
+alter table s.change alter column c type cidr;

@@ -1,0 +1,1 @@
+alter table s.change alter column c type int using c + 1;

@@ -1,0 +1,1 @@
+create table s.change as select 16777217::int as c;

@@ -1,0 +1,1 @@
+create table s.change as select 70000::int as c;

@@ -1,0 +1,1 @@
+create table s.change as select 7::int as c;

@@ -1,0 +1,1 @@
+create table s.change as select '25:00:01'::interval as c;

@@ -1,0 +1,1 @@
+create table s.change as select '{"a": 1}'::json as c;

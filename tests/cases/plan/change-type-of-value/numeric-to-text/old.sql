@@ -1,0 +1,1 @@
+create table s.change as select 1.25::numeric as c;

@@ -1,0 +1,1 @@
+create table s.change as select 'Abc'::text as c;

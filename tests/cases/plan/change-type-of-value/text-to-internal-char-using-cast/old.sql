@@ -1,0 +1,1 @@
+create table s.change as select 'abc'::text as c;

@@ -1,0 +1,1 @@
+create table s.change as select '2026-01-02 03:04:05'::timestamptz as c;

@@ -1,0 +1,1 @@
+alter table s.t alter column nn type text using nn::int::text;

@@ -1,0 +1,1 @@
+alter table s.t alter column jb type text;

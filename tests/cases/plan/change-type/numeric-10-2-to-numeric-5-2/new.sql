@@ -1,0 +1,1 @@
+alter table s.t alter column n type numeric(5,2);

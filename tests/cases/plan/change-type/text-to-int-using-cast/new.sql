@@ -1,0 +1,1 @@
+alter table s.t alter column b type int using b::int;

@@ -1,0 +1,1 @@
+alter table s.t alter column b type text using lower(b);

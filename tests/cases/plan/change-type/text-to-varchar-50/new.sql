@@ -1,0 +1,1 @@
+alter table s.t alter column b type varchar(50);

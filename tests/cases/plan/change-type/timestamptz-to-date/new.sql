@@ -1,0 +1,1 @@
+alter table s.t alter column ts type date;

@@ -1,0 +1,1 @@
+with gone as (delete from s.child returning *) select * from gone;

@@ -1,0 +1,1 @@
+delete from s.child where 1 = 1;

@@ -1,0 +1,1 @@
+do $$ begin if true then drop table s.loose; end if; end $$;

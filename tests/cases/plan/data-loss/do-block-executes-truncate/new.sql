@@ -1,0 +1,1 @@
+do $$ begin execute 'truncate s.loose'; end $$;

@@ -1,0 +1,2 @@
+create table if not exists s.loose (id int);
+drop table s.loose;

@@ -1,0 +1,2 @@
+alter table s.loose set schema public;
+drop table public.loose;

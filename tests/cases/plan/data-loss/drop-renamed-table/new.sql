@@ -1,0 +1,3 @@
+alter table s.loose rename to old;
+create table s.loose (id int);
+drop table s.old;

@@ -1,0 +1,2 @@
+create schema y create table z (i int);
+drop schema y cascade;

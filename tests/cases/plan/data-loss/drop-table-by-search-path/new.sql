@@ -1,0 +1,2 @@
+set search_path = nowhere, s;
+drop table loose;

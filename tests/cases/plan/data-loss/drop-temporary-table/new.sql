@@ -1,0 +1,2 @@
+create temporary table t (i int);
+drop table t;

@@ -1,0 +1,1 @@
+alter table s.t drop b, drop column if exists nope;

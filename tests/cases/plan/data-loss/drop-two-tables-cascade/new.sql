@@ -1,0 +1,1 @@
+drop table s.parent, s.loose cascade;

@@ -1,0 +1,1 @@
+explain delete from s.child;

@@ -1,0 +1,1 @@
+insert into s.child values (99, 1);

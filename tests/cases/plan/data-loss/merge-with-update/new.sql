@@ -1,0 +1,1 @@
+merge into s.loose using s.t on true when matched then update set id = 1;

@@ -1,0 +1,2 @@
+select set_config('search_path', 's', false);
+truncate loose;

@@ -1,0 +1,1 @@
+truncate s.t cascade;

@@ -1,0 +1,1 @@
+update s.t set free = 1;

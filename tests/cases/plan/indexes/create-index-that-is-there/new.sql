@@ -1,0 +1,1 @@
+create index if not exists t_a on s.t (a);

@@ -1,0 +1,1 @@
+drop index s.t_a;

@@ -1,0 +1,1 @@
+call s.nope(1);

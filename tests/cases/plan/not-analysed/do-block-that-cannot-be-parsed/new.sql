@@ -1,0 +1,1 @@
+do $$ begin this is not SQL; end $$;

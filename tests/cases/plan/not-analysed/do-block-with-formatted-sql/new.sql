@@ -1,0 +1,1 @@
+do $$ begin execute format('drop table %I', 'x'); end $$;

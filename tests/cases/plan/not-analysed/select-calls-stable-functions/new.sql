@@ -1,0 +1,1 @@
+select s.sta(), now(), pg_catalog.set_config('a.b', '', false), count(*) from s.t;

@@ -1,0 +1,2 @@
+do $$ begin drop table s.loose; end $$;
+alter table s.loose add x serial;

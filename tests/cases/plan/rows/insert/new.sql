@@ -1,0 +1,1 @@
+insert into s.parent values (11);

@@ -1,0 +1,1 @@
+update s.t set b = 'x' where id = 1;

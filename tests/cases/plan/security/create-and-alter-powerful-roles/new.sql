@@ -1,0 +1,3 @@
+create role x superuser;
+alter role anon bypassrls;
+create role y nobypassrls;

@@ -1,0 +1,1 @@
+alter table s.child disable row level security;

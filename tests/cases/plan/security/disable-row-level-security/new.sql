@@ -1,0 +1,1 @@
+alter table s.t disable row level security;

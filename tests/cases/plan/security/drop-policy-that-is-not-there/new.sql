@@ -1,0 +1,1 @@
+drop policy if exists nope on s.t;

@@ -1,0 +1,2 @@
+drop policy p on s.t;
+create policy p on s.t using (false);

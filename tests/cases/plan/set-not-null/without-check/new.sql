@@ -1,0 +1,2 @@
+select 1;
+alter table s.t alter a set not null;

@@ -1,0 +1,1 @@
+cluster s.t using t_a;

@@ -1,0 +1,1 @@
+comment on table s.t is 'x';

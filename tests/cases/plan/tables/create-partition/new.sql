@@ -1,0 +1,1 @@
+create table s.part9 partition of s.part for values in (9);

@@ -1,0 +1,1 @@
+create table s.new as select * from s.t;

@@ -1,0 +1,1 @@
+create table s.new (id int references s.t);

@@ -1,0 +1,1 @@
+create view s.v2 as select * from s.t;

@@ -1,0 +1,1 @@
+grant select on s.t to anon;

@@ -1,0 +1,1 @@
+lock table s.t in share row exclusive mode;

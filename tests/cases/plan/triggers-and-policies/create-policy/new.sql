@@ -1,0 +1,1 @@
+create policy p2 on s.t using (true);

@@ -1,0 +1,1 @@
+create rule r as on delete to s.t do instead nothing;

@@ -1,0 +1,1 @@
+drop trigger trg on s.t;
