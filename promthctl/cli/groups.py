@@ -36,23 +36,27 @@ class LazyGroup(TyperGroup):
 
 
 def hoist_global_options(arguments: Sequence[str]) -> list[str]:
-    """The global options moved to the front, so that they may be given after a command too.
+    """The arguments with the global options moved to the front, so that these can also be given after a command.
 
-    Nothing after "--" is touched.
+    Nothing after "--" is moved.
     """
     front: list[str] = []
     rest: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        if word == "--":
-            rest += [word, *words]
-        elif word in FLAGS or word.partition("=")[0] in VALUED - {word} or (word.startswith("-C") and len(word) > 2):
-            front.append(word)
-        elif word in VALUED:
-            value = next(words, None)
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument == "--":
+            rest += [argument, *remaining]
+        elif (
+            argument in FLAGS
+            or argument.partition("=")[0] in VALUED - {argument}
+            or (argument.startswith("-C") and len(argument) > 2)
+        ):
+            front.append(argument)
+        elif argument in VALUED:
+            value = next(remaining, None)
             if value is None:
-                return [word]  # for Typer to say what is missing, before it takes the command for it
-            front += [word, value]
+                return [argument]  # for Typer to report the missing value, and not to take the command for it
+            front += [argument, value]
         else:
-            rest.append(word)
+            rest.append(argument)
     return front + rest

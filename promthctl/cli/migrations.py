@@ -13,6 +13,7 @@ from promthctl.cli.options import DryRun, with_target
 from promthctl.errors import RefusedError
 from promthctl.migration_set import supabase_folder
 from promthctl.resolve.choice import TargetChoice
+from promthctl.resolve.production import announcement
 from promthctl.targets import Target
 from promthctl.views import migrations as views
 from promthctl.views.common import count
@@ -22,10 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="The folder of SQL migrations.")
 
 @app.command("list")
 @with_target
-def list_(
-    context: typer.Context,
-    choice: TargetChoice,
-) -> None:
+def list_(context: typer.Context, choice: TargetChoice) -> None:
     """Show each version: in source, in supabase/migrations, applied to the target, edited since it was applied."""
     from promthctl import database
     from promthctl.engines.access import local_target
@@ -38,7 +36,7 @@ def list_(
         engine = engines.current(run.settings)
         access = engine.access()
         if access is not None and engine.status().running:
-            run.output.note("Target: the local stack")
+            run.output.note(announcement("the local stack"))
             history = database.fetch_history(local_target(access))
     rows = migration_set.list_migrations(
         supabase_folder.source_migrations(run.settings),

@@ -15,10 +15,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command("reset")
 @with_target
-def command(
-    context: typer.Context,
-    choice: TargetChoice,
-) -> None:
+def command(context: typer.Context, choice: TargetChoice) -> None:
     """Drop everything that the migrations created in the target, with all rows, and run them again.
 
     Except on the local stack you must type the project's or the database's name; --yes does not answer that.
