@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -90,10 +91,20 @@ def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+_interrupted = threading.Event()
+
+
 def _interrupt_once(number: int, frame: FrameType | None) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM):  # a handler, as programs started from now on would inherit SIG_IGN
-        signal.signal(each, lambda *_: None)
-    raise KeyboardInterrupt
+    """A handler also later on: programs would inherit it from a process that ignores the signal."""
+    if not _interrupted.is_set():
+        _interrupted.set()
+        raise KeyboardInterrupt
+
+
+def pytest_runtest_setup() -> None:
+    """Where a test or a library has swallowed the interrupt, the next test notices it."""
+    if _interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 def shared_by_workers(factory: pytest.TempPathFactory) -> Path:
@@ -114,6 +125,7 @@ def pytest_sessionfinish() -> Iterator[None]:
     """However the run ends, workers first stop what they started; xdist alone would kill them after ten seconds."""
     unfinished = [node for node in _running if not node.channel.isclosed()]
     for node in unfinished:
+        node.shutdown()  # for one that waits for tests
         os.kill(node.gateway._rinfo().pid, signal.SIGINT)
     stuck = [node for node in unfinished if not _ended(node)]
     yield
