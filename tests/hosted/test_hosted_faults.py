@@ -142,7 +142,7 @@ def test_an_api_that_answers_slowly_is_given_up(
 REFUSALS = {
     "Tenant or user not found": "the pooler does not know this project or user",
     "(ENOTFOUND) tenant/user postgres.abc not found": "the pooler does not know this project or user",
-    "SSL connection is required": "it takes encrypted connections only",
+    "SSL connection is required": "it accepts encrypted connections only",
     "MaxClientsInSessionMode: max clients reached - in Session mode max clients are limited to pool_size": "are taken",
     "Max client connections reached": "all its connections are taken",
     "sorry, too many clients already": "all its connections are taken",
