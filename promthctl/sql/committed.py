@@ -1,18 +1,18 @@
-"""How much of a failed migration stays applied: which of its statements the Supabase CLI's transaction does not hold.
+"""How much of a failed migration stays applied: which statements the Supabase CLI runs outside of its transaction.
 
-The CLI sends a migration as one pipeline, which is one transaction, except for three cases:
+The CLI sends a migration as one pipeline, which is one transaction, with three exceptions:
 
-- A statement that it knows to allow no transaction is sent by itself, after what is before it has been committed. It
-  knows these by their first words: REFRESH … CONCURRENTLY, which runs in any transaction, is not among them, nor is
-  `reindex (concurrently)` or ALTER TABLE … DETACH … CONCURRENTLY, which do not.
-- In a file with BEGIN, COMMIT or ROLLBACK of its own, every statement is sent by itself.
-- So it is in a file whose first line is pg-delta's mark.
+- Some statements, which it recognises by their first words, are sent by themselves, after everything before them has
+  been committed. REFRESH … CONCURRENTLY is not one of them, and can run in a transaction; `reindex (concurrently)` and
+  ALTER TABLE … DETACH … CONCURRENTLY are not either, and cannot.
+- In a file with its own BEGIN, COMMIT or ROLLBACK, every statement is sent by itself.
+- The same is true of a file whose first line is pg-delta's mark.
 
-What PostgreSQL refuses inside a transaction it lets begin a pipeline, and commits there; of DETACH … CONCURRENTLY,
-and the like, all but the last part.
+As the first statement of a pipeline, PostgreSQL accepts what it refuses inside a transaction, and commits it. Only the
+last part of a CONCURRENTLY is then rolled back with the rest: a detached partition, for example, stays pending.
 
-Source: supabase 3.1.0 (2.122.1 has the same rules), observed in tests/embedded/test_push.py. That a procedure or a DO
-block commits cannot be known from the text, so it does not count here.
+Source: supabase 3.1.0 (2.122.1 has the same rules), observed in tests/embedded/test_push.py. Whether a procedure or a
+DO block commits cannot be known from the text, so it does not count here.
 """
 
 from __future__ import annotations
