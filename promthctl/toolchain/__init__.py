@@ -175,7 +175,11 @@ def _install_cli(folder: Path, npm: Npm, steps: Steps) -> None:
     except NotInRegistryError:
         _copy_manifest(folder, "fallback")
         npm.install(folder, lambda _: None)
-        steps.note(f"npm's registry has no Supabase CLI {pinned_cli()} for {npm.platform}: an older one is used.")
+        older = locate_tools(folder.parent, npm.node.node).supabase_version
+        steps.note(
+            f"npm's registry has no Supabase CLI {pinned_cli()} for {npm.platform}: "
+            f"{older[0]}.{older[1]} is installed instead."
+        )
 
 
 def _copy_manifest(folder: Path, *source: str) -> None:

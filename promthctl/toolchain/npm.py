@@ -25,6 +25,7 @@ _STALLED_SECONDS = 22.0  # with npm's own start, an error is there within 30
 _LOOK_SECONDS = 0.5
 _NOT_THERE = re.compile(r"npm error code (E404|ETARGET)")
 _CODE = re.compile(r"npm error code (E[A-Z_]+)")
+_REQUEST = re.compile(r"npm error (?:\S+: )?(request to \S+ failed, reason: .+)")
 _UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH")
 _WHAT = "The tools could not be installed"
 _HINT = "check the network (or npm's registry and proxy settings) and run the same command again"
@@ -109,7 +110,9 @@ def _failure(result: process.Completed) -> PromthctlError:
         return NotInRegistryError(_WHAT, _tail(said), _HINT)
     code = _CODE.search(said)
     if code and code[1] in _UNREACHABLE:
-        return PromthctlError(_WHAT, f"npm's registry cannot be reached ({code[1]}):\n{_tail(said)}", _KEPT)
+        request = _REQUEST.search(said)
+        why = f"npm's registry cannot be reached: {request[1] if request else code[1]}"
+        return PromthctlError(_WHAT, why, _KEPT)
     return PromthctlError(_WHAT, f"npm ended with code {result.code}:\n{_tail(said)}", _KEPT)
 
 
