@@ -1,6 +1,25 @@
-"""`python -m promthctl`."""
+"""`python -m promthctl` and the console script: refuse a system that promthctl does not run on."""
 
-from promthctl.cli import main
+from __future__ import annotations
+
+import sys
+
+from promthctl.errors import PrerequisiteError
+from promthctl.output import Output
+from promthctl.platforms import check_platform
+
+
+def main() -> None:
+    """Ends the process with an exit code of errors.py. The command line is imported only where it can be."""
+    try:
+        check_platform()
+    except PrerequisiteError as error:
+        Output(as_json="--json" in sys.argv).error(error)
+        sys.exit(error.exit_code)
+    from promthctl.cli import main as command_line
+
+    command_line()
+
 
 if __name__ == "__main__":
     main()

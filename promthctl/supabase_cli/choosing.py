@@ -32,7 +32,8 @@ def choose(settings: Settings, steps: Steps) -> tuple[Path, Dialect]:
     """
     wanted = settings.supabase_cli
     if wanted == "pinned":
-        return toolchain.ensure(settings, steps).supabase, V3
+        tools = toolchain.ensure(settings, steps)
+        return tools.supabase, dialect_of(tools.supabase_version) or V3
     binary = _on_path(settings) if wanted == "system" else Path(wanted)
     if not binary.is_file():
         raise _unusable(binary, "there is no such file")

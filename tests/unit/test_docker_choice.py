@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from promthctl.engines.embedded.engine import EmbeddedEngine
 from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.settings import Settings
 from promthctl.steps import Silent
-from tests.unit.docker_daemon import serving
+from tests.unit.docker_daemon import serving, stream
 
 NOWHERE = {"DOCKER_HOST": "unix:///nowhere.sock"}
 STACK = DockerStack(
@@ -310,8 +312,56 @@ SERVICES_PRINTED = json.dumps([{"name": name, "local": "1", "remote": ""} for na
 def test_the_docker_engine_uses_the_cli_that_is_named(tmp_path: Path, version: str) -> None:
     with serving(QUIET_MACHINE) as served:
         here = with_cli(tmp_path, served.url, version, f'{{"services": {SERVICES_PRINTED}}}')
+        served.answers["/images/create"] = stream({"status": "Pulling from supabase/gotrue", "id": "1"})
         assert pick(here, api_port=0, db_port=0) == ("docker", "Docker answers (28.2.2)")
         assert (tmp_path / "runs").read_text() == f"services {served.url}\n"
+
+
+@pytest.mark.parametrize("registry", ["refuses", "hangs", "is unknown"])
+def test_auto_is_embedded_when_docker_cannot_pull(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registry: str
+) -> None:
+    from promthctl.engines.docker import engine
+
+    monkeypatch.setattr(engine, "_PULL_SECONDS", 1.0)
+    over = threading.Event()
+
+    def answer(_: str) -> Any:
+        if registry == "hangs":
+            over.wait(20)
+        if registry == "refuses":
+            return stream({"status": "Trying to pull from it"}, {"error": "dial tcp: connection refused"})
+        return 500, {"message": "lookup registry.test: no such host"}
+
+    with serving(QUIET_MACHINE | {"/images/create": answer}) as served:
+        here = with_cli(tmp_path, served.url, "3.1.0", f'{{"services": {SERVICES_PRINTED}}}')
+        begin = time.monotonic()
+        name, why = pick(here, api_port=0, db_port=0)
+        assert name == "embedded" and why.startswith("Docker cannot pull images: ") and "\n" not in why
+        assert time.monotonic() - begin < 10
+        over.set()
+        assert pick(here, "docker", api_port=0, db_port=0) == ("docker", "chosen with --engine")
+
+
+def test_images_that_are_here_need_no_registry(tmp_path: Path) -> None:
+    from promthctl.engines.docker import images
+
+    names = [f"{repository}:1" for repository in LISTED] + list(images.UNLISTED.values())
+    here = [{"RepoTags": [f"public.ecr.aws/supabase/{name.rpartition('/')[2]}"]} for name in names]
+    with serving(QUIET_MACHINE | {"/images/json": here, "/images/create": (500, {"message": "blocked"})}) as served:
+        configured = with_cli(tmp_path, served.url, "3.1.0", f'{{"services": {SERVICES_PRINTED}}}')
+        assert pick(configured, api_port=0, db_port=0)[0] == "docker"
+        assert not [target for target in served.asked if "/images/create" in target]
+
+
+def test_an_unknown_docker_context_is_an_error(tmp_path: Path) -> None:
+    here = Settings(tmp_path, {"DOCKER_CONTEXT": "nosuch", "DOCKER_CONFIG": str(tmp_path)})
+    for name in (None, "auto"):
+        with pytest.raises(UsageError, match="There is no Docker context 'nosuch'"):
+            pick(here, name)
+    (tmp_path / "config.json").write_text('{"currentContext": "removed"}')
+    engine, why = pick(Settings(tmp_path, {"DOCKER_CONFIG": str(tmp_path)}))
+    assert engine == "embedded" and "config.json names it" in why
 
 
 def test_the_docker_engine_stops_its_stack_by_the_cli_that_is_named(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from promthctl.steps import Silent
 from promthctl.supabase_cli import DatabaseCli, Runner, api_keys, choosing, dialects, failures
 from promthctl.supabase_cli.local_stack import LocalStackCli
 from promthctl.targets import Target, from_url
+from promthctl.toolchain.tools import pinned_cli
 
 REMOTE = from_url("postgresql://u@h/d")
 LOCAL = Target("the local stack", "postgresql://u@127.0.0.1:1/d", local=True)
@@ -241,8 +241,7 @@ def test_the_version_is_asked_once_until_the_file_changes(tmp_path: Path) -> Non
 
 
 def test_the_pinned_one_is_of_the_line_that_is_locked() -> None:
-    manifest = Path(str(files("promthctl.toolchain").joinpath("package.json")))
-    major, minor = json.loads(manifest.read_text())["dependencies"]["supabase"].split(".")[:2]
+    major, minor = pinned_cli().split(".")[:2]
     assert dialects.dialect_of((int(major), int(minor))) is dialects.V3
 
 

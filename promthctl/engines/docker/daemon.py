@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from promthctl.errors import PrerequisiteError, PromthctlError, TargetError
+from promthctl.errors import PrerequisiteError, PromthctlError, TargetError, UsageError
 from promthctl.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,7 +62,10 @@ class Daemon:
 
 
 def find_daemon(settings: Settings) -> Daemon:
-    """The daemon to use. Raises PrerequisiteError: not installed, not running, no permission, on another machine."""
+    """The daemon to use. Raises PrerequisiteError: not installed, not running, no permission, on another machine.
+
+    Raises UsageError when DOCKER_CONTEXT names a context that does not exist.
+    """
     endpoint = _endpoint(settings)
     try:
         parts = urlsplit(endpoint.url)
@@ -154,6 +157,7 @@ def _endpoint(settings: Settings) -> Endpoint:
         meta = _json(folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json")
         with contextlib.suppress(KeyError, TypeError):
             return Endpoint(str(meta["Endpoints"]["docker"]["Host"]), f"the context {name}")
+        raise _unknown_context(settings, name, folder)
     usual = Path("/var/run/docker.sock")
     runtime = Path(settings.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
     others = (
@@ -163,6 +167,16 @@ def _endpoint(settings: Settings) -> Endpoint:
         Path("/run/podman/podman.sock"),
     )
     return Endpoint(f"unix://{next((path for path in (usual, *others) if _exists(path)), usual)}")
+
+
+def _unknown_context(settings: Settings, name: str, folder: Path) -> PromthctlError:
+    """As `docker` says it. One that config.json names may be left of a Docker that is gone: another engine can do."""
+    what, why = f"There is no Docker context {name!r}", f"it is not in {folder / 'contexts'}"
+    if settings.get("DOCKER_CONTEXT"):
+        return UsageError(what, f"DOCKER_CONTEXT names it, and {why}", "unset DOCKER_CONTEXT; docker context ls")
+    return PrerequisiteError(
+        what, f"{folder / 'config.json'} names it, and {why}", f"docker context use default; {_INSTEAD}"
+    )
 
 
 def _ping(endpoint: Endpoint) -> dict[str, str]:

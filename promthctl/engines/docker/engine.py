@@ -17,6 +17,8 @@ from promthctl.errors import PromthctlError, TargetError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
+_PULL_SECONDS = 8.0  # what else is looked at takes one or two: ten until `local up` picks the other engine
+
 
 class DockerEngine:
     """One project's stack. options: what the flags of `local up` ask for."""
@@ -29,7 +31,7 @@ class DockerEngine:
 
     def check_startable(self, steps: Steps) -> str:
         """Why Docker can run the stack, in words. Raises what would stop it; nothing is changed."""
-        self._start.check(steps)
+        self._start.check(steps, _PULL_SECONDS)
         return f"{self.project.daemon.product} answers ({self.project.daemon.version})"
 
     def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:

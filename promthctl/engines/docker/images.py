@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ UNLISTED = {
 }
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 1.0
+# A pull's first lines once the registry has answered; Podman's "Trying to pull" comes before.
+_ARRIVING = ("Pulling from", "Pulling fs layer", "Already exists", "Downloading", "Digest:", "Status:")
 _UNLIKELY = (
     "not found",
     "manifest unknown",
@@ -106,6 +109,57 @@ def pull(client: APIClient, daemon: Daemon, images: Iterable[Image], steps: Step
         finally:
             stop.set()
     return pulled
+
+
+def check_pullable(client: APIClient, daemon: Daemon, images: Iterable[Image], seconds: float) -> None:
+    """Begin to pull one of the images, from all its registries at once, until the first sends something of it.
+
+    Raises PrerequisiteError when none does within that time. A layer that was begun is the daemon's to keep.
+    """
+    image = min(images, key=lambda image: SERVICES[image.service].disk)
+    stop = threading.Event()
+    answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def work(name: str) -> None:
+        try:
+            answers.put(_why_not(client, daemon, name, stop))
+        except BaseException as error:  # a thread has nobody to raise it to
+            answers.put(str(error))
+
+    for name in image.names:
+        threading.Thread(target=work, args=(name,), daemon=True).start()
+    reasons: list[str] = []
+    deadline = time.monotonic() + seconds
+    try:
+        while len(reasons) < len(image.names):
+            reason = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+            if reason is None:
+                return
+            reasons.append(reason)
+    except queue.Empty:
+        reasons.insert(0, f"no registry answered within {seconds:.0f} seconds")
+    finally:
+        stop.set()
+    raise PrerequisiteError(
+        f"{daemon.product} cannot pull the image {image.short}",
+        f"{daemon.product} cannot pull images: {reasons[0]}",
+        _hint(),
+    )
+
+
+def _why_not(client: APIClient, daemon: Daemon, name: str, stop: threading.Event) -> str | None:
+    """Why an image cannot be pulled by that name; None once its registry has sent something of it."""
+    repository, _, tag = name.rpartition(":")
+    try:
+        with answering(daemon):
+            for line in client.pull(repository, tag=tag, stream=True, decode=True):
+                if "error" in line:
+                    return f"{name}: {str(line['error']).strip()}"
+                if stop.is_set() or str(line.get("status", "")).startswith(_ARRIVING):
+                    return None
+    except PromthctlError as error:
+        return f"{name}: {error.why}"
+    return f"{name}: nothing was sent"
 
 
 def _pull(client: APIClient, daemon: Daemon, image: Image, progress: Progress, stop: threading.Event) -> str:

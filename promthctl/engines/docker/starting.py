@@ -40,10 +40,16 @@ class Start:
         self.project = project
         self._images: Images | None = None  # what the preflight found
 
-    def check(self, steps: Steps) -> None:
-        """Raise what would stop the start; nothing is changed."""
+    def check(self, steps: Steps, pull_seconds: float) -> None:
+        """Raise what would stop the start; nothing is changed.
+
+        pull_seconds: how long a registry may take until it begins to send a missing image.
+        """
         known, found = self._look()
-        self._preflight(plan_stack(self.project, known, found), known, steps)
+        needed = self._preflight(plan_stack(self.project, known, found), known, steps)
+        if needed.missing:
+            with steps.step("Checking that Docker can pull images"):
+                images.check_pullable(self.project.client, self.project.daemon, needed.missing, pull_seconds)
 
     def carry_out(self, steps: Steps) -> Started:
         """Start what does not run yet. Called with the project's lock held."""
