@@ -7,5 +7,6 @@ create role reporting nologin;
 grant usage on schema extensions to reporting;
 grant all on function extensions.pgaudit_ddl_command_end() to dashboard_user;
 grant all on function extensions.pgaudit_sql_drop() to reporting;
-drop owned by reporting;
+revoke usage on schema extensions from reporting;
+revoke all on function extensions.pgaudit_sql_drop() from reporting;
 drop role reporting;
