@@ -16,7 +16,7 @@ begin
     raise exception '%', reason using errcode = 'feature_not_supported';
   end if;
   raise warning '%', reason;
-  return row(503, 'text/plain', '{}', reason);
+  return row(503, 'text/plain'::varchar, array[]::@extschema@.http_header[], reason::varchar);
 end $$;
 create function http(request http_request) returns http_response language plpgsql as $$
 begin
