@@ -98,7 +98,9 @@ def _find_on_target(
 
     try:
         with database.connect(target) as connection:
-            states = shadow.states_after_each(settings, files, steps, connection.info.server_version // 10000)
+            privileges = shadow.default_privileges_of(connection)
+            major = connection.info.server_version // 10000
+            states = shadow.states_after_each(settings, files, steps, major, privileges)
             with steps.step("Comparing the schema"):
                 return find_presence([file.version for file in files], recorded, states, snapshot(connection))
     except psycopg.OperationalError as error:

@@ -14,10 +14,24 @@ from promthctl.push import PushResult
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
+# Tables and views that neither clients nor a server can use through the API; those of an extension are its own.
+_WITHOUT_GRANTS = """
+select c.relname from pg_class c
+ where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
+   and not exists (select from pg_depend d
+                    where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+   and not exists (select from unnest(array['anon', 'authenticated', 'service_role']) role
+                    where has_any_column_privilege(role, c.oid, 'select, insert, update')
+                       or has_table_privilege(role, c.oid, 'delete'))
+ order by 1"""
+
 
 @dataclass(frozen=True)
 class UpResult:
-    """started: False when everything ran already. applied: the names of the files applied now. total: of all files."""
+    """started: False when everything ran already. applied: the names of the files applied now. total: of all files.
+
+    unreachable: the tables and views of public that no role of the API may read or write.
+    """
 
     engine: str
     why: str
@@ -29,6 +43,7 @@ class UpResult:
     foreign: tuple[str, ...]
     applied: tuple[str, ...]
     total: int
+    unreachable: tuple[str, ...] = ()
 
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
@@ -44,6 +59,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
 
     with alone(settings, steps):
         access, started = engine.up(migrate, steps)
+        unreachable = _tables_without_grants(access)
     plan, pushed = outcome[0]
     return UpResult(
         engine=engine.name,
@@ -56,7 +72,13 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
         foreign=plan.foreign,
         applied=pushed.applied,
         total=pushed.total,
+        unreachable=unreachable,
     )
+
+
+def _tables_without_grants(access: Access) -> tuple[str, ...]:
+    with database.connect(local_target(access)) as connection:
+        return tuple(str(name) for (name,) in connection.execute(_WITHOUT_GRANTS))
 
 
 def _copied(plan: SyncPlan) -> Iterator[Migration]:

@@ -8,7 +8,8 @@ throw_away.py   a fresh Supabase-shaped database that exists while a block runs,
 states.py       the catalog after each of several migrations: recorded while the CLI applies them
 """
 
+from promthctl.engines.embedded.default_privileges import of_target as default_privileges_of
 from promthctl.shadow.kept import catalog_after_all, states_after_each
 from promthctl.shadow.states import BEFORE, CatalogChange, States
 
-__all__ = ["BEFORE", "CatalogChange", "States", "catalog_after_all", "states_after_each"]
+__all__ = ["BEFORE", "CatalogChange", "States", "catalog_after_all", "default_privileges_of", "states_after_each"]

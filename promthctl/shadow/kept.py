@@ -4,8 +4,8 @@
     <cache>/shadow/<hash>.states-*.json   the catalog after each of them
     <cache>/shadow/.work-*/               the throw-away database while it is needed; one promthctl at a time makes one
 
-The hash covers the migrations' contents, the bootstrap, the PostgreSQL version and the queries: a second run with the
-same migrations starts no Postgres.
+The hash covers the migrations' contents, the bootstrap, the default privileges, the PostgreSQL version and the queries:
+a second run with the same migrations starts no Postgres.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from promthctl import process, toolchain
+from promthctl.engines.embedded import default_privileges
 from promthctl.engines.embedded.cluster import bootstrap_scripts
 from promthctl.errors import PrerequisiteError
 from promthctl.locks import locked
@@ -53,30 +54,50 @@ _CATALOG = _Reading(".json", lambda _: None, snapshot, Catalog.to_json, Catalog.
 _STATES = _Reading(f".states-{STATES_FINGERPRINT}.json", record_states, read_states, States.to_json, States.from_json)
 
 
-def catalog_after_all(settings: Settings, migrations: Sequence[Migration], steps: Steps, major: int = 17) -> Catalog:
+def catalog_after_all(
+    settings: Settings,
+    migrations: Sequence[Migration],
+    steps: Steps,
+    major: int = 17,
+    privileges: Sequence[str] | None = None,
+) -> Catalog:
     """The catalog of a fresh Supabase with these migrations applied in order.
 
     migrations: as supabase_folder.expected gives them. major: the target's PostgreSQL version; the nearest one
-    available is used, and 18 where the project asks for it (its migrations may need pgvector).
+    available is used, and 18 where the project asks for it (its migrations may need pgvector). privileges: the
+    target's default privileges, as default_privileges.of_target reads them; None for what config.toml says.
     Raises PromthctlError naming file and statement for a migration that fails, PrerequisiteError for a cache
     directory that cannot be written, and what the toolchain raises. Whatever happens, nothing stays running.
     """
-    return _kept_or_made(_CATALOG, settings, migrations, steps, major)
+    return _kept_or_made(_CATALOG, settings, migrations, steps, major, privileges)
 
 
-def states_after_each(settings: Settings, migrations: Sequence[Migration], steps: Steps, major: int = 17) -> States:
+def states_after_each(
+    settings: Settings,
+    migrations: Sequence[Migration],
+    steps: Steps,
+    major: int = 17,
+    privileges: Sequence[str] | None = None,
+) -> States:
     """The catalog after each of these migrations. Takes and raises what `catalog_after_all` does."""
-    return _kept_or_made(_STATES, settings, migrations, steps, major)
+    return _kept_or_made(_STATES, settings, migrations, steps, major, privileges)
 
 
 def _kept_or_made(
-    reading: _Reading[Kept], settings: Settings, migrations: Sequence[Migration], steps: Steps, major: int
+    reading: _Reading[Kept],
+    settings: Settings,
+    migrations: Sequence[Migration],
+    steps: Steps,
+    major: int,
+    given: Sequence[str] | None,
 ) -> Kept:
+    exposed = default_privileges.exposes_new_tables(settings)
+    privileges = default_privileges.of_project(exposed) if given is None else tuple(given)
     version = settings.postgres
     if major > version and importlib.util.find_spec("pg0") is not None:
         version = max(POSTGRES_MAJORS)
     folder = toolchain.cache_root(settings) / FOLDER
-    path = folder / f"{_content_hash(migrations, version)}{reading.suffix}"
+    path = folder / f"{_content_hash(migrations, version, privileges)}{reading.suffix}"
     if (kept := _read_kept(reading, path)) is not None:
         return kept
     try:
@@ -84,7 +105,7 @@ def _kept_or_made(
         with locked(folder / "lock", steps, "reading what the migrations make"):
             if (kept := _read_kept(reading, path)) is None:
                 with steps.step("Reading what the migrations make (once)"):
-                    kept = _read_from_database(reading, settings, migrations, version, folder)
+                    kept = _read_from_database(reading, settings, migrations, version, folder, privileges)
                 process.write_private(path, reading.to_json(kept))
                 _forget_oldest(folder)
     except OSError as error:
@@ -97,11 +118,16 @@ def _kept_or_made(
 
 
 def _read_from_database(
-    reading: _Reading[Kept], settings: Settings, migrations: Sequence[Migration], major: int, folder: Path
+    reading: _Reading[Kept],
+    settings: Settings,
+    migrations: Sequence[Migration],
+    major: int,
+    folder: Path,
+    privileges: Sequence[str],
 ) -> Kept:
     import psycopg
 
-    with throw_away_database(settings, major, folder) as made:
+    with throw_away_database(settings, major, folder, privileges) as made:
         url, password = made.target.url, made.target.password
         with psycopg.connect(url, password=password) as connection:
             reading.prepare(connection)
@@ -110,8 +136,8 @@ def _read_from_database(
             return reading.read(connection)
 
 
-def _content_hash(migrations: Sequence[Migration], major: int) -> str:
-    digest = hashlib.sha256(repr((major, CATALOG_FINGERPRINT, installation.fingerprint())).encode())
+def _content_hash(migrations: Sequence[Migration], major: int, privileges: Sequence[str]) -> str:
+    digest = hashlib.sha256(repr((major, CATALOG_FINGERPRINT, installation.fingerprint(), tuple(privileges))).encode())
     for script in bootstrap_scripts():
         digest.update(hashlib.sha256(script.encode()).digest())
     for migration in migrations:

@@ -42,14 +42,17 @@ class ThrowAwayDatabase:
 
 
 @contextlib.contextmanager
-def throw_away_database(settings: Settings, major: int, folder: Path) -> Iterator[ThrowAwayDatabase]:
+def throw_away_database(
+    settings: Settings, major: int, folder: Path, privileges: Sequence[str] = ()
+) -> Iterator[ThrowAwayDatabase]:
     """A database of that PostgreSQL version that runs while the block does and is removed after it.
 
+    privileges: statements that set its default privileges, see engines.embedded.default_privileges.
     folder: where its files go; the caller holds a lock on it, so whatever a killed promthctl left there is removed.
     Raises OSError where the folder cannot be written, and what the toolchain raises.
     """
     tools = toolchain.ensure(settings, Silent())
-    with _work_folder(folder) as work, _running_cluster(settings, tools, major, work) as target:
+    with _work_folder(folder) as work, _running_cluster(settings, tools, major, work, privileges) as target:
         yield ThrowAwayDatabase(target, work, settings)
 
 
@@ -72,11 +75,15 @@ def _remove(work: Path) -> None:
 
 
 @contextlib.contextmanager
-def _running_cluster(settings: Settings, tools: toolchain.Toolchain, major: int, work: Path) -> Iterator[Target]:
+def _running_cluster(
+    settings: Settings, tools: toolchain.Toolchain, major: int, work: Path, privileges: Sequence[str]
+) -> Iterator[Target]:
     user = accounts.postgres_user(settings)
     binaries = toolchain.postgres(tools, major, settings, user, free_port(), Silent())
     cluster = Cluster(major, binaries, work / "data" / "postgres", user, settings)
     cluster.create(Silent())
+    if privileges:
+        cluster.set_default_privileges(privileges)
     password, port, log = secrets.token_hex(24), free_port(), work / "postgres.log"
     cluster.set_passwords(password, secrets.token_hex(24))
     server = cluster.start(port, log, lambda _: None)

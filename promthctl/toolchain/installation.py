@@ -53,6 +53,17 @@ TRUSTED_EXTENSIONS = frozenset(
         "vector",
     }
 )
+# Versions that migrations and dumps name (`create extension pg_cron with version ...`): each stand-in is one of them.
+STAND_IN_VERSIONS = {
+    "http": ("1.5", "1.6"),
+    "pg_cron": ("1.4-1", "1.5", "1.6", "1.6.4"),
+    "pg_graphql": ("1.5.9", "1.5.11"),
+    "pg_net": ("0.8.0", "0.14.0", "0.19.5"),
+    "pgjwt": ("0.2.0",),
+    "pgmq": ("1.4.4", "1.5.1"),
+    "pgsodium": ("3.1.8",),
+    "supabase_vault": ("0.2.8", "0.2.9", "0.3.0", "0.3.1"),
+}
 _PREPARED = ".prepared"  # holds the fingerprint of what prepare() last put in
 
 
@@ -66,7 +77,7 @@ def is_prepared(native: pathlib.Path) -> bool:
 
 def fingerprint() -> str:
     """A hash of everything that prepare() adds."""
-    digest = hashlib.sha256(repr(sorted(TRUSTED_EXTENSIONS)).encode())
+    digest = hashlib.sha256(repr((sorted(TRUSTED_EXTENSIONS), STAND_IN_VERSIONS)).encode())
     for file in sorted(_stand_ins(), key=lambda file: file.name):
         digest.update(file.read_bytes())
     return digest.hexdigest()
@@ -138,6 +149,8 @@ def _add_stand_ins(folder: pathlib.Path) -> None:
         for file in files:
             if file.name == control.name or file.name.startswith(f"{name}--"):
                 _write(folder / file.name, file.read_text(encoding="utf-8"))
+        for version in STAND_IN_VERSIONS.get(name, ()):
+            _write(folder / f"{name}--1.0--{version}.sql", "-- The stand-in is the same for every version.\n")
 
 
 def _stand_ins() -> list[Traversable]:

@@ -75,7 +75,9 @@ def _verify(settings: Settings, target: Target, only: Collection[str] | None, st
     )
     with database.connect(target) as connection, ThreadPoolExecutor(1) as beside:
         advisors = beside.submit(_advisors, settings, target, Silent()) if only is None else None
-        expected = shadow.catalog_after_all(settings, migrations, steps, connection.info.server_version // 10000)
+        privileges = shadow.default_privileges_of(connection)
+        major = connection.info.server_version // 10000
+        expected = shadow.catalog_after_all(settings, migrations, steps, major, privileges)
         with steps.step("Comparing the schema"):
             actual = snapshot(connection)
             differences = compare(expected, actual, only)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from promthctl.quantities import duration, size
 from promthctl.redact import mask
+from promthctl.sql.quoting import identifier
 from promthctl.views.common import foreign, table
 
 if TYPE_CHECKING:
@@ -31,11 +32,25 @@ def up(result: UpResult) -> Iterator[RenderableType]:
     ]
     yield from (f"  [dim]{name:<17}[/dim] {escape(value)}" for name, value in rows)
     yield from foreign(result.foreign)
+    if result.unreachable:
+        yield _unreachable(result.unreachable)
     yield "Next:"
     yield "  promthctl local env --write .env    the URL and the keys for your app"
     yield "  promthctl seed vanchin              store the VanchinAI keys"
     yield "  promthctl verify                    prove the schema, and that users reach only their own rows"
     yield "  promthctl local down                stop; the data stays"
+
+
+def _unreachable(tables: Sequence[str]) -> str:
+    """One line: how many, which, and what to write."""
+    names = ", ".join(tables[:3]) + (", …" if len(tables) > 3 else "")
+    what = "table or view of public is" if len(tables) == 1 else "tables and views of public are"
+    grant = f"grant select, insert, update, delete on {identifier(tables[0])} to authenticated, service_role;"
+    return (
+        f"[yellow]{len(tables)} {what} out of the API's reach[/yellow] ({escape(names)}). Write into a migration: "
+        f"{escape(grant)} or auto_expose_new_tables = true under \\[api] of supabase/config.toml, and run: "
+        "promthctl local reset"
+    )
 
 
 def down(result: DownResult) -> Iterator[RenderableType]:

@@ -278,6 +278,19 @@ def test_a_call_that_cannot_work_says_so(postgres: Database, extension: LiteralS
         postgres.execute(call)
 
 
+def test_a_delete_does_not_fail_for_a_server_that_cannot_be_told(postgres: Database) -> None:
+    apply(postgres, "dump")
+    warnings: list[str] = []
+    postgres.add_notice_handler(lambda notice: warnings.append(notice.message_primary or ""))
+    secret = one(postgres, "select vault.create_secret('token')")
+    postgres.execute("insert into servers (token_id, url) values (%s, 'https://example.com')", [secret])
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        postgres.execute("delete from vault.secrets where id = %s", [secret])
+    postgres.execute("delete from servers")
+    assert one(postgres, "select count(*) from servers") == 0
+    assert warnings == ["http_post is not available on the embedded engine: https://example.com was not called"]
+
+
 REFUSED: tuple[LiteralString, ...] = (
     "alter table auth.users add column nickname text",
     "alter table storage.objects enable row level security",

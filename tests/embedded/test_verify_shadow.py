@@ -49,8 +49,9 @@ def migration(content: bytes, version: str = "001") -> Migration:
 
 def test_it_is_what_pushing_to_a_database_makes(here: Settings, database_url: str) -> None:
     migrations = discover(packaged_source())
-    expected = shadow.catalog_after_all(here, migrations, Silent())
     with psycopg.connect(database_url, autocommit=True) as connection:
+        privileges = shadow.default_privileges_of(connection)
+        expected = shadow.catalog_after_all(here, migrations, Silent(), privileges=privileges)
         for file in migrations:
             connection.execute(file.content)
         assert compare(expected, snapshot(connection)) == ()

@@ -101,9 +101,12 @@ class Cluster:
         """Give the roles their passwords, with the server stopped: needs no password and heals a lost one."""
         roles = {"postgres": postgres, SUPERUSER: internal} | dict.fromkeys(LOGINS, internal)
         script = "".join(f"alter role {role} password {literal(password)}\n" for role, password in roles.items())
-        answer = self._run("postgres", "--single", "-D", self.data, "postgres", stdin=script)
-        if answer.code != 0 or "ERROR:" in answer.stderr:
-            raise self._failed("The database's passwords could not be set", answer.stderr)
+        self._run_single_user(script, "The database's passwords could not be set")
+
+    def set_default_privileges(self, statements: Sequence[str]) -> None:
+        """Decide what new tables in public are open to, with the server stopped: see default_privileges."""
+        script = "".join(f"{statement}\n" for statement in statements)
+        self._run_single_user(script, "The database's default privileges could not be set")
 
     def start(self, port: int, log: Path, record: Callable[[ProcessId], None]) -> ProcessId:
         """Start the server; returns at once (see wait)."""
@@ -175,6 +178,12 @@ class Cluster:
             lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
             return int(lines[0]) == server.pid and lines[7].strip() == "ready"
         return False
+
+    def _run_single_user(self, script: str, what: str) -> None:
+        """Execute a script of one statement a line as the superuser."""
+        answer = self._run("postgres", "--single", "-D", self.data, "postgres", stdin=script)
+        if answer.code != 0 or "ERROR:" in answer.stderr:
+            raise self._failed(what, answer.stderr)
 
     def _run(self, program: str, *arguments: str | Path, stdin: str | None = None) -> process.Completed:
         command = [self.binaries / "bin" / program, *arguments]

@@ -12,7 +12,7 @@ from pathlib import Path
 from promthctl import toolchain
 from promthctl.engines import ports
 from promthctl.engines.choosing import record_engine
-from promthctl.engines.embedded import accounts, api, logs
+from promthctl.engines.embedded import accounts, api, default_privileges, logs
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
@@ -51,11 +51,14 @@ class EmbeddedEngine:
         with steps.step("Starting PostgreSQL and the API"):
             if server:
                 api.stop(server)
-            if database and stack != known:  # other keys or ports: what runs does not know them
+            if database and stack != known:  # other keys, ports or default privileges: what runs does not know them
                 cluster.stop(database)
                 database = None
             if known is None and cluster.exists():
                 steps.note("The record of the stack was lost: it gets new keys, and its rows stay.")
+            changed = known is not None and known.exposes_new_tables != stack.exposes_new_tables
+            if changed and cluster.exists():
+                steps.note(_exposure_changed(stack.exposes_new_tables))
             record_engine(self.settings, self.name)
             self.records.save_stack(stack)  # only now: a server that outlived a killed `up` would have other keys
             fresh = not cluster.exists()
@@ -66,7 +69,7 @@ class EmbeddedEngine:
                     self._record("postgres")(database)
                     cluster.wait_accepting(database, stack.access().db_url, self._log("postgres"))
                 else:
-                    self._start_database(cluster, stack, steps)
+                    self._start_database(cluster, stack, changed, steps)
             except BaseException:
                 self._stop(*self._processes(stack), stack.project)
                 raise
@@ -127,10 +130,17 @@ class EmbeddedEngine:
         recorded = {"API": known.api_port, "database": known.db_port} if known else {}
         settled = ports.settle(self.wanted, recorded, configured, lambda port: ports.usable(port, own))
         api_port, db_port, major = settled["API"], settled["database"], self.settings.postgres
+        exposed = default_privileges.exposes_new_tables(self.settings)
         if known is None:
-            return new_stack(self.settings.project_id, self.records.path, api_port, db_port, major)
-        folder = os.path.realpath(self.records.path)
-        return dataclasses.replace(known, folder=folder, api_port=api_port, db_port=db_port, postgres=major)
+            return new_stack(self.settings.project_id, self.records.path, api_port, db_port, major, exposed)
+        return dataclasses.replace(
+            known,
+            folder=os.path.realpath(self.records.path),
+            api_port=api_port,
+            db_port=db_port,
+            postgres=major,
+            exposes_new_tables=exposed,
+        )
 
     def _project(self, stack: EmbeddedStack | None) -> str:
         """The project's name in paths and command lines, also when its record is lost."""
@@ -165,11 +175,14 @@ class EmbeddedEngine:
         else:
             postgres.end_strays(self._home(project))
 
-    def _start_database(self, cluster: Cluster, stack: EmbeddedStack, steps: Steps) -> None:
-        if cluster.exists():
-            cluster.recover()
-        else:
+    def _start_database(self, cluster: Cluster, stack: EmbeddedStack, exposure_changed: bool, steps: Steps) -> None:
+        fresh = not cluster.exists()
+        if fresh:
             cluster.create(steps)
+        else:
+            cluster.recover()
+        if fresh or exposure_changed:  # otherwise they are what migrations have made of them
+            cluster.set_default_privileges(default_privileges.of_project(stack.exposes_new_tables))
         cluster.set_passwords(stack.db_password, stack.internal_password)
         database = cluster.start(stack.db_port, self._log("postgres"), self._record("postgres"))
         cluster.wait(database, self._log("postgres"))
@@ -188,3 +201,12 @@ class EmbeddedEngine:
 
     def _record(self, service: str) -> Callable[[ProcessId], None]:
         return lambda identity: self.records.save_process(service, identity)
+
+
+def _exposure_changed(exposed: bool) -> str:
+    """What a person reads when config.toml says something new of a stack that exists."""
+    state = "are open" if exposed else "are closed"
+    return (
+        f"New tables and functions in public {state} to the API from now on ({default_privileges.CONFIG_KEY} in "
+        "supabase/config.toml); existing ones keep their grants until: promthctl local reset"
+    )

@@ -37,7 +37,7 @@ class EmbeddedStack:
     """A project's ports and secrets.
 
     project: Settings.project_id. folder: the .promthctl it was written in. db_password: of the role postgres.
-    internal_password: of the API server's own logins.
+    internal_password: of the API server's own logins. exposes_new_tables: see default_privileges.
     """
 
     project: str
@@ -50,6 +50,7 @@ class EmbeddedStack:
     jwt_secret: str = field(repr=False)
     anon_key: str = field(repr=False)
     service_role_key: str = field(repr=False)
+    exposes_new_tables: bool = True  # as every stack did that was made before this was recorded
 
     def __post_init__(self) -> None:
         for secret in self._secrets():
@@ -63,6 +64,7 @@ class EmbeddedStack:
             and all(type(port) is int and 0 < port < 65536 for port in ports)
             and type(self.postgres) is int
             and self.postgres in POSTGRES_MAJORS
+            and type(self.exposes_new_tables) is bool
             and all(_SECRET.fullmatch(secret) for secret in self._secrets())
         )
 
@@ -79,7 +81,9 @@ class EmbeddedStack:
         )
 
 
-def new_stack(project: str, folder: Path, api_port: int, db_port: int, postgres: int) -> EmbeddedStack:
+def new_stack(
+    project: str, folder: Path, api_port: int, db_port: int, postgres: int, exposes_new_tables: bool
+) -> EmbeddedStack:
     """Fresh keys and passwords. The keys are JWTs signed with the stack's own secret, as Supabase's are."""
     jwt_secret = secrets.token_hex(20)
     return EmbeddedStack(
@@ -93,6 +97,7 @@ def new_stack(project: str, folder: Path, api_port: int, db_port: int, postgres:
         jwt_secret=jwt_secret,
         anon_key=_api_key("anon", jwt_secret),
         service_role_key=_api_key("service_role", jwt_secret),
+        exposes_new_tables=exposes_new_tables,
     )
 
 

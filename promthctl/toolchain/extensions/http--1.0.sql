@@ -1,4 +1,5 @@
 -- Stand-in for http 1.6. A call waits for its answer, so there is nothing honest to return: every one raises an error.
+-- In a trigger it warns and answers 503, "service unavailable": a write must not fail because a server was not told.
 
 create domain http_method as text;
 create type http_header as (field varchar, value varchar);
@@ -8,10 +9,18 @@ create type http_request as (
 
 create function http_header(field varchar, value varchar) returns http_header language sql immutable as
 $$ select $1, $2 $$;
+create function _http_unavailable(name text, uri text) returns http_response language plpgsql as $$
+declare reason text := format('%s is not available on the embedded engine: %s was not called', name, uri);
+begin
+  if pg_trigger_depth() = 0 then
+    raise exception '%', reason using errcode = 'feature_not_supported';
+  end if;
+  raise warning '%', reason;
+  return row(503, 'text/plain'::varchar, array[]::@extschema@.http_header[], reason::varchar);
+end $$;
 create function http(request http_request) returns http_response language plpgsql as $$
 begin
-  raise exception 'http is not available on the embedded engine: % % was not called', request.method, request.uri
-    using errcode = 'feature_not_supported';
+  return @extschema@._http_unavailable('http', concat_ws(' ', request.method, request.uri));
 end $$;
 
 do $$
@@ -24,10 +33,8 @@ begin
     'http_patch(uri varchar, content varchar, content_type varchar)', 'http_delete(uri varchar)',
     'http_delete(uri varchar, content varchar, content_type varchar)', 'http_head(uri varchar)']
   loop
-    execute format($f$
-      create function %s returns http_response language plpgsql as
-      $b$ begin raise exception '%s is not available on the embedded engine: %% was not called', uri
-            using errcode = 'feature_not_supported'; end $b$ $f$, signature, split_part(signature, '(', 1));
+    execute format('create function %s returns http_response language plpgsql as %L', signature, format(
+      'begin return @extschema@._http_unavailable(%L, uri); end', split_part(signature, '(', 1)));
   end loop;
 end $$;
 

@@ -18,7 +18,7 @@ grant usage on schema auth, extensions, storage, realtime, supabase_functions, g
   to anon, authenticated, service_role;
 grant usage on schema auth, supabase_functions to postgres;
 grant usage on schema storage, realtime, graphql, graphql_public to postgres with grant option;
-grant all on schema extensions to postgres;
+grant all on schema extensions to postgres with grant option;
 grant execute on function pg_catalog.pg_reload_conf() to postgres with grant option;
 grant all on schema auth, extensions, storage to dashboard_user;
 grant all on schema auth to supabase_auth_admin;
