@@ -33,6 +33,9 @@ _SECRET_NAMES = re.compile(
 )
 
 
+_ENV = re.compile(r"env\(([^)]+)\)")  # in supabase/config.toml
+
+
 @dataclass(frozen=True)
 class NamedTarget:
     """[tool.promthctl.targets.NAME]: one of project_ref and db_url. production: announced whenever it is used."""
@@ -135,7 +138,7 @@ def load(project_dir: Path, supabase_cli: str | None = None) -> Settings:
             f"[tool.promthctl] takes {', '.join(sorted(known))}",
             "correct the name in pyproject.toml, or remove the line",
         )
-    config = _toml(root / "supabase" / "config.toml")
+    config = _supabase_config(root, {**dotenv, **_dotenv(root / "supabase" / ".env"), **os.environ})
     source = tool.get("migrations")
     cache = env.get("PROMTHCTL_CACHE_DIR")
     return Settings(
@@ -185,13 +188,38 @@ def _dotenv(path: Path) -> dict[str, str]:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # the Supabase CLI ignores a byte order mark, too
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(
             f"{path} cannot be read", _reason(error), f"correct {path} and run the same command again"
         ) from None
+
+
+def _supabase_config(root: Path, variables: Mapping[str, str]) -> dict[str, Any]:
+    """supabase/config.toml with each "env(NAME)" replaced, as the Supabase CLI does: by itself where it is not set."""
+    config: dict[str, Any] = _substituted(_toml(root / "supabase" / "config.toml"), variables)
+    return config
+
+
+def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _typed(name, item, _substituted(item, variables)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_substituted(item, variables) for item in value]
+    if isinstance(value, str) and (named := _ENV.fullmatch(value.strip())):
+        return variables.get(named[1]) or value
+    return value
+
+
+def _typed(name: str, written: Any, value: Any) -> Any:
+    """What a variable holds, as the kind of value that the key takes."""
+    if value is written or not isinstance(value, str):
+        return value
+    if name in ("port", "major_version") and value.isascii() and value.isdigit():
+        return int(value)
+    return value.lower() == "true" if name == "enabled" and value.lower() in ("true", "false") else value
 
 
 def _table(document: Mapping[str, Any], *names: str, where: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class UpResult:
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
     """Bring the stack up, sync the migrations, apply what is pending. Changes nothing when all that is done."""
+    supabase_folder.check_enabled(settings)
     supabase_folder.source_migrations(settings)  # a folder that cannot be used is reported before anything starts
     outcome: list[tuple[SyncPlan, PushResult]] = []
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from promthctl import migration_set
-from promthctl.errors import PrerequisiteError, UsageError
+from promthctl.errors import PrerequisiteError, RefusedError, UsageError
 from promthctl.migration_set import Migration, NewMigration, SyncPlan
 from promthctl.settings import Settings
 
@@ -24,6 +24,18 @@ def source_folder(settings: Settings) -> Path:
 def source_migrations(settings: Settings) -> tuple[Migration, ...]:
     """The migrations to bring to a target. Raises UsageError or PromthctlError for a folder that cannot be used."""
     return migration_set.discover(source_folder(settings))
+
+
+def check_enabled(settings: Settings) -> None:
+    """Raise RefusedError where supabase/config.toml says that the migrations are not to be applied."""
+    database = settings.supabase.get("db")
+    migrations = database.get("migrations") if isinstance(database, dict) else None
+    if isinstance(migrations, dict) and migrations.get("enabled") is False:
+        raise RefusedError(
+            "The migrations are switched off",
+            f"{settings.supabase_dir / 'config.toml'} has [db.migrations] enabled = false; nothing was changed",
+            "set [db.migrations] enabled = true there and run the same command again",
+        )
 
 
 def plan_project_sync(settings: Settings, applied: Collection[str], force: bool = False) -> SyncPlan:
