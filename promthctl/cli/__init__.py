@@ -61,8 +61,15 @@ def root(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     project_dir: Annotated[
-        Path, typer.Option("-C", "--project-dir", metavar="DIR", help="The project's folder.", show_default=False)
-    ] = Path(),
+        Path | None,
+        typer.Option(
+            "-C",
+            "--project-dir",
+            metavar="DIR",
+            help="The project's folder. [default: found from here upward]",
+            show_default=False,
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the details of each step.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Answer yes to every question.")] = False,
     supabase_cli: Annotated[

@@ -30,10 +30,17 @@ def up(result: UpResult) -> Iterator[RenderableType]:
         ("Migrations", f"{result.total} applied" + (f", {len(result.applied)} of them now" if result.applied else "")),
     ]
     yield from (f"  [dim]{name:<17}[/dim] {escape(value)}" for name, value in rows)
-    yield from foreign(result.foreign)
+    if result.example:
+        yield "These are Mr.Promth's example migrations: a folder with a project of its own would use its own."
+        yield from foreign(result.foreign)
+    elif result.foreign:
+        yield from foreign(result.foreign)
+    if not result.total:
+        yield f"There are no migrations yet: promthctl migrations new NAME makes the first one in {escape(result.source)}"
     yield "Next:"
     yield "  promthctl local env --write .env    the URL and the keys for your app"
-    yield "  promthctl seed vanchin              store the VanchinAI keys"
+    if result.example:
+        yield "  promthctl seed vanchin              store the VanchinAI keys"
     yield "  promthctl verify                    prove the schema, and that users reach only their own rows"
     yield "  promthctl local down                stop; the data stays"
 
