@@ -52,7 +52,8 @@ class Settings:
 
     project_dir: absolute. env: the process environment, over .env. migrations: the folder that pyproject.toml
     names, see migration_set.source for what applies without one. example: the bundled migrations it names instead.
-    configured: pyproject.toml has [tool.promthctl]. api_port, db_port: from supabase/config.toml, None if it does not set them.
+    configured: pyproject.toml has [tool.promthctl]. api_port, db_port: from supabase/config.toml, None if it does not
+    set them.
     postgres: the major version of the embedded engine. cache_dir: None for the user's own cache directory. public: by
     table, an SQL condition on the rows that everyone may read. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto"
     if neither sets it. supabase: supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
@@ -121,7 +122,8 @@ class Settings:
 def load(project_dir: Path, supabase_cli: str | None = None, example: str | None = None) -> Settings:
     """Read the configuration of a project. An empty folder is a project, too.
 
-    supabase_cli, example: the values of these options. Raises UsageError for a wrong value, naming the file and the place.
+    supabase_cli, example: the values of these options. Raises UsageError for a wrong value, naming the file and
+    the place.
     """
     root = project_dir.expanduser().absolute()
     if not root.is_dir():

@@ -20,7 +20,7 @@ from promthctl.steps import Steps
 class UpResult:
     """started: False when everything ran already. applied: the names of the files applied now. total: of all files.
 
-    source: the folder of the migrations. example: they are those that come with promthctl.
+    source, source_kind: the folder of the migrations and where it comes from, see migration_set.source.
     """
 
     engine: str
@@ -34,7 +34,7 @@ class UpResult:
     applied: tuple[str, ...]
     total: int
     source: str
-    example: bool
+    source_kind: str
 
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
@@ -65,7 +65,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
         applied=pushed.applied,
         total=pushed.total,
         source=str(source.folder),
-        example=source.example,
+        source_kind=source.kind,
     )
 
 

@@ -138,10 +138,8 @@ def discover_in_place(folder: Path) -> tuple[Migration, ...]:
     files = present_migrations(folder)
     downs = [file for file in files if file.filename.endswith(_DOWN)]
     ups = [file for file in files if file not in downs]
-    problems = [
-        problem for file in files if file.content.strip() for problem in _unreadable(file.filename, file.content)
-    ]
-    problems = [problem for problem in problems if not problem.why.endswith(" is empty")]
+    written = [file for file in files if _CONTENT.search(file.sql)]
+    problems = [problem for file in written for problem in _unreadable(file.filename, file.content)]
     problems += [
         _FolderProblem(
             f"{file.filename} is a migration to the Supabase CLI, which would run it",

@@ -1,4 +1,4 @@
-"""Where a project's migrations come from: its setting, its supabase/migrations, its database/migrations, or the example.
+"""Where a project's migrations come from: a setting, supabase/migrations, database/migrations, or the example.
 
 The first that applies: [tool.promthctl] in pyproject.toml; supabase/migrations, used in place, if it has SQL files of
 its own; database/migrations, copied into supabase/migrations; the bundled example in a folder that has no project;
@@ -24,7 +24,7 @@ _COPIED = "database/migrations"
 
 @dataclass(frozen=True)
 class MigrationSource:
-    """kind: configured and copied are copied into supabase/migrations, and so is the example; in-place is that folder."""
+    """kind: in-place is supabase/migrations itself; all others are copied into it."""
 
     kind: Literal["configured", "copied", "example", "in-place"]
     folder: Path
@@ -59,7 +59,7 @@ def find_source(settings: Settings) -> MigrationSource:
 
 
 def has_project(settings: Settings) -> bool:
-    """True where somebody keeps a project: a supabase/config.toml not made by us, a setting of ours, or a repository."""
+    """True for a folder with a supabase/config.toml not made by us, with a setting of ours, or in a repository."""
     if settings.configured or any((folder / ".git").exists() for folder in _upwards(settings.project_dir)):
         return True
     try:
@@ -76,7 +76,7 @@ def _upwards(folder: Path) -> tuple[Path, ...]:
 def _sql_files(folder: Path) -> frozenset[str]:
     """The names of its visible SQL files; of a folder that cannot be read, none: reading it reports that."""
     try:
-        return frozenset(name for name in os.listdir(folder) if is_sql(name))
+        return frozenset(path.name for path in folder.iterdir() if is_sql(path.name))
     except OSError:
         return frozenset()
 
