@@ -367,10 +367,12 @@ def _port(config: Mapping[str, Any], section: str) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
+        unset = _ENV.fullmatch(value) if isinstance(value, str) else None
+        port = API_PORT if section == "api" else DB_PORT
         raise UsageError(
             f"supabase/config.toml has a wrong [{section}] port",
-            f"{value!r} is not a port (1 to 65535)",
-            f"[{section}] port = {API_PORT if section == 'api' else DB_PORT}",
+            f"the variable {unset[1]} is not set" if unset else f"{value!r} is not a port (1 to 65535)",
+            f"set {unset[1]}={port} in .env or in the environment" if unset else f"[{section}] port = {port}",
         )
     return value
 

@@ -14,7 +14,15 @@ One module for each; none of them prints, starts a process or reads the environm
 from promthctl.migration_set.creating import NewMigration, create_migration
 from promthctl.migration_set.folder import Migration, discover, discover_in_place, packaged_source, present_migrations
 from promthctl.migration_set.history import HistoryEntry, MigrationRow, is_as_applied, list_migrations
-from promthctl.migration_set.sync import FileDifference, FileRename, SyncPlan, VersionConflict, plan_sync, write_sync
+from promthctl.migration_set.sync import (
+    FileDifference,
+    FileRename,
+    SyncPlan,
+    VersionConflict,
+    plan_sync,
+    replace_file,
+    write_sync,
+)
 
 __all__ = [
     "FileDifference",
@@ -33,5 +41,6 @@ __all__ = [
     "packaged_source",
     "plan_sync",
     "present_migrations",
+    "replace_file",
     "write_sync",
 ]
