@@ -165,6 +165,6 @@ def test_the_project_is_found_from_a_subfolder_and_by_its_variable(project: Proj
     for folder, env in places:
         done = run_in(project, folder, "migrations", "bundle", "out.sql", "--json", **env)
         assert f"Project: {project.path / 'apps/x'}" in done.stderr
-        assert [name for name in json.loads(done.stdout)["migrations"]] == list(SHOP)
+        assert json.loads(done.stdout)["migrations"] == list(SHOP)
         assert (project.path / folder / "out.sql").exists()
     assert "Project:" not in run_in(project, "apps/x", "migrations", "bundle").stderr
