@@ -16,6 +16,7 @@ from promthctl.settings import Settings
 from promthctl.steps import Silent
 from promthctl.supabase_cli.local_stack import LocalStackCli
 from promthctl.supabase_cli.work_folder import work_folder
+from promthctl.toolchain import Toolchain
 
 OLD = 'project_id = "shop"\n[inbucket]\nenabled = true\n[inbucket.more]\nx = 1\n'
 
@@ -33,7 +34,7 @@ def test_it_holds_the_migrations_and_only_what_the_cli_needs(tmp_path: Path) -> 
     assert not folder.exists()
 
 
-def test_the_docker_engine_names_the_line_that_its_cli_refuses(tmp_path: Path) -> None:
+def test_the_docker_engine_names_the_line_that_its_cli_refuses(tmp_path: Path, tools: Toolchain) -> None:
     path = tmp_path / "supabase" / "config.toml"
     path.parent.mkdir()
     path.write_text(OLD)
