@@ -24,6 +24,7 @@ from promthctl.targets import from_url
 API_PORT = 54321  # as `supabase start` publishes them
 DB_PORT = 54322
 POSTGRES_MAJORS = (17, 18)
+EXAMPLE = "mr-promth"  # the migrations that come with promthctl
 ENGINES = ("auto", "embedded", "docker")
 
 # Variables whose values are secret wherever they are read; the last line covers VANCHIN_API_KEY_n and OPENAI_API_KEY.
@@ -31,6 +32,9 @@ _SECRET_NAMES = re.compile(
     r"^(ENCRYPTION_SECRET|SUPABASE_(SERVICE_ROLE_KEY|ACCESS_TOKEN|DB_PASSWORD|DB_URL)|PGPASSWORD"
     r"|[A-Z0-9_]+_API_KEY(_\d+)?)$"
 )
+
+
+_ENV = re.compile(r"env\(([^)]+)\)")  # in supabase/config.toml
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,10 @@ class NamedTarget:
 class Settings:
     """Everything that a command may need to know about where it runs.
 
-    project_dir: absolute. env: the process environment, over .env. migrations: the folder that migrations are copied
-    from, None for the packaged ones. api_port, db_port: from supabase/config.toml, None if it does not set them.
+    project_dir: absolute. env: the process environment, over .env. migrations: the folder that pyproject.toml
+    names, see migration_set.source for what applies without one. example: the bundled migrations it names instead.
+    configured: pyproject.toml has [tool.promthctl]. api_port, db_port: from supabase/config.toml, None if it does not
+    set them.
     postgres: the major version of the embedded engine. cache_dir: None for the user's own cache directory. public: by
     table, an SQL condition on the rows that everyone may read. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto"
     if neither sets it. supabase: supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
@@ -57,6 +63,8 @@ class Settings:
     project_dir: Path
     env: Mapping[str, str] = field(repr=False)
     migrations: Path | None = None
+    example: str | None = None
+    configured: bool = False
     api_port: int | None = None
     db_port: int | None = None
     postgres: int = 17
@@ -111,10 +119,11 @@ class Settings:
         return self.env.get(name, "").strip() or None
 
 
-def load(project_dir: Path, supabase_cli: str | None = None) -> Settings:
+def load(project_dir: Path, supabase_cli: str | None = None, example: str | None = None) -> Settings:
     """Read the configuration of a project. An empty folder is a project, too.
 
-    supabase_cli: the value of --supabase-cli. Raises UsageError for a wrong value, naming the file and the place.
+    supabase_cli, example: the values of these options. Raises UsageError for a wrong value, naming the file and
+    the place.
     """
     root = project_dir.expanduser().absolute()
     if not root.is_dir():
@@ -127,21 +136,24 @@ def load(project_dir: Path, supabase_cli: str | None = None) -> Settings:
     for name, value in env.items():
         if _SECRET_NAMES.match(name):
             remember(_password(value) if name.endswith("_URL") else value)
-    tool = _table(_toml(root / "pyproject.toml"), "tool", "promthctl", where="pyproject.toml")
-    known = {"engine", "migrations", "postgres", "public", "supabase_cli", "targets"}
+    document = _toml(root / "pyproject.toml")
+    tool = _table(document, "tool", "promthctl", where="pyproject.toml")
+    known = {"engine", "example", "migrations", "postgres", "public", "supabase_cli", "targets"}
     if unknown := sorted(set(tool) - known):
         raise UsageError(
             f"pyproject.toml has an unknown setting: {unknown[0]}",
             f"[tool.promthctl] takes {', '.join(sorted(known))}",
             "correct the name in pyproject.toml, or remove the line",
         )
-    config = _toml(root / "supabase" / "config.toml")
+    config = _supabase_config(root, {**dotenv, **_dotenv(root / "supabase" / ".env"), **os.environ})
     source = tool.get("migrations")
     cache = env.get("PROMTHCTL_CACHE_DIR")
     return Settings(
         project_dir=root,
         env=env,
-        migrations=_folder(root, source) if source is not None else None,
+        migrations=_folder(root, source) if source is not None and example is None else None,
+        example=_example(example or tool.get("example"), source if example is None else None),
+        configured="promthctl" in _table(document, "tool", where="pyproject.toml"),
         api_port=_port(config, "api"),
         db_port=_port(config, "db"),
         postgres=_major(tool.get("postgres", 17)),
@@ -155,6 +167,36 @@ def load(project_dir: Path, supabase_cli: str | None = None) -> Settings:
         supabase_cli=_cli(root, supabase_cli or env.get("PROMTHCTL_SUPABASE_CLI"), tool.get("supabase_cli", "pinned")),
         exposed=root / ".env" if _is_exposed(root / ".env", dotenv) else None,
     )
+
+
+def project_here(start: Path) -> Path:
+    """The project's folder for a command that names none, see find_project."""
+    return find_project(start, os.environ.get("SUPABASE_WORKDIR", "").strip() or None)
+
+
+def find_project(start: Path, workdir: str | None = None) -> Path:
+    """The project's folder for a command that names none.
+
+    workdir: SUPABASE_WORKDIR. Otherwise the first folder from `start` upward that has supabase/config.toml or a
+    pyproject.toml with [tool.promthctl], in the repository that `start` is in; `start` itself if there is none.
+    """
+    if workdir:
+        return start / Path(workdir).expanduser()
+    for folder in (start, *start.parents):
+        if (folder / "supabase" / "config.toml").is_file() or _is_configured(folder / "pyproject.toml"):
+            return folder
+        if (folder / ".git").exists():
+            break
+    return start
+
+
+def _is_configured(path: Path) -> bool:
+    """True for a file with our table. One that cannot be read is reported if it is the project's."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return "promthctl" in text and "promthctl" in tomllib.loads(text).get("tool", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError):
+        return False
 
 
 def _is_exposed(path: Path, dotenv: Mapping[str, str]) -> bool:
@@ -185,13 +227,38 @@ def _dotenv(path: Path) -> dict[str, str]:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # the Supabase CLI ignores a byte order mark, too
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(
             f"{path} cannot be read", _reason(error), f"correct {path} and run the same command again"
         ) from None
+
+
+def _supabase_config(root: Path, variables: Mapping[str, str]) -> dict[str, Any]:
+    """supabase/config.toml with each "env(NAME)" replaced, as the Supabase CLI does: by itself where it is not set."""
+    config: dict[str, Any] = _substituted(_toml(root / "supabase" / "config.toml"), variables)
+    return config
+
+
+def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _typed(name, item, _substituted(item, variables)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_substituted(item, variables) for item in value]
+    if isinstance(value, str) and (named := _ENV.fullmatch(value.strip())):
+        return variables.get(named[1]) or value
+    return value
+
+
+def _typed(name: str, written: Any, value: Any) -> Any:
+    """What a variable holds, as the kind of value that the key takes."""
+    if value is written or not isinstance(value, str):
+        return value
+    if name in ("port", "major_version") and value.isascii() and value.isdigit():
+        return int(value)
+    return value.lower() == "true" if name == "enabled" and value.lower() in ("true", "false") else value
 
 
 def _table(document: Mapping[str, Any], *names: str, where: str) -> dict[str, Any]:
@@ -216,6 +283,13 @@ def _folder(root: Path, value: Any) -> Path:
             '[tool.promthctl] migrations = "database/migrations"',
         )
     return root / Path(value).expanduser()
+
+
+def _example(name: Any, migrations: Any) -> str | None:
+    if name in (None, EXAMPLE) and (name is None or migrations is None):
+        return EXAMPLE if name else None
+    why = f"there is one example, {EXAMPLE}" if name != EXAMPLE else "migrations and example exclude each other"
+    raise UsageError("It is not clear which migrations are meant", why, f'[tool.promthctl] example = "{EXAMPLE}"')
 
 
 def _cli(root: Path, typed: str | None, configured: Any) -> str:
@@ -293,10 +367,12 @@ def _port(config: Mapping[str, Any], section: str) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
+        unset = _ENV.fullmatch(value) if isinstance(value, str) else None
+        port = API_PORT if section == "api" else DB_PORT
         raise UsageError(
             f"supabase/config.toml has a wrong [{section}] port",
-            f"{value!r} is not a port (1 to 65535)",
-            f"[{section}] port = {API_PORT if section == 'api' else DB_PORT}",
+            f"the variable {unset[1]} is not set" if unset else f"{value!r} is not a port (1 to 65535)",
+            f"set {unset[1]}={port} in .env or in the environment" if unset else f"[{section}] port = {port}",
         )
     return value
 

@@ -87,7 +87,8 @@ def record_adoption(settings: Settings, target: Target, made: Adoption, steps: S
         supabase_folder.sync_project(settings, made.recorded)
         with steps.step("Recording migrations"):
             versions = [name.partition("_")[0] for name in made.adopted]
-            supabase_cli.find_database_cli(settings, steps).repair(target, versions, "applied")
+            files = supabase_folder.expected_migrations(settings)
+            supabase_cli.find_database_cli(settings, steps).repair(target, versions, "applied", files)
     return replace(made, done=True)
 
 

@@ -180,6 +180,13 @@ def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, st
     """What PostgREST's refusal means; only the error's code is used, since its details can quote the row."""
     status, table = answers[-1] if answers else (0, "")
     code = error.code or ""
+    if code in _NO_TABLE and table == "api_keys":
+        return PromthctlError(
+            "There is no table api_keys for the keys",
+            "the project has no such table, or its migrations are not all applied",
+            "promthctl init --keys adds a migration that creates it, unless one does; then "
+            + ("promthctl local up" if access.is_local else "promthctl push --project-ref REF"),
+        )
     if code in _NO_TABLE | _NO_COLUMN:
         missing = f"the table {table}" if code in _NO_TABLE else f"a column of the table {table}"
         return PromthctlError(

@@ -28,6 +28,7 @@ class Commands(LazyGroup):
     """The commands: name → (module of this package, one line of help)."""
 
     lazy = {  # noqa: RUF012 - read only
+        "init": ("init", "Choose the example's migrations, or add the table for API keys."),
         "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
         "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, adopt, bundle."),
         "push": ("push", "Apply the pending migrations to a database."),
@@ -61,8 +62,15 @@ def root(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     project_dir: Annotated[
-        Path, typer.Option("-C", "--project-dir", metavar="DIR", help="The project's folder.", show_default=False)
-    ] = Path(),
+        Path | None,
+        typer.Option(
+            "-C",
+            "--project-dir",
+            metavar="DIR",
+            help="The project's folder. [default: found from here upward]",
+            show_default=False,
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the details of each step.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Answer yes to every question.")] = False,
     supabase_cli: Annotated[

@@ -25,15 +25,22 @@ class Invocation:
     """One run of promthctl, as its global options say."""
 
     output: Output
-    project_dir: Path
+    project_dir: Path | None
     yes: bool
     supabase_cli: str | None = None
+    example: str | None = None
 
     @cached_property
     def settings(self) -> Settings:
         from promthctl import settings
 
-        loaded = settings.load(self.project_dir, self.supabase_cli)
+        folder = self.project_dir
+        if folder is None:
+            here = Path.cwd()
+            folder = settings.project_here(here)
+            if folder != here:
+                self.output.note(f"Project: {folder}")
+        loaded = settings.load(folder, self.supabase_cli, self.example)
         if loaded.exposed:
             path, quoted = loaded.exposed, shlex.quote(str(loaded.exposed))
             self.warn([f"{path} can be read by other users of this machine: chmod 600 {quoted}"])
@@ -56,6 +63,11 @@ class Invocation:
         from promthctl.resolve.api import resolve_api
 
         return resolve_api(choice, self.settings, self.output, self.output.note)
+
+    def typed_path(self, path: Path) -> Path:
+        """A path from the command line: relative to the folder that -C names, otherwise to the current one."""
+        path = path.expanduser()
+        return path if self.project_dir is not None or str(path) == "-" else Path.cwd() / path
 
     def warn(self, warnings: Iterable[str]) -> None:
         for warning in warnings:

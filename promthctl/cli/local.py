@@ -64,9 +64,14 @@ def up(
         ),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Docker: do not pull images.")] = False,
+    example: Annotated[
+        str | None,
+        typer.Option("--example", metavar="NAME", help="Use migrations that come with promthctl: mr-promth."),
+    ] = None,
 ) -> None:
     """Start the stack, sync the migrations and apply the pending ones."""
     run: Invocation = context.obj
+    run.example = example
     options = engines.StartOptions(api_port, db_port, bind, services, offline)
     chosen, why = engines.pick(engine, run.settings, options, run.output)
     run.output.note(announcement(f"the local stack ({chosen.name} engine: {why})"))
@@ -128,7 +133,7 @@ def env(
     if write is None:
         run.output.secret(stack_access(engine).variables())
     else:
-        run.output.show(local_stack.write_env(run.settings, engine, write), views.env)
+        run.output.show(local_stack.write_env(run.settings, engine, run.typed_path(write)), views.env)
 
 
 @app.command()

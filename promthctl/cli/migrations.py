@@ -132,7 +132,7 @@ def bundle(
     from promthctl.migration_set.bundle import bundle
 
     run: Invocation = context.obj
-    made = bundle(run.settings, None if str(file) == "-" else file, force)
+    made = bundle(run.settings, None if str(file) == "-" else run.typed_path(file), force)
     if made.sql is not None and not run.output.as_json:
         run.output.verbatim(made.sql)
     else:

@@ -37,7 +37,7 @@ def command(
 
     run: Invocation = context.obj
     chosen = run.target(choice)
-    page_file = _writable(run.settings.project_dir / report.expanduser()) if report is not None else None
+    page_file = _writable(run.settings.project_dir / run.typed_path(report)) if report is not None else None
     kinds = [word.strip() for word in only.split(",") if word.strip()] if only is not None else None
     if not chosen.local and kinds is None and (effects := checks.side_effects(chosen)):
         for effect in effects:

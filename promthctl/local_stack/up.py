@@ -10,6 +10,7 @@ from promthctl.engines import Access, Engine
 from promthctl.engines.access import local_target
 from promthctl.locks import alone
 from promthctl.migration_set import Migration, SyncPlan, supabase_folder
+from promthctl.migration_set.source import find_source
 from promthctl.push import PushResult
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -30,6 +31,7 @@ select c.relname from pg_class c
 class UpResult:
     """started: False when everything ran already. applied: the names of the files applied now. total: of all files.
 
+    source, source_kind: the folder of the migrations and where it comes from, see migration_set.source.
     unreachable: the tables and views of public that no role of the API may read or write.
     """
 
@@ -43,11 +45,15 @@ class UpResult:
     foreign: tuple[str, ...]
     applied: tuple[str, ...]
     total: int
+    source: str
+    source_kind: str
     unreachable: tuple[str, ...] = ()
 
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
     """Bring the stack up, sync the migrations, apply what is pending. Changes nothing when all that is done."""
+    supabase_folder.check_enabled(settings)
+    source = find_source(settings)
     supabase_folder.source_migrations(settings)  # a folder that cannot be used is reported before anything starts
     outcome: list[tuple[SyncPlan, PushResult]] = []
 
@@ -72,6 +78,8 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
         foreign=plan.foreign,
         applied=pushed.applied,
         total=pushed.total,
+        source=str(source.folder),
+        source_kind=source.kind,
         unreachable=unreachable,
     )
 

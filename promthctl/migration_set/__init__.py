@@ -3,6 +3,7 @@
 One module for each; none of them prints, starts a process or reads the environment.
 
     folder.py           NNN_name.sql files → Migration, in order, or one error that lists everything wrong with them
+    source.py           where a project's migrations come from
     sync.py             source → supabase/migrations: a plan first, then its files are written
     supabase_folder.py  both for a project's settings: its source, its supabase/ folder
     history.py          what the target says was applied → one row per migration, edited since or not
@@ -11,9 +12,17 @@ One module for each; none of them prints, starts a process or reads the environm
 """
 
 from promthctl.migration_set.creating import NewMigration, create_migration
-from promthctl.migration_set.folder import Migration, discover, packaged_source, present_migrations
+from promthctl.migration_set.folder import Migration, discover, discover_in_place, packaged_source, present_migrations
 from promthctl.migration_set.history import HistoryEntry, MigrationRow, is_as_applied, list_migrations
-from promthctl.migration_set.sync import FileDifference, FileRename, SyncPlan, VersionConflict, plan_sync, write_sync
+from promthctl.migration_set.sync import (
+    FileDifference,
+    FileRename,
+    SyncPlan,
+    VersionConflict,
+    plan_sync,
+    replace_file,
+    write_sync,
+)
 
 __all__ = [
     "FileDifference",
@@ -26,10 +35,12 @@ __all__ = [
     "VersionConflict",
     "create_migration",
     "discover",
+    "discover_in_place",
     "is_as_applied",
     "list_migrations",
     "packaged_source",
     "plan_sync",
     "present_migrations",
+    "replace_file",
     "write_sync",
 ]

@@ -118,12 +118,7 @@ def discover(folder: Path) -> tuple[Migration, ...]:
     problems += _twice(migrations, numbers) or _disorder(migrations)
     problems += _skipped(migrations)
     if problems:
-        lines = [problem.fix for problem in problems]
-        raise PromthctlError(
-            f"The migrations in {folder} cannot be used",
-            "\n".join(problem.why for problem in problems),
-            "\n".join([f"in {folder}:", *lines]) if len(lines) > 1 else f"in {folder}: {lines[0]}",
-        )
+        raise _unusable(folder, problems)
     if not migrations:
         raise UsageError(
             f"{folder} holds no migrations",
@@ -131,6 +126,41 @@ def discover(folder: Path) -> tuple[Migration, ...]:
             'correct [tool.promthctl] migrations = "FOLDER" in pyproject.toml, or put the first migration there',
         )
     return tuple(migrations)
+
+
+def discover_in_place(folder: Path) -> tuple[Migration, ...]:
+    """The migrations of supabase/migrations itself as the Supabase CLI takes them; a missing folder has none.
+
+    Misnamed files are left out, empty ones are migrations, the order is that of the versions as text. Raises
+    PromthctlError for what no CLI can apply: a version that two files share, a file that is not text, and for a down
+    script, which the CLI would run as a migration.
+    """
+    files = present_migrations(folder)
+    downs = [file for file in files if file.filename.endswith(_DOWN)]
+    ups = [file for file in files if file not in downs]
+    written = [file for file in files if _CONTENT.search(file.sql)]
+    problems = [problem for file in written for problem in _unreadable(file.filename, file.content)]
+    problems += [
+        _FolderProblem(
+            f"{file.filename} is a migration to the Supabase CLI, which would run it",
+            f"mkdir -p ../down && git mv {shell_quote(file.filename)} ../down/",
+        )
+        for file in downs
+    ]
+    numbered = sorted(ups, key=lambda migration: (int(migration.version), migration.filename))
+    problems += _twice(numbered, _Numbers(numbered)) + _skipped(ups)
+    if problems:
+        raise _unusable(folder, problems)
+    return tuple(ups)
+
+
+def _unusable(folder: Path, problems: Sequence[_FolderProblem]) -> PromthctlError:
+    lines = [problem.fix for problem in problems]
+    return PromthctlError(
+        f"The migrations in {folder} cannot be used",
+        "\n".join(problem.why for problem in problems),
+        "\n".join([f"in {folder}:", *lines]) if len(lines) > 1 else f"in {folder}: {lines[0]}",
+    )
 
 
 def present_migrations(folder: Path) -> tuple[Migration, ...]:

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from promthctl import migration_set
-from promthctl.errors import PrerequisiteError, UsageError
+from promthctl.errors import PrerequisiteError, RefusedError, UsageError
 from promthctl.migration_set import Migration, NewMigration, SyncPlan
+from promthctl.migration_set.source import CONFIG, find_source
 from promthctl.settings import Settings
 
-_CONFIG = """# Configuration of the Supabase CLI: https://supabase.com/docs/guides/local-development/cli/config
-project_id = "{name}"
-"""
 _IGNORED = "# Supabase\n.branches\n.temp\n"
-
-
-def source_folder(settings: Settings) -> Path:
-    return settings.migrations or migration_set.packaged_source()
 
 
 def source_migrations(settings: Settings) -> tuple[Migration, ...]:
     """The migrations to bring to a target. Raises UsageError or PromthctlError for a folder that cannot be used."""
-    return migration_set.discover(source_folder(settings))
+    source = find_source(settings)
+    if source.kind == "in-place":
+        return migration_set.discover_in_place(source.folder)
+    return migration_set.discover(source.folder)
+
+
+def check_enabled(settings: Settings) -> None:
+    """Raise RefusedError where supabase/config.toml says that the migrations are not to be applied."""
+    database = settings.supabase.get("db")
+    migrations = database.get("migrations") if isinstance(database, dict) else None
+    if isinstance(migrations, dict) and migrations.get("enabled") is False:
+        raise RefusedError(
+            "The migrations are switched off",
+            f"{settings.supabase_dir / 'config.toml'} has [db.migrations] enabled = false; nothing was changed",
+            "set [db.migrations] enabled = true there and run the same command again",
+        )
 
 
 def plan_project_sync(settings: Settings, applied: Collection[str], force: bool = False) -> SyncPlan:
@@ -36,8 +44,9 @@ def new_migration(settings: Settings, name: str) -> NewMigration:
 
     Raises UsageError where the migrations are those that come with promthctl.
     """
-    folder = settings.migrations
-    if folder is None:
+    source = find_source(settings)
+    folder = source.folder
+    if source.example:
         raise UsageError(
             "A new migration needs a folder of your own",
             "the migrations are those that come with promthctl, and pyproject.toml names no folder of yours",
@@ -57,7 +66,7 @@ def new_migration(settings: Settings, name: str) -> NewMigration:
 def ensure_config(settings: Settings) -> None:
     """Create supabase/config.toml and supabase/.gitignore where they are missing; the CLI needs the first."""
     for name, content in {
-        "config.toml": _CONFIG.format(name=settings.project_id),
+        "config.toml": CONFIG.format(name=settings.project_id),
         ".gitignore": _IGNORED,
     }.items():
         path = settings.supabase_dir / name
@@ -92,7 +101,7 @@ def expected_migrations(settings: Settings, plan: SyncPlan | None = None) -> tup
     if plan is not None:
         for rename in plan.renamed:
             files.pop(rename.old, None)
-    origin = source_migrations(settings) if settings.migrations or plan is not None else ()
+    origin = source_migrations(settings) if plan is not None or not find_source(settings).example else ()
     files |= {file.filename: file for file in origin if plan is not None or file.filename in files}
     return tuple(sorted(files.values(), key=lambda file: (file.version, file.name)))
 

@@ -77,6 +77,7 @@ def plan_push(settings: Settings, target: Target, include_all: bool = False) -> 
     Raises TargetError when the target cannot be reached, RefusedError when the files here contradict each other. A
     refusal that comes from its history is part of the plan.
     """
+    supabase_folder.check_enabled(settings)
     with database.connect(target) as connection:
         history = database.read_history(connection)
         unverified = tuple(version for version, entry in history.items() if not entry.statements)

@@ -23,6 +23,7 @@ class ResetResult:
 
 def check_reset(settings: Settings, target: Target, steps: Steps) -> None:
     """Raise what would stop a reset before it begins: no CLI, an unreachable target, files that cannot be used."""
+    supabase_folder.check_enabled(settings)
     supabase_cli.find_runner(settings, steps)
     database.fetch_history(target)
     if refusal := supabase_folder.plan_project_sync(settings, ()).refusal:
@@ -41,6 +42,7 @@ def check_typed_name(target: Target, typed: str) -> None:
 
 def reset_target(settings: Settings, target: Target, steps: Steps) -> ResetResult:
     """Drop everything the migrations made in the target, and replay them."""
+    supabase_folder.check_enabled(settings)
     with undisturbed(settings, target, steps):
         supabase_folder.sync_project(settings, ())  # everything is replayed, so an edited file may replace its copy
         files = supabase_folder.expected_migrations(settings)

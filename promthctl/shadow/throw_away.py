@@ -35,10 +35,7 @@ class ThrowAwayDatabase:
         """Have the Supabase CLI apply them. Raises PromthctlError naming file and statement for one that fails."""
         if not migrations:
             return
-        project = _cli_project(self.settings, migrations, self.work)
-        runner = supabase_cli.find_runner(self.settings, Silent())
-        cli = supabase_cli.DatabaseCli(dataclasses.replace(runner, settings=project))
-        cli.push(self.target, migrations, Silent())
+        supabase_cli.find_database_cli(self.settings, Silent()).push(self.target, migrations, Silent())
 
 
 @contextlib.contextmanager
@@ -93,14 +90,3 @@ def _running_cluster(
         yield Target("a fresh database", url, password, local=True)
     finally:
         cluster.stop(server)
-
-
-def _cli_project(settings: Settings, migrations: Sequence[Migration], work: Path) -> Settings:
-    """A project folder of the CLI with these files and nothing else."""
-    root = work / "project"
-    supabase = root / "supabase" / "migrations"
-    supabase.mkdir(mode=0o700, parents=True)
-    (supabase.parent / "config.toml").write_text('project_id = "shadow"\n', encoding="utf-8")
-    for migration in migrations:
-        (supabase / migration.filename).write_bytes(migration.content)
-    return dataclasses.replace(settings, project_dir=root)

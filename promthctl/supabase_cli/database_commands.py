@@ -1,7 +1,7 @@
 """The Supabase CLI's commands on a database: db push, db reset, migration repair, db advisors.
 
 A hosted project is named by the URL of its pooler, as any database is: that works the same in v2, in v3 and in
-psycopg. The password is handed over as PGPASSWORD.
+psycopg. The password is handed over as PGPASSWORD. Each runs in a folder of its own, see work_folder.py.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from promthctl.steps import Steps, Update
 from promthctl.supabase_cli import failures
 from promthctl.supabase_cli.dialects import Answer, file_being_applied
 from promthctl.supabase_cli.runner import Runner, find_runner
+from promthctl.supabase_cli.work_folder import work_folder
 from promthctl.targets import Target
 
 _UNREACHABLE = "failed to connect to postgres: "
@@ -42,12 +43,13 @@ class DatabaseCli:
     ) -> tuple[str, ...]:
         """`supabase db push`: apply what is pending; the names of the files applied.
 
-        migrations: the files of supabase/migrations with the paths to name in errors (their source). include_all: also
-        what is older than the newest applied one.
+        migrations: all of the project, with the paths to name in errors (their source). include_all: also what is older
+        than the newest applied one.
         Raises PromthctlError naming file, line and statement when a migration fails; nothing of it stays.
         """
         with steps.step("Applying migrations") as update:
-            answer = self._run(target, ["db", "push", *(["--include-all"] if include_all else [])], update)
+            arguments = ["db", "push", *(["--include-all"] if include_all else [])]
+            answer = self._run(target, arguments, migrations, update)
         if not answer.ok:
             raise self._failure(target, answer, f"The push to {target.label} failed", migrations)
         return answer.applying
@@ -55,16 +57,23 @@ class DatabaseCli:
     def reset(self, target: Target, migrations: Sequence[Migration], steps: Steps) -> None:
         """`supabase db reset`: drop what the migrations made, replay them all. Raises as push does."""
         with steps.step("Resetting the database") as update:
-            answer = self._run(target, ["db", "reset", "--no-seed"], update)
+            answer = self._run(target, ["db", "reset", "--no-seed"], migrations, update)
         if not answer.ok:
             raise self._failure(target, answer, f"The reset of {target.label} failed", migrations)
 
-    def repair(self, target: Target, versions: Sequence[str], status: Literal["applied", "reverted"]) -> None:
+    def repair(
+        self,
+        target: Target,
+        versions: Sequence[str],
+        status: Literal["applied", "reverted"],
+        migrations: Sequence[Migration] = (),
+    ) -> None:
         """`supabase migration repair`: put versions into the history, or take them out of it. Runs no migration.
 
-        Versions to be put in have their file in supabase/migrations. Raises PromthctlError.
+        migrations: with those of the versions to be put in, whose statements go into the history.
+        Raises PromthctlError.
         """
-        answer = self._run(target, ["migration", "repair", *versions, "--status", status])
+        answer = self._run(target, ["migration", "repair", *versions, "--status", status], migrations)
         if not answer.ok:
             raise self._failure(target, answer, f"The history of {target.label} could not be changed")
 
@@ -76,15 +85,21 @@ class DatabaseCli:
             raise self._failure(target, answer, f"The advisors could not read {target.label}")
         return tuple(redact(f"{one.get('title', one.get('name'))}: {one.get('detail', '')}") for one in found)
 
-    def _run(self, target: Target, arguments: Sequence[str], update: Update | None = None) -> Answer:
+    def _run(
+        self,
+        target: Target,
+        arguments: Sequence[str],
+        migrations: Sequence[Migration] = (),
+        update: Update | None = None,
+    ) -> Answer:
         def relay(line: str) -> None:
             if update is not None and (name := file_being_applied(line)):
                 update(name)
 
         named = f"{self.runner.dialect.database_option}={target.url}"
-        return self.runner.run(
-            [*arguments, named], {**target.environment(), **self._without_tls(target)}, on_line=relay
-        )
+        environment = {**target.environment(), **self._without_tls(target)}
+        with work_folder(self.runner.settings, migrations) as folder:
+            return self.runner.run([*arguments, named], environment, folder=folder, on_line=relay)
 
     def _without_tls(self, target: Target) -> dict[str, str]:
         """What makes the CLI do without TLS where psycopg would, and on the local stack, which has none."""

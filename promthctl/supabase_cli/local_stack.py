@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,9 @@ from promthctl.toolchain import cache_root
 
 # The migrations are applied by a push, as on every other target, and nothing is seeded that was not asked for.
 _OURS = {"SUPABASE_DB_MIGRATIONS_ENABLED": "false", "SUPABASE_DB_SEED_ENABLED": "false"}
+
+_RENAMED = re.compile(r"\[(\w+)\] in .*config\.toml is no longer supported\. Use \[(\w+)\] instead")
+_CHECKED = 2  # raised when an answer kept by an earlier promthctl must not be used
 
 
 class LocalStackError(PromthctlError):
@@ -57,7 +62,9 @@ class LocalStackCli:
         kept = cache_root(self.runner.settings) / "services" / f"{self._digest()}.json"
         with contextlib.suppress(OSError, ValueError, TypeError):
             return dict(json.loads(kept.read_text(encoding="utf-8")))
-        listed = self._run(["services"]).get("services")
+        answer = self._answer(["services"])
+        _check_config(self.runner.settings, answer.stderr)
+        listed = answer.value.get("services") if isinstance(answer.value, dict) else None
         if not isinstance(listed, list):  # 2.100 prints the list alone
             raise self._unlike_known("services")
         found = {one["name"]: one["local"] for one in listed}
@@ -85,7 +92,7 @@ class LocalStackCli:
         """Of the CLI, supabase/config.toml, the versions that `supabase link` noted, and SUPABASE_… variables."""
         settings = self.runner.settings
         variables = sorted(item for item in settings.env.items() if item[0].startswith("SUPABASE_"))
-        digest = hashlib.sha256(repr((fingerprint(self.runner.binary), variables)).encode())
+        digest = hashlib.sha256(repr((_CHECKED, fingerprint(self.runner.binary), variables)).encode())
         versions = (settings.supabase_dir / ".temp").glob("*-version")
         for path in (settings.supabase_dir / "config.toml", *sorted(versions)):
             with contextlib.suppress(OSError):
@@ -94,9 +101,13 @@ class LocalStackCli:
 
     def _run(self, arguments: Sequence[str], watch: Callable[[], None] | None = None) -> dict[str, Any]:
         """The JSON object that the command prints, empty when it prints none."""
+        value = self._answer(arguments, watch).value
+        return value if isinstance(value, dict) else {}
+
+    def _answer(self, arguments: Sequence[str], watch: Callable[[], None] | None = None) -> Answer:
         answer = self.runner.run(arguments, {**_OURS, **self.environment}, watch=watch)
         if answer.ok:
-            return answer.value if isinstance(answer.value, dict) else {}
+            return answer
         raise _failure(arguments[0], answer)
 
     def _unlike_known(self, command: str) -> PrerequisiteError:
@@ -104,6 +115,18 @@ class LocalStackCli:
             f"The Supabase CLI {self.runner.binary} cannot run the local stack on Docker",
             f"`supabase {command}` of that version answers differently from 2.122 and 3.x",
             failures.USE_PINNED,
+        )
+
+
+def _check_config(settings: Settings, printed: str) -> None:
+    """Raise where the CLI refuses the configuration: `services` prints that and goes on, `start` ends with it."""
+    if refused := _RENAMED.search(printed):
+        old, new = refused[1], refused[2]
+        path = settings.supabase_dir / "config.toml"
+        raise PrerequisiteError(
+            f"The Supabase CLI cannot read {path}",
+            f"[{old}] is no longer supported: it is [{new}] now, with the same keys",
+            f"sed -i.old 's/^\\[{old}/[{new}/' {shlex.quote(str(path))}; or: promthctl local up --engine embedded",
         )
 
 

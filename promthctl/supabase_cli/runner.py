@@ -27,15 +27,17 @@ class Runner:
         arguments: Sequence[str],
         environment: Mapping[str, str],
         *,
+        folder: Path | None = None,
         on_line: Callable[[str], None] | None = None,
         watch: Callable[[], None] | None = None,
     ) -> Answer:
         """Run one command to its end; a command that fails is an Answer too.
 
         arguments: the command and its own options. environment: what it needs besides ours, passwords among it, which
-        never go into the arguments. on_line, watch: see process.run. The CLI is killed when promthctl is.
+        never go into the arguments. folder: where it works, by default the project. on_line, watch: see process.run.
+        The CLI is killed when promthctl is.
         """
-        folder = self.settings.project_dir
+        folder = folder or self.settings.project_dir
         options = ["--yes", "--output-format", "json", "--agent", "no", "--workdir", str(folder)]
         done = process.run(
             [self.binary, *arguments, *options],

@@ -28,6 +28,11 @@ def foreign(names: Iterable[str]) -> Iterator[str]:
         yield f"Left alone, not from the source: {', '.join(listed)}"
 
 
+def skipped(names: Iterable[str]) -> Iterator[str]:
+    if listed := [escape(name) for name in names]:
+        yield f"Not applied, for the Supabase CLI takes only names like 001_name.sql: {', '.join(listed)}"
+
+
 def differing(one: Difference, remark: str = "") -> Iterator[str]:
     """A difference between two catalogs, with the SQL that fixes it. remark: markup."""
     yield f"{BAD} {one.state} {one.kind}: {escape(one.name)}{remark}"

@@ -10,7 +10,7 @@ from rich.markup import escape
 from promthctl.quantities import duration, size
 from promthctl.redact import mask
 from promthctl.sql.quoting import identifier
-from promthctl.views.common import foreign, table
+from promthctl.views.common import foreign, skipped, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,12 +31,18 @@ def up(result: UpResult) -> Iterator[RenderableType]:
         ("Migrations", f"{result.total} applied" + (f", {len(result.applied)} of them now" if result.applied else "")),
     ]
     yield from (f"  [dim]{name:<17}[/dim] {escape(value)}" for name, value in rows)
-    yield from foreign(result.foreign)
+    if result.source_kind == "example":
+        yield "These are Mr.Promth's example migrations: this folder has none of its own."
+    yield from skipped(result.foreign) if result.source_kind == "in-place" else foreign(result.foreign)
+    if not result.total:
+        yield f"There are no migrations yet: put the first one into {escape(result.source)}, or make it with"
+        yield "  promthctl migrations new NAME"
     if result.unreachable:
         yield _unreachable(result.unreachable)
     yield "Next:"
     yield "  promthctl local env --write .env    the URL and the keys for your app"
-    yield "  promthctl seed vanchin              store the VanchinAI keys"
+    if result.source_kind == "example":
+        yield "  promthctl seed vanchin              store the VanchinAI keys"
     yield "  promthctl verify                    prove the schema, and that users reach only their own rows"
     yield "  promthctl local down                stop; the data stays"
 

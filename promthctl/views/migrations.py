@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from promthctl.adoption.adopting import Adoption
     from promthctl.migration_set import MigrationRow, NewMigration, SyncPlan
     from promthctl.migration_set.bundle import Bundle
+    from promthctl.mr_promth.project import InitResult
 
 
 def sync(plan: SyncPlan) -> Iterator[RenderableType]:
@@ -52,6 +53,11 @@ def new(made: NewMigration) -> Iterator[RenderableType]:
     for path in (made.up, made.down):
         if path is not None:
             yield f"[bold green]Created[/bold green] {escape(str(path))}"
+
+
+def init(result: InitResult) -> Iterator[RenderableType]:
+    yield from (f"[bold green]Written[/bold green] {escape(str(path))}" for path in result.written)
+    yield "Next: promthctl local up" if result.written else "That is set up already; nothing was changed."
 
 
 def adoption(found: Adoption) -> Iterator[RenderableType]:

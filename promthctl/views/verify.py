@@ -26,7 +26,7 @@ def verify(result: VerifyResult) -> Iterator[RenderableType]:
         yield from differing(one)
     if result.isolation is not None:
         yield from _isolation(result.isolation)
-    for scenario in result.lifecycles:
+    for scenario in (one for one in result.lifecycles if one.state != "skipped"):  # without the tables they need
         yield f"{OK if scenario.ok else BAD} {escape(scenario.name)}: {escape(scenario.detail)}"
     for finding in result.advice:
         yield f"{'[dim]·[/dim]' if finding.level == 'info' else BAD} {finding.level}: {escape(finding.text)}"

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from promthctl.migration_set import packaged_source
 from tests.promthctl_runner import Project
 from tests.servers import Stack
 
@@ -78,6 +79,8 @@ def test_up_as_json(stack: Stack) -> None:
         "studio_url": stack.api_url + "/",
         "synced": [],
         "foreign": [],
+        "source": str(packaged_source()),
+        "source_kind": "example",
         "applied": [],
         "total": 3,
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 
 from promthctl import settings, supabase_cli
+from promthctl.migration_set import present_migrations
 from promthctl.steps import Silent
 from promthctl.targets import from_url
 from tests.hosted.cloud import REF, TOKEN, Cloud, CloudProject, Reply
@@ -88,7 +89,7 @@ def test_both_lines_repair_the_history_and_give_advice(shop: Project, database_u
     cli, target = supabase_cli.find_database_cli(here, Silent()), from_url(database_url)
     cli.repair(target, ["001", "002"], "reverted")
     assert shop.json("push", "--project-ref", REF, "--dry-run")["pending"] == list(MIGRATIONS)
-    cli.repair(target, ["001", "002"], "applied")
+    cli.repair(target, ["001", "002"], "applied", present_migrations(here.migrations_dir))
     assert shop.json("push", "--project-ref", REF, "--dry-run")["pending"] == []
     assert "RLS Disabled in Public: Table `public.a` is public, but RLS has not been enabled." in cli.advisors(target)
 

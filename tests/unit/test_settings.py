@@ -193,3 +193,26 @@ def test_a_project_id_is_safe_in_paths_and_its_own(tmp_path: Path, name: str) ->
     one, other = (settings.Settings(tmp_path / str(n) / name, {}).project_id for n in (1, 2))
     assert one != other and one == settings.Settings(tmp_path / "1" / name, {}).project_id
     assert one.isascii() and all(letter.isalnum() or letter == "-" for letter in one) and len(one) < 40
+
+
+def test_a_config_with_variables_and_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = (
+        '[api]\nport = "env(API_PORT_HERE)"\n[db]\nport = "env(NOT_SET_HERE)"\n[db.migrations]\nenabled = "env(ON)"\n'
+    )
+    write(
+        tmp_path,
+        {
+            "supabase/config.toml": "\ufeff" + config.replace("NOT_SET_HERE", "DB_PORT_HERE"),
+            "pyproject.toml": "\ufeff[tool.promthctl]\npostgres = 18\n",
+            ".env": "API_PORT_HERE=5001\n",
+            "supabase/.env": "DB_PORT_HERE=5002\nON=false\n",
+        },
+    )
+    found = settings.load(tmp_path)
+    assert (found.api_port, found.db_port, found.postgres) == (5001, 5002, 18)
+    assert found.supabase["db"]["migrations"] == {"enabled": False}
+    monkeypatch.setenv("API_PORT_HERE", "5003")
+    assert settings.load(tmp_path).api_port == 5003
+    write(tmp_path, {"supabase/config.toml": config})
+    with pytest.raises(UsageError, match="NOT_SET_HERE"):
+        settings.load(tmp_path)

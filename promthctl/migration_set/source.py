@@ -1,0 +1,100 @@
+"""Where a project's migrations come from: a setting, supabase/migrations, database/migrations, or the example.
+
+The first that applies: [tool.promthctl] in pyproject.toml; supabase/migrations, used in place, if it has SQL files of
+its own; database/migrations, copied into supabase/migrations; the bundled example in a folder that has no project;
+otherwise supabase/migrations, where the first migration will be.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from promthctl.errors import UsageError
+from promthctl.migration_set.folder import is_sql, packaged_source
+from promthctl.settings import EXAMPLE, Settings
+
+CONFIG = """# Configuration of the Supabase CLI: https://supabase.com/docs/guides/local-development/cli/config
+project_id = "{name}"
+"""
+_COPIED = "database/migrations"
+
+
+@dataclass(frozen=True)
+class MigrationSource:
+    """kind: in-place is supabase/migrations itself; all others are copied into it."""
+
+    kind: Literal["configured", "copied", "example", "in-place"]
+    folder: Path
+
+    @property
+    def example(self) -> bool:
+        return self.kind == "example"
+
+
+def find_source(settings: Settings) -> MigrationSource:
+    """Where the migrations come from. Raises UsageError where two folders have files and no setting decides."""
+    if settings.migrations is not None:
+        in_place = os.path.realpath(settings.migrations) == os.path.realpath(settings.migrations_dir)
+        return MigrationSource("in-place" if in_place else "configured", settings.migrations)
+    if settings.example == EXAMPLE:
+        return MigrationSource("example", packaged_source())
+    present, copied = _sql_files(settings.migrations_dir), settings.project_dir / _COPIED
+    own, others = _own(settings.migrations_dir, present), _sql_files(copied)
+    if others and (not own or own <= others):
+        return MigrationSource("copied", copied)
+    if own and others:
+        raise UsageError(
+            "It is not clear which migrations are the project's",
+            f"{settings.migrations_dir} and {copied} both have SQL files of their own",
+            f'[tool.promthctl] migrations = "supabase/migrations" or "{_COPIED}" in pyproject.toml',
+        )
+    if own:
+        return MigrationSource("in-place", settings.migrations_dir)
+    if present or not has_project(settings):
+        return MigrationSource("example", packaged_source())
+    return MigrationSource("in-place", settings.migrations_dir)
+
+
+def has_project(settings: Settings) -> bool:
+    """True for a folder with a supabase/config.toml not made by us, with a setting of ours, or in a repository."""
+    if settings.configured or any((folder / ".git").exists() for folder in _upwards(settings.project_dir)):
+        return True
+    try:
+        written = (settings.supabase_dir / "config.toml").read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return (settings.supabase_dir / "config.toml").exists()
+    return written != CONFIG.format(name=settings.project_id)
+
+
+def _upwards(folder: Path) -> tuple[Path, ...]:
+    return (folder, *folder.parents)
+
+
+def _sql_files(folder: Path) -> frozenset[str]:
+    """The names of its visible SQL files; of a folder that cannot be read, none: reading it reports that."""
+    try:
+        return frozenset(path.name for path in folder.iterdir() if is_sql(path.name))
+    except OSError:
+        return frozenset()
+
+
+def _own(folder: Path, names: frozenset[str]) -> frozenset[str]:
+    """Those that are not copies of the example, edited ones included; none if the folder is the example's.
+
+    One copy that is byte for byte the bundled file shows that the folder was filled by us.
+    """
+    bundled = packaged_source()
+    known = names & _sql_files(bundled)
+    if any(_content(folder / name) == (bundled / name).read_bytes() for name in known):
+        return frozenset()
+    return names
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except OSError:
+        return None
