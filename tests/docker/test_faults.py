@@ -141,7 +141,7 @@ def test_killed_while_it_starts_it_leaves_nothing_at_work_and_the_next_up_comple
         starting.kill()
         starting.communicate(timeout=120)
     until(lambda: project.leftovers() == [])
-    assert "not started whole" in project.up().stderr
+    assert "not a complete start" in project.up().stderr
     project.assert_works()
 
 
