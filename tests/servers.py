@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from promthctl import settings, toolchain
-from promthctl.engines.embedded import accounts
+from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
@@ -111,8 +111,8 @@ class Server:
 def bare_server(folder: Path, tools: Toolchain) -> Iterator[Server]:
     """A server for the project in `folder`, removed in the end."""
     here = settings.load(folder)
-    home = accounts.data_home(here, here.project_id)
-    cluster = Cluster(17, tools.postgres, home / "postgres-17", accounts.postgres_user(here), here)
+    home = system_user.data_home(here, here.project_id)
+    cluster = Cluster(17, tools.postgres, home / "postgres-17", system_user.postgres_user(here), here)
     cluster.create(Silent())
     password, port = secrets.token_hex(12), free_port()
     cluster.set_passwords(password, password)

@@ -21,7 +21,7 @@ from typing import BinaryIO, cast
 
 from promthctl.errors import UsageError
 from promthctl.keys.key import Key, KeySource
-from promthctl.keys.key_formats import csv_warnings, decoded_lines, parse_document, read_csv, read_json_lines
+from promthctl.keys.key_file_formats import csv_warnings, decoded_lines, parse_document, read_csv, read_json_lines
 from promthctl.keys.key_record import RecordContext, parse_json
 from promthctl.keys.providers import Provider
 

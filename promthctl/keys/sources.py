@@ -1,6 +1,6 @@
 """Where keys come from: a file, standard input, or variables; the first one found is used.
 
-    1. --keys FILE, or - for standard input, in any format of promthctl.keys.key_formats
+    1. --keys FILE, or - for standard input, in any format of promthctl.keys.key_file_formats
     2. PREFIX_KEYS_FILE: the same; PREFIX is the provider's, such as OPENAI
     3. for a provider with numbered agents PREFIX_API_KEY_n with PREFIX_ENDPOINT_n, optionally PREFIX_AGENT_NAME_n
        and PREFIX_AGENT_DESCRIPTION_n; for others PREFIX_API_KEY, optionally PREFIX_MODEL

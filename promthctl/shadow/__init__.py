@@ -3,13 +3,13 @@
 The Supabase CLI applies the files, not psycopg, so that whatever it splits, skips or refuses is split, skipped and
 refused here exactly as on the target.
 
-kept.py         the catalog, or the states, that migrations make: from the cache, otherwise made and put into the cache
+cache.py        the catalog, or the states, that migrations make: from the cache, otherwise made and put into the cache
 throw_away.py   a fresh Supabase-shaped database that exists while a block runs, with migrations applied or without
 states.py       the catalog after each of several migrations: recorded while the CLI applies them
 """
 
 from promthctl.engines.embedded.default_privileges import of_target as default_privileges_of
-from promthctl.shadow.kept import catalog_after_all, states_after_each
+from promthctl.shadow.cache import catalog_after_all, states_after_each
 from promthctl.shadow.states import BEFORE, CatalogChange, States
 
 __all__ = ["BEFORE", "CatalogChange", "States", "catalog_after_all", "default_privileges_of", "states_after_each"]

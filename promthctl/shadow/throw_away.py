@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from promthctl import supabase_cli, toolchain
-from promthctl.engines.embedded import accounts
+from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import Cluster, end_strays
 from promthctl.engines.ports import free_port
 from promthctl.migration_set import Migration
@@ -75,7 +75,7 @@ def _remove(work: Path) -> None:
 def _running_cluster(
     settings: Settings, tools: toolchain.Toolchain, major: int, work: Path, privileges: Sequence[str]
 ) -> Iterator[Target]:
-    user = accounts.postgres_user(settings)
+    user = system_user.postgres_user(settings)
     binaries = toolchain.postgres(tools, major, settings, user, free_port(), Silent())
     cluster = Cluster(major, binaries, work / "data" / "postgres", user, settings)
     cluster.create(Silent())

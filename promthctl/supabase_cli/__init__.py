@@ -7,7 +7,8 @@ database_commands  db push, db reset, migration repair, db advisors
 work_folder        the private folder that each of those runs in
 local_stack        services, start, stop
 api_keys           projects api-keys
-failures           what a failed run means, and what fixes it
+failures           what a failed run means, whatever the command
+migration_errors   a failed migration: file, line, statement, what stays applied
 """
 
 from __future__ import annotations

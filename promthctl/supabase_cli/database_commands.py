@@ -17,7 +17,7 @@ from promthctl.migration_set import Migration
 from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Steps, Update
-from promthctl.supabase_cli import failures
+from promthctl.supabase_cli import failures, migration_errors
 from promthctl.supabase_cli.dialects import Answer, file_being_applied
 from promthctl.supabase_cli.runner import Runner, find_runner
 from promthctl.supabase_cli.work_folder import work_folder
@@ -112,9 +112,9 @@ class DatabaseCli:
         self, target: Target, answer: Answer, what: str, migrations: Sequence[Migration] = ()
     ) -> PromthctlError:
         if answer.applying:
-            error = failures.migration_error(target, answer.applying[-1], migrations, answer.message)
+            error = migration_errors.migration_error(target, answer.applying[-1], migrations, answer.message)
             if error is not None:
                 return error
         if answer.message.startswith(_UNREACHABLE):
             return unreachable(target, answer.message.removeprefix(_UNREACHABLE))
-        return failures.cli_error(what, answer, failures.hint(target, answer.message, _DEFAULT_HINT))
+        return failures.cli_error(what, answer, migration_errors.hint(target, answer.message, _DEFAULT_HINT))

@@ -26,7 +26,7 @@ import psycopg
 import pytest
 import typer
 
-from promthctl.engines.embedded import accounts
+from promthctl.engines.embedded import system_user
 from promthctl.settings import Settings
 from tests.loopback_api import api
 from tests.loopback_project import REF, TOKEN, hosted
@@ -217,7 +217,7 @@ def test_no_secret_is_found_anywhere(canaries: Canaries, server: Server) -> None
     here = Settings(project.path, {})
     keys = {name: value for name, value in canaries.given.items() if "API_KEY" in name or name == "replacement"}
     files = Canaries(project, keys, canaries.audit)
-    files.search_files(accounts.data_home(here, here.project_id), own=False)
+    files.search_files(system_user.data_home(here, here.project_id), own=False)
     assert canaries.found + files.found == []
 
 

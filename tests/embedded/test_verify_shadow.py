@@ -14,7 +14,7 @@ from promthctl.errors import PromthctlError
 from promthctl.migration_set import Migration, discover, packaged_source
 from promthctl.schema import compare, snapshot
 from promthctl.settings import Settings
-from promthctl.shadow import kept
+from promthctl.shadow import cache
 from promthctl.steps import Silent
 from promthctl.supabase_cli import DatabaseCli
 from promthctl.toolchain import Toolchain, cache_root
@@ -25,7 +25,7 @@ EXAMPLE = b"create table public.example (id int primary key);"
 @pytest.fixture
 def here(tmp_path: Path, tools: Toolchain, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of an empty project, with the real cache but for the kept catalogs."""
-    monkeypatch.setattr(kept, "FOLDER", f"shadow-test-{tmp_path.name}-{tmp_path.stat().st_ino}")
+    monkeypatch.setattr(cache, "FOLDER", f"shadow-test-{tmp_path.name}-{tmp_path.stat().st_ino}")
     return settings.load(tmp_path)
 
 
@@ -34,7 +34,7 @@ def clean(here: Settings) -> object:
     """Whatever a test does, no folder of its own and no process stays."""
     import shutil
 
-    folder = cache_root(here) / kept.FOLDER
+    folder = cache_root(here) / cache.FOLDER
     yield
     assert list(folder.glob(".work-*")) == []
     assert [
@@ -62,7 +62,7 @@ def test_it_is_what_pushing_to_a_database_makes(here: Settings, database_url: st
 def test_a_second_run_starts_nothing(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     first = shadow.catalog_after_all(here, [migration(EXAMPLE)], Silent())
     assert "public.example" in first.of("tables")
-    monkeypatch.setattr(kept, "_read_from_database", None)
+    monkeypatch.setattr(cache, "_read_from_database", None)
     assert shadow.catalog_after_all(here, [migration(EXAMPLE)], Silent()) == first
 
 
@@ -74,7 +74,7 @@ def test_an_edited_migration_is_read_again(here: Settings) -> None:
 
 def test_a_damaged_catalog_is_made_again(here: Settings) -> None:
     first = shadow.catalog_after_all(here, [], Silent())
-    (file,) = (cache_root(here) / kept.FOLDER).glob("*.json")
+    (file,) = (cache_root(here) / cache.FOLDER).glob("*.json")
     file.write_text(file.read_text()[:100])
     assert shadow.catalog_after_all(here, [], Silent()) == first
 
@@ -95,7 +95,7 @@ def test_an_interruption_leaves_nothing(here: Settings, monkeypatch: pytest.Monk
 
 
 def test_what_a_killed_run_left_is_cleared_away(here: Settings) -> None:
-    leftover = cache_root(here) / kept.FOLDER / ".work-killed"
+    leftover = cache_root(here) / cache.FOLDER / ".work-killed"
     (leftover / "data").mkdir(parents=True)
     shadow.catalog_after_all(here, [migration(EXAMPLE)], Silent())
     assert not leftover.exists()

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from promthctl import settings
-from promthctl.engines.embedded import accounts
+from promthctl.engines.embedded import system_user
 from tests.promthctl_runner import Project
 
 
@@ -23,7 +23,7 @@ def database_url(project: Project) -> str:
 
 def data_directory(project: Project) -> Path:
     """Where PostgreSQL 17 has its files."""
-    return accounts.data_home(settings.load(project.path), project.record()["project"]) / "postgres-17"
+    return system_user.data_home(settings.load(project.path), project.record()["project"]) / "postgres-17"
 
 
 def commit_row(project: Project) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from promthctl import process, settings, toolchain
-from promthctl.engines.embedded import accounts
+from promthctl.engines.embedded import system_user
 from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
 
@@ -27,7 +27,7 @@ def run_parts() -> float:
     What a script would have to add (the roles) is done, but not counted.
     """
     here = settings.load(Path())
-    tools, user = toolchain.ensure(here, Silent()), accounts.postgres_user(here)
+    tools, user = toolchain.ensure(here, Silent()), system_user.postgres_user(here)
     folder = Path(tempfile.mkdtemp(prefix="parts-"))
     folder.chmod(0o755)
     data = folder / "data"

@@ -13,7 +13,7 @@ from tests.error_messages import PACKAGE, SNAPSHOT, render
 _UNIDIOMATIC = {
     r"\bmend(s|ed|ing)?\b": "fix",
     r"\banew\b": "again, or re-…",
-    r"(?<!there )(?<!There )\b(is|are) no [a-z]+\b(?! longer)": "is not a …",
+    r"(?<!there )(?<!There )\b(is|are) no (?!longer\b)[a-z]+": "is not a …",
     r"\bone of them lacks\b|\black(s|ing)?\b": "is missing",
     r"\ba yes\b": "confirmation",
     r"\bleash\b": "kill with parent",

@@ -17,7 +17,7 @@ from promthctl.errors import PromthctlError, UsageError
 from promthctl.keys.key import Key, KeySource
 from promthctl.keys.key_batch import checked_batch
 from promthctl.keys.key_file import open_key_file
-from promthctl.keys.key_formats import parse_document
+from promthctl.keys.key_file_formats import parse_document
 from promthctl.keys.providers import find_provider
 from promthctl.steps import Silent
 

@@ -10,7 +10,7 @@ import pytest
 from promthctl.errors import UsageError
 from promthctl.keys.key import Key, check_key
 from promthctl.keys.key_batch import checked_batch
-from promthctl.keys.key_formats import parse_document
+from promthctl.keys.key_file_formats import parse_document
 from promthctl.keys.providers import PROVIDERS, Provider, find_provider, provider_names
 from promthctl.keys.sources import demo_keys, open_source
 from promthctl.settings import Settings

@@ -14,7 +14,7 @@ from promthctl.process import Completed
 from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Silent
-from promthctl.supabase_cli import DatabaseCli, Runner, api_keys, choosing, dialects, failures
+from promthctl.supabase_cli import DatabaseCli, Runner, api_keys, choosing, dialects, migration_errors
 from promthctl.supabase_cli.local_stack import LocalStackCli
 from promthctl.targets import Target, from_url
 from promthctl.toolchain.tools import pinned_cli
@@ -59,7 +59,7 @@ LINES = {
 @pytest.mark.parametrize("kind", LINES)
 def test_the_line_of_a_statement(kind: str) -> None:
     sql, number, text, line = LINES[kind]
-    assert failures._line_of(text, number, sql) == line
+    assert migration_errors._line_of(text, number, sql) == line
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_the_error_says_what_stays_applied(sql: str, told: str) -> None:
     ],
 )
 def test_a_long_statement_is_cut_where_it_matters_least(rows: list[str], shown: list[str]) -> None:
-    assert failures._excerpt("\n".join(rows)) == "\n".join(f"    {row}" for row in shown)
+    assert migration_errors._excerpt("\n".join(rows)) == "\n".join(f"    {row}" for row in shown)
 
 
 HINTS = [

@@ -21,7 +21,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from promthctl import process
-from promthctl.engines.embedded import accounts
+from promthctl.engines.embedded import system_user
 from promthctl.engines.ports import free_port
 from promthctl.errors import PrerequisiteError, PromthctlError
 from promthctl.locks import locked
@@ -81,7 +81,7 @@ class Cluster:
         home.mkdir(mode=0o755, parents=True, exist_ok=True)
         if self.user is not None:
             os.chown(home, self.user.uid, self.user.gid)
-            accounts.check_readable(home, self.user)
+            system_user.check_readable(home, self.user)
         remove_leftovers(home)
         # A name of its own: the `cp` of a promthctl that was killed may still be writing.
         partial = Path(tempfile.mkdtemp(prefix=_LEFTOVER, dir=home))
@@ -220,7 +220,7 @@ def template(major: int, binaries: Path, user: RunAs | None, settings: Settings,
 
 
 def _make_template(major: int, binaries: Path, root: Path, user: RunAs | None, settings: Settings) -> None:
-    accounts.check_readable(binaries / "bin", user)
+    system_user.check_readable(binaries / "bin", user)
     for leftover in root.parent.glob(".staging-*"):  # of a run that was killed: we hold the lock
         end_strays(leftover)
         shutil.rmtree(leftover, ignore_errors=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from promthctl import toolchain
 from promthctl.engines import ports
 from promthctl.engines.choosing import record_engine
-from promthctl.engines.embedded import accounts, api, default_privileges, logs
+from promthctl.engines.embedded import api, default_privileges, logs, system_user
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
@@ -147,10 +147,10 @@ class EmbeddedEngine:
         return stack.project if stack else self.settings.project_id
 
     def _home(self, project: str) -> Path:
-        return accounts.data_home(self.settings, project)
+        return system_user.data_home(self.settings, project)
 
     def _cluster(self, stack: EmbeddedStack, tools: toolchain.Toolchain, steps: Steps) -> Cluster:
-        user = accounts.postgres_user(self.settings)
+        user = system_user.postgres_user(self.settings)
         binaries = toolchain.postgres(tools, stack.postgres, self.settings, user, ports.free_port(), steps)
         data = self._home(stack.project) / f"postgres-{stack.postgres}"
         return Cluster(stack.postgres, binaries, data, user, self.settings)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from promthctl.migration_set import Migration
-from promthctl.push.risks import alter, drops, rules
+from promthctl.push.risks import alter_table, data_loss, rules
 from promthctl.push.risks.catalog import read_target_catalog
 from promthctl.push.risks.locks import (
     ACCESS_EXCLUSIVE,
@@ -50,7 +50,7 @@ def analyse_migrations(
             resolution.path = catalog.path  # the CLI begins each migration with that
             for piece in pieces:
                 if type(piece.node).__name__ == "CreatePolicyStmt" and (table := resolution.table_of(piece.node.table)):
-                    recreated[drops.policy_label(table, piece.node.policy_name)] = len(found)
+                    recreated[data_loss.policy_label(table, piece.node.policy_name)] = len(found)
                 found.append(_statement(resolution, migration.filename, piece))
     return tuple(_without(statement, recreated, place) for place, statement in enumerate(found))
 
@@ -284,14 +284,14 @@ def _privileged(role: str, superuser: bool) -> Risk:
 
 
 _HANDLERS: dict[str, Callable[[NameResolution, Any], Iterator[Risk]]] = {
-    "AlterTableStmt": alter.alter_table,
-    "DropStmt": drops.drop,
-    "DropOwnedStmt": drops.drop_owned,
-    "DropdbStmt": drops.drop_database,
-    "TruncateStmt": drops.truncate,
-    "DeleteStmt": drops.delete,
-    "UpdateStmt": drops.update,
-    "MergeStmt": drops.merge,
+    "AlterTableStmt": alter_table.alter_table,
+    "DropStmt": data_loss.drop,
+    "DropOwnedStmt": data_loss.drop_owned,
+    "DropdbStmt": data_loss.drop_database,
+    "TruncateStmt": data_loss.truncate,
+    "DeleteStmt": data_loss.delete,
+    "UpdateStmt": data_loss.update,
+    "MergeStmt": data_loss.merge,
     "ExplainStmt": _explain,
     "CreateStmt": _create_table,
     "CreateTableAsStmt": _create_as,

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from promthctl import process, settings
-from promthctl.engines.embedded import accounts
+from promthctl.engines.embedded import system_user
 from promthctl.engines.ports import free_port
 from promthctl.toolchain import installation
 from promthctl.toolchain import node as nodejs
@@ -66,7 +66,7 @@ def schema_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         return
     native = request.getfixturevalue("installations") / f"postgres-{request.param}" / "native"
     installation.prepare(native)
-    user = accounts.postgres_user(settings.load(Path()))
+    user = system_user.postgres_user(settings.load(Path()))
     data, log = native.parent / "data", tmp_path_factory.mktemp("log") / "postgres.log"
     data.mkdir()
     if user is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from promthctl.push.risks import rules
-from promthctl.push.risks.alter import dropped_policies, referred
+from promthctl.push.risks.alter_table import dropped_policies, referred
 from promthctl.push.risks.catalog import Address, DropLoss, address
 from promthctl.push.risks.locks import brief_lock, table_rewrite
 from promthctl.push.risks.model import Risk, Rows, total
