@@ -10,9 +10,9 @@ import pytest
 
 from promthctl import redact
 from tests.promthctl_runner import Project
-from tests.servers import database_url, node, running, server, shared, stack, supabase, tools
+from tests.servers import database_url, js_folder, node, running, server, shared, stack, supabase, tools
 
-__all__ = ["database_url", "node", "running", "server", "shared", "stack", "supabase", "tools"]
+__all__ = ["database_url", "js_folder", "node", "running", "server", "shared", "stack", "supabase", "tools"]
 
 
 pytest_plugins = ("tests.workers",)

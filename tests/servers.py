@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
 from promthctl.toolchain import Toolchain
+from promthctl.toolchain import node as nodejs
 from tests.promthctl_runner import Project
 
 
@@ -66,6 +69,17 @@ def supabase(tools: Toolchain) -> Path:
 @pytest.fixture(scope="session")
 def node(tools: Toolchain) -> Path:
     return tools.node
+
+
+@pytest.fixture(scope="session")
+def js_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of tests/embedded/js with its packages installed."""
+    folder = tmp_path_factory.mktemp("js") / "program"
+    shutil.copytree(Path(__file__).parent / "embedded" / "js", folder)
+    npm = nodejs.find_node(settings.load(Path())).npm
+    install = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(install, cwd=folder, check=True, capture_output=True, timeout=200)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -182,8 +182,8 @@ def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, st
     code = error.code or ""
     if code in _NO_TABLE and table == "api_keys":
         return PromthctlError(
-            "There is no table api_keys for the keys",
-            "the project has no such table, or its migrations are not all applied",
+            "The table api_keys does not exist",
+            "no migration of the project creates it, or not all of them are applied",
             "promthctl init --keys adds a migration that creates it, unless one does; then "
             + ("promthctl local up" if access.is_local else "promthctl push --project-ref REF"),
         )

@@ -45,8 +45,8 @@ sys.addaudithook(tell)
 # Raises what an unforeseen exception could hold, at a place each command comes by.
 BUG = """
 from promthctl import settings
-def load(root, cli=None):
-    loaded = original(root, cli)
+def load(*given):
+    loaded = original(*given)
     raise RuntimeError("unforeseen " + " ".join(loaded.env[name] for name in loaded.env["NAMES"].split(",")))
 original, settings.load = settings.load, load
 from promthctl.cli import main

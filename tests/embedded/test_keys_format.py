@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from promthctl.keys.encryption import decrypt, encrypt
-from promthctl.toolchain import Toolchain
 from tests.promthctl_runner import REPOSITORY
 
 SECRETS = [
@@ -56,10 +55,15 @@ def python_reader() -> Callable[..., str]:
 
 
 @pytest.fixture(scope="module")
-def node_reader(tools: Toolchain, node: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Any]]:
+def node_reader(js_folder: Path, node: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Any]]:
     """Reads (token, secret) pairs, None for what it refuses, with the document's TypeScript compiled."""
     compiled = subprocess.run(
-        [node, "-e", TYPESCRIPT], input=block("typescript"), cwd=tools.root, capture_output=True, text=True, check=True
+        [node, "--input-type=commonjs", "-e", TYPESCRIPT],
+        input=block("typescript"),
+        cwd=js_folder,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     program = tmp_path_factory.mktemp("reader") / "read.mjs"
     program.write_text(compiled + READ_ALL, encoding="utf-8")

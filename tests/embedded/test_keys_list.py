@@ -110,8 +110,8 @@ def test_faults_on_the_way_are_told_apart(stack: Stack, stored: Table, target: A
 def test_a_database_without_the_table_says_which_migrations_are_missing(stored: Table, target: ApiTarget) -> None:
     stored.connection.execute("alter table public.api_keys rename to moved; notify pgrst, 'reload schema'")
     try:
-        with pytest.raises(PromthctlError, match="not ready") as caught, open_table(target) as table:
+        with pytest.raises(PromthctlError, match="api_keys does not exist") as caught, open_table(target) as table:
             list(listed_pages(table, None))
-        assert "the table api_keys" in caught.value.why
+        assert "not all of them are applied" in caught.value.why and "init --keys" in caught.value.hint
     finally:
         stored.connection.execute("alter table public.moved rename to api_keys; notify pgrst, 'reload schema'")
