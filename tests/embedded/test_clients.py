@@ -23,7 +23,7 @@ from supabase_auth.errors import AuthApiError
 
 from tests.servers import Stack
 
-TABLES: dict[str, dict[str, Any]] = json.loads((JS / "rows.json").read_text(encoding="utf-8"))
+TABLES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "js" / "rows.json").read_text(encoding="utf-8"))
 PASSWORD = "fake-password-of-a-test"
 DENIED = "42501"  # insufficient_privilege
 

@@ -104,7 +104,7 @@ def test_a_project_works_as_it_is(project: Project, kind: str) -> None:
     verified = project.run("verify", code=None)
     assert "The schema is what" in verified.stdout and "session" not in verified.stdout
     refused = project.run("keys", "list", code=1)
-    assert "There is no table api_keys" in refused.stderr and "promthctl init --keys" in refused.stderr
+    assert "The table api_keys does not exist" in refused.stderr and "promthctl init --keys" in refused.stderr
     for name, content in expected.files.items():
         assert (project.path / name).read_text(encoding="utf-8") == content
     project.run("local", "down")
