@@ -1,8 +1,8 @@
 """What a new table, view, sequence or function in public is open to: the default privileges of the role postgres.
 
-Hosted projects have granted nothing on them to the API's roles since 30 October 2026, except TRUNCATE, REFERENCES,
-TRIGGER and MAINTAIN on tables, and EXECUTE on functions, which PostgreSQL gives to PUBLIC. What supabase_admin makes
-stays open. Source:
+Supabase announced for hosted projects that from 30 October 2026 on the API's roles get only TRUNCATE, REFERENCES,
+TRIGGER and MAINTAIN on new tables, and EXECUTE on functions, which PostgreSQL gives to PUBLIC. What supabase_admin
+makes stays open. Source:
 https://supabase.com/changelog/45329-breaking-change-tables-not-exposed-to-data-and-graphql-api-automatically
 `[api] auto_expose_new_tables` of supabase/config.toml decides, as in the Supabase CLI, whose SQL this is
 (revokeDefaultDataApiPrivileges: https://github.com/supabase/cli/pull/5239).
