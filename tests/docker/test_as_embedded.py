@@ -6,7 +6,6 @@ The same tests, on the stack of this folder's conftest.py.
 from tests.embedded.test_clients import (
     alice,
     bob,
-    js_program,
     people,
     service,
     test_a_public_prompt_is_read_by_all_who_signed_in_and_changed_by_none,
@@ -25,7 +24,6 @@ from tests.embedded.test_verify import test_the_migrated_stack_is_verified
 __all__ = [
     "alice",
     "bob",
-    "js_program",
     "people",
     "service",
     "test_a_public_prompt_is_read_by_all_who_signed_in_and_changed_by_none",

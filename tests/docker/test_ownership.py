@@ -66,7 +66,7 @@ def test_of_two_clones_that_start_together_one_is_refused(make_project: Callable
     clones = [make_project("one"), make_project("two")]
     for clone in clones:
         rename(clone, clones[0].name)
-    words = ("local", "up", "--engine", "docker", "--api-port", "0", "--db-port", "0", *FEW)
+    words = ("local", "up", "--engine", "docker", "--api-port", "0", "--db-port", "0", "--example", "mr-promth", *FEW)
     starting = [clone.start(*words) for clone in clones]
     told = [one.communicate(timeout=280)[1] for one in starting]
     assert sorted(one.returncode for one in starting) == [0, 5], told
