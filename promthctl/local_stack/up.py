@@ -32,7 +32,8 @@ class UpResult:
     """started: False when everything ran already. applied: the names of the files applied now. total: of all files.
 
     source, source_kind: the folder of the migrations and where it comes from, see migration_set.source.
-    unreachable: the tables and views of public that no role of the API may read or write.
+    unreachable: the tables and views of public that no role of the API may read or write; None when nothing was
+    started or applied, so that nobody looked.
     """
 
     engine: str
@@ -47,7 +48,7 @@ class UpResult:
     total: int
     source: str
     source_kind: str
-    unreachable: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] | None = None
 
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
@@ -65,8 +66,8 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
 
     with alone(settings, steps):
         access, started = engine.up(migrate, steps)
-        unreachable = _tables_without_grants(access)
-    plan, pushed = outcome[0]
+        plan, pushed = outcome[0]
+        unreachable = _tables_without_grants(access) if started or pushed.applied else None
     return UpResult(
         engine=engine.name,
         why=why,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["comment", "string", "quoted_name", "word", "mark"]
@@ -18,17 +19,14 @@ _LETTER = r"A-Za-z_\u0080-\U0010ffff"
 _CONTINUED = r"'[ \t\f\v]*(?:--[^\n\r]*)?[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'"
 _PLAIN = r"[^']*(?:''[^']*)*"
 _ESCAPED = r"[^'\\]*(?:(?:''|\\(?:.|\Z))[^'\\]*)*"
-_PATTERN = re.compile(
-    rf"""[ \t\n\r\f\v]*+ (?: (?P<comment>--[^\n\r]* | /\*)
+_PATTERN = rf"""[ \t\n\r\f\v]*+ (?: (?P<comment>--[^\n\r]* | /\*)
     | (?P<string>
         [eE]'{_ESCAPED}(?:(?:{_CONTINUED}{_ESCAPED})*'|\Z)
         | (?:[bBxX]|[uU]&)?'{_PLAIN}(?:(?:{_CONTINUED}{_PLAIN})*'|\Z)
         | \$(?P<tag>(?:[{_LETTER}][{_LETTER}0-9]*)?)\$(?:.*?\$(?P=tag)\$|.*))
     | (?P<quoted_name>(?:[uU]&)?"[^"]*(?:""[^"]*)*(?:"|\Z))
     | (?P<word>[{_LETTER}][{_LETTER}0-9$]*)
-    | (?P<mark>\$\d+ | \d[\w.]* | (?:(?!--|/\*)[-+*/<>=~!@\#%^&|`?:])+ | .))""",
-    re.DOTALL | re.VERBOSE,
-)
+    | (?P<mark>\$\d+ | \d[\w.]* | (?:(?!--|/\*)[-+*/<>=~!@\#%^&|`?:])+ | .))"""
 _COMMENT_ENDS = re.compile(r"/\*|\*/")
 _PGLAST_KINDS: dict[str, Kind] = {  # the rest are words and marks
     **dict.fromkeys(("SQL_COMMENT", "C_COMMENT"), "comment"),
@@ -61,13 +59,19 @@ def scan_sql(sql: str) -> list[Token]:
 
 def scan_by_pattern(sql: str) -> Iterator[Token]:
     """The tokens of any text, without pglast. What nothing closes reaches to the end of the text."""
-    place = 0
-    while match := _PATTERN.match(sql, place):
+    pattern, place = _compiled(), 0
+    while match := pattern.match(sql, place):
         kind: Any = match.lastgroup  # the groups are named after the kinds
         start, place = match.span(kind)
         if kind == "comment" and sql[start] == "/":
             place = _comment_end(sql, place)
         yield Token(kind, start, place)
+
+
+@cache
+def _compiled() -> re.Pattern[str]:
+    """Compiling it takes 10 ms, which commands that read no SQL do without."""
+    return re.compile(_PATTERN, re.DOTALL | re.VERBOSE)
 
 
 def blanked(sql: str) -> str:

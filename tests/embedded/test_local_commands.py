@@ -83,7 +83,7 @@ def test_up_as_json(stack: Stack) -> None:
         "source_kind": "example",
         "applied": [],
         "total": 3,
-        "unreachable": [],
+        "unreachable": None,
     }
 
 
