@@ -21,7 +21,7 @@ _ROLES = ("anon", "owner", "other", "service_role")
 def verify(result: VerifyResult) -> Iterator[RenderableType]:
     made_by = count(result.migrations, "migration")
     if not result.differences:
-        yield f"{OK} The schema is what {made_by} make"
+        yield f"{OK} The schema is what {made_by} make{'s' if result.migrations == 1 else ''}"
     for one in result.differences:
         yield from differing(one)
     if result.isolation is not None:
@@ -37,7 +37,10 @@ def verify(result: VerifyResult) -> Iterator[RenderableType]:
             yield f"{OK} The Supabase CLI's advisors find nothing"
     elif result.isolation is not None:
         yield f"[dim]· The Supabase CLI's advisors could not run: {escape(result.unasked)}[/dim]"
-    yield "[bold green]Verified[/bold green]" if result.ok else "[bold red]Not verified[/bold red]"
+    if result.isolation is None and result.ok:
+        yield "Only the kinds of --only were compared: without it, the isolation of users is tried too"
+    else:
+        yield "[bold green]Verified[/bold green]" if result.ok else "[bold red]Not verified[/bold red]"
 
 
 def _isolation(report: IsolationReport) -> Iterator[RenderableType]:
