@@ -19,6 +19,9 @@ from promthctl.migration_set import Migration
 from promthctl.process import write_private
 from promthctl.settings import Settings
 
+# The CLI takes a loopback URL with the configured port (54322 without one) for its own stack and resets that on Docker.
+_NO_DATABASE = 1
+
 
 @contextlib.contextmanager
 def work_folder(settings: Settings, migrations: Sequence[Migration]) -> Iterator[Path]:
@@ -55,9 +58,9 @@ def _config(user: Mapping[str, Any]) -> str:
     """What `db push`, `db reset`, `migration repair` and `db advisors` read of the user's file."""
     db = user.get("db")
     db = db if isinstance(db, dict) else {}
-    lines = ['project_id = "promthctl"']
+    lines = ['project_id = "promthctl"', "[db]", f"port = {_NO_DATABASE}"]
     if isinstance(major := db.get("major_version"), int):
-        lines += ["[db]", f"major_version = {major}"]
+        lines.append(f"major_version = {major}")
     if isinstance(vault := db.get("vault"), dict) and vault:
         lines += ["[db.vault]", *(f"{_text(name)} = {_text(str(value))}" for name, value in vault.items())]
     return "\n".join(lines) + "\n"

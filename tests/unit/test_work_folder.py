@@ -22,11 +22,16 @@ OLD = 'project_id = "shop"\n[inbucket]\nenabled = true\n[inbucket.more]\nx = 1\n
 
 
 def test_it_holds_the_migrations_and_only_what_the_cli_needs(tmp_path: Path) -> None:
-    config = {"inbucket": {"enabled": True}, "db": {"port": 1, "major_version": 17, "vault": {"a b": 'x"\\\n\x7fé'}}}
+    config = {
+        "inbucket": {"enabled": True},
+        "db": {"port": 54322, "major_version": 17, "vault": {"a b": 'x"\\\n\x7fé'}},
+    }
     file = Migration("001", "a", tmp_path / "001_a.sql", b"select 1;\r\n")
     with pytest.raises(KeyError), work_folder(Settings(tmp_path, {}, supabase=config), [file]) as folder:
         written = tomllib.loads((folder / "supabase" / "config.toml").read_text(encoding="utf-8"))
-        assert written == {"project_id": "promthctl", "db": {"major_version": 17, "vault": config["db"]["vault"]}}
+        vault = config["db"]["vault"]
+        # At the port of a local stack the CLI would take the target for its own stack on Docker.
+        assert written == {"project_id": "promthctl", "db": {"port": 1, "major_version": 17, "vault": vault}}
         assert (folder / "supabase" / "migrations" / "001_a.sql").read_bytes() == file.content
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert stat.S_IMODE((folder / "supabase" / "config.toml").stat().st_mode) == 0o600
