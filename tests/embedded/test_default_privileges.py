@@ -75,7 +75,7 @@ def test_a_new_table_is_closed_until_a_grant_or_the_key_opens_it(project: Projec
 
 def test_default_privileges_that_migrations_made_survive_a_restart(project: Project) -> None:
     write(project, "001_own.sql", "alter default privileges in schema public grant select on tables to authenticated;")
-    project.run("local", "up")
+    project.up()
     project.run("local", "down")
     write(project, "002_notes.sql", TABLE.format("notes"))
     project.run("local", "up")
