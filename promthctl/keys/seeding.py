@@ -15,7 +15,7 @@ from promthctl.keys.key_batch import KeyBatch, checked_batch
 from promthctl.keys.providers import Provider, find_provider
 from promthctl.keys.seed_rows import SeedResult, compare_with_nothing, store_batch
 from promthctl.keys.sources import demo_keys, open_source
-from promthctl.keys.users import DevUser, User, ensure_dev_user, find_user
+from promthctl.keys.users import DevUser, User, ensure_dev_user, find_user, new_dev_user
 from promthctl.resolve.api import ApiTarget
 from promthctl.settings import Settings
 from promthctl.state import StateDir
@@ -138,12 +138,19 @@ def _dev_user(api: ApiConnection, state: StateDir, dry_run: bool) -> tuple[DevUs
     """The development user, None in a dry run before there is one, and True if it was made just now."""
     recorded = _recorded_dev_user(state)
     if dry_run:
-        return recorded, False
+        return (recorded if recorded and recorded.id else None), False
+    if recorded is None:
+        recorded = new_dev_user()
+        _record_dev_user(state, recorded)  # before the sign-up: an interruption must not lose the only copy
     person, made = ensure_dev_user(api, recorded)
     if person != recorded:
-        state.make()
-        state.write(_DEV_USER, asdict(person))
+        _record_dev_user(state, person)
     return person, made
+
+
+def _record_dev_user(state: StateDir, person: DevUser) -> None:
+    state.make()
+    state.write(_DEV_USER, asdict(person))
 
 
 def _recorded_dev_user(state: StateDir) -> DevUser | None:
