@@ -68,6 +68,14 @@ def check(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="With --live: the limit for each request.")
     ] = 20,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="HOST[:PORT]",
+            help="With --live: a host besides its provider's that a key may be sent to, if its row says so.",
+        ),
+    ] = None,
 ) -> None:
     """Decrypt every stored key and compare it with its hash, mask and metadata. Exit code 1 if any is wrong."""
     from promthctl.keys.api_keys_table import open_table
@@ -76,8 +84,9 @@ def check(
 
     run: Invocation = context.obj
     target = run.api_target(choice)
+    options = LiveOptions(jobs, timeout, frozenset(allow_host or ())) if live else None
     with open_table(target) as table:
-        result = check_keys(run.settings, table, user, LiveOptions(jobs, timeout) if live else None, run.output)
+        result = check_keys(run.settings, table, user, options, run.output)
     run.warn(result.warnings)
     run.output.show(result, views.checked)
     if not result.ok:
