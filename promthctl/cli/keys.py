@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 User = Annotated[
     str | None, typer.Option("--user", metavar="EMAIL|UUID", help="Only the keys of this user. [default: all users]")
 ]
+WeakSecret = Annotated[bool, typer.Option("--weak-secret", help="Also with a new secret that is easily guessed.")]
 _AGENT = "The agent's number, endpoint id or name, or the row's id."
 
 
@@ -107,13 +108,14 @@ def rotate(
         ),
     ],
     user: User = None,
+    weak_secret: WeakSecret = False,
 ) -> None:
     """Re-encrypt every stored key with a new ENCRYPTION_SECRET. After an interruption, run the same command again."""
     from promthctl.keys.api_keys_table import open_table
     from promthctl.keys.rotation import plan_rotation, rotate_keys, rotation_secrets
 
     run: Invocation = context.obj
-    secrets = rotation_secrets(run.settings, new_secret_env)
+    secrets = rotation_secrets(run.settings, new_secret_env, weak=weak_secret)
     target = run.api_target(choice)
     run.warn(secrets.warnings)
     with open_table(target) as table:
