@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from promthctl import database, push
+from promthctl import database, push, supabase_cli
 from promthctl.engines import Access, Engine
 from promthctl.engines.access import local_target
 from promthctl.locks import alone
@@ -53,6 +53,7 @@ class UpResult:
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
     """Bring the stack up, sync the migrations, apply what is pending. Changes nothing when all that is done."""
+    supabase_cli.check_consent(settings)
     supabase_folder.check_enabled(settings)
     source = find_source(settings)
     supabase_folder.source_migrations(settings)  # a folder that cannot be used is reported before anything starts
