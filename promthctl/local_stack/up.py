@@ -61,7 +61,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
     def migrate(access: Access, applied: tuple[str, ...] | None) -> None:
         target = local_target(access)
         versions = tuple(database.fetch_history(target)) if applied is None else applied
-        plan = supabase_folder.sync_project(settings, versions)
+        plan = supabase_folder.sync_project(settings, versions, history=versions)
         outcome.append((plan, push.apply_to_local_stack(settings, target, versions, steps)))
 
     with alone(settings, steps):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration, supabase_folder
-from promthctl.migration_set.folder import os_reason, shell_quote
+from promthctl.migration_set.problems import os_reason, shell_quote
 from promthctl.migration_set.sync import replace_file
 from promthctl.settings import Settings
 from promthctl.sql.quoting import dollar_quoted, dollar_tag, literal
@@ -106,7 +106,7 @@ def bundle(settings: Settings, file: Path | None, force: bool) -> Bundle:
     Raises PromthctlError for migrations that cannot be used or cannot run in a transaction, RefusedError for a file
     that should not be overwritten.
     """
-    plan = supabase_folder.plan_project_sync(settings, (), force=True)
+    plan = supabase_folder.plan_project_sync(settings, (), force=True, history=())
     if refusal := plan.refusal:
         raise refusal
     migrations = supabase_folder.expected_migrations(settings, plan)

@@ -49,7 +49,7 @@ def find_source(settings: Settings) -> MigrationSource:
         raise UsageError(
             "It is not clear which migrations are the project's",
             f"{settings.migrations_dir} and {copied} both have SQL files of their own",
-            f'[tool.promthctl] migrations = "supabase/migrations" or "{_COPIED}" in pyproject.toml',
+            f'set migrations = "supabase/migrations", or "{_COPIED}", under [tool.promthctl] in pyproject.toml',
         )
     if own:
         return MigrationSource("in-place", settings.migrations_dir)

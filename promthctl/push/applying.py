@@ -36,7 +36,9 @@ def sync_for_plans(settings: Settings, plans: Iterable[PushPlan]) -> None:
     """Bring supabase/migrations to what the plans expect; once for all, since pushes in parallel share the folder."""
     allowed = [plan for plan in plans if plan.refusal is None]
     if allowed:
-        supabase_folder.sync_project(settings, {version for plan in allowed for version in plan.unverified})
+        unverified = {version for plan in allowed for version in plan.unverified}
+        applied = {version for plan in allowed for version in plan.applied}
+        supabase_folder.sync_project(settings, unverified, history=applied)
 
 
 def apply_locked(settings: Settings, target: Target, plan: PushPlan, steps: Steps) -> PushResult:

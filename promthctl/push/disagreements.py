@@ -8,7 +8,8 @@ from typing import Literal
 
 from promthctl.errors import RefusedError
 from promthctl.migration_set import HistoryEntry, Migration, is_as_applied
-from promthctl.migration_set.folder import free_version, shell_quote
+from promthctl.migration_set.numbering import free_version
+from promthctl.migration_set.problems import shell_quote
 from promthctl.targets import Target, command_line_options
 
 _SHOWN_LINES = 20  # of a difference
