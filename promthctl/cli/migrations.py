@@ -149,15 +149,21 @@ def bundle(
         typer.Argument(metavar="[FILE|-]", help="Where to write it; - prints it. [default: -]", show_default=False),
     ] = Path("-"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE even if it is not a bundle.")] = False,
+    unproven: Annotated[
+        bool, typer.Option("--unproven", help="Do not try it first, e.g. for an extension that is missing here.")
+    ] = False,
 ) -> None:
     """Put all migrations into one SQL file for the dashboard's SQL editor. It can be run more than once.
 
-    The file records the history as the Supabase CLI does, so that a later push has nothing to do.
+    The file records the history as the Supabase CLI does, so that a later push has nothing to do. It is one
+    transaction, but where a migration needs its own; what can run in none, such as VACUUM, is refused with its line. It
+    is tried on a throw-away database first, and must leave the schema that the CLI makes of the same files.
     """
-    from promthctl.migration_set.bundle import bundle
+    from promthctl.migration_files.bundling import bundle
 
     run: Invocation = context.obj
-    made = bundle(run.settings, None if str(file) == "-" else run.typed_path(file), force)
+    path = None if str(file) == "-" else run.typed_path(file)
+    made = bundle(run.settings, path, force, not unproven, run.output)
     if made.sql is not None and not run.output.as_json:
         run.output.verbatim(made.sql)
     else:

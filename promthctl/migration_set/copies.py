@@ -7,7 +7,8 @@ nothing is removed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promthctl.settings import Settings
@@ -53,6 +54,19 @@ def rename_copies(settings: Settings, names: Mapping[str, str]) -> None:
     known = read_copies(settings)
     if names.keys() & known.keys():
         StateDir(settings.state_dir).write(_NAME, {names.get(name, name): digest for name, digest in known.items()})
+
+
+def copied_names(settings: Settings, names: Iterable[str]) -> frozenset[str]:
+    """Those of these files of supabase/migrations that are as promthctl wrote them."""
+    known = read_copies(settings)
+    return frozenset(name for name in names if is_untouched(name, _content(settings.migrations_dir / name), known))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def is_untouched(name: str, content: bytes, copies: Mapping[str, str]) -> bool:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from promthctl.adoption.adopting import Adoption
+    from promthctl.migration_files.bundling import Bundle
     from promthctl.migration_files.converting import Conversion
     from promthctl.migration_files.renumbering import Renumbering
     from promthctl.migration_set import MigrationRow, NewMigration, SyncPlan
-    from promthctl.migration_set.bundle import Bundle
     from promthctl.mr_promth.project import InitResult
 
 
@@ -127,4 +127,8 @@ def conversion(made: Conversion) -> Iterator[RenderableType]:
 def bundle(made: Bundle) -> Iterator[RenderableType]:
     size = f"{count(len(made.migrations), 'migration')}, {count(made.transactions, 'transaction')}"
     yield f"[bold green]Wrote[/bold green] {escape(str(made.file))}: {size}"
+    if made.proven:
+        yield "Tried on a throw-away database: it leaves the schema that the Supabase CLI makes of these files."
+    else:
+        yield "[yellow]It was not tried.[/yellow]"
     yield "Paste it into the SQL editor of the project's dashboard and run it, or: psql -f FILE"
