@@ -93,7 +93,9 @@ def plan_push(settings: Settings, target: Target, include_all: bool = False) -> 
             total=len(files),
             pending=pending,
             statements=_analysed(target, pending, connection) if pending else (),
-            disagreements=disagreements.find_disagreements(target, files, history, pending, include_all, sync.foreign),
+            disagreements=disagreements.find_disagreements(
+                target, files, history, pending, include_all, sync.foreign, sync.removed
+            ),
             applied=tuple(history),
             unverified=unverified,
             sync=sync,
