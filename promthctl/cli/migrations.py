@@ -49,14 +49,14 @@ def sync(
 ) -> None:
     """Copy the migrations from their source into supabase/migrations, byte for byte."""
     run: Invocation = context.obj
-    applied = _applied(run, run.remote_target(choice))
+    applied, history = _applied(run, run.remote_target(choice))
     if check:
-        plan = supabase_folder.plan_project_sync(run.settings, applied, force, applied)
+        plan = supabase_folder.plan_project_sync(run.settings, applied, force, history)
         run.output.show(plan, views.sync)
         if plan.changes:
             raise typer.Exit(1)
         return
-    run.output.show(supabase_folder.sync_project(run.settings, applied, force, applied), views.sync)
+    run.output.show(supabase_folder.sync_project(run.settings, applied, force, history), views.sync)
 
 
 @app.command()
@@ -185,17 +185,21 @@ def _history(run: Invocation, choice: TargetChoice) -> tuple[dict[str, HistoryEn
     return dict(database.fetch_history(local_target(access))), "the local stack"
 
 
-def _applied(run: Invocation, chosen: Target | None) -> tuple[str, ...]:
-    """The versions whose files must not change, because they are applied. chosen: None for the local stack."""
+def _applied(run: Invocation, chosen: Target | None) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The versions whose files must not change, because they are applied; and what a history says, if one was asked.
+
+    chosen: None for the local stack.
+    """
     from promthctl import database
 
     if chosen is not None:
-        return tuple(database.fetch_history(chosen))
+        history = tuple(database.fetch_history(chosen))
+        return history, history
     engine = engines.current(run.settings)
     if engine.access() is None:
-        return ()
+        return (), None
     known = engine.status().applied
     if known is not None:
-        return known
+        return known, known
     # A stopped stack cannot be asked: what was copied before counts as applied.
-    return tuple(file.version for file in migration_set.present_migrations(run.settings.migrations_dir))
+    return tuple(file.version for file in migration_set.present_migrations(run.settings.migrations_dir)), None

@@ -66,7 +66,11 @@ def _proven(settings: Settings, migrations: Sequence[Migration], steps: Steps) -
     import psycopg
 
     composed = compose(migrations, each_alone=False)
-    expected = shadow.catalog_after_all(settings, migrations, steps)
+    try:
+        expected = shadow.catalog_after_all(settings, migrations, steps)
+    except PromthctlError as error:
+        error.hint += "; promthctl migrations bundle --unproven does not try them"
+        raise
     why = ""
     for sql, transactions in dict.fromkeys((composed, compose(migrations, each_alone=True))):
         try:

@@ -33,7 +33,7 @@ class FileChanges:
     moves: Mapping[Path, Path] = field(default_factory=dict)
 
 
-def check_free(changes: FileChanges, what: str) -> None:
+def check_not_overwritten(changes: FileChanges, what: str) -> None:
     """Raise RefusedError where a file that is not part of the changes would be overwritten. what: what was not done."""
     going = {*changes.removals, *changes.moves}
     taken = [new for new in changes.moves.values() if os.path.lexists(new) and new not in going]

@@ -23,7 +23,7 @@ from promthctl.migration_set import (
     present_migrations,
 )
 from promthctl.migration_set.folder import DOWN_FOLDER, down_part, down_scripts
-from promthctl.migration_set.problems import unusable
+from promthctl.migration_set.problems import unusable_folder
 from promthctl.migration_set.source import MigrationSource, find_source
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -91,9 +91,9 @@ def plan_renumbering(
     )
     made.sort(key=lambda file: (file.version, file.name))
     if problems := [found for file in made for found in down_part(file)]:
-        raise unusable(source.folder, problems)
+        raise unusable_folder(source.folder, problems)
     todo = _changes(settings, ordered, dict(renamed))
-    changes.check_free(todo, _WHAT)
+    changes.check_not_overwritten(todo, _WHAT)
     if renamed:
         _prove(settings, made, steps)
     basis = None if not shared else "git" if any(age(file) < math.inf for file in files) else "name"

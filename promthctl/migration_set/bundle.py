@@ -93,6 +93,7 @@ _COMMIT = """
 reset all;
 commit;
 """
+_PART_COMMIT = "\ncommit;\n"  # a migration keeps its settings to its end
 _LAST = """
 select version, name from supabase_migrations.schema_migrations order by version;
 """
@@ -112,7 +113,7 @@ def compose(migrations: Iterable[Migration], each_alone: bool) -> tuple[str, int
         alone = each_alone or len(parts) > 1 or any(map(_is_scoped, statements))
         for number in range(1, len(parts) + 1):
             if not fresh and (alone or number > 1):
-                text += _COMMIT + _BEGIN
+                text += (_COMMIT if number == 1 else _PART_COMMIT) + _BEGIN
                 transactions, fresh = transactions + 1, True
             text += _block(migration, statements, parts, number, previous if fresh and transactions > 1 else None)
             fresh = False
@@ -199,7 +200,7 @@ def _block(
     title = migration.filename if len(parts) == 1 else f"{migration.filename}, part {number} of {len(parts)}"
     return _BLOCK.format(
         banner=f"-- {title} ".ljust(_WIDTH, "-"),
-        reset="reset all;\n" if number == 1 else "",  # a migration keeps its settings to its end
+        reset="reset all;\n" if number == 1 else "",
         tag=dollar_tag("promthctl", (quoted, migration.filename)),
         statements=quoted,
         lines=",".join(str(statements[one].line) for one in shown),

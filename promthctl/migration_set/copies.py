@@ -7,7 +7,7 @@ nothing is removed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,14 @@ def rename_copies(settings: Settings, names: Mapping[str, str]) -> None:
     known = read_copies(settings)
     if names.keys() & known.keys():
         StateDir(settings.state_dir).write(_NAME, {names.get(name, name): digest for name, digest in known.items()})
+
+
+def keep_copies(settings: Settings, versions: Collection[str]) -> None:
+    """Note that these are going to a database other than the local stack: another target must not have them removed."""
+    known = read_copies(settings)
+    removable = {name: digest for name, digest in known.items() if name.partition("_")[0] not in versions}
+    if removable != known:
+        StateDir(settings.state_dir).write(_NAME, removable)
 
 
 def copied_names(settings: Settings, names: Iterable[str]) -> frozenset[str]:

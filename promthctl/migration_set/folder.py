@@ -14,7 +14,7 @@ from pathlib import Path
 
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.migration_set import numbering, other_tools
-from promthctl.migration_set.problems import FolderProblem, os_reason, shell_quote, unusable
+from promthctl.migration_set.problems import FolderProblem, os_reason, shell_quote, unusable_folder
 
 DOWN_FOLDER = "down"  # beside supabase/migrations, where the CLI would run them
 FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")  # the CLI's own pattern
@@ -112,7 +112,7 @@ def discover(folder: Path) -> tuple[Migration, ...]:
     problems += numbering.skipped(migrations)
     problems += [] if migrations else _in_folders(folder)
     if problems:
-        raise unusable(folder, problems)
+        raise unusable_folder(folder, problems)
     if not migrations:
         raise UsageError(
             f"{folder} holds no migrations",
@@ -148,7 +148,7 @@ def discover_in_place(folder: Path) -> tuple[Migration, ...]:
     if not files:
         problems += [found for name in names if (found := _of_flyway(name))] or _in_folders(folder)
     if problems:
-        raise unusable(folder, problems)
+        raise unusable_folder(folder, problems)
     places = other_tools.paired_downs({*kept, *(file.filename for file in ups)})
     scripts = {up: folder.parent / DOWN_FOLDER / down for down, up in places.items() if down in kept}
     return tuple(replace(file, down=scripts.get(file.filename)) for file in ups)

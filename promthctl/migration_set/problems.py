@@ -16,7 +16,7 @@ class FolderProblem(NamedTuple):
     fix: str
 
 
-def unusable(folder: Path, problems: Sequence[FolderProblem]) -> PromthctlError:
+def unusable_folder(folder: Path, problems: Sequence[FolderProblem]) -> PromthctlError:
     """The error that lists them; a fix that several need is named once."""
     fixes = list(dict.fromkeys(problem.fix for problem in problems))
     return PromthctlError(

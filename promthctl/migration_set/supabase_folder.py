@@ -9,7 +9,7 @@ from promthctl import migration_set
 from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.migration_set import Migration, NewMigration, SyncPlan, copies, numbering
 from promthctl.migration_set.folder import down_part
-from promthctl.migration_set.problems import unusable
+from promthctl.migration_set.problems import unusable_folder
 from promthctl.migration_set.source import CONFIG, find_source
 from promthctl.settings import Settings
 
@@ -53,7 +53,7 @@ def plan_project_sync(
         foreign = [file for file in migration_set.present_migrations(folder) if file.filename in plan.foreign]
         problems = [found for file in foreign for found in down_part(file)] + numbering.twice(foreign, as_text=True)
         if problems:
-            raise unusable(folder, problems)
+            raise unusable_folder(folder, problems)
     return plan
 
 

@@ -252,8 +252,8 @@ def _resolve_conflict(migration: Migration, other: Path, stale: bool) -> str:
         return f"mkdir -p {down} && mv {name} {down}: the Supabase CLI would apply it"
     if stale:
         return (
-            f"{other.name} may have been applied, and its file in the source is gone: put it back there,"
-            f" then promthctl migrations renumber; or, if it was applied nowhere, rm {name}"
+            f"{other.name} is a copy whose file in the source is gone, and it may be applied: put that back and run"
+            f" promthctl migrations renumber; or if it is applied nowhere, rm {name}"
         )
     return f"rm {name} if it is an old copy, or promthctl migrations renumber to keep both"
 
