@@ -93,6 +93,8 @@ def _finish(settings: Settings) -> bool:
     except OSError as error:
         why = f"{error.filename or root}: {os_reason(error)}; some files are changed and some are not"
         raise PromthctlError(
-            "The migration files could not all be changed", why, "mend that and run the same command again: it goes on"
+            "The migration files could not all be changed",
+            why,
+            "correct that and run the same command again: it goes on",
         ) from None
     return True

@@ -22,7 +22,7 @@ from promthctl.migration_set import (
     numbering,
     present_migrations,
 )
-from promthctl.migration_set.folder import DOWN_FOLDER, down_part, down_scripts
+from promthctl.migration_set.folder import DOWN_FOLDER, down_part, down_scripts, with_down_scripts
 from promthctl.migration_set.problems import unusable_folder
 from promthctl.migration_set.source import MigrationSource, find_source
 from promthctl.settings import Settings
@@ -131,10 +131,8 @@ def _down_folder(settings: Settings) -> Path:
 
 def _with_downs(folder: Path, down_folder: Path) -> list[Migration]:
     files = present_migrations(folder)
-    kept = {path.name for path in down_folder.glob("*.sql")}
-    downs = down_scripts({*kept, *(file.filename for file in files)})
-    scripts = {up: down_folder / down for down, up in downs.items() if down in kept}
-    return [replace(file, down=scripts.get(file.filename)) for file in files if file.filename not in downs]
+    downs = down_scripts([file.filename for file in files])
+    return list(with_down_scripts([file for file in files if file.filename not in downs], down_folder))
 
 
 def _applied(files: Sequence[Migration], history: Mapping[str, HistoryEntry]) -> frozenset[str]:

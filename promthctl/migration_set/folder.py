@@ -132,7 +132,6 @@ def discover_in_place(folder: Path) -> tuple[Migration, ...]:
     """
     files = present_migrations(folder)
     names = {entry.name: entry for entry in _scan_if_there(folder)}
-    kept = [entry.name for entry in _scan_if_there(folder.parent / DOWN_FOLDER)]
     downs = down_scripts(names)
     ups = [file for file in files if file.filename not in downs]
     problems = [
@@ -149,9 +148,16 @@ def discover_in_place(folder: Path) -> tuple[Migration, ...]:
         problems += [found for name in names if (found := _of_flyway(name))] or _in_folders(folder)
     if problems:
         raise unusable_folder(folder, problems)
-    places = other_tools.paired_downs({*kept, *(file.filename for file in ups)})
-    scripts = {up: folder.parent / DOWN_FOLDER / down for down, up in places.items() if down in kept}
-    return tuple(replace(file, down=scripts.get(file.filename)) for file in ups)
+    return with_down_scripts(ups, folder.parent / DOWN_FOLDER)
+
+
+def with_down_scripts(files: Iterable[Migration], folder: Path) -> tuple[Migration, ...]:
+    """Migrations of supabase/migrations with their down scripts, which are in another folder."""
+    found = list(files)
+    kept = {entry.name for entry in _scan_if_there(folder)}
+    pairs = other_tools.paired_downs({*kept, *(file.filename for file in found)})
+    scripts = {up: folder / down for down, up in pairs.items() if down in kept}
+    return tuple(replace(file, down=scripts.get(file.filename)) for file in found)
 
 
 def down_scripts(names: Collection[str]) -> dict[str, str]:
