@@ -111,7 +111,7 @@ class Settings:
             raise UsageError(
                 f"There is no target {name!r}",
                 f"[tool.promthctl.targets] in pyproject.toml has: {known}",
-                f'[tool.promthctl.targets.{name}] project_ref = "abcdefghijklmnopqrst"',
+                f'set project_ref = "abcdefghijklmnopqrst" under [tool.promthctl.targets.{name}] in pyproject.toml',
             )
         return self.targets[name]
 
@@ -288,7 +288,7 @@ def _folder(root: Path, value: Any) -> Path:
         raise UsageError(
             "pyproject.toml has a wrong setting: migrations",
             "it must be the folder of your migrations, as text",
-            '[tool.promthctl] migrations = "database/migrations"',
+            'set migrations = "database/migrations" under [tool.promthctl] in pyproject.toml',
         )
     return root / Path(value).expanduser()
 
@@ -297,7 +297,10 @@ def _example(name: Any, migrations: Any) -> str | None:
     if name in (None, EXAMPLE) and (name is None or migrations is None):
         return EXAMPLE if name else None
     why = f"there is one example, {EXAMPLE}" if name != EXAMPLE else "migrations and example exclude each other"
-    raise UsageError("It is not clear which migrations are meant", why, f'[tool.promthctl] example = "{EXAMPLE}"')
+    hint = "keep one of the two lines, migrations or example, under [tool.promthctl] in pyproject.toml"
+    if name != EXAMPLE:
+        hint = f'set example = "{EXAMPLE}" under [tool.promthctl] in pyproject.toml, or remove that line'
+    raise UsageError("It is not clear which migrations are meant", why, hint)
 
 
 def _cli(root: Path, typed: str | None, configured: Any) -> str:
@@ -307,7 +310,7 @@ def _cli(root: Path, typed: str | None, configured: Any) -> str:
         raise UsageError(
             "pyproject.toml has a wrong setting: supabase_cli",
             "it must be pinned, system (the one on PATH) or the path of a Supabase CLI",
-            '[tool.promthctl] supabase_cli = "system"',
+            'set supabase_cli = "system" under [tool.promthctl] in pyproject.toml',
         )
     return choice if choice in ("pinned", "system") else str(base / Path(choice).expanduser())
 
@@ -345,7 +348,7 @@ def _named_target(name: str, table: Any) -> NamedTarget:
     raise UsageError(
         f"pyproject.toml has a wrong setting: targets.{name}",
         why,
-        f'[tool.promthctl.targets.{name}] project_ref = "abcdefghijklmnopqrst"',
+        f'set project_ref = "abcdefghijklmnopqrst" under [tool.promthctl.targets.{name}] in pyproject.toml',
     )
 
 
@@ -356,7 +359,7 @@ def _engine(variable: str, setting: Any) -> str:
     raise UsageError(
         f"There is no engine {value!r}",
         f"{'PROMTHCTL_ENGINE' if variable else '[tool.promthctl] engine'} takes {', '.join(ENGINES)}",
-        "unset PROMTHCTL_ENGINE" if variable else '[tool.promthctl] engine = "auto"',
+        "unset PROMTHCTL_ENGINE" if variable else 'set engine = "auto" under [tool.promthctl] in pyproject.toml',
     )
 
 
@@ -375,7 +378,7 @@ def _major(value: Any) -> int:
         raise UsageError(
             f"PostgreSQL {value!r} is not available on the embedded engine",
             f"[tool.promthctl] postgres takes {' or '.join(map(str, POSTGRES_MAJORS))} (18 has pgvector)",
-            "[tool.promthctl] postgres = 17",
+            "set postgres = 17 under [tool.promthctl] in pyproject.toml",
         )
     return int(value)
 

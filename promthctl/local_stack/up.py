@@ -33,7 +33,7 @@ class UpResult:
 
     source, source_kind: the folder of the migrations and where it comes from, see migration_set.source.
     unreachable: the tables and views of public that no role of the API may read or write; None when nothing was
-    started or applied, so that nobody looked.
+    started or applied, so that nobody looked. removed: copies in supabase/migrations whose source is gone.
     """
 
     engine: str
@@ -49,6 +49,7 @@ class UpResult:
     source: str
     source_kind: str
     unreachable: tuple[str, ...] | None = None
+    removed: tuple[str, ...] = ()
 
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
@@ -62,7 +63,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
     def migrate(access: Access, applied: tuple[str, ...] | None) -> None:
         target = local_target(access)
         versions = tuple(database.fetch_history(target)) if applied is None else applied
-        plan = supabase_folder.sync_project(settings, versions)
+        plan = supabase_folder.sync_project(settings, versions, history=versions)
         outcome.append((plan, push.apply_to_local_stack(settings, target, versions, steps)))
 
     with alone(settings, steps):
@@ -83,6 +84,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
         source=str(source.folder),
         source_kind=source.kind,
         unreachable=unreachable,
+        removed=plan.removed,
     )
 
 
