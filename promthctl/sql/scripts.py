@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import BinaryIO, Literal, NamedTuple
 
 from promthctl.sql.statements import Nesting
@@ -161,7 +162,7 @@ def _takes_rows(statement: str) -> bool:
     if statement[:4].lower() != "copy":
         return False
     words = sql_words(statement)
-    return words[0] == "copy" and any(pair == ("from", "stdin") for pair in zip(words, words[1:], strict=False))
+    return words[0] == "copy" and ("from", "stdin") in pairwise(words)
 
 
 def _items(tag: str, word: str, more: str = "") -> str:
@@ -175,8 +176,9 @@ def _items(tag: str, word: str, more: str = "") -> str:
 @cache
 def _compiled() -> re.Pattern[str]:
     row = rf"| \( {_items('tag_in_row', _NO_ESCAPES)}*+ \)"  # most parentheses hold no others
+    word = f"{_NO_ESCAPES}(?!{_NESTING_WORD})"
     return re.compile(
-        rf"""(?P<blank>(?:[ \t\n\r\f\v]++ | --[^\n\r]*+)++) | (?P<word>{_NESTING_WORD}) | (?P<comment>/\*) | (?P<meta>\\)
-        | (?P<run>{_items("tag", f"{_NO_ESCAPES}(?!{_NESTING_WORD})", row)}++) | (?P<mark>[();])""",
+        rf"""(?P<blank>(?:[ \t\n\r\f\v]++ | --[^\n\r]*+)++) | (?P<comment>/\*) | (?P<meta>\\)
+        | (?P<word>{_NESTING_WORD}) | (?P<run>{_items("tag", word, row)}++) | (?P<mark>[();])""",
         re.DOTALL | re.VERBOSE,
     )
