@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
-from promthctl.database.transactions import undisturbed
+from promthctl.database.transactions import database_failure, undisturbed
 from promthctl.errors import PromthctlError
 from promthctl.seeds import record
 from promthctl.seeds.failing import Failure
@@ -29,7 +30,7 @@ _LARGE = 2_000_000  # bytes; of a file that is larger, the progress is shown
 class SeedPlan:
     """run: the files to run, in order. done: those that were run before. changed: those that are different since.
 
-    unmatched: patterns of sql_paths that no file matches.
+    unmatched: patterns of sql_paths that no file matches. named: the files to run were named on the command line.
     """
 
     target: str
@@ -37,6 +38,7 @@ class SeedPlan:
     done: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,11 @@ def plan_seeds(settings: Settings, target: Target, named: Sequence[Path] = ()) -
     Raises PromthctlError for a file that cannot be read and where there is nothing that could be run.
     """
     if named:
-        return SeedPlan(target.label, tuple(sql_file(settings, path) for path in named))
+        return SeedPlan(target.label, tuple(sql_file(settings, path) for path in named), named=True)
     found = find_seeds(settings)
     if not found.files:
         raise _no_seeds(settings, found.unmatched)
-    with database.connect(target) as connection:
-        hashes = record.read_record(connection).hashes
+    hashes = _read_hashes(target)
     known = {file: hashes[file.name] for file in found.files if file.name in hashes}
     changed = tuple(file.name for file, digest in known.items() if file.sha256() != digest)
     return SeedPlan(
@@ -75,7 +76,7 @@ def plan_seeds(settings: Settings, target: Target, named: Sequence[Path] = ()) -
 def run_planned(settings: Settings, target: Target, plan: SeedPlan, steps: Steps) -> SeedResult:
     """Carry out a plan, while no other promthctl changes the target. Raises as run_files does."""
     with undisturbed(settings, target, steps):
-        runs = run_files(settings, target, plan.run, steps)
+        runs = run_files(settings, target, plan.run, steps, named=plan.named)
     return SeedResult(plan.target, runs, plan.done, plan.changed)
 
 
@@ -105,20 +106,23 @@ def roles_failure(target: Target) -> Failure:
     return Failure(target, "run the same command again", roles=True)
 
 
-def run_files(settings: Settings, target: Target, files: Iterable[SqlFile], steps: Steps) -> tuple[FileRun, ...]:
+def run_files(
+    settings: Settings, target: Target, files: Iterable[SqlFile], steps: Steps, *, named: bool = False
+) -> tuple[FileRun, ...]:
     """Run files in one session, as the CLI does; the project's seeds are recorded in the transactions they run in.
 
+    named: they were named on the command line.
     Raises PromthctlError naming file, line and statement; the files before it stay, and are recorded.
     """
     seeds = {file.path for file in find_seeds(settings).files}
-    failure = Failure(target, f"promthctl seed sql{command_line_options(target)}")
+    again = f"promthctl seed sql{command_line_options(target)}"
     done: list[FileRun] = []
     with _session(target) as connection:
         for file in files:
             digest = file.sha256() if file.path in seeds else None
-            named = failure if digest else Failure(target, f"{failure.again} {file.name}")
+            failure = Failure(target, f"{again} {shlex.quote(str(file.path))}" if named else again)
             with shown(steps, file) as used:
-                done.append(run_file(connection, file, named, _recording(file, digest), used))
+                done.append(run_file(connection, file, failure, _recording(file, digest), used))
     return tuple(done)
 
 
@@ -150,6 +154,17 @@ def shown(steps: Steps, file: SqlFile) -> Iterator[Callable[[int], None]]:
 def _session(target: Target) -> Iterator[psycopg.Connection[Any]]:
     with database.connect(target) as connection:
         yield connection
+
+
+def _read_hashes(target: Target) -> Mapping[str, str]:
+    import psycopg
+
+    with database.connect(target) as connection:
+        try:
+            return record.read_record(connection).hashes
+        except psycopg.Error as error:
+            what = f"Which seeds were run on {target.label} could not be read"
+            raise database_failure(what, error, "nothing was changed") from None
 
 
 def _recording(file: SqlFile, digest: str | None) -> Callable[[psycopg.Connection[Any]], None]:

@@ -9,9 +9,8 @@ import re
 
 # They change what psql shows, or keep a dump from starting programs: nothing of that happens here.
 _LEFT_OUT = re.compile(
-    r"\\(?:restrict|unrestrict|echo|qecho|warn|timing|pset|x|a|t|f|H|C|encoding\s+['\"]?utf-?8['\"]?)(?=\s|$)"
-    r"|\\set\s+(?:ON_ERROR_STOP(?:\s+(?:on|true|yes|1))?|ECHO\w*|QUIET|VERBOSITY|SHOW_\w+|FETCH_COUNT)(?:\s|$)",
-    re.IGNORECASE,
+    r"\\(?:restrict|unrestrict|echo|qecho|warn|timing|pset|x|a|t|f|H|C|encoding\s+['\"]?(?i:utf-?8)['\"]?)(?=\s|$)"
+    r"|\\set\s+(?:ON_ERROR_STOP(?:\s+(?i:on|true|yes|1))?\s*$|(?:ECHO\w*|QUIET|VERBOSITY|SHOW_\w+)(?:\s|$))",
 )
 _CONNECT = re.compile(r"""\\c(?:onnect)?(?:\s+(?:-reuse-previous=\w+\s+)?(?P<name>'[^']*'|"[^"]*"|[^\s'"]+))?\s*""")
 _FIXES = {

@@ -117,7 +117,10 @@ class _Run:
         if len(batch) == 1:
             self._send(batch[0])
         elif batch:
-            texts = [b"savepoint promthctl_batch", *(part.text for part in batch), b"release savepoint promthctl_batch"]
+            self.connection.execute(
+                "savepoint promthctl_batch"
+            )  # by itself: of a batch with a syntax error nothing runs
+            texts = [*(part.text for part in batch), b"release savepoint promthctl_batch"]
             try:
                 self._execute(b"\n;\n".join(texts))
             except self._errors():
