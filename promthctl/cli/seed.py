@@ -112,7 +112,8 @@ def sql(
 
     run: Invocation = context.obj
     chosen = run.target(choice)
-    plan = seeds.plan_seeds(run.settings, chosen, [run.typed_path(file) for file in files or ()])
+    named = [run.settings.project_dir / run.typed_path(file) for file in files or ()]
+    plan = seeds.plan_seeds(run.settings, chosen, named)
     if dry_run:
         run.output.show(plan, views.planned_seeds)
         return

@@ -80,14 +80,15 @@ def run_planned(settings: Settings, target: Target, plan: SeedPlan, steps: Steps
     return SeedResult(plan.target, runs, plan.done, plan.changed)
 
 
-def run_seeds(settings: Settings, target: Target, steps: Steps) -> SeedResult:
+def run_seeds(settings: Settings, target: Target, steps: Steps, again: str | None = None) -> SeedResult:
     """Run all seeds on a fresh database whose migrations are applied; none where config.toml switches them off.
 
+    again: the command that an error names to run them again, `promthctl seed sql` by default.
     The caller sees to it that no other promthctl changes the target. Raises as run_files does.
     """
     found = find_seeds(settings)
     warn_of(found.unmatched, steps)
-    return SeedResult(target.label, run_files(settings, target, found.files, steps))
+    return SeedResult(target.label, run_files(settings, target, found.files, steps, again))
 
 
 def run_roles(settings: Settings, target: Target, steps: Steps) -> FileRun | None:
@@ -107,15 +108,21 @@ def roles_failure(target: Target) -> Failure:
 
 
 def run_files(
-    settings: Settings, target: Target, files: Iterable[SqlFile], steps: Steps, *, named: bool = False
+    settings: Settings,
+    target: Target,
+    files: Iterable[SqlFile],
+    steps: Steps,
+    again: str | None = None,
+    *,
+    named: bool = False,
 ) -> tuple[FileRun, ...]:
     """Run files in one session, as the CLI does; the project's seeds are recorded in the transactions they run in.
 
-    named: they were named on the command line.
+    again: see run_seeds. named: they were named on the command line.
     Raises PromthctlError naming file, line and statement; the files before it stay, and are recorded.
     """
     seeds = {file.path for file in find_seeds(settings).files}
-    again = f"promthctl seed sql{command_line_options(target)}"
+    again = again or f"promthctl seed sql{command_line_options(target)}"
     done: list[FileRun] = []
     with _session(target) as connection:
         for file in files:

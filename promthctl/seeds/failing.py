@@ -38,13 +38,14 @@ class Failure:
     ) -> PromthctlError:
         """What the server refused. part: None for the end. before: how many statements went well. ended: see Progress.
 
-        connection: what is left of it tells whether the transaction is gone.
+        connection: it is closed.
         """
         what = f"{file.name} could not be run on {self.target.label}"
         if connection.closed:
-            why = f"the connection was lost ({_spoken(error)})"
-            return TargetError(what, why, f"check the network, then: {self.again}; {self._kept(ended)}")
-        connection.execute("rollback")
+            kept = self._kept(ended) if part else "it is recorded if it was kept, and then not run again"
+            why = f"the connection was lost{'' if part else ' at its end'} ({_spoken(error)})"
+            return TargetError(what, why, f"check the network, then: {self.again}; {kept}")
+        connection.close()  # which undoes what is not committed, in whatever state the connection is
         why = f"at its end: {_spoken(error)}"
         if part is not None:
             line, excerpt = _place(part, error)

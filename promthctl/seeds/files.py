@@ -106,7 +106,7 @@ def unreadable(path: Path, error: OSError) -> PromthctlError:
     return PromthctlError(
         f"{path} cannot be read",
         error.strerror or str(error),
-        f"correct that, or take {path.name} out of [db.seed] sql_paths, and run the same command again",
+        "correct its name or its permissions, and run the same command again",
     )
 
 

@@ -37,7 +37,7 @@ def up(result: UpResult) -> Iterator[RenderableType]:
         yield from (f"  {'':<17}{line}" for line in seed_files(result.seeds))
     if result.unseeded:
         names = ", ".join(result.unseeded)
-        yield f"[yellow]Not run on this database:[/yellow] {escape(names)}. To run it: promthctl seed sql"
+        yield f"[yellow]Not run on this database:[/yellow] {escape(names)} (promthctl seed sql runs it)"
     if result.source_kind == "example":
         yield "These are Mr.Promth's example migrations: this folder has none of its own."
     yield from skipped(result.foreign) if result.source_kind == "in-place" else foreign(result.foreign)
