@@ -72,7 +72,8 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: b
         plan = supabase_folder.sync_project(settings, versions)
         start = seeds.before_migrations(settings, target, steps, roles_ran=engine.runs_roles, seeding=seeding)
         pushed = push.apply_to_local_stack(settings, target, versions, steps)
-        outcome.append((plan, pushed, start, seeds.after_migrations(settings, target, start, steps)))
+        seeded = seeds.after_migrations(settings, target, start, steps, migrated=bool(pushed.applied))
+        outcome.append((plan, pushed, start, seeded))
 
     with alone(settings, steps):
         access, started = engine.up(migrate, steps)

@@ -57,11 +57,17 @@ def before_migrations(settings: Settings, target: Target, steps: Steps, *, roles
     return Start(seeds, due, tuple(file for file in seeds.files if file.name not in known.hashes))
 
 
-def after_migrations(settings: Settings, target: Target, start: Start, steps: Steps) -> SeedResult | None:
-    """Run the seeds that are due; None if they are not. Raises as run_file does, naming what runs them again."""
+def after_migrations(
+    settings: Settings, target: Target, start: Start, steps: Steps, *, migrated: bool
+) -> SeedResult | None:
+    """Run the seeds that are due; None if they are not. From now on no seed is due.
+
+    migrated: migrations were applied just now. Raises as run_file does, naming what runs the seeds again.
+    """
+    if start.due or migrated:
+        with database.connect(target) as connection:
+            record.forget_due(connection)
     if not start.due:
         return None
     applying.warn_of(start.seeds.unmatched, steps)
-    with database.connect(target) as connection:
-        record.forget_due(connection)
     return SeedResult(target.label, applying.run_files(settings, target, start.waiting, steps))

@@ -74,7 +74,9 @@ def mark_due(connection: psycopg.Connection[Any], due: bool, roles: str | None) 
 
 def forget_due(connection: psycopg.Connection[Any]) -> None:
     """The seeds are not due any more, whatever becomes of them."""
-    connection.execute("comment on table supabase_migrations.seed_files is null")
+    ((_, there),) = connection.execute(_WHAT_EXISTS).fetchall()
+    if there:
+        connection.execute("comment on table supabase_migrations.seed_files is null")
 
 
 def make_table(connection: psycopg.Connection[Any]) -> None:

@@ -82,13 +82,14 @@ class _Run:
     progress: Progress = field(default_factory=Progress)
     batch: list[Part] = field(default_factory=list)
     current: Part | None = None  # what the server was given last
+    role: str = "none"  # that the connection acts as, before the file takes another one
 
     def all_of(self, reader: ScriptReader, used: Callable[[int], None]) -> None:
         ((self.role,),) = self.connection.execute("select current_setting('role')").fetchall()
         self.connection.execute("begin")
         held = 0
         for part in reader:
-            batched = part.kind == "statement" and _BATCHED.match(part.text) is not None and self._in_transaction()
+            batched = part.kind == "statement" and self._fits_a_batch(part.text)
             if not batched or held >= _BATCH_BYTES or len(self.batch) >= _BATCH_STATEMENTS:
                 self._send_batch()
                 held = 0
@@ -117,9 +118,8 @@ class _Run:
         if len(batch) == 1:
             self._send(batch[0])
         elif batch:
-            self.connection.execute(
-                "savepoint promthctl_batch"
-            )  # by itself: of a batch with a syntax error nothing runs
+            # The savepoint goes by itself: of a batch with a syntax error nothing runs.
+            self.connection.execute("savepoint promthctl_batch")
             texts = [*(part.text for part in batch), b"release savepoint promthctl_batch"]
             try:
                 self._execute(b"\n;\n".join(texts))
@@ -167,6 +167,9 @@ class _Run:
         advice = advice_on(part.text.decode(errors="replace"), part.inside, self.connection.info.dbname)
         if advice is not None:
             raise self.failure.psql_line(self.file, part, advice, self.progress.ended)
+
+    def _fits_a_batch(self, text: bytes) -> bool:
+        return len(text) < _BATCH_BYTES and _BATCHED.match(text) is not None and self._in_transaction()
 
     def _in_transaction(self) -> bool:
         return bool(self.connection.info.transaction_status.name == "INTRANS")

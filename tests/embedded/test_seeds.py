@@ -93,6 +93,17 @@ def test_seeds_wait_for_a_migration_that_is_corrected(seeded: Project) -> None:
     assert ids(seeded) == [1, 2]
 
 
+def test_seeds_that_came_later_are_not_run_unasked(seeded: Project) -> None:
+    write(seeded, {"migrations/002_bad.sql": "select nothing;"})
+    seeded.up(code=1)
+    (seeded.path / "supabase" / "seed.sql").unlink()
+    (seeded.path / "supabase" / "roles.sql").unlink()
+    write(seeded, {"migrations/002_bad.sql": "select 1;"})
+    seeded.run("local", "up")
+    write(seeded, {"seed.sql": SEED})
+    assert seeded.json("local", "up")["unseeded"] == ["supabase/seed.sql"] and ids(seeded) == []
+
+
 def test_roles_that_fail_leave_nothing(seeded: Project) -> None:
     write(seeded, {"roles.sql": ROLES + "create role boss superuser;\n"})
     failed = seeded.up(code=1)
