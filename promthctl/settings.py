@@ -34,6 +34,8 @@ _SECRET_NAMES = re.compile(
 )
 
 
+# Where programs and the user's own files are found: a project's .env does not decide that.
+_MACHINE = {"DOCKER_CONFIG", "HOME", "PATH", "XDG_RUNTIME_DIR"}
 _ENV = re.compile(r"env\(([^)]+)\)")  # in supabase/config.toml
 
 
@@ -57,7 +59,8 @@ class Settings:
     postgres: the major version of the embedded engine. cache_dir: None for the user's own cache directory. public: by
     table, an SQL condition on the rows that everyone may read. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto"
     if neither sets it. supabase: supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
-    exposed: .env, if it holds secrets that other users of this machine can read.
+    exposed: .env, if it holds secrets that other users can read. project_variables: the names of the variables that
+    only .env sets. supabase_cli_place: the file of the project that names a path as supabase_cli, None for others.
     """
 
     project_dir: Path
@@ -75,6 +78,8 @@ class Settings:
     supabase: Mapping[str, Any] = field(default_factory=dict, repr=False)
     supabase_cli: str = "pinned"
     exposed: Path | None = None
+    project_variables: frozenset[str] = frozenset()
+    supabase_cli_place: str | None = None
 
     @property
     def database_password(self) -> str | None:
@@ -131,7 +136,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         if root.exists():
             raise UsageError(f"{root} is not a folder", given, "promthctl -C DIR, with the project's folder")
         raise UsageError(f"The project directory {root} does not exist", given, f"mkdir -p {shlex.quote(str(root))}")
-    dotenv = _dotenv(root / ".env")
+    dotenv = {name: value for name, value in _dotenv(root / ".env").items() if name not in _MACHINE}
     env = {**dotenv, **os.environ}
     for name, value in env.items():
         if _SECRET_NAMES.match(name):
@@ -147,6 +152,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         )
     config = _supabase_config(root, {**dotenv, **_dotenv(root / "supabase" / ".env"), **os.environ})
     source = tool.get("migrations")
+    typed_cli, cli = supabase_cli or env.get("PROMTHCTL_SUPABASE_CLI"), tool.get("supabase_cli", "pinned")
     cache = env.get("PROMTHCTL_CACHE_DIR")
     return Settings(
         project_dir=root,
@@ -164,7 +170,9 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         cache_dir=Path(cache).expanduser().absolute() if cache else None,
         engine=_engine(env.get("PROMTHCTL_ENGINE", "").strip(), tool.get("engine")),
         supabase=config,
-        supabase_cli=_cli(root, supabase_cli or env.get("PROMTHCTL_SUPABASE_CLI"), tool.get("supabase_cli", "pinned")),
+        supabase_cli=_cli(root, typed_cli, cli),
+        supabase_cli_place=None if supabase_cli else _cli_place(dotenv, cli),
+        project_variables=frozenset(name for name, value in dotenv.items() if value.strip() and name not in os.environ),
         exposed=root / ".env" if _is_exposed(root / ".env", dotenv) else None,
     )
 
@@ -302,6 +310,16 @@ def _cli(root: Path, typed: str | None, configured: Any) -> str:
             '[tool.promthctl] supabase_cli = "system"',
         )
     return choice if choice in ("pinned", "system") else str(base / Path(choice).expanduser())
+
+
+def _cli_place(dotenv: Mapping[str, str], configured: Any) -> str | None:
+    """The file of the project that names the path of a Supabase CLI; None where the user's environment decides."""
+    if os.environ.get("PROMTHCTL_SUPABASE_CLI"):
+        return None
+    named = dotenv.get("PROMTHCTL_SUPABASE_CLI")
+    if (named or configured) in ("pinned", "system"):
+        return None
+    return ".env" if named else "pyproject.toml"
 
 
 def _conditions(table: Mapping[str, Any]) -> dict[str, str]:

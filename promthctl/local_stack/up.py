@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from promthctl import database, push, seeds
+from promthctl import database, push, seeds, supabase_cli
 from promthctl.engines import Access, Engine
 from promthctl.engines.access import local_target
 from promthctl.locks import alone
@@ -60,6 +60,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: b
 
     On a new database supabase/roles.sql is run before the migrations, and the seeds after them if `seeding`.
     """
+    supabase_cli.check_consent(settings)
     supabase_folder.check_enabled(settings)
     source = find_source(settings)
     supabase_folder.source_migrations(settings)  # a folder that cannot be used is reported before anything starts
