@@ -1,15 +1,131 @@
-"""Resetting the local database."""
+"""Resetting the local database: made anew, with the one that was there kept; and bringing that back."""
 
 from __future__ import annotations
 
-from promthctl import push
-from promthctl.engines import Engine
-from promthctl.engines.access import local_target, running_access
-from promthctl.push import ResetResult
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+
+from promthctl import database, resetting, shadow, supabase_cli
+from promthctl.engines import Access, Engine, KeptCopy
+from promthctl.engines.access import local_target, running_access, stack_access
+from promthctl.errors import PromthctlError
+from promthctl.locks import alone
+from promthctl.migration_set import Migration, supabase_folder
+from promthctl.resetting import Contents, Survivor
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
 
-def reset(settings: Settings, engine: Engine, steps: Steps) -> ResetResult:
-    """Drop what the migrations made in the local database and replay them."""
-    return push.reset_target(settings, local_target(running_access(engine)), steps)
+@dataclass(frozen=True)
+class LocalResetResult:
+    """applied: file names that the history has, read back. tables: how many there are now.
+
+    gone: what was there before; also: what of it only a new database is without (roles, buckets …). kept: the database
+    as it was; None where the engine keeps none.
+    """
+
+    target: str
+    applied: tuple[str, ...]
+    tables: int
+    gone: Contents
+    also: tuple[Survivor, ...]
+    kept: KeptCopy | None
+
+
+@dataclass(frozen=True)
+class LocalResetPreview:
+    """What a local reset would do. replays: file names. keeps: the database as it is would be kept."""
+
+    target: str
+    replays: tuple[str, ...]
+    gone: Contents
+    also: tuple[Survivor, ...]
+    keeps: bool
+    dry_run: bool = True
+
+
+@dataclass(frozen=True)
+class UndoResult:
+    """What is there again. tables, rows, users: counted now. applied: versions. kept: the database that was in use."""
+
+    target: str
+    applied: tuple[str, ...]
+    tables: int
+    rows: int
+    users: int | None
+    kept: KeptCopy
+
+
+def preview_reset(settings: Settings, engine: Engine) -> LocalResetPreview:
+    """What `reset` would do; nothing is changed."""
+    supabase_folder.check_enabled(settings)
+    target = local_target(running_access(engine))
+    plan = supabase_folder.plan_project_sync(settings, ())
+    if refusal := plan.refusal:
+        raise refusal
+    names = tuple(file.filename for file in supabase_folder.expected_migrations(settings, plan))
+    gone, also = resetting.read_contents(target), resetting.read_survivors(target)
+    return LocalResetPreview(target.label, names, gone, also, engine.keeps_copies)
+
+
+def reset(settings: Settings, engine: Engine, steps: Steps) -> LocalResetResult:
+    """Make the local database anew and apply all migrations.
+
+    A migration that fails changes nothing: raises RefusedError, and the database is as it was.
+    """
+    supabase_folder.check_enabled(settings)
+    running_access(engine)
+    with alone(settings, steps):
+        target = local_target(running_access(engine))  # asked again: a `down` may have come between
+        supabase_folder.sync_project(settings, ())  # everything is replayed, so an edited file may replace its copy
+        files = supabase_folder.expected_migrations(settings)
+        gone, also = resetting.read_contents(target), resetting.read_survivors(target)
+        if not engine.keeps_copies:  # the old one is gone before the migrations run: they must be known to apply
+            with _nothing_changed(target.label):
+                shadow.catalog_after_all(settings, files, steps)
+        kept = engine.renew(lambda new: _fill(settings, engine, new, files, target.label, steps), steps)
+        history = database.fetch_history(target)
+        tables = _tables(resetting.read_contents(target))
+    applied = tuple(file.filename for file in files if file.version in history)
+    return LocalResetResult(target.label, applied, tables, gone, also, kept)
+
+
+def undo_reset(settings: Settings, engine: Engine, steps: Steps) -> UndoResult:
+    """Exchange the database with the one that was kept. Raises UsageError when nothing is kept."""
+    target = local_target(stack_access(engine))
+    with alone(settings, steps):
+        kept = engine.undo_renewal(steps)
+        now = resetting.read_contents(target)
+        history = tuple(database.fetch_history(target))
+    return UndoResult(target.label, history, _tables(now), now.rows, now.users, kept)
+
+
+def _fill(
+    settings: Settings, engine: Engine, new: Access, files: tuple[Migration, ...], label: str, steps: Steps
+) -> None:
+    """Everything that a new database gets: what runs before the migrations, them, and what runs after them."""
+    target = replace(local_target(new), label="the new database")
+    with _nothing_changed(label) if engine.keeps_copies else nullcontext():
+        if files:
+            supabase_cli.find_database_cli(settings, steps).push(target, files, steps)
+        history = database.fetch_history(target)
+        if missing := [file.filename for file in files if file.version not in history]:
+            raise PromthctlError(
+                "The migrations were not applied",
+                f"the Supabase CLI reports success, but the history does not have {', '.join(missing)}",
+                "correct the file before the first of these, which may end its transaction itself",
+            )
+
+
+@contextmanager
+def _nothing_changed(label: str) -> Iterator[None]:
+    """Errors of a trial are those of a database that nobody uses yet."""
+    try:
+        yield
+    except PromthctlError as error:
+        raise resetting.for_the_person(label, error) from None
+
+
+def _tables(contents: Contents) -> int:
+    return sum(table.dropped for table in contents.tables)

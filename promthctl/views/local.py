@@ -61,7 +61,11 @@ def _unreachable(tables: Sequence[str]) -> str:
 
 def down(result: DownResult) -> Iterator[RenderableType]:
     yield "The local stack is down." if result.stopped else "The local stack was not running."
-    yield "Its data is removed." if result.purged else "Its data is kept: promthctl local up brings it back."
+    if result.purged:
+        copy = f", and what a reset had kept ({size(result.kept.bytes)})" if result.kept else ""
+        yield f"Its data is removed{copy}."
+    else:
+        yield "Its data is kept: promthctl local up brings it back."
 
 
 def status(result: StatusResult) -> Iterator[RenderableType]:
