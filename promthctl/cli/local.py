@@ -93,7 +93,7 @@ def down(
     engine = engines.current(run.settings)
     if purge:
         run.confirm(
-            f"Remove the local database of {run.settings.project_dir} permanently?",
+            f"Remove the local database of {run.settings.project_dir} permanently, and what a reset kept of it?",
             "The local database was not removed",
         )
     run.output.show(local_stack.down(run.settings, engine, purge, run.output), views.down)

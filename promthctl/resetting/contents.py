@@ -7,11 +7,15 @@ and supabase_functions are emptied.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
+from promthctl.database.connection_errors import unreachable
+from promthctl.errors import PromthctlError
+from promthctl.redact import redact
 from promthctl.targets import Target
 
 if TYPE_CHECKING:
@@ -107,9 +111,26 @@ class Contents:
         return not (self.schemas or self.tables or self.others or self.extensions or self.publications)
 
 
+@contextmanager
+def reading(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """A connection to read the catalog with. Raises TargetError when it is lost, PromthctlError for a refusal."""
+    import psycopg
+
+    try:
+        with database.connect(target) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise unreachable(target, str(error)) from None
+    except psycopg.Error as error:
+        why = redact(str(error)).strip().splitlines()[0]
+        raise PromthctlError(
+            f"What {target.label} has could not be read", why, "run it again; nothing was changed"
+        ) from None
+
+
 def read_contents(target: Target) -> Contents:
-    """What the database has that a reset takes. Raises TargetError when it cannot be reached."""
-    with database.connect(target) as connection:
+    """What the database has that a reset takes. Raises as `reading` does."""
+    with reading(target) as connection:
         connection.autocommit = True  # what may not be counted must not end the reading
         connection.execute("set row_security = off")  # an error instead of a part of the rows
         found: list[tuple[Any, ...]] = connection.execute(_TABLES.encode()).fetchall()

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from promthctl import database, supabase_cli
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration
-from promthctl.resetting.contents import GOING_SCHEMAS, KEPT_EXTENSIONS
+from promthctl.redact import redact
+from promthctl.resetting.contents import GOING_SCHEMAS, KEPT_EXTENSIONS, reading
 from promthctl.resetting.survivors import Survivor, read_survivors
 from promthctl.settings import Settings
 from promthctl.shadow import default_privileges_of, trial_database
@@ -34,8 +35,12 @@ _REMOVALS_SHOWN = 3
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of it. tables: those that the migrations make, by schema and name. unsure: what it could not tell."""
+    """What came of it. tried: the reset succeeded there; otherwise unsure says why it could not be tried.
 
+    tables: those that the migrations make, by schema and name. unsure: also where the target may differ from the trial.
+    """
+
+    tried: bool
     tables: frozenset[tuple[str, str]]
     unsure: tuple[str, ...]
 
@@ -60,6 +65,8 @@ def try_reset(
 
     Raises RefusedError, with the reason and the way out, where the reset of the target would fail.
     """
+    import psycopg
+
     premises = _read_premises(target)
     if missing := sorted(_extensions_needed(migrations) - premises.available):
         raise RefusedError(
@@ -71,7 +78,6 @@ def try_reset(
         steps.step("Trying the reset in a throw-away database"),
         trial_database(settings, steps, premises.major, premises.privileges) as trial,
     ):
-        made_by_migrations: frozenset[tuple[str, str]] = frozenset()
         try:
             unsure = _make_alike(trial.superuser, premises)
             trial.apply(migrations)
@@ -81,10 +87,11 @@ def try_reset(
             supabase_cli.find_database_cli(settings, Silent()).reset(trial.target, migrations, Silent())
         except PromthctlError as error:
             if absent := _NOT_HERE.search(error.why):
-                why = f"the extension {absent[1]} cannot be had here: whether the migrations apply could not be tried"
-                return Trial(made_by_migrations, (why,))
+                return Trial(False, frozenset(), (f"the extension {absent[1]}, which they create, cannot be had here",))
             raise for_the_person(target.label, error, left) from None
-    return Trial(made_by_migrations, tuple(unsure))
+        except psycopg.Error as error:  # the throw-away database could not be made like the target
+            return Trial(False, frozenset(), (redact(str(error)).strip().splitlines()[0],))
+    return Trial(True, made_by_migrations, tuple(unsure))
 
 
 def for_the_person(label: str, error: PromthctlError, left: Iterable[Survivor] = ()) -> PromthctlError:
@@ -105,7 +112,7 @@ def for_the_person(label: str, error: PromthctlError, left: Iterable[Survivor] =
         return RefusedError(f"{label} was not reset", why, f"{hint}; nothing was changed")
     hint = error.hint.split("; ")[0]
     if exists:
-        hint = "two of the migrations make it: take it out of one, and run the same command again"
+        hint = "a new database or another migration has it already: take it out, and run the same command again"
     return PromthctlError(f"{label} was not reset", f"{error.what}\n{error.why}", f"{hint}; nothing was changed")
 
 
@@ -117,7 +124,7 @@ def drop_range_types(target: Target) -> None:
 
 
 def _read_premises(target: Target) -> _Premises:
-    with database.connect(target) as connection:
+    with reading(target) as connection:
 
         def names(query: str) -> frozenset[str]:
             return frozenset(str(name) for (name,) in connection.execute(query.encode()).fetchall())

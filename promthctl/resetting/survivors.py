@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promthctl import database
-from promthctl.resetting.contents import GOING_SCHEMAS, KEPT_EXTENSIONS
+from promthctl.resetting.contents import GOING_SCHEMAS, KEPT_EXTENSIONS, reading
 from promthctl.targets import Target
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ class Survivor:
 
 def read_survivors(target: Target) -> tuple[Survivor, ...]:
     """What is in the database that the CLI's reset would leave there, without what is the platform's own."""
-    with database.connect(target) as connection:
+    with reading(target) as connection:
         found = [row for query in _QUERIES for row in _first(connection, _PREPARED + _expanded(query))]
         for table, query in _ROWS.items():
             readable = "select coalesce(has_table_privilege(to_regclass(%s), 'select'), false)"

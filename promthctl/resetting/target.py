@@ -22,13 +22,15 @@ from promthctl.targets import Target, command_line_options
 class ResetPlan:
     """What a reset would do. replays: file names, in order. goes: what is dropped or emptied. stays: what is not.
 
-    unsure: why it is not known that the replay succeeds, a sentence each. backup: the rows are exported first.
+    tried: it succeeded in a throw-away database. unsure: why that is not certain all the same. backup: the rows are
+    exported first.
     """
 
     target: str
     replays: tuple[str, ...]
     goes: Contents
     stays: tuple[Survivor, ...]
+    tried: bool
     unsure: tuple[str, ...]
     backup: bool
     dry_run: bool = True
@@ -70,7 +72,7 @@ def plan_reset(settings: Settings, target: Target, backup: bool, steps: Steps) -
         goes, stays = read_contents(target), read_survivors(target)
     trial = try_reset(settings, target, files, stays, steps)
     names = tuple(file.filename for file in files)
-    return ResetPlan(target.label, names, goes, stays, trial.unsure, backup, files=files, trial=trial)
+    return ResetPlan(target.label, names, goes, stays, trial.tried, trial.unsure, backup, files=files, trial=trial)
 
 
 def check_typed_name(target: Target, typed: str) -> None:
@@ -94,6 +96,8 @@ def reset_target(settings: Settings, target: Target, plan: ResetPlan, steps: Ste
             known = [file for file in plan.files if file.version in history]
             tables = [table for table in gone.tables if table.rows != 0]
             saved = saving.save_rows(settings, target, tables, plan.trial.tables, known, steps)
+            for path in saved:
+                steps.note(f"The rows are in {path}")  # said now: the reset may be interrupted
         supabase_folder.sync_project(settings, ())  # everything is replayed, so an edited file may replace its copy
         files = supabase_folder.expected_migrations(settings)
         if [(file.filename, file.sha256) for file in files] != [(file.filename, file.sha256) for file in plan.files]:

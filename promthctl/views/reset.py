@@ -32,8 +32,9 @@ def announced(result: ResetPlan) -> Iterator[str]:
     if result.stays:
         yield "It leaves there, as the Supabase CLI's reset does:"
         yield from _survivors(result.stays)
-    yield f"Then it replays {count(len(result.replays), 'migration')}, which was tried in a throw-away database."
-    yield from (f"  not certain: {why}" for why in result.unsure)
+    tried = "tried in a throw-away database" if result.tried else "which could not be tried"
+    yield f"Then it replays {count(len(result.replays), 'migration')}, {tried}."
+    yield from (f"  whether that succeeds is not certain: {why}" for why in result.unsure)
     if result.backup and result.goes.rows:
         yield "The rows are exported first, to .promthctl/backups; what is written meanwhile is not in it."
     elif result.goes.rows:

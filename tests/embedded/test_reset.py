@@ -30,10 +30,11 @@ def name_of(url: str) -> str:
 
 
 def test_the_plan_names_what_goes_and_what_stays(own: Callable[..., Project], database_url: str) -> None:
-    project = own({"001_a.sql": A + LEFT_BEHIND})
+    project = own({"001_a.sql": A})
     project.run("push", "--db-url", database_url, "--yes")
     run(
         database_url,
+        LEFT_BEHIND,
         "insert into public.a values (1), (2)",
         "create schema mine; create table mine.notes as select 1 as n; create view mine.v as select 1 as n",
         "create table public.by_hand as select 7 as n",
