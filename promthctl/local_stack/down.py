@@ -13,8 +13,8 @@ from promthctl.steps import Steps
 
 @dataclass(frozen=True)
 class DownResult:
-    """stopped: False when nothing ran. purged: the data was removed. kept: the database from before the last reset; it
-    stays, or was removed too.
+    """stopped: False when nothing ran. purged: the data was removed, and with it `kept`, the database from before the
+    last reset, if there was one.
     """
 
     stopped: bool
@@ -27,7 +27,7 @@ def down(settings: Settings, engine: Engine, purge: bool, steps: Steps) -> DownR
     if not settings.state_dir.exists() and all(service.state == "stopped" for service in engine.status().services):
         return DownResult(engine.down(purge, steps), purge)
     with alone(settings, steps):
-        kept = engine.kept()
+        kept = engine.kept() if purge else None
         stopped = engine.down(purge, steps)
         if purge:
             engines.forget_engine(settings)

@@ -82,8 +82,7 @@ def reset(settings: Settings, engine: Engine, steps: Steps) -> LocalResetResult:
         files = supabase_folder.expected_migrations(settings)
         gone, also = resetting.read_contents(target), resetting.read_survivors(target)
         if not engine.keeps_copies:  # the old one is gone before the migrations run: they must be known to apply
-            with _nothing_changed(target.label):
-                shadow.catalog_after_all(settings, files, steps)
+            _try_migrations(settings, files, target.label, steps)
         kept = engine.renew(lambda new: _fill(settings, engine, new, files, target.label, steps), steps)
         history = database.fetch_history(target)
         tables = _tables(resetting.read_contents(target))
@@ -116,6 +115,16 @@ def _fill(
                 f"the Supabase CLI reports success, but the history does not have {', '.join(missing)}",
                 "correct the file before the first of these, which may end its transaction itself",
             )
+
+
+def _try_migrations(settings: Settings, files: tuple[Migration, ...], label: str, steps: Steps) -> None:
+    """Raise what would stop them on a fresh embedded PostgreSQL."""
+    try:
+        shadow.catalog_after_all(settings, files, steps)
+    except PromthctlError as error:
+        if (why := resetting.not_to_be_had(error)) is None:
+            raise resetting.for_the_person(label, error) from None
+        steps.note(f"Whether the migrations apply could not be tried: {why}")
 
 
 @contextmanager

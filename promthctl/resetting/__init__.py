@@ -8,7 +8,7 @@ target.py     the plan, and the reset itself
 """
 
 from promthctl.resetting.contents import Contents, TableRows, read_contents
-from promthctl.resetting.replay import for_the_person
+from promthctl.resetting.replay import for_the_person, not_to_be_had
 from promthctl.resetting.survivors import Survivor, read_survivors
 from promthctl.resetting.target import ResetPlan, ResetResult, check_typed_name, plan_reset, reset_target
 
@@ -20,6 +20,7 @@ __all__ = [
     "TableRows",
     "check_typed_name",
     "for_the_person",
+    "not_to_be_had",
     "plan_reset",
     "read_contents",
     "read_survivors",

@@ -28,7 +28,7 @@ _PLATFORM_SCHEMAS = "select nspname from pg_namespace where nspname !~ '^pg_' an
 _RANGE_TYPES = b"""
 select format('drop type if exists %I.%I cascade', n.nspname, t.typname) from pg_type t
   join pg_namespace n on n.oid = t.typnamespace where n.nspname = 'public' and t.typtype = 'r'"""
-_NOT_HERE = re.compile(r'extension "([^"]+)" is not available')
+_NOT_HERE = re.compile(r'extension "([^"]+)" is not available|(\w+) is not available on the embedded engine')
 _EXISTS = re.compile(r"\(SQLSTATE (42P07|42710|42701|42723|42P06|23505)\)")
 _REMOVALS_SHOWN = 3
 
@@ -86,12 +86,18 @@ def try_reset(
             drop_range_types(trial.target)
             supabase_cli.find_database_cli(settings, Silent()).reset(trial.target, migrations, Silent())
         except PromthctlError as error:
-            if absent := _NOT_HERE.search(error.why):
-                return Trial(False, frozenset(), (f"the extension {absent[1]}, which they create, cannot be had here",))
+            if why := not_to_be_had(error):
+                return Trial(False, frozenset(), (why,))
             raise for_the_person(target.label, error, left) from None
         except psycopg.Error as error:  # the throw-away database could not be made like the target
             return Trial(False, frozenset(), (redact(str(error)).strip().splitlines()[0],))
     return Trial(True, made_by_migrations, tuple(unsure))
+
+
+def not_to_be_had(error: PromthctlError) -> str | None:
+    """Why a failure on the embedded PostgreSQL says nothing of other servers; None where it does say something."""
+    absent = _NOT_HERE.search(error.why)
+    return f"the extension {absent[1] or absent[2]} cannot be had here" if absent else None
 
 
 def for_the_person(label: str, error: PromthctlError, left: Iterable[Survivor] = ()) -> PromthctlError:
