@@ -149,7 +149,7 @@ def reset(
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Make the local database anew and apply all migrations; nothing else stays in it.
+    """Replace the local database by a new one with all migrations applied, and nothing else.
 
     On the embedded engine the database as it was is kept until the next reset, and --undo brings it back. A migration
     that fails changes nothing.

@@ -4,7 +4,7 @@ up      start it, sync the migrations, apply what is pending
 down    stop it, or remove its data too
 status  what runs, and how far the migrations are
 env     how an app reaches it, as variables of an env file
-reset   make the database anew and replay the migrations; bring the one before back
+reset   make a new database and replay the migrations; bring the one before back
 """
 
 from __future__ import annotations

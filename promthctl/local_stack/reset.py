@@ -1,4 +1,4 @@
-"""Resetting the local database: made anew, with the one that was there kept; and bringing that back."""
+"""Resetting the local database: a new one, with the one that was there kept; and bringing that back."""
 
 from __future__ import annotations
 
@@ -70,16 +70,18 @@ def preview_reset(settings: Settings, engine: Engine) -> LocalResetPreview:
 
 
 def reset(settings: Settings, engine: Engine, steps: Steps) -> LocalResetResult:
-    """Make the local database anew and apply all migrations.
+    """Replace the local database by a new one with all migrations.
 
-    A migration that fails changes nothing: raises RefusedError, and the database is as it was.
+    A migration that fails raises PromthctlError; where the engine keeps copies, nothing was changed.
     """
     supabase_folder.check_enabled(settings)
     running_access(engine)
     with alone(settings, steps):
         target = local_target(running_access(engine))  # asked again: a `down` may have come between
-        supabase_folder.sync_project(settings, ())  # everything is replayed, so an edited file may replace its copy
-        files = supabase_folder.expected_migrations(settings)
+        plan = supabase_folder.plan_project_sync(settings, ())  # all is replayed: an edited file may replace its copy
+        if refusal := plan.refusal:
+            raise refusal
+        files = supabase_folder.expected_migrations(settings, plan)
         gone, also = resetting.read_contents(target), resetting.read_survivors(target)
         if not engine.keeps_copies:  # the old one is gone before the migrations run: they must be known to apply
             _try_migrations(settings, files, target.label, steps)
@@ -115,6 +117,7 @@ def _fill(
                 f"the Supabase CLI reports success, but the history does not have {', '.join(missing)}",
                 "correct the file before the first of these, which may end its transaction itself",
             )
+        supabase_folder.sync_project(settings, ())
 
 
 def _try_migrations(settings: Settings, files: tuple[Migration, ...], label: str, steps: Steps) -> None:

@@ -58,7 +58,7 @@ def reset(result: ResetResult) -> Iterator[RenderableType]:
 
 
 def local_plan(result: LocalResetPreview) -> Iterator[RenderableType]:
-    yield f"{escape(result.target)} would be made anew, with {count(len(result.replays), 'migration')}."
+    yield f"{escape(result.target)} would be replaced by a new database with {count(len(result.replays), 'migration')}."
     if not result.gone.empty or result.also:
         yield "These would go:"
         yield from map(escape, _contents(result.gone))

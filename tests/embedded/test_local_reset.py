@@ -1,4 +1,4 @@
-"""`local reset`: a database made anew, the old one kept, brought back by --undo, and whole whenever it is killed."""
+"""`local reset`: a new database, the old one kept, brought back by --undo, and whole whenever it is killed."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_dry_run_tells_and_changes_nothing(project: Project) -> None:
     for words in (["local", "reset", "--dry-run"], ["reset", "--dry-run"]):
         plan = project.json(*words)
         assert plan["gone"]["users"] == 1 and plan["keeps"] and plan["dry_run"] and len(plan["replays"]) == 3
-        assert "would be made anew" in project.run(*words).stdout
+        assert "would be replaced by a new database" in project.run(*words).stdout
     assert users(project) == {user} and not data_directory(project).with_name("postgres-17-before-reset").exists()
     told = project.run("local", "reset", "--dry-run", "--undo", code=2).stderr
     assert "exclude each other" in told

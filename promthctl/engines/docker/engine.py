@@ -62,7 +62,7 @@ class DockerEngine:
     def undo_renewal(self, steps: Steps) -> KeptCopy:
         raise UsageError(
             "There is no database to put back",
-            "the Docker engine keeps no copy of a database that it makes anew",
+            "the Docker engine keeps no copy of a database that it replaces",
             "promthctl local status shows what is there now",
         )
 
