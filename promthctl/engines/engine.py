@@ -102,7 +102,8 @@ class Engine(Protocol):
         """
 
     def renew(self, fill: Callable[[Access], None], steps: Steps) -> KeptCopy | None:
-        """Replace the database of the running stack by a new one; ports and keys stay. What is kept of it as it was, if anything.
+        """Replace the database of the running stack by a new one; ports and keys stay. Returns what is kept of it, if
+        anything.
 
         fill: called with access to the new, empty database. Where the engine keeps copies, an error in it has changed
         nothing.

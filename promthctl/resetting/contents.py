@@ -42,7 +42,7 @@ KEPT_EXTENSIONS = [
     "supabase_vault",
     "uuid-ossp",
 ]
-_MEMBER = "select from pg_depend d where d.classid = '{}'::regclass and d.objid = {}.oid and d.deptype = 'e'"
+_MEMBER = "select from pg_depend d where d.classid = '{}'::regclass and d.objid = {}.oid and d.deptype in ('e', 'i')"
 _TABLES = f"""
 with going as ({GOING_SCHEMAS})
 select n.nspname, c.relname, n.nspname in (select nspname from going) or n.nspname = 'public', c.relkind = 'p'
