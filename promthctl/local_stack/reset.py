@@ -61,7 +61,7 @@ def preview_reset(settings: Settings, engine: Engine) -> LocalResetPreview:
     """What `reset` would do; nothing is changed."""
     supabase_folder.check_enabled(settings)
     target = local_target(running_access(engine))
-    plan = supabase_folder.plan_project_sync(settings, ())
+    plan = supabase_folder.plan_project_sync(settings, (), history=())
     if refusal := plan.refusal:
         raise refusal
     names = tuple(file.filename for file in supabase_folder.expected_migrations(settings, plan))
@@ -78,7 +78,9 @@ def reset(settings: Settings, engine: Engine, steps: Steps) -> LocalResetResult:
     running_access(engine)
     with alone(settings, steps):
         target = local_target(running_access(engine))  # asked again: a `down` may have come between
-        plan = supabase_folder.plan_project_sync(settings, ())  # all is replayed: an edited file may replace its copy
+        plan = supabase_folder.plan_project_sync(
+            settings, (), history=()
+        )  # all is replayed: an edited file may replace its copy
         if refusal := plan.refusal:
             raise refusal
         files = supabase_folder.expected_migrations(settings, plan)
@@ -117,7 +119,7 @@ def _fill(
                 f"the Supabase CLI reports success, but the history does not have {', '.join(missing)}",
                 "correct the file before the first of these, which may end its transaction itself",
             )
-        supabase_folder.sync_project(settings, ())
+        supabase_folder.sync_project(settings, (), history=())
 
 
 def _try_migrations(settings: Settings, files: tuple[Migration, ...], label: str, steps: Steps) -> None:

@@ -64,7 +64,7 @@ def plan_reset(settings: Settings, target: Target, backup: bool, steps: Steps) -
     supabase_folder.check_enabled(settings)
     supabase_cli.find_runner(settings, steps)
     database.fetch_history(target)
-    sync = supabase_folder.plan_project_sync(settings, ())
+    sync = supabase_folder.plan_project_sync(settings, (), history=())
     if refusal := sync.refusal:
         raise refusal
     files = supabase_folder.expected_migrations(settings, sync)
@@ -98,7 +98,9 @@ def reset_target(settings: Settings, target: Target, plan: ResetPlan, steps: Ste
             saved = saving.save_rows(settings, target, tables, plan.trial.tables, known, steps)
             for path in saved:
                 steps.note(f"The rows are in {path}")  # said now: the reset may be interrupted
-        supabase_folder.sync_project(settings, ())  # everything is replayed, so an edited file may replace its copy
+        supabase_folder.sync_project(
+            settings, (), history=()
+        )  # everything is replayed, so an edited file may replace its copy
         files = supabase_folder.expected_migrations(settings)
         if [(file.filename, file.sha256) for file in files] != [(file.filename, file.sha256) for file in plan.files]:
             why = "the migrations were changed after the plan was made; nothing was changed there"
