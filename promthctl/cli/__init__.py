@@ -154,9 +154,24 @@ def _unexpected_disk_error(output: Output, error: OSError) -> int:
     return 1
 
 
+def _refused_by_database(error: Exception) -> PromthctlError | None:
+    """What a database said on the way, e.g. to a role without rights; None for any other exception."""
+    psycopg = sys.modules.get("psycopg")
+    if psycopg is None or not isinstance(error, psycopg.Error):
+        return None
+    from promthctl.database.transactions import database_failure
+    from promthctl.redact import redact
+
+    failure = database_failure("The database refused what promthctl asked of it", error, "see --verbose")
+    return type(failure)(failure.what, redact(failure.why), failure.hint.removesuffix("; see --verbose"))
+
+
 def _usage_or_bug(output: Output, error: Exception) -> int:
     """Typer's errors about the command line; anything else is a bug, shown with its traceback under --verbose."""
     message = getattr(error, "format_message", None)
+    if message is None and (refusal := _refused_by_database(error)):
+        output.error(refusal)
+        return refusal.exit_code
     if message is None:
         if output.verbose:
             import traceback

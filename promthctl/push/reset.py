@@ -8,6 +8,7 @@ from promthctl import database, supabase_cli
 from promthctl.database.transactions import undisturbed
 from promthctl.errors import RefusedError
 from promthctl.migration_set import supabase_folder
+from promthctl.push.planning import check_written
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.targets import Target
@@ -26,8 +27,10 @@ def check_reset(settings: Settings, target: Target, steps: Steps) -> None:
     supabase_folder.check_enabled(settings)
     supabase_cli.find_runner(settings, steps)
     database.fetch_history(target)
-    if refusal := supabase_folder.plan_project_sync(settings, ()).refusal:
+    sync = supabase_folder.plan_project_sync(settings, ())
+    if refusal := sync.refusal:
         raise refusal
+    check_written(target, supabase_folder.expected_migrations(settings, sync), "Nothing was reset on")
 
 
 def check_typed_name(target: Target, typed: str) -> None:
@@ -44,6 +47,8 @@ def reset_target(settings: Settings, target: Target, steps: Steps) -> ResetResul
     """Drop everything the migrations made in the target, and replay them."""
     supabase_folder.check_enabled(settings)
     with undisturbed(settings, target, steps):
+        sync = supabase_folder.plan_project_sync(settings, ())
+        check_written(target, supabase_folder.expected_migrations(settings, sync), "Nothing was reset on")
         supabase_folder.sync_project(settings, ())  # everything is replayed, so an edited file may replace its copy
         files = supabase_folder.expected_migrations(settings)
         supabase_cli.find_database_cli(settings, steps).reset(target, files, steps)
