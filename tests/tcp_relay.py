@@ -19,7 +19,8 @@ class Relay:
         place = urlsplit(url)
         assert place.hostname and place.port
         self._server = (place.hostname, place.port)
-        self._open: set[socket.socket] = set()
+        # How each is shut: the server gets all that was sent before the end, which a reset would throw away.
+        self._open: dict[socket.socket, int] = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = url.replace(f":{place.port}/", f":{self._listener.getsockname()[1]}/")
         self.until: Callable[[bytes], bool] = lambda _: False
@@ -30,10 +31,10 @@ class Relay:
     def cut(self) -> None:
         """Break every connection on both sides; new ones are taken unless `closed`."""
         self.cuts += 1
-        for each in list(self._open):
+        for each, how in list(self._open.items()):
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            self._open.discard(each)
+                each.shutdown(how)
+            self._open.pop(each, None)
 
     def end(self) -> None:
         with contextlib.suppress(OSError):
@@ -49,21 +50,23 @@ class Relay:
                     client.close()
                     continue
                 there = socket.create_connection(self._server)
-                self._open |= {client, there}
+                self._open |= {client: socket.SHUT_RDWR, there: socket.SHUT_WR}
                 threading.Thread(target=self._copy, args=(client, there, True), daemon=True).start()
                 threading.Thread(target=self._copy, args=(there, client, False), daemon=True).start()
 
     def _copy(self, source: socket.socket, target: socket.socket, asks: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
-                target.sendall(data)
+                with contextlib.nullcontext() if asks else contextlib.suppress(OSError):
+                    target.sendall(data)  # what nobody takes any more from a server is read all the same
                 if asks and self.until(data):
                     self.cut()
-        for each in (source, target):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
-            self._open.discard(each)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+        if not asks:  # the server has ended: nothing more will come
+            for each in (source, target):
+                self._open.pop(each, None)
+                each.close()
 
 
 @contextmanager
