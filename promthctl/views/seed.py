@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from promthctl.quantities import count
 from promthctl.views.common import table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from promthctl.keys.seed_rows import SeededKey
     from promthctl.keys.seeding import SeedReport
 
 
@@ -25,12 +27,16 @@ def seeded(result: SeedReport) -> Iterator[RenderableType]:
         )
         for key in stored.agents:
             number = "" if key.number is None else str(key.number)
-            texts = (key.user, number, key.name, key.endpoint_id, key.masked_key, key.state)
+            texts = (key.user, number, key.name, key.endpoint_id, key.masked_key, _state(key, stored.dry_run))
             wanted = (several, numbered, True, True, True, True)
             shown.add_row(*(escape(text) for text, kept in zip(texts, wanted, strict=True) if kept))
         yield shown
     verb = "would be" if stored.dry_run else "was" if stored.created == 1 else "were"
-    whose = f"{stored.users:,} users" if several else escape(stored.user_email or stored.user_id or "")
+    whose = count(stored.users, "user") if several else escape(stored.user_email or stored.user_id or "")
     yield (
         f"For {whose}: {stored.created:,} {verb} created, {stored.updated:,} updated, {stored.unchanged:,} unchanged"
     )
+
+
+def _state(key: SeededKey, dry_run: bool) -> str:
+    return f"would be {key.state}" if dry_run and key.state != "unchanged" else key.state

@@ -142,7 +142,7 @@ def test_a_session_that_an_administrator_ends_is_told_as_that(own: Callable[...,
 @pytest.mark.parametrize("arrives", [True, False], ids=["the commit arrives", "the commit does not"])
 def test_a_commit_whose_answer_is_lost_is_asked_for(database_url: str, relay: Relay, arrives: bool) -> None:
     target = targets.from_url(relay.url)
-    cut_at(relay, b"COMMIT" if arrives else b"pg_current_xact_id")
+    cut_at(relay, b"COMMIT\0" if arrives else b"pg_current_xact_id")
     try:
         with changing(target, "The change failed", keep=True) as change:
             change.connection.execute("create table public.mine (i int)")
