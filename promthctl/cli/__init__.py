@@ -10,6 +10,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,8 @@ from promthctl.errors import PromthctlError, UsageError
 from promthctl.output import Output
 
 _INTERRUPTED = 130
+# Words of command lines that change nothing, so that nothing of theirs is kept.
+_READS = frozenset(("verify", "logs", "status", "env", "list", "check", "--list", "--check", "--dry-run", "--help"))
 
 
 class Commands(LazyGroup):
@@ -105,10 +108,10 @@ def main() -> None:
         if code == _INTERRUPTED:  # Typer has turned the exception into an exit code
             raise KeyboardInterrupt
     except (KeyboardInterrupt, typer.Abort):
-        code = _interrupted(output)
+        code = _interrupted(output, arguments)
     except PromthctlError as error:
         if interrupts:  # a failure while cleaning up is not worth reporting
-            code = _interrupted(output)
+            code = _interrupted(output, arguments)
         else:
             output.error(error)
             code = error.exit_code
@@ -138,9 +141,10 @@ def _interrupts() -> list[int]:
     return received
 
 
-def _interrupted(output: Output) -> int:
+def _interrupted(output: Output, arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # cleaned up: a second Ctrl-C may end it at once
-    output.note("Interrupted. What was done so far is kept: run the same command again to continue.")
+    kept = " What was done so far is kept: run the same command again to continue."
+    output.note(f"Interrupted.{'' if _READS.intersection(arguments) else kept}")
     return _INTERRUPTED
 
 
