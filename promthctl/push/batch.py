@@ -227,7 +227,7 @@ def _each(work: Callable[[int, RowUpdate], Result], rows: Sequence[str], jobs: i
 
 
 def _after_interrupt(one: PlannedTarget, outcome: TargetOutcome | None) -> TargetOutcome:
-    """What a target itself says when the batch was interrupted. outcome: what its worker made of it, None if nothing."""
+    """What a target itself says when the batch was interrupted. outcome: its worker's, None if it was not begun."""
     if outcome is None or one.target is None or one.plan is None:
         return outcome or _not_tried(one.outcome)
     if one.outcome.state != "pending" or outcome.problem is None or outcome.state == "refused":
