@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, with_target
 from promthctl.keys.providers import provider_names
+from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
 
 app = typer.Typer(no_args_is_help=True, help="Store data an app needs.")
@@ -30,6 +32,9 @@ Keys = Annotated[
         help="JSON, JSON Lines or CSV; - is standard input. [default: the provider's variables]",
     ),
 ]
+WeakSecret = Annotated[
+    bool, typer.Option("--weak-secret", help="Also with an ENCRYPTION_SECRET that is easily guessed.")
+]
 Demo = Annotated[bool, typer.Option("--demo", help="Store fake keys.")]
 
 
@@ -47,9 +52,10 @@ def vanchin(
     keys: Keys = None,
     demo: Demo = False,
     dry_run: DryRun = False,
+    weak_secret: WeakSecret = False,
 ) -> None:
     """Encrypt the fourteen VanchinAI keys and store them for a user: short for `seed keys --provider vanchin`."""
-    _seed(context.obj, "vanchin", user, keys, demo, dry_run, choice)
+    _seed(context.obj, "vanchin", user, keys, demo, dry_run, weak_secret, choice)
 
 
 @app.command("keys")
@@ -65,6 +71,7 @@ def any_keys(
     keys: Keys = None,
     demo: Demo = False,
     dry_run: DryRun = False,
+    weak_secret: WeakSecret = False,
 ) -> None:
     """Encrypt any number of a provider's keys and store them for one user or many.
 
@@ -84,7 +91,41 @@ def any_keys(
     All keys are checked before the first one is stored. After an interruption, run the same command again: it
     continues where it stopped.
     """
-    _seed(context.obj, provider, user, keys, demo, dry_run, choice)
+    _seed(context.obj, provider, user, keys, demo, dry_run, weak_secret, choice)
+
+
+@app.command("sql")
+@with_target
+def sql(
+    context: typer.Context,
+    choice: TargetChoice,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="SQL files. [default: the seeds of the project not run there yet]"),
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Run the project's SQL seeds on a target: what sql_paths of [db.seed] in supabase/config.toml names.
+
+    Without that, the seed is supabase/seed.sql. Each file runs in one transaction, unless it commits by itself, and is
+    recorded in supabase_migrations.seed_files, as the Supabase CLI records it; what is recorded is not run again
+    unless it is named. A dump with COPY … FROM stdin works as well. `promthctl seed sql supabase/roles.sql` makes the
+    project's roles.
+    """
+    from promthctl import seeds
+    from promthctl.views import seed as views
+
+    run: Invocation = context.obj
+    chosen = run.target(choice)
+    named = [run.settings.project_dir / run.typed_path(file) for file in files or ()]
+    plan = seeds.plan_seeds(run.settings, chosen, named)
+    if dry_run:
+        run.output.show(plan, views.planned_seeds)
+        return
+    if plan.run and not chosen.local:
+        run.output.aside(plan, views.planned_seeds)
+        run.confirm(f"Run {count(len(plan.run), 'file')} on {chosen.label}?", f"Nothing was run on {chosen.label}")
+    run.output.show(seeds.run_planned(run.settings, chosen, plan, run.output), views.run_seeds)
 
 
 def _seed(
@@ -94,6 +135,7 @@ def _seed(
     keys_file: str | None,
     demo: bool,
     dry_run: bool,
+    weak_secret: bool,
     choice: TargetChoice,
 ) -> None:
     from promthctl.keys.seeding import seed_keys
@@ -110,6 +152,7 @@ def _seed(
         stdin=sys.stdin.buffer if sys.stdin else None,  # none when it was closed
         demo=demo,
         dry_run=dry_run,
+        weak_secret=weak_secret,
         approve=lambda what: run.confirm(f"Store {what}?", "No key was stored"),
     )
     run.warn(result.warnings)

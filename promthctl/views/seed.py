@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.quantities import count
+from promthctl.quantities import count, size
 from promthctl.views.common import table
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from promthctl.keys.seed_rows import SeededKey
     from promthctl.keys.seeding import SeedReport
+    from promthctl.seeds import SeedPlan, SeedResult
 
 
 def seeded(result: SeedReport) -> Iterator[RenderableType]:
@@ -40,3 +41,31 @@ def seeded(result: SeedReport) -> Iterator[RenderableType]:
 
 def _state(key: SeededKey, dry_run: bool) -> str:
     return f"would be {key.state}" if dry_run and key.state != "unchanged" else key.state
+
+
+def planned_seeds(plan: SeedPlan) -> Iterator[RenderableType]:
+    yield f"To run on {escape(plan.target)}: {count(len(plan.run), 'file')}"
+    yield from (f"  {escape(file.name)} ({size(file.size)})" for file in plan.run)
+    yield from _left_out(plan.done, plan.changed)
+    yield from (f"  no file matches {escape(pattern)} of sql_paths" for pattern in plan.unmatched)
+
+
+def run_seeds(result: SeedResult) -> Iterator[RenderableType]:
+    if result.files:
+        yield f"[bold green]Ran[/bold green] {count(len(result.files), 'file')} on {escape(result.target)}"
+        yield from files(result)
+    else:
+        yield f"Nothing was run on {escape(result.target)}"
+    yield from _left_out(result.done, result.changed)
+
+
+def files(result: SeedResult) -> Iterator[str]:
+    """A line for each file that was run."""
+    for run in result.files:
+        yield f"  {escape(run.name)}: {count(run.statements, 'statement')}, {count(run.rows, 'row')} changed"
+
+
+def _left_out(done: Iterable[str], changed: Iterable[str]) -> Iterator[str]:
+    yield from (f"  {escape(name)} was run before" for name in done)
+    for name in changed:
+        yield f"  {escape(name)} was run before and differs now; to run it again: promthctl seed sql {escape(name)}"
