@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
-from promthctl.errors import PrerequisiteError
-from promthctl.output import Output
-from promthctl.platforms import check_platform
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """Ends the process with an exit code of errors.py. The command line is imported only where it can be."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nothing has begun yet, so nothing is told
+        signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    from promthctl.errors import PrerequisiteError
+    from promthctl.output import Output
+    from promthctl.platforms import check_platform
+
     try:
         check_platform()
     except PrerequisiteError as error:

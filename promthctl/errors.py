@@ -3,7 +3,8 @@
 Every error that leaves promthctl is a PromthctlError; anything else is a bug. The exit code says which kind:
 
     0 done · 1 the operation or a check failed · 2 usage · 3 a prerequisite is missing
-    4 the target cannot be reached or refuses the credentials · 5 refused by a guard · 130 interrupted
+    4 the target cannot be reached, refuses the credentials, or cannot be changed now
+    5 refused by a guard · 130 interrupted
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class PrerequisiteError(PromthctlError):
 
 
 class TargetError(PromthctlError):
-    """The target cannot be reached, or refuses the credentials."""
+    """The target cannot be reached, refuses the credentials, or is in no state to be changed (its disk is full …)."""
 
     exit_code = 4
 

@@ -12,6 +12,16 @@ def size(number: float) -> str:
     return f"{number:.1f} GB"
 
 
+def count(number: int, noun: str, plural: str = "") -> str:
+    """1 row, 1,200 rows. plural: where it is not the noun with an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def all_of(number: int, noun: str, done: str) -> str:
+    """The only migration is applied, all 3 migrations are applied. done: the participle."""
+    return f"the only {noun} is {done}" if number == 1 else f"all {count(number, noun)} are {done}"
+
+
 def duration(seconds: int) -> str:
     """Its two largest units: 12 s, 3 min 5 s, 2 h 4 min, 3 d 1 h."""
     minutes, rest = divmod(seconds, 60)

@@ -102,8 +102,11 @@ def _find_on_target(
             privileges = shadow.default_privileges_of(connection)
             major = connection.info.server_version // 10000
             states = shadow.states_after_each(settings, files, steps, major, privileges)
+            opened = shadow.states_after_each(
+                settings, files, steps, major, ()
+            )  # the same, with all granted by default
             with steps.step("Comparing the schema"):
-                return find_presence([file.version for file in files], recorded, states, snapshot(connection))
+                return find_presence([file.version for file in files], recorded, states, snapshot(connection), opened)
     except psycopg.OperationalError as error:
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:

@@ -1,24 +1,39 @@
 """How many of the migrations a database already has, going by its catalog alone.
 
 A database has the migrations up to number n when every object that they make or change is there as the n-th leaves it,
-and none that they dropped. Anything else that it has does not matter, unless it is a trace of a later migration: then
-that one is there in part.
+and none that they dropped, nor a privilege that they revoked. What a migration revokes leaves no trace where nobody had
+it by default; so it is read from a second run of the migrations, where everybody has everything by default. Anything
+else that it has does not matter, unless it is a trace of a later migration: then that one is there in part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from promthctl.schema import KINDS, Attributes, Catalog, Difference, compare
 from promthctl.schema.canonical import canonical
-from promthctl.schema.comparing import privilege_names
+from promthctl.schema.comparing import privilege_names, same_content
 from promthctl.shadow.states import BEFORE, CatalogChange, States
 
 # These are not traces of a migration: a switch in the dashboard makes them too, or a server's databases share them.
 _TRACELESS = frozenset(("roles", "schemas", "extensions", "grants", "default_privileges", "publications"))
 # `compare` matches these by more than their names, or ignores that they are missing.
+_NAMED = ("indexes",)
 _NOT_BY_NAME = frozenset(("constraints", "indexes", "roles", "grants", "default_privileges", "publications"))
+
+
+_GRANTED = ("tables", "views", "sequences", "functions")
+# What a new object's roles may do where everything is granted by default: of the API's roles, and (True) of PUBLIC.
+_TABLE = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"))
+_EXECUTE = frozenset(("EXECUTE",))
+_BY_DEFAULT = {
+    "table": {False: _TABLE},
+    "sequence": {False: frozenset(("SELECT", "UPDATE", "USAGE"))},
+    "function": {False: _EXECUTE, True: _EXECUTE},
+    "procedure": {False: _EXECUTE, True: _EXECUTE},
+}
 
 
 @dataclass(frozen=True)
@@ -44,12 +59,15 @@ class Presence:
     beyond: tuple[str, ...]
 
 
-def find_presence(versions: Sequence[str], recorded: Collection[str], states: States, there: Catalog) -> Presence:
+def find_presence(
+    versions: Sequence[str], recorded: Collection[str], states: States, there: Catalog, opened: States | None = None
+) -> Presence:
     """Compare a database's catalog with the states that the migrations leave.
 
     versions: of all migrations, in order. recorded: those that need no proof; what only they touch is not looked at.
+    opened: the states where new objects are granted to every role of the API by default; `states` if they are that.
     """
-    search = _Search(tuple(versions), frozenset(recorded), states, there)
+    search = _Search(tuple(versions), frozenset(recorded), states, there, opened or states)
     number, beyond = search.complete()
     return Presence(number, search.silent(number), search.in_part(number), beyond)
 
@@ -62,6 +80,7 @@ class _Search:
     recorded: frozenset[str]
     states: States
     there: Catalog
+    opened: States
 
     def complete(self) -> tuple[int, tuple[str, ...]]:
         """The largest number of migrations that are there without a gap, and what else there is."""
@@ -80,12 +99,15 @@ class _Search:
             for change in self.states.of(version)
         }
         gaps, beyond = [], []
-        for one in compare(self._after(number), self.there):
+        after = self._after(number)
+        for one in compare(after, self.there, named=_NAMED):
             version = touched.get((one.kind, one.name))
             if version is None and one.state == "missing":  # it stands for its columns too
                 version = max((touched[key] for key in touched if one.name in key[1]), default=None)
             if version is not None and (one.state != "extra" or self._was_there(one, number)):
-                gaps.append(Gap(version, one))
+                gaps.append(Gap(version, self._renamed(one, after)))
+            elif one.kind == "grants" and (revoking := self._revoked_by(one, number)):
+                gaps.append(Gap(revoking, one))
             elif one.state == "extra" and one.kind not in _TRACELESS:
                 beyond.append(f"{one.kind} {one.name}")
         return tuple(gaps), tuple(beyond)
@@ -169,6 +191,39 @@ class _Search:
             for privilege in privilege_names(change.attributes)
         }
         return not before.isdisjoint((one.actual or {})["privileges"])
+
+    def _renamed(self, one: Difference, after: Catalog) -> Difference:
+        """An index that is there under another name is renamed, not made a second time."""
+        if one.kind not in _NAMED or one.state != "missing":
+            return one
+        other = same_content(one.kind, one.name, after, self.there)
+        return replace(one, fix=f"alter index {other} rename to {one.name.partition('.')[2]};") if other else one
+
+    def _revoked_by(self, one: Difference, number: int) -> str | None:
+        """The last of these migrations that takes away what a grant adds, by its version; None if none does."""
+        item, _, holder = one.name.rpartition(" to ")
+        sort, _, name = item.partition(" ")
+        everything = _BY_DEFAULT.get(sort, {}).get(holder == "public", frozenset())
+        left = privilege_names(self.opened.after(self.versions[:number]).of("grants").get(one.name))
+        added = {privilege.partition(" (")[0] for privilege in (one.actual or {})["privileges"]}
+        if not added & (everything - set(left)) or name in self._given:
+            return None
+        makers = [
+            version
+            for version in self.versions[:number]
+            if version not in self.recorded
+            and any(
+                (change.kind == "grants" and change.name == one.name)
+                or (change.kind in _GRANTED and change.name == name and change.attributes is not None)
+                for change in self.opened.of(version)
+            )
+        ]
+        return makers[-1] if makers else None
+
+    @cached_property
+    def _given(self) -> frozenset[str]:
+        """The names of what a fresh Supabase has: whoever may use that says nothing of the migrations."""
+        return frozenset(change.name for change in self.opened.of(BEFORE) if change.kind in _GRANTED)
 
     def _after(self, number: int) -> Catalog:
         return self.states.after(self.versions[:number])

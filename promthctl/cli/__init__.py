@@ -10,6 +10,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,8 @@ from promthctl.errors import PromthctlError, UsageError
 from promthctl.output import Output
 
 _INTERRUPTED = 130
+# Words of command lines that change nothing, so that nothing of theirs is kept.
+_READS = frozenset(("verify", "logs", "status", "env", "list", "check", "--list", "--check", "--dry-run", "--help"))
 
 
 class Commands(LazyGroup):
@@ -106,10 +109,10 @@ def main() -> None:
         if code == _INTERRUPTED:  # Typer has turned the exception into an exit code
             raise KeyboardInterrupt
     except (KeyboardInterrupt, typer.Abort):
-        code = _interrupted(output)
+        code = _interrupted(output, arguments)
     except PromthctlError as error:
         if interrupts:  # a failure while cleaning up is not worth reporting
-            code = _interrupted(output)
+            code = _interrupted(output, arguments)
         else:
             output.error(error)
             code = error.exit_code
@@ -139,9 +142,10 @@ def _interrupts() -> list[int]:
     return received
 
 
-def _interrupted(output: Output) -> int:
+def _interrupted(output: Output, arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # cleaned up: a second Ctrl-C may end it at once
-    output.note("Interrupted. What was done so far is kept: run the same command again to continue.")
+    kept = " What was done so far is kept: run the same command again to continue."
+    output.note(f"Interrupted.{'' if _READS.intersection(arguments) else kept}")
     return _INTERRUPTED
 
 
@@ -155,9 +159,24 @@ def _unexpected_disk_error(output: Output, error: OSError) -> int:
     return 1
 
 
+def _refused_by_database(error: Exception) -> PromthctlError | None:
+    """What a database said on the way, e.g. to a role without rights; None for any other exception."""
+    psycopg = sys.modules.get("psycopg")
+    if psycopg is None or not isinstance(error, psycopg.Error):
+        return None
+    from promthctl.database.transactions import database_failure
+    from promthctl.redact import redact
+
+    failure = database_failure("The database refused what promthctl asked of it", error, "see --verbose")
+    return type(failure)(failure.what, redact(failure.why), failure.hint.removesuffix("; see --verbose"))
+
+
 def _usage_or_bug(output: Output, error: Exception) -> int:
     """Typer's errors about the command line; anything else is a bug, shown with its traceback under --verbose."""
     message = getattr(error, "format_message", None)
+    if message is None and (refusal := _refused_by_database(error)):
+        output.error(refusal)
+        return refusal.exit_code
     if message is None:
         if output.verbose:
             import traceback

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import with_target
+from promthctl.quantities import count
 from promthctl.redact import remember
 from promthctl.resolve.choice import TargetChoice
 from promthctl.views import keys as views
@@ -121,8 +122,12 @@ def rotate(
     with open_table(target) as table:
         plan = plan_rotation(table, secrets, user, run.output)
         if plan.pending and not target.local:
-            run.output.note(f"The app cannot read {plan.pending} of {plan.rows} keys until it has the new secret")
-            run.confirm(f"Re-encrypt {plan.pending} keys of {target.label}?", f"No key of {target.label} was rotated")
+            run.output.note(
+                f"The app cannot read {plan.pending} of {count(plan.rows, 'key')} until it has the new secret"
+            )
+            run.confirm(
+                f"Re-encrypt {count(plan.pending, 'key')} of {target.label}?", f"No key of {target.label} was rotated"
+            )
         result = rotate_keys(table, plan, run.output)
     run.output.show(result, views.rotated)
     if not result.ok:
@@ -179,7 +184,7 @@ def remove(
         if agent is None:
             rows = count_keys(table, user)
             if rows and not target.local:
-                run.confirm(f"Remove all {rows} keys{f' of {user}' if user else ''} from {target.label}?", kept)
+                run.confirm(f"Remove {count(rows, 'key')}{f' of {user}' if user else ''} from {target.label}?", kept)
             result = remove_all_keys(table, user)
         else:
             found = find_agent_rows(run.settings, table, agent, user)

@@ -12,11 +12,11 @@ from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, with_target
 from promthctl.errors import RefusedError
 from promthctl.migration_set import HistoryEntry, supabase_folder
+from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
 from promthctl.resolve.production import announcement
 from promthctl.targets import Target
 from promthctl.views import migrations as views
-from promthctl.views.common import count
 
 app = typer.Typer(no_args_is_help=True, help="The folder of SQL migrations.")
 

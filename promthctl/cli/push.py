@@ -11,10 +11,10 @@ from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DatabaseUrls, Local, ProjectRefs, TargetNames, TargetsFile
 from promthctl.errors import UsageError
 from promthctl.push import batch
+from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
 from promthctl.views import batch as batch_views
 from promthctl.views import push as views
-from promthctl.views.common import count
 
 app = typer.Typer(add_completion=False)
 

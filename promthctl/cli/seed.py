@@ -11,8 +11,8 @@ import typer
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, with_target
 from promthctl.keys.providers import provider_names
+from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views.common import count
 
 app = typer.Typer(no_args_is_help=True, help="Store data an app needs.")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from promthctl.database.connection_errors import unreachable
+from promthctl.database.connection_errors import lost, unreachable
 from promthctl.errors import UsageError
 from promthctl.redact import redact
 from promthctl.targets import Target
@@ -21,7 +21,8 @@ _CONNECT_SECONDS = 10
 def connect(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     """A connection in autocommit.
 
-    Raises TargetError when the target does not answer or refuses the credentials, UsageError for a URL libpq refuses.
+    Raises TargetError when the target does not answer, refuses the credentials, or goes away while the block runs;
+    UsageError for a URL libpq refuses.
     """
     import logging
 
@@ -46,8 +47,14 @@ def connect(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         ) from None
     except psycopg.Error as error:
         raise unreachable(target, str(error)) from None
-    with connection:
+    try:
         yield connection
+    except psycopg.Error as error:
+        if connection.broken:
+            raise lost(target, str(error)) from None
+        raise
+    finally:
+        connection.close()
 
 
 def encrypted(target: Target) -> bool:

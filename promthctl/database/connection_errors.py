@@ -106,6 +106,13 @@ def unreachable(target: Target, message: str) -> TargetError:
     return TargetError(what, said, "check the host, the port and the network, then run the same command again")
 
 
+def lost(target: Target, message: str) -> TargetError:
+    """The error for a connection that was there and broke. message: libpq's."""
+    lines = [line.strip() for line in redact(message).splitlines() if line.strip()] or ["no answer"]
+    hint = "promthctl local up" if target.local else "check the network, then run the same command again"
+    return TargetError(f"The connection to {target.label} was lost", lines[0], hint)
+
+
 def _has_only_ipv6(host: str) -> bool:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
+from promthctl.database.sqlstates import cause_of
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.locks import alone
 from promthctl.settings import Settings
 from promthctl.steps import Steps
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 if TYPE_CHECKING:
     import psycopg
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _LOCK_TIMEOUT = "10s"  # waiting for a lock makes everybody behind it wait too
 # A rollback may take long, whatever the role's own limits say; transaction_timeout came with PostgreSQL 17.
 _UNLIMITED = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
-_BUSY = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 _DEPENDENTS = "2BP01"  # dependent_objects_still_exist: its detail names objects, others' details may show values
 
 
@@ -54,11 +54,11 @@ def changing(target: Target, what: str, *, keep: bool) -> Iterator[ChangeTransac
     """A transaction that is committed at the end if `keep`, otherwise rolled back.
 
     what: the sentence of the error, e.g. "The rollback of X failed". Raises PromthctlError for whatever the database
-    refuses, TargetError when the connection is lost.
+    refuses, TargetError when the connection is lost and the commit did not reach the server.
     """
     import psycopg
 
-    asked = False  # to commit
+    transaction = ""  # its id, once its commit was asked for
     with database.connect(target) as connection:
         connection.isolation_level = (
             psycopg.IsolationLevel.READ_COMMITTED
@@ -69,31 +69,43 @@ def changing(target: Target, what: str, *, keep: bool) -> Iterator[ChangeTransac
                 change = ChangeTransaction(connection, str(role))
                 change.settle()
                 yield change
-                asked = keep
+                if keep:
+                    transaction = _id_of(connection)
         except psycopg.Error as error:
             if not connection.broken:
                 raise database_failure(what, error, "nothing was changed") from None
-            state = (
-                "whether it was done is not known, see promthctl migrations list" if asked else "nothing was changed"
-            )
-            why = f"the connection was lost; {state}" if asked else "the connection was lost"
-            raise TargetError(what, why, f"check the network, then run it again; {state}") from None
+            outcome = database.outcome_of(target, transaction) if transaction else "aborted"
+            if outcome == "committed":  # all of it is done, only the answer was lost
+                return
+            why = f"the connection was lost: {spoken_message(error)}"
+            if outcome == "aborted":
+                raise TargetError(what, why, "check the network, then run it again; nothing was changed") from None
+            listed = f"promthctl migrations list{command_line_options(target)}"
+            raise TargetError(
+                what,
+                f"{why}; whether it was done is not known: {outcome}",
+                f"when it answers again: {listed} shows what is applied; then run it again",
+            ) from None
+
+
+def _id_of(connection: psycopg.Connection[Any]) -> str:
+    """The id of the transaction, by which the server is asked what became of it."""
+    ((number,),) = connection.execute("select pg_current_xact_id()::text").fetchall()
+    return str(number)
 
 
 def database_failure(what: str, error: psycopg.Error, state: str, place: str = "") -> PromthctlError:
     """A database error, with what to do about it. state: what became of the changes. place: file and line."""
     code, reason = error.sqlstate or "", spoken_message(error)
-    hint = f"correct that and run the same command again; {state}"
-    if code in _BUSY:
-        hint = f"somebody is using these tables: run the same command again when it is quieter; {state}"
-    elif code == "42501":  # insufficient_privilege
-        hint = f"connect as the tables' owner (on Supabase: postgres); {state}"
-    return PromthctlError(what, f"{place}{reason}", hint)
+    cause = cause_of(code)
+    advice = cause.advice or "correct that and run the same command again"
+    kind = TargetError if cause.by_target else PromthctlError
+    return kind(what, f"{place}{reason}", f"{advice}; {state}")
 
 
 def spoken_message(error: psycopg.Error) -> str:
     """The message of a database error, with its detail where that names objects."""
-    reason = error.diag.message_primary or str(error).strip() or type(error).__name__
+    reason = error.diag.message_primary or str(error).strip().partition("\n")[0] or type(error).__name__
     if error.sqlstate == _DEPENDENTS and error.diag.message_detail:
         reason = f"{reason}\n{error.diag.message_detail}"
     return reason

@@ -12,6 +12,7 @@ from promthctl.engines.access import local_target, running_access, stack_access
 from promthctl.errors import PromthctlError
 from promthctl.locks import alone
 from promthctl.migration_set import Migration, supabase_folder
+from promthctl.push.planning import check_written
 from promthctl.resetting import Contents, Survivor
 from promthctl.seeds import SeedResult
 from promthctl.settings import Settings
@@ -87,6 +88,7 @@ def reset(settings: Settings, engine: Engine, steps: Steps, *, seeding: bool = T
         if refusal := plan.refusal:
             raise refusal
         files = supabase_folder.expected_migrations(settings, plan)
+        check_written(target, files, "Nothing was reset on")
         gone, also = resetting.read_contents(target), resetting.read_survivors(target)
         if not engine.keeps_copies:  # the old one is gone before the migrations run: they must be known to apply
             _try_migrations(settings, files, target.label, steps)
@@ -122,13 +124,6 @@ def _fill(
         seeds.run_roles(settings, target, steps)
     if files:
         supabase_cli.find_database_cli(settings, steps).push(target, files, steps)
-    history = database.fetch_history(target)
-    if missing := [file.filename for file in files if file.version not in history]:
-        raise PromthctlError(
-            "The migrations were not applied",
-            f"the Supabase CLI reports success, but the history does not have {', '.join(missing)}",
-            "correct the file before the first of these, which may end its transaction itself",
-        )
     supabase_folder.sync_project(settings, (), history=())
     return seeds.run_seeds(settings, target, steps, again="promthctl local reset") if seeding else None
 

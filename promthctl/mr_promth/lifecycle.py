@@ -97,8 +97,13 @@ class _Scenarios:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._catalog = read_tables(sandbox.connection, ("public",))
-        self._there = {t.name: t for t in self._catalog.exposed if t.schema == "public" and t.name in _TABLES}
         self._ownerships = ownership.find_ownerships(self._catalog)
+        # Another project's `projects` or `messages` may belong to nobody: its life is not the app's.
+        self._there = {
+            table.name: table
+            for table in self._catalog.exposed
+            if table.schema == "public" and table.name in _TABLES and self._ownerships[table.oid].known
+        }
 
     def session(self) -> str:
         table = self._table("cli_sessions", "last_seen_at", "status")

@@ -60,11 +60,12 @@ def apply_locked(settings: Settings, target: Target, plan: PushPlan, steps: Step
     history = database.fetch_history(target)  # another push may have come between the plan and the lock
     if set(history).difference(plan.applied, (file.version for file in plan.pending)):
         raise _outdated(plan, "its history was changed after the plan was made")
-    if not supabase_folder.pending_migrations(plan.pending, history):
+    pending = supabase_folder.pending_migrations(plan.pending, history)
+    if not pending:
         return PushResult(plan.target, (), plan.total)
     files = supabase_folder.expected_migrations(settings)
-    applied = supabase_cli.find_database_cli(settings, steps).push(target, files, steps, plan.include_all)
-    return PushResult(plan.target, applied, plan.total)
+    supabase_cli.find_database_cli(settings, steps).push(target, files, steps, plan.include_all)
+    return PushResult(plan.target, tuple(file.filename for file in pending), plan.total)
 
 
 def apply_to_local_stack(settings: Settings, target: Target, history: Collection[str], steps: Steps) -> PushResult:
@@ -78,8 +79,9 @@ def apply_to_local_stack(settings: Settings, target: Target, history: Collection
     if refusal := disagreements.refusal_of(target.label, gaps):
         raise refusal
     check_written(target, pending)
-    applied = supabase_cli.find_database_cli(settings, steps).push(target, files, steps) if pending else ()
-    return PushResult(target.label, applied, len(files))
+    if pending:
+        supabase_cli.find_database_cli(settings, steps).push(target, files, steps)
+    return PushResult(target.label, tuple(file.filename for file in pending), len(files))
 
 
 def _outdated(plan: PushPlan, why: str) -> RefusedError:

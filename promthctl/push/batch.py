@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from promthctl import process
+from promthctl import database, process
 from promthctl.database.transactions import undisturbed
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
 from promthctl.push.applying import apply_locked, sync_for_plans
 from promthctl.push.planning import PushPlan, check_destructive, plan_push
 from promthctl.resolve.database import resolve_named
@@ -25,7 +25,8 @@ from promthctl.steps import RowUpdate, Silent, Steps, Update
 from promthctl.targets import Target, from_url
 
 Result = TypeVar("Result")
-TargetState = Literal["up to date", "pending", "applied", "refused", "failed", "not tried"]
+TargetState = Literal["up to date", "pending", "applied", "refused", "failed", "not tried", "interrupted", "not known"]
+_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class TargetProblem:
 class TargetOutcome:
     """What became of one target.
 
+    state: where the batch was interrupted, what the target itself said then; "not known" where it did not answer.
     pending: the file names it is still missing; destructive: how many of their statements destroy data or cannot be
     read. applied: the file names that this push applied.
     """
@@ -73,14 +75,17 @@ class PlannedTarget:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """One outcome for each target, in the order they were given."""
+    """One outcome for each target, in the order they were given. interrupted: by Ctrl-C, before all were done."""
 
     targets: tuple[TargetOutcome, ...]
     dry_run: bool = False
+    interrupted: bool = False
 
     @property
     def exit_code(self) -> int:
-        """0 when nothing failed, the failures' exit code when they have the same, else 1."""
+        """0 when nothing failed, the failures' exit code when they have the same, else 1; 130 when interrupted."""
+        if self.interrupted:
+            return _INTERRUPTED
         codes = {outcome.problem.exit_code for outcome in self.targets if outcome.problem}
         return 0 if not codes else codes.pop() if len(codes) == 1 else 1
 
@@ -197,7 +202,17 @@ def push_batch(
         update(row, _summary(outcome))
         return outcome
 
-    return BatchResult(_each(work, [one.outcome.target for one in planned], jobs, steps))
+    found: dict[int, TargetOutcome] = {}
+
+    def kept(row: int, update: RowUpdate) -> None:
+        found[row] = work(row, update)
+
+    try:
+        _each(kept, [one.outcome.target for one in planned], jobs, steps)
+    except KeyboardInterrupt:
+        outcomes = (_after_interrupt(one, found.get(row)) for row, one in enumerate(planned))
+        return BatchResult(tuple(outcomes), interrupted=True)
+    return BatchResult(tuple(found[row] for row in range(len(planned))))
 
 
 def _each(work: Callable[[int, RowUpdate], Result], rows: Sequence[str], jobs: int, steps: Steps) -> tuple[Result, ...]:
@@ -209,6 +224,23 @@ def _each(work: Callable[[int, RowUpdate], Result], rows: Sequence[str], jobs: i
             workers.shutdown(wait=False, cancel_futures=True)
             process.end_running()
             raise
+
+
+def _after_interrupt(one: PlannedTarget, outcome: TargetOutcome | None) -> TargetOutcome:
+    """What a target itself says when the batch was interrupted. outcome: its worker's, None if it was not begun."""
+    if outcome is None or one.target is None or one.plan is None:
+        return outcome or _not_tried(one.outcome)
+    if one.outcome.state != "pending" or outcome.problem is None or outcome.state == "refused":
+        return outcome
+    after = database.ask_again(one.target, "\n".join(file.sql for file in one.plan.pending))
+    if after.history is None or after.working is not None:
+        why = f"session {after.working} there still works on it" if after.working else after.silence
+        hint = "run the same command again: it continues from what the target has then"
+        problem = TargetProblem("What became of it is not known", why, hint, TargetError.exit_code)
+        return replace(one.outcome, state="not known", problem=problem)
+    done = tuple(file.filename for file in one.plan.pending if file.version in after.history)
+    left = tuple(name for name in one.outcome.pending if name not in done)
+    return replace(one.outcome, state="interrupted" if left else "applied", pending=left, applied=done)
 
 
 def _failed(outcome: TargetOutcome, error: PromthctlError) -> TargetOutcome:

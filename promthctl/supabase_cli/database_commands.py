@@ -6,25 +6,30 @@ psycopg. The password is handed over as PGPASSWORD. Each runs in a folder of its
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from promthctl import database
 from promthctl.database.connection_errors import unreachable
-from promthctl.errors import PromthctlError
+from promthctl.database.sqlstates import cause_of, is_lost
+from promthctl.errors import PromthctlError, TargetError
 from promthctl.migration_set import Migration
 from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Steps, Update
 from promthctl.supabase_cli import failures, migration_errors
 from promthctl.supabase_cli.dialects import Answer, file_being_applied
+from promthctl.supabase_cli.migration_errors import FailedRun
 from promthctl.supabase_cli.runner import Runner, find_runner
 from promthctl.supabase_cli.work_folder import work_folder
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 _UNREACHABLE = "failed to connect to postgres: "
-_DEFAULT_HINT = "promthctl migrations list shows what is applied; nothing else was changed"
+_BROKEN = re.compile(  # in the words of both lines of the CLI, where no server has said anything
+    r"connection (error|terminated|reset|refused|closed)|conn closed|unexpected EOF|broken pipe|timed? ?out", re.I
+)
 
 
 def find_database_cli(settings: Settings, steps: Steps) -> DatabaseCli:
@@ -38,28 +43,30 @@ class DatabaseCli:
 
     runner: Runner
 
-    def push(
-        self, target: Target, migrations: Sequence[Migration], steps: Steps, include_all: bool = False
-    ) -> tuple[str, ...]:
-        """`supabase db push`: apply what is pending; the names of the files applied.
+    def push(self, target: Target, migrations: Sequence[Migration], steps: Steps, include_all: bool = False) -> None:
+        """`supabase db push`: apply what is pending; then the target's history has all of them.
 
         migrations: all of the project, with the paths to name in errors (their source). include_all: also what is older
         than the newest applied one.
-        Raises PromthctlError naming file, line and statement when a migration fails; nothing of it stays.
+        Raises PromthctlError naming file, line and statement when a migration fails, TargetError where its end was not
+        seen; either says what the target has then. PromthctlError also where the history does not confirm the CLI.
         """
+        what = f"The push to {target.label}"
         with steps.step("Applying migrations") as update:
             arguments = ["db", "push", *(["--include-all"] if include_all else [])]
             answer = self._run(target, arguments, migrations, update)
         if not answer.ok:
-            raise self._failure(target, answer, f"The push to {target.label} failed", migrations)
-        return answer.applying
+            raise self._failure(target, answer, f"{what} failed", migrations)
+        database.confirm_history(target, what, [file.version for file in migrations])
 
     def reset(self, target: Target, migrations: Sequence[Migration], steps: Steps) -> None:
         """`supabase db reset`: drop what the migrations made, replay them all. Raises as push does."""
+        what = f"The reset of {target.label}"
         with steps.step("Resetting the database") as update:
             answer = self._run(target, ["db", "reset", "--no-seed"], migrations, update)
         if not answer.ok:
-            raise self._failure(target, answer, f"The reset of {target.label} failed", migrations)
+            raise self._failure(target, answer, f"{what} failed", migrations)
+        database.confirm_history(target, what, [file.version for file in migrations])
 
     def repair(
         self,
@@ -71,11 +78,13 @@ class DatabaseCli:
         """`supabase migration repair`: put versions into the history, or take them out of it. Runs no migration.
 
         migrations: with those of the versions to be put in, whose statements go into the history.
-        Raises PromthctlError.
+        Raises PromthctlError, also where the history is not as it should be then.
         """
         answer = self._run(target, ["migration", "repair", *versions, "--status", status], migrations)
         if not answer.ok:
             raise self._failure(target, answer, f"The history of {target.label} could not be changed")
+        what, applied = f"The change of the history of {target.label}", status == "applied"
+        database.confirm_history(target, what, versions if applied else (), () if applied else versions)
 
     def advisors(self, target: Target) -> tuple[str, ...]:
         """`supabase db advisors`: what it warns of, one line each. Raises PromthctlError when it cannot run."""
@@ -111,10 +120,19 @@ class DatabaseCli:
     def _failure(
         self, target: Target, answer: Answer, what: str, migrations: Sequence[Migration] = ()
     ) -> PromthctlError:
+        message, state = answer.message, migration_errors.sqlstate(answer.message)
+        if failures.is_unknown_option(answer):
+            return failures.cli_error(what, answer, "")
         if answer.applying:
-            error = migration_errors.migration_error(target, answer.applying[-1], migrations, answer.message)
-            if error is not None:
-                return error
-        if answer.message.startswith(_UNREACHABLE):
-            return unreachable(target, answer.message.removeprefix(_UNREACHABLE))
-        return failures.cli_error(what, answer, migration_errors.hint(target, answer.message, _DEFAULT_HINT))
+            sql = "\n".join(file.sql for file in migrations if file.filename == answer.applying[-1])
+            after = database.ask_again(target, sql, patient=is_lost(state))
+            return migration_errors.migration_error(FailedRun(target, answer.applying[-1], migrations, message, after))
+        if message.startswith(_UNREACHABLE):
+            return unreachable(target, message.removeprefix(_UNREACHABLE))
+        listed = f"promthctl migrations list{command_line_options(target)} shows what is applied"
+        advice = database.advice_for(target, state, message)
+        by_target = cause_of(state).by_target or (state is None and _BROKEN.search(message) is not None)
+        if by_target and not advice:
+            advice = "check the network, then run the same command again"
+        hint = migration_errors.hint(target, message, f"{advice}; {listed}" if advice else listed)
+        return failures.cli_error(what, answer, hint, TargetError if by_target else PromthctlError)

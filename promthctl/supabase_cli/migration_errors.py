@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from promthctl.errors import PromthctlError
+from promthctl.database import Aftermath, advice_for
+from promthctl.database.sqlstates import cause_of, is_lost
+from promthctl.errors import PromthctlError, TargetError
 from promthctl.migration_set import Migration
-from promthctl.sql.committed import committed_before, sent_alone
+from promthctl.sql.committed import commits_unseen, committed_before, sent_alone
 from promthctl.sql.statements import split_statements
 from promthctl.sql.tokens import line_at
 from promthctl.supabase_cli.failures import USE_PINNED
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 _STATEMENT = re.compile(r"^At statement: (\d+)$", re.MULTILINE)  # counted from 0
 _SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
@@ -24,29 +27,84 @@ _CARET = re.compile(r" *\^")  # the CLI cuts the statement after the line Postgr
 _TRAILING = re.compile(r"[ \t\r]+$", re.MULTILINE)  # an early v2 pads the lines it shows with spaces
 
 
-def migration_error(
-    target: Target, filename: str, migrations: Sequence[Migration], message: str
-) -> PromthctlError | None:
-    """The error for a migration that failed; None when the CLI does not say at which statement.
+@dataclass(frozen=True)
+class FailedRun:
+    """A run of the CLI that failed while it applied a file.
 
-    filename: what the CLI was applying. migrations: with the paths to name (their source).
+    filename: that file's name. migrations: all of the run, with the paths to name (their source). message: the CLI's.
+    after: what the target says now.
     """
-    statement = _STATEMENT.search(message)
-    if statement is None:
-        return None
-    reason = message[: statement.start()].strip()
-    text = message[statement.end() :].strip("\n")
+
+    target: Target
+    filename: str
+    migrations: Sequence[Migration]
+    message: str
+    after: Aftermath
+
+    @property
+    def source(self) -> Migration | None:
+        return next((migration for migration in self.migrations if migration.filename == self.filename), None)
+
+    @property
+    def state(self) -> str | None:
+        return sqlstate(self.message)
+
+    @property
+    def applied(self) -> bool:
+        """The target has the file in its history, whatever the CLI says."""
+        return bool(self.after.history and self.source and self.source.version in self.after.history)
+
+
+def sqlstate(message: str) -> str | None:
+    """The SQLSTATE in the CLI's message; None where no server has said anything."""
+    found = _SQLSTATE.search(message)
+    return found[1] if found else None
+
+
+def migration_error(run: FailedRun) -> PromthctlError:
+    """The error for a migration that failed, or of which the run did not see the end: then a TargetError."""
+    statement = _STATEMENT.search(run.message)
+    if statement is None or is_lost(run.state) or run.applied:
+        return _broken_off(run, run.message[: statement.start() if statement else None].strip())
+    reason = run.message[: statement.start()].strip()
+    text = run.message[statement.end() :].strip("\n")
     number = int(statement[1])
-    source = next((migration for migration in migrations if migration.filename == filename), None)
+    source = run.source
     line = _line_of(text, number, source.sql) if source else None
     place = f"line {line}, " if line else ""
-    path = source.path if source else filename
-    applied = _applied(filename, committed_before(source.sql, number) if source else 0)
-    return PromthctlError(
-        f"{filename} could not be applied to {target.label}",
+    applied = _applied(run, number)
+    advice = advice_for(run.target, run.state, reason)
+    cause = cause_of(run.state)
+    path = source.path if source else run.filename
+    if cause.fault == "file":
+        advice = f"correct {path} and run the same command again"
+    elif cause.fault == "rights":
+        advice = f"{advice}, or correct {path}"
+    kind = TargetError if cause.by_target else PromthctlError
+    return kind(
+        f"{run.filename} could not be applied to {run.target.label}",
         f"{place}statement {number + 1}: {reason}\n{_excerpt(text)}",
-        hint(target, reason, f"correct {path} and run the same command again; {applied}"),
+        hint(run.target, reason, f"{advice or f'settle what {path} meets there and run it again'}; {applied}"),
     )
+
+
+def _broken_off(run: FailedRun, reason: str) -> TargetError:
+    """Nobody saw the file's end: what the target says about it now."""
+    name, after, again = run.filename, run.after, advice_for(run.target, run.state, reason)
+    again = again or "check the network, then run the same command again"
+    shown = command_line_options(run.target)
+    if after.history is None:
+        found = f"whether {name} was applied is not known: {run.target.label} does not answer now ({after.silence})"
+        again = f"when it answers again: promthctl migrations list{shown} shows what is applied; then run this again"
+    elif run.applied:
+        found = f"the server finished {name} all the same: it is in the history, and applied"
+        again = f"{again}: it goes on after {name}"
+    elif after.working is not None:
+        found = f"whether {name} will be applied is not known: session {after.working} there still works on it"
+        again = "run the same command again: it waits until that session is done"
+    else:
+        found = f"{name} is not in the history, and no session works on it any more: {_applied(run, None)}"
+    return TargetError(f"The run on {run.target.label} broke off in {name}", f"{reason}\n{found}", again)
 
 
 def hint(target: Target, message: str, default: str) -> str:
@@ -66,8 +124,7 @@ def hint(target: Target, message: str, default: str) -> str:
         if sent_alone(match[1]):  # by the pinned version, not by an early v2
             return USE_PINNED
         return f"{match[1]} cannot run in a transaction: give it a migration of its own, as the first statement"
-    state = _SQLSTATE.search(message)
-    if state and state[1] in _EXISTS:
+    if sqlstate(message) in _EXISTS:
         return (
             "something made it before: if it was pasted by hand, promthctl migrations adopt; else write `if not exists`"
         )
@@ -105,8 +162,14 @@ def _code_start(statement: str) -> int:
     return next((piece.code for piece in split_statements(statement) if piece.code is not None), 0)
 
 
-def _applied(filename: str, kept: int) -> str:
-    """kept: how many of the file's statements stay applied."""
+def _applied(run: FailedRun, failed: int | None) -> str:
+    """What stays of a file that is not in the history. failed: the place of its statement, from 0; None if unknown."""
+    name, sql = run.filename, run.source.sql if run.source else ""
+    kept = committed_before(sql, failed if failed is not None else len(split_statements(sql)))
+    if commits_unseen(sql, failed):
+        return f"what a CALL or DO block of {name} has committed stays applied, and will run again"
     if kept == 0:
-        return f"nothing of {filename} was applied"
+        return f"nothing of {name} was applied"
+    if failed is None:
+        return "of its first statements, which are committed one by one, some may be applied, and will run again"
     return f"its first {f'{kept} statements were' if kept > 1 else 'statement was'} applied, and will run again"

@@ -28,6 +28,8 @@ from promthctl.verify.advice import Finding, advise
 class VerifyResult:
     """What was found. With `only`, isolation and the fields after it were not checked: None and empty.
 
+    lifecycles: those for which the database has the tables.
+
     ok: nothing was found, apart from advice of level info, and everything was proven. migrations: how many the schema
     was compared with. advisors: what the Supabase CLI's advisors found, one line each; None where they could not run,
     and then `unasked` says why.
@@ -85,7 +87,8 @@ def _verify(settings: Settings, target: Target, only: Collection[str] | None, st
             return VerifyResult(target.label, not differences, len(migrations), differences, catalog=actual)
         with steps.step("Trying to reach other users' rows"):
             isolation = prove_isolation(connection, settings.public, PUBLIC_FLAGS)
-            lifecycles = check_lifecycles(connection)
+            tried = check_lifecycles(connection)
+            lifecycles = tuple(one for one in tried if one.state != "skipped")  # not applicable is not passed
             advice = advise(connection)
         lines, unasked = advisors.result()
     return VerifyResult(

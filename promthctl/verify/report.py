@@ -9,6 +9,7 @@ from html import escape
 
 from promthctl import __version__
 from promthctl.isolation import Attempt, IsolationReport, TableProof
+from promthctl.quantities import count
 from promthctl.redact import redact
 from promthctl.schema import Difference
 from promthctl.verify.checks import VerifyResult
@@ -70,10 +71,10 @@ def report_page(result: VerifyResult) -> str:
 
 def _differences(result: VerifyResult) -> str:
     if not result.differences:
-        return f'<h2>Schema</h2><p class="good">✔ It is what the {result.migrations} migrations make.</p>'
+        made_by = f"{count(result.migrations, 'migration')} {'makes' if result.migrations == 1 else 'make'}"
+        return f'<h2>Schema</h2><p class="good">✔ It is what {made_by}.</p>'
     items = "".join(map(_difference, result.differences))
-    count = "1 difference" if len(result.differences) == 1 else f"{len(result.differences)} differences"
-    return f"<h2>Schema: {count} from the migrations</h2>{items}"
+    return f"<h2>Schema: {count(len(result.differences), 'difference')} from the migrations</h2>{items}"
 
 
 def _difference(one: Difference) -> str:
@@ -87,6 +88,8 @@ def _difference(one: Difference) -> str:
 
 
 def _isolation(report: IsolationReport) -> str:
+    if not report.tables:
+        return "<h2>Isolation</h2><p>Not tried: there is no table that clients may reach.</p>"
     heads = "".join(f'<th class="role" colspan="{len(_VERBS)}">{title}</th>' for title in _ROLES.values())
     verbs = "".join(_cells("th", _VERBS) for _ in _ROLES)
     rows = "".join(map(_row, report.tables))

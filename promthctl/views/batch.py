@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.views.common import count, table
+from promthctl.quantities import count
+from promthctl.views.common import table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,13 +17,15 @@ if TYPE_CHECKING:
     from promthctl.push.batch import BatchResult
 
 _COLOURS = {"applied": "green", "up to date": "green", "pending": "yellow", "refused": "red", "failed": "red"}
+_COLOURS |= {"interrupted": "yellow", "not known": "red"}
 
 
 def batch(result: BatchResult) -> Iterator[RenderableType]:
     shown = table("Target", "State", "Migrations", "Destructive")
     for one in result.targets:
         colour = _COLOURS.get(one.state, "dim")
-        number = str(len(one.applied or one.pending) or "-")
+        total = len(one.applied) + len(one.pending)
+        number = f"{len(one.applied)} of {total}" if one.state == "interrupted" else str(total or "-")
         shown.add_row(escape(one.target), f"[{colour}]{one.state}[/{colour}]", number, str(one.destructive or "-"))
     yield shown
     for one in result.targets:

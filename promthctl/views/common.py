@@ -46,7 +46,3 @@ def differing(one: Difference, remark: str = "") -> Iterator[str]:
 
 def flag(value: bool | None) -> str:
     return _UNKNOWN if value is None else _YES if value else _NO
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

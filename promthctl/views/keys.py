@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.views.common import BAD, OK, count, table
+from promthctl.quantities import count
+from promthctl.views.common import BAD, OK, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

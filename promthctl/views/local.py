@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.quantities import duration, size
+from promthctl.quantities import count, duration, size
 from promthctl.redact import mask
 from promthctl.sql.quoting import identifier
-from promthctl.views.common import count, foreign, removed, skipped, table
+from promthctl.views.common import foreign, removed, skipped, table
 from promthctl.views.seed import files as seed_files
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.views.common import count, differing, flag, foreign, table
+from promthctl.quantities import all_of, count
+from promthctl.views.common import differing, flag, foreign, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -78,7 +79,7 @@ def adoption(found: Adoption) -> Iterator[RenderableType]:
         yield f"{verb} {count(len(found.adopted), 'migration')} as applied to {target}"
         yield from (f"  {escape(name)}" for name in found.adopted)
     elif len(found.recorded) == found.total:
-        yield f"Nothing to do: all {found.total} migrations are recorded on {target}"
+        yield f"Nothing to do: {all_of(found.total, 'migration', f'recorded on {target}')}"
     else:
         yield f"Nothing to adopt on {target}"
     if found.absent:

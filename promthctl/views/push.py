@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from promthctl.views.common import count
+from promthctl.quantities import all_of, count
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -79,7 +79,7 @@ def planned(plan: PushPreview) -> Iterator[RenderableType]:
 
 
 def _nothing(target: str, total: int) -> str:
-    return f"Nothing to do: all {total} migrations are applied to {escape(target)}"
+    return f"Nothing to do: {all_of(total, 'migration', f'applied to {escape(target)}')}"
 
 
 def _refused(one: Disagreement) -> Iterator[str]:
@@ -100,7 +100,8 @@ def _counts(statements: Sequence[PlannedStatement]) -> str:
     parts = [f"{kind} {number:,}" for kind, number in kinds.items()]
     if briefly:
         parts.append(count(len(briefly), "brief lock"))
-    return f"[dim]{', '.join(parts) or 'changes nothing'}[/dim]"
+    unread = any(statement.kind == "unparsed" for statement in statements)
+    return f"[dim]{', '.join(parts) or ('cannot be read' if unread else 'changes nothing')}[/dim]"
 
 
 def _risks(shown: Iterable[tuple[PlannedStatement, Risk]]) -> Table:
@@ -121,7 +122,7 @@ def _risks(shown: Iterable[tuple[PlannedStatement, Risk]]) -> Table:
 def _rows(rows: Rows | None) -> str:
     if rows is None:
         return "rows not counted"
-    return f"{'' if rows.exact else 'about '}{rows.count:,} row{'' if rows.count == 1 else 's'}"
+    return f"{'' if rows.exact else 'about '}{count(rows.count, 'row')}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.quantities import size
-from promthctl.views.common import count
+from promthctl.quantities import count, size
 from promthctl.views.seed import files as seed_files
 
 if TYPE_CHECKING:

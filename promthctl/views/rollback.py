@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.views.common import count, table
+from promthctl.quantities import count
+from promthctl.views.common import table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +27,7 @@ def announced(result: RollbackResult) -> Iterator[str]:
         return
     yield "What is lost:"
     for lost in result.lost:
-        yield f"  {lost.name}: {lost.loses}, {lost.rows:,} {'row' if lost.rows == 1 else 'rows'}"
+        yield f"  {lost.name}: {lost.loses}, {count(lost.rows, 'row')}"
         if not lost.restorable:
             yield f"    its primary key does not stay: the exported rows cannot be put back while {lost.name} has rows"
     if result.backup:
@@ -36,9 +37,10 @@ def announced(result: RollbackResult) -> Iterator[str]:
 
 
 def rollback(result: RollbackResult) -> Iterator[RenderableType]:
-    version = escape(result.to) if result.to else "none"
+    version = escape(result.to) if result.to else ""
     if not result.undone:
-        yield f"Nothing to do: no version newer than {version} is applied to {escape(result.target)}"
+        what = f"version newer than {version}" if version else "migration"
+        yield f"Nothing to do: no {what} is applied to {escape(result.target)}"
         return
     if result.dry_run:
         yield from map(escape, announced(result))

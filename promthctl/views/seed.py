@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.quantities import size
-from promthctl.views.common import count, table
+from promthctl.quantities import count, size
+from promthctl.views.common import table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from promthctl.keys.seed_rows import SeededKey
     from promthctl.keys.seeding import SeedReport
     from promthctl.seeds import SeedPlan, SeedResult
 
@@ -27,15 +28,19 @@ def seeded(result: SeedReport) -> Iterator[RenderableType]:
         )
         for key in stored.agents:
             number = "" if key.number is None else str(key.number)
-            texts = (key.user, number, key.name, key.endpoint_id, key.masked_key, key.state)
+            texts = (key.user, number, key.name, key.endpoint_id, key.masked_key, _state(key, stored.dry_run))
             wanted = (several, numbered, True, True, True, True)
             shown.add_row(*(escape(text) for text, kept in zip(texts, wanted, strict=True) if kept))
         yield shown
     verb = "would be" if stored.dry_run else "was" if stored.created == 1 else "were"
-    whose = f"{stored.users:,} users" if several else escape(stored.user_email or stored.user_id or "")
+    whose = count(stored.users, "user") if several else escape(stored.user_email or stored.user_id or "")
     yield (
         f"For {whose}: {stored.created:,} {verb} created, {stored.updated:,} updated, {stored.unchanged:,} unchanged"
     )
+
+
+def _state(key: SeededKey, dry_run: bool) -> str:
+    return f"would be {key.state}" if dry_run and key.state != "unchanged" else key.state
 
 
 def planned_seeds(plan: SeedPlan) -> Iterator[RenderableType]:
@@ -57,14 +62,10 @@ def run_seeds(result: SeedResult) -> Iterator[RenderableType]:
 def files(result: SeedResult) -> Iterator[str]:
     """A line for each file that was run."""
     for run in result.files:
-        yield f"  {escape(run.name)}: {_number(run.statements, 'statement')}, {_number(run.rows, 'row')} changed"
+        yield f"  {escape(run.name)}: {count(run.statements, 'statement')}, {count(run.rows, 'row')} changed"
 
 
 def _left_out(done: Iterable[str], changed: Iterable[str]) -> Iterator[str]:
     yield from (f"  {escape(name)} was run before" for name in done)
     for name in changed:
         yield f"  {escape(name)} was run before and differs now; to run it again: promthctl seed sql {escape(name)}"
-
-
-def _number(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.views.common import BAD, OK, count, differing, table
+from promthctl.quantities import count
+from promthctl.views.common import BAD, OK, differing, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +27,7 @@ def verify(result: VerifyResult) -> Iterator[RenderableType]:
         yield from differing(one)
     if result.isolation is not None:
         yield from _isolation(result.isolation)
-    for scenario in (one for one in result.lifecycles if one.state != "skipped"):  # without the tables they need
+    for scenario in result.lifecycles:
         yield f"{OK if scenario.ok else BAD} {escape(scenario.name)}: {escape(scenario.detail)}"
     for finding in result.advice:
         yield f"{'[dim]·[/dim]' if finding.level == 'info' else BAD} {finding.level}: {escape(finding.text)}"
@@ -45,6 +46,8 @@ def verify(result: VerifyResult) -> Iterator[RenderableType]:
 
 def _isolation(report: IsolationReport) -> Iterator[RenderableType]:
     """One line for each table: for each role the verbs that reached a row, red where one had the wrong outcome."""
+    if not report.tables:
+        yield "[dim]· No isolation was tried: there is no table that clients may reach[/dim]"
     shown = table("", "Table", *_ROLES)
     for proof in report.tables:
         cells = []
@@ -54,7 +57,8 @@ def _isolation(report: IsolationReport) -> Iterator[RenderableType]:
             text = " ".join(dict.fromkeys(reached)) or "-"
             cells.append(f"[red]{text}[/red]" if wrong else text)
         shown.add_row(OK if proof.state == "proven" else BAD, escape(proof.table), *cells)
-    yield shown
+    if report.tables:
+        yield shown
     for proof in report.tables:
         if proof.reason:
             yield f"  {escape(proof.table)}: {proof.state}: {escape(proof.reason)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -176,3 +176,22 @@ def test_nothing_is_left_on_a_filled_database(stack: Stack, database: psycopg.Co
     stack.project.run("verify")
     assert checksums(database) == before
     database.execute("delete from auth.users where email = 'left@example.com'")
+
+
+def test_what_was_not_tried_is_not_called_passed(make_project: Callable[..., Project], database_url: str) -> None:
+    project = make_project("bare")
+    (project.path / "supabase" / "migrations").mkdir(parents=True)
+    sql = "create table public.projects (id int primary key, updated_at timestamptz);"  # nobody's, not the app's
+    sql += " alter table public.projects enable row level security;"
+    (project.path / "supabase" / "migrations" / "001_a.sql").write_text(sql)
+    project.run("push", "--db-url", database_url, "--yes")
+    told = project.run("verify", "--db-url", database_url, code=None).stdout
+    passed = [line for line in told.splitlines() if "✔" in line]
+    assert passed[0].endswith("The schema is what 1 migration makes") and len(passed) <= 3, told
+    result = project.json("verify", "--db-url", database_url, code=None)
+    assert result["lifecycles"] == []
+    (project.path / "supabase" / "migrations" / "001_a.sql").unlink()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("drop table public.projects; drop schema supabase_migrations cascade")
+    told = project.run("verify", "--db-url", database_url, code=None).stdout
+    assert "No isolation was tried: there is no table that clients may reach" in told

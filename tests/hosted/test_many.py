@@ -146,6 +146,8 @@ def test_an_interrupt_ends_every_cli_and_the_next_run_completes(fleet: Project, 
     running.send_signal(signal.SIGINT)
     stdout, stderr = running.communicate(timeout=60)
     assert running.returncode == 130 and "Traceback" not in stdout + stderr, stderr
+    rows = [line for line in stdout.splitlines() if " interrupted " in line or " not known " in line]
+    assert len(rows) == len(urls) and "failed" not in stdout, stdout + stderr
     for gate in gates:
         gate.close()
     fleet.run(*push(fleet))

@@ -1,0 +1,117 @@
+"""Whether a migration's own BEGIN, COMMIT and ROLLBACK let it be applied and recorded.
+
+In a file with such a command the Supabase CLI sends every statement by itself (committed.py), and its entry in the
+history last, in the same session. So the entry is part of a transaction that the file leaves open, and is lost with it;
+what a ROLLBACK throws away is recorded as applied all the same. Source: supabase 3.1.0, observed with the real binary
+in tests/embedded/test_transactions.py.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from promthctl.sql.do_blocks import rolls_back
+from promthctl.sql.statements import split_statements
+from promthctl.sql.tokens import line_at
+
+_COMMAND = re.compile(
+    r"(?:BEGIN|START|COMMIT|END|ABORT|ROLLBACK|PREPARE|SAVEPOINT|RELEASE|DO)(?!\w)", re.IGNORECASE
+)  # only these statements are parsed: the rest of the file may be anything
+_OPENS = ("TRANS_STMT_BEGIN", "TRANS_STMT_START")
+_INSIDE = ("TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO")
+_PREPARED = ("TRANS_STMT_COMMIT_PREPARED", "TRANS_STMT_ROLLBACK_PREPARED")
+_SHOWN = 40  # characters of a command
+
+
+@dataclass(frozen=True)
+class TransactionFault:
+    """Why a file would not be applied as it is recorded. line: from 1. fix: the edit."""
+
+    line: int
+    why: str
+    fix: str
+
+
+def find_transaction_fault(sql: str) -> TransactionFault | None:
+    """The first command that would leave a transaction open or throw work away; None where there is none.
+
+    Any text may be given. What a called procedure commits or rolls back cannot be seen here.
+    """
+    machine = _Session()
+    for piece in split_statements(sql):
+        if piece.code is None:
+            continue
+        text = sql[piece.code : piece.end]
+        node = _parsed(text) if _COMMAND.match(text) else None
+        line = line_at(sql, piece.code)
+        if fault := machine.after(node, text, line):
+            return fault
+    return machine.at_the_end()
+
+
+@dataclass
+class _Session:
+    """Follows the file as the server would. opened: the command and line that opened the transaction; None outside of
+    one. work: something was done since the last BEGIN or COMMIT.
+    """
+
+    opened: tuple[str, int] | None = None
+    work: bool = False
+
+    def after(self, node: Any, text: str, line: int) -> TransactionFault | None:
+        """Take the next statement; the fault in it. node: pglast's, None for one that cannot matter here."""
+        name = type(node).__name__
+        if name != "TransactionStmt":
+            self.work = True
+            if name == "DoStmt" and rolls_back(node, text):
+                why = "the ROLLBACK in this block throws away what the file did, and the file would count as applied"
+                return TransactionFault(line, why, "take the ROLLBACK out of the block")
+            return None
+        kind, chained, shown = node.kind.name, bool(node.chain), _shown(text)
+        if self.opened is None and (kind in _INSIDE or chained):
+            why = f"`{shown}` works only between begin and commit"
+            return TransactionFault(line, why, "take it out, or put begin and commit around its part of the file")
+        if kind == "TRANS_STMT_PREPARE":
+            why = f"`{shown}` leaves its transaction waiting, outside of the history, for a COMMIT PREPARED"
+            return TransactionFault(line, why, "write commit instead")
+        if kind == "TRANS_STMT_ROLLBACK" and self.work:
+            return self._thrown_away(shown, line)
+        if kind in _OPENS:
+            self.opened, self.work = self.opened or (shown, line), self.work and self.opened is not None
+        elif kind not in (*_INSIDE, *_PREPARED):
+            self.opened, self.work = (shown, line) if chained else None, False
+        return None
+
+    def at_the_end(self) -> TransactionFault | None:
+        if self.opened is None:
+            return None
+        command, line = self.opened
+        why = (
+            f"`{command}` opens a transaction that the file does not commit: all of it would be lost, and with it the"
+            " entry in the history"
+        )
+        return TransactionFault(line, why, f"add commit at its end, or take `{command}` out")
+
+    def _thrown_away(self, shown: str, line: int) -> TransactionFault:
+        if self.opened is None:
+            why = f"`{shown}` has no transaction to roll back: what stands before it would be applied all the same"
+        else:
+            why = f"`{shown}` throws away what stands since line {self.opened[1]}, and the file would count as applied"
+        return TransactionFault(line, why, "take it out, with what it should undo, or write commit instead")
+
+
+def _parsed(text: str) -> Any:
+    from pglast.parser import ParseError, parse_sql
+
+    try:
+        nodes: Any = parse_sql(text)
+    except ParseError:
+        return None
+    return nodes[0].stmt if nodes else None
+
+
+def _shown(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"
