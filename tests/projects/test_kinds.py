@@ -9,7 +9,8 @@ import json
 import shutil
 import tomllib
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import psycopg
 import pytest
 
 from tests.promthctl_runner import Project
+from tests.servers import Server, fresh_database
 
 KINDS = Path(__file__).parent / "kinds"
 
@@ -30,23 +32,26 @@ select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oi
 
 
 @pytest.mark.parametrize("kind", sorted(path.parent.name for path in KINDS.glob("*/expected.toml")))
-def test_a_kind(make_project: Callable[..., Project], request: pytest.FixtureRequest, kind: str) -> None:
+def test_a_kind(make_project: Callable[..., Project], server: Server, kind: str) -> None:
     project = make_project()
     expected = copy(kind, project)
     before = contents(project.path)
 
     project.up()
-    assert_it_is_there(project, expected)
+    env = project.env()
+    assert_it_is_there(env, expected)
     verified = project.run("verify", code=None)
     assert "The schema is what" in verified.stdout, verified.stdout
     for _ in range(2):
         project.run("local", "reset")
-        assert_it_is_there(project, expected)
-    assert tables_of_the_bundle(project, database_url) == expected["tables"]
+        assert_it_is_there(env, expected)
     project.run("local", "down")
+    with empty_database(project, make_project, server) as url:
+        assert tables_of_the_bundle(project, url) == expected["tables"]
     assert project.leftovers() == []
     after = contents(project.path)
     assert {name: after.get(name) for name in before} == before
+    assert sorted(after.keys() - before.keys()) == expected.get("adds", [])
 
 
 def copy(kind: str, project: Project) -> dict[str, Any]:
@@ -63,9 +68,8 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def assert_it_is_there(project: Project, expected: dict[str, Any]) -> None:
+def assert_it_is_there(env: dict[str, str], expected: dict[str, Any]) -> None:
     """The tables are, and the API shows of each named one as many rows as expected to each role."""
-    env = project.env()
     with psycopg.connect(env["SUPABASE_DB_URL"]) as connection:
         assert tables(connection) == expected["tables"]
     keys = {"anon": env["SUPABASE_ANON_KEY"], "service_role": env["SUPABASE_SERVICE_ROLE_KEY"]}
@@ -79,10 +83,26 @@ def tables(connection: psycopg.Connection) -> list[str]:
 
 
 def get(url: str, key: str) -> list[Any]:
-    request = urllib.request.Request(url, headers={"apikey": key})  # noqa: S310 - our own loopback
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+    request = urllib.request.Request(url, headers={"apikey": key})
+    with urllib.request.urlopen(request, timeout=30) as answer:
         rows: list[Any] = json.load(answer)
         return rows
+
+
+@contextmanager
+def empty_database(project: Project, make_project: Callable[..., Project], server: Server) -> Iterator[str]:
+    """A URL; where the project chooses its PostgreSQL, of a stack with the same."""
+    chosen = project.path / "pyproject.toml"
+    if not chosen.exists():
+        with fresh_database(server) as url:
+            yield url
+        return
+    other = make_project("empty")
+    (other.path / "supabase").mkdir()
+    shutil.copy(chosen, other.path)
+    (other.path / "supabase" / "config.toml").write_text('project_id = "empty"\n')
+    other.up()
+    yield other.env()["SUPABASE_DB_URL"]
 
 
 def tables_of_the_bundle(project: Project, url: str) -> list[str]:
