@@ -129,7 +129,7 @@ def new_backup(backups: Path) -> Iterator[BackupWriter]:
             yield BackupWriter(work, backups)
     except OSError as error:
         raise PromthctlError(
-            "The backup could not be written, so nothing was rolled back",
+            "The backup could not be written, so nothing was changed",
             f"{error.strerror or error}: {backups}",
             "free some space there and run it again",
         ) from None

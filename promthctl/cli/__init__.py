@@ -33,7 +33,7 @@ class Commands(LazyGroup):
         "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, adopt, bundle."),
         "push": ("push", "Apply the pending migrations to a database."),
         "rollback": ("rollback", "Undo migrations with their down scripts, after a backup."),
-        "reset": ("reset", "Drop what the migrations created and run them again."),
+        "reset": ("reset", "Drop everything in a database and run the migrations again."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
         "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),

@@ -9,10 +9,14 @@ import typer
 
 from promthctl import engines, local_stack
 from promthctl.cli.invocation import Invocation
+from promthctl.cli.options import DryRun
+from promthctl.cli.reset import reset_local
 from promthctl.engines.access import stack_access
+from promthctl.errors import UsageError
 from promthctl.resolve.production import announcement
 from promthctl.settings import API_PORT, DB_PORT
 from promthctl.views import local as views
+from promthctl.views import reset as reset_views
 
 app = typer.Typer(no_args_is_help=True, help="Run Supabase on this machine.")
 
@@ -86,14 +90,16 @@ def up(
 @app.command()
 def down(
     context: typer.Context,
-    purge: Annotated[bool, typer.Option("--purge", help="Also remove the database and the keys.")] = False,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Also remove the database, the one kept by a reset, and the keys.")
+    ] = False,
 ) -> None:
     """Stop the stack. Its data is kept for the next `up`."""
     run: Invocation = context.obj
     engine = engines.current(run.settings)
     if purge:
         run.confirm(
-            f"Remove the local database of {run.settings.project_dir} permanently?",
+            f"Remove the local database of {run.settings.project_dir} permanently, and what a reset kept of it?",
             "The local database was not removed",
         )
     run.output.show(local_stack.down(run.settings, engine, purge, run.output), views.down)
@@ -142,9 +148,26 @@ def env(
 
 
 @app.command()
-def reset(context: typer.Context, no_seed: NoSeed = False) -> None:
-    """Drop what the migrations created in the local database, run them again, and then the seeds."""
+def reset(
+    context: typer.Context,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Bring the database before the last reset back, and keep the present one.")
+    ] = False,
+    dry_run: DryRun = False,
+    no_seed: NoSeed = False,
+) -> None:
+    """Replace the local database by a new one with all migrations applied and the seeds run, and nothing else.
+
+    On the embedded engine the database as it was is kept until the next reset, and --undo brings it back. A migration
+    or a seed that fails changes nothing.
+    """
     run: Invocation = context.obj
-    engine = engines.current(run.settings)
+    if undo and dry_run:
+        why = "--undo changes nothing that a second --undo does not take back, and has no plan"
+        raise UsageError("--undo and --dry-run exclude each other", why, "promthctl local reset --undo")
     run.output.note(announcement("the local stack"))
-    run.output.show(local_stack.reset(run.settings, engine, run.output, seeding=not no_seed), views.reset)
+    if undo:
+        engine = engines.current(run.settings)
+        run.output.show(local_stack.undo_reset(run.settings, engine, run.output), reset_views.undo)
+    else:
+        reset_local(run, dry_run, seeding=not no_seed)

@@ -1,29 +1,56 @@
-"""promthctl reset: drop what the migrations created and run them again."""
+"""promthctl reset: make a database what the migrations make, and nothing else."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from promthctl import push
+from promthctl import engines, local_stack, resetting
 from promthctl.cli.invocation import Invocation
-from promthctl.cli.options import with_target
+from promthctl.cli.options import DryRun, with_target
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views import push as views
+from promthctl.views import reset as views
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command("reset")
 @with_target
-def command(context: typer.Context, choice: TargetChoice) -> None:
-    """Drop everything that the migrations created in the target, with all rows, and run them again.
+def command(
+    context: typer.Context,
+    choice: TargetChoice,
+    dry_run: DryRun = False,
+    no_backup: Annotated[
+        bool, typer.Option("--no-backup", help="Do not export the rows first; they will be lost.")
+    ] = False,
+) -> None:
+    """Drop all schemas, tables and users of the target, whoever made them, and run the migrations again.
 
-    Except on the local stack you must type the project's or the database's name; --yes does not answer that.
+    The plan says what goes, with its rows, and what the Supabase CLI's reset leaves there. First the reset is tried in
+    a throw-away database, and the rows are exported; `promthctl rollback --restore` puts them back.
+    Except on the local stack (see `promthctl local reset`) you must type the project's or the database's name; --yes
+    does not answer that.
     """
     run: Invocation = context.obj
     chosen = run.target(choice)
-    if not chosen.local:
-        push.check_reset(run.settings, chosen, run.output)  # before the question, not after it
-        run.output.note(f"All tables and rows of {chosen.label} will be lost.")
-        push.check_typed_name(chosen, run.ask(f"Type the {chosen.kind_of_name} ({chosen.name}) to reset it: "))
-    run.output.show(push.reset_target(run.settings, chosen, run.output), views.reset)
+    if chosen.local:
+        reset_local(run, dry_run, seeding=True)
+        return
+    plan = resetting.plan_reset(run.settings, chosen, not no_backup, run.output)
+    if dry_run:
+        run.output.show(plan, views.plan)
+        return
+    for line in views.announced(plan):
+        run.output.note(line)
+    resetting.check_typed_name(chosen, run.ask(f"Type the {chosen.kind_of_name} ({chosen.name}) to reset it: "))
+    run.output.show(resetting.reset_target(run.settings, chosen, plan, run.output), views.reset)
+
+
+def reset_local(run: Invocation, dry_run: bool, *, seeding: bool) -> None:
+    """The reset of the local stack, which asks nothing: what was there is kept."""
+    engine = engines.current(run.settings)
+    if dry_run:
+        run.output.show(local_stack.preview_reset(run.settings, engine), views.local_plan)
+        return
+    run.output.show(local_stack.reset(run.settings, engine, run.output, seeding=seeding), views.local_reset)

@@ -76,11 +76,24 @@ class StartOptions:
     offline: bool = False
 
 
+@dataclass(frozen=True)
+class KeptCopy:
+    """The database as it was before a reset. path: its folder. bytes: on disk. kept_at: UTC, ISO 8601."""
+
+    path: str
+    bytes: int
+    kept_at: str
+
+
 class Engine(Protocol):
-    """A local Supabase. Methods raise PromthctlError; each is safe to call again after any interruption."""
+    """A local Supabase. Methods raise PromthctlError; each is safe to call again after any interruption.
+
+    keeps_copies: `renew` keeps the database as it was, and in use until the new one is filled.
+    """
 
     name: str
     runs_roles: bool  # making the database, it runs supabase/roles.sql by itself
+    keeps_copies: bool
 
     def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
         """Bring the stack up; when its database accepts connections, call `migrate` with the applied versions if known.
@@ -89,8 +102,25 @@ class Engine(Protocol):
         alone: `migrate` is called all the same and decides for itself.
         """
 
+    def renew(self, fill: Callable[[Access], None], steps: Steps) -> KeptCopy | None:
+        """Replace the database of the running stack by a new one; ports and keys stay. Returns what is kept of it, if
+        anything.
+
+        fill: called with access to the new, empty database. Where the engine keeps copies, an error in it has changed
+        nothing.
+        """
+
+    def undo_renewal(self, steps: Steps) -> KeptCopy:
+        """Put the kept database back in its place, and keep the one in use instead. The stack is up then.
+
+        Raises UsageError when nothing is kept.
+        """
+
     def down(self, purge: bool, steps: Steps) -> bool:
         """Stop every service; with `purge` remove the data too. False when there was nothing to stop."""
+
+    def kept(self) -> KeptCopy | None:
+        """The database as it was before the last reset, if the engine keeps it."""
 
     def status(self, measure: bool = False) -> Status:
         """What runs now, without changing anything. measure: also what takes a second to find out, the memory."""

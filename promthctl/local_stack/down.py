@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promthctl import engines
-from promthctl.engines import Engine
+from promthctl.engines import Engine, KeptCopy
 from promthctl.locks import alone
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -13,10 +13,13 @@ from promthctl.steps import Steps
 
 @dataclass(frozen=True)
 class DownResult:
-    """stopped: False when nothing ran. purged: the data was removed."""
+    """stopped: False when nothing ran. purged: the data was removed, and with it `kept`, the database from before the
+    last reset, if there was one.
+    """
 
     stopped: bool
     purged: bool
+    kept: KeptCopy | None = None
 
 
 def down(settings: Settings, engine: Engine, purge: bool, steps: Steps) -> DownResult:
@@ -24,7 +27,8 @@ def down(settings: Settings, engine: Engine, purge: bool, steps: Steps) -> DownR
     if not settings.state_dir.exists() and all(service.state == "stopped" for service in engine.status().services):
         return DownResult(engine.down(purge, steps), purge)
     with alone(settings, steps):
+        kept = engine.kept() if purge else None
         stopped = engine.down(purge, steps)
         if purge:
             engines.forget_engine(settings)
-    return DownResult(stopped, purge)
+    return DownResult(stopped, purge, kept)

@@ -10,9 +10,10 @@ version and the queries: a second run with the same migrations starts no Postgre
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -26,7 +27,7 @@ from promthctl.migration_set import Migration
 from promthctl.schema import CATALOG_FINGERPRINT, Catalog, snapshot
 from promthctl.settings import POSTGRES_MAJORS, Settings
 from promthctl.shadow.states import STATES_FINGERPRINT, States, read_states, record_states
-from promthctl.shadow.throw_away import throw_away_database
+from promthctl.shadow.throw_away import ThrowAwayDatabase, throw_away_database
 from promthctl.steps import Steps
 from promthctl.toolchain import installation
 
@@ -83,6 +84,41 @@ def states_after_each(
     return _kept_or_made(_STATES, settings, migrations, steps, major, privileges)
 
 
+@contextlib.contextmanager
+def trial_database(
+    settings: Settings, steps: Steps, major: int, privileges: Sequence[str]
+) -> Iterator[ThrowAwayDatabase]:
+    """A fresh Supabase without migrations to try something in; it is removed at the end, and nothing of it is kept.
+
+    Takes what `catalog_after_all` does and raises the same.
+    """
+    folder = toolchain.cache_root(settings) / FOLDER
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with (
+            locked(folder / "lock", steps, "reading what the migrations make"),
+            throw_away_database(settings, _version(settings, major), folder, privileges) as made,
+        ):
+            yield made
+    except OSError as error:
+        raise _unwritable(error, folder) from None
+
+
+def _version(settings: Settings, major: int) -> int:
+    """The version of PostgreSQL that is nearest to the target's."""
+    if major > settings.postgres and importlib.util.find_spec("pg0") is not None:
+        return max(POSTGRES_MAJORS)
+    return settings.postgres
+
+
+def _unwritable(error: OSError, folder: Path) -> PrerequisiteError:
+    return PrerequisiteError(
+        "What the migrations make could not be read",
+        f"{error.strerror or error}: {error.filename or folder}",
+        "free some space or choose another cache directory: export PROMTHCTL_CACHE_DIR=/path/you/can/write",
+    )
+
+
 def catalog_after_script(settings: Settings, sql: str, steps: Steps) -> Catalog:
     """The catalog of a fresh Supabase after one message with this SQL, as the dashboard's editor sends it.
 
@@ -101,9 +137,7 @@ def _kept_or_made(
 ) -> Kept:
     exposed = default_privileges.exposes_new_tables(settings)
     privileges = default_privileges.of_project(exposed) if given is None else tuple(given)
-    version = settings.postgres
-    if major > version and importlib.util.find_spec("pg0") is not None:
-        version = max(POSTGRES_MAJORS)
+    version = _version(settings, major)
     folder = toolchain.cache_root(settings) / FOLDER
     path = folder / f"{_content_hash(migrations, version, privileges, seeds.find_roles(settings))}{reading.suffix}"
     if (kept := _read_kept(reading, path)) is not None:
@@ -117,11 +151,7 @@ def _kept_or_made(
                 process.write_private(path, reading.to_json(kept))
                 _forget_oldest(folder)
     except OSError as error:
-        raise PrerequisiteError(
-            "What the migrations make could not be read",
-            f"{error.strerror or error}: {error.filename or folder}",
-            "free some space or choose another cache directory: export PROMTHCTL_CACHE_DIR=/path/you/can/write",
-        ) from None
+        raise _unwritable(error, folder) from None
     return kept
 
 

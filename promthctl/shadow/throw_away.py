@@ -13,7 +13,7 @@ from pathlib import Path
 
 from promthctl import seeds, supabase_cli, toolchain
 from promthctl.engines.embedded import system_user
-from promthctl.engines.embedded.cluster import Cluster, end_strays
+from promthctl.engines.embedded.cluster import SUPERUSER, Cluster, end_strays
 from promthctl.engines.ports import free_port
 from promthctl.migration_set import Migration
 from promthctl.settings import Settings
@@ -25,9 +25,13 @@ _WORK = ".work-"  # how the names of the folders begin
 
 @dataclasses.dataclass(frozen=True)
 class ThrowAwayDatabase:
-    """A running database with the project's roles and no migrations. target: it, as postgres. work: its folder."""
+    """A running database with the project's roles and no migrations.
+
+    target: it, as the role postgres; superuser: as supabase_admin. work: its folder.
+    """
 
     target: Target
+    superuser: Target
     work: Path
     settings: Settings
 
@@ -50,9 +54,9 @@ def throw_away_database(
     supabase/roles.sql that fails.
     """
     tools = toolchain.ensure(settings, Silent())
-    with _work_folder(folder) as work, _running_cluster(settings, tools, major, work, privileges) as target:
-        seeds.run_roles(settings, target, Silent())
-        yield ThrowAwayDatabase(target, work, settings)
+    with _work_folder(folder) as work, _running_cluster(settings, tools, major, work, privileges) as made:
+        seeds.run_roles(settings, made[0], Silent())
+        yield ThrowAwayDatabase(*made, work, settings)
 
 
 @contextlib.contextmanager
@@ -76,19 +80,20 @@ def _remove(work: Path) -> None:
 @contextlib.contextmanager
 def _running_cluster(
     settings: Settings, tools: toolchain.Toolchain, major: int, work: Path, privileges: Sequence[str]
-) -> Iterator[Target]:
+) -> Iterator[tuple[Target, Target]]:
     user = system_user.postgres_user(settings)
     binaries = toolchain.postgres(tools, major, settings, user, free_port(), Silent())
     cluster = Cluster(major, binaries, work / "data" / "postgres", user, settings)
     cluster.create(Silent())
     if privileges:
         cluster.set_default_privileges(privileges)
-    password, port, log = secrets.token_hex(24), free_port(), work / "postgres.log"
-    cluster.set_passwords(password, secrets.token_hex(24))
+    password, internal, port, log = secrets.token_hex(24), secrets.token_hex(24), free_port(), work / "postgres.log"
+    cluster.set_passwords(password, internal)
     server = cluster.start(port, log, lambda _: None)
     try:
         cluster.wait(server, log)
-        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        yield Target("a fresh database", url, password, local=True)
+        own = Target("a fresh database", f"postgresql://postgres@127.0.0.1:{port}/postgres", password, local=True)
+        url = f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres"
+        yield own, dataclasses.replace(own, url=url, password=internal)
     finally:
         cluster.stop(server)

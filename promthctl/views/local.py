@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from promthctl.engines import Service
-    from promthctl.local_stack import DownResult, EnvResult, LocalResetResult, StatusResult, UpResult
+    from promthctl.local_stack import DownResult, EnvResult, StatusResult, UpResult
 
 
 def up(result: UpResult) -> Iterator[RenderableType]:
@@ -69,7 +69,11 @@ def _unreachable(tables: Sequence[str]) -> str:
 
 def down(result: DownResult) -> Iterator[RenderableType]:
     yield "The local stack is down." if result.stopped else "The local stack was not running."
-    yield "Its data is removed." if result.purged else "Its data is kept: promthctl local up brings it back."
+    if result.purged:
+        copy = f", and what a reset had kept ({size(result.kept.bytes)})" if result.kept else ""
+        yield f"Its data is removed{copy}."
+    else:
+        yield "Its data is kept: promthctl local up brings it back."
 
 
 def status(result: StatusResult) -> Iterator[RenderableType]:
@@ -120,11 +124,3 @@ def _state(service: Service) -> str:
 def env(result: EnvResult) -> Iterator[RenderableType]:
     changed = f": {', '.join(result.changed)} set" if result.changed else " is up to date; nothing was changed"
     yield f"{escape(str(result.file))}{changed}"
-
-
-def reset(result: LocalResetResult) -> Iterator[RenderableType]:
-    replayed = count(len(result.applied), "migration")
-    yield f"[bold green]Reset[/bold green] {escape(result.target)}: {replayed} replayed"
-    if result.seeds and result.seeds.files:
-        yield f"Ran {count(len(result.seeds.files), 'seed')}"
-        yield from seed_files(result.seeds)

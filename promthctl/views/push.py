@@ -1,4 +1,4 @@
-"""promthctl push and reset."""
+"""promthctl push."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from promthctl.views.common import count
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from promthctl.push import PushPreview, PushResult, ResetResult
+    from promthctl.push import PushPreview, PushResult
     from promthctl.push.disagreements import Disagreement
     from promthctl.push.risks import PlannedStatement, Risk, Rows
 
@@ -76,10 +76,6 @@ def planned(plan: PushPreview) -> Iterator[RenderableType]:
         yield f"  {unlisted} more with nothing to note: {_counts(rest)}"
     if any(risk.lock and _notable(risk) for statement in plan.statements for risk in statement.risks):
         yield "[dim]A lock is held until the end of its file.[/dim]"
-
-
-def reset(result: ResetResult) -> Iterator[RenderableType]:
-    yield f"[bold green]Reset[/bold green] {escape(result.target)}: {count(len(result.applied), 'migration')} replayed"
 
 
 def _nothing(target: str, total: int) -> str:

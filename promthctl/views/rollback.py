@@ -57,7 +57,8 @@ def backup(one: Backup) -> Iterator[str]:
     """What a backup holds, as plain text before the question."""
     manifest = one.manifest
     undone = ", ".join(migration.version for migration in manifest.undone)
-    yield f"Backup {one.path.name}: made {manifest.created}, of {manifest.target}, when {undone} was undone"
+    when = f"when {undone} was undone" if undone else "before a reset"
+    yield f"Backup {one.path.name}: made {manifest.created}, of {manifest.target}, {when}"
     yield from (f"  {saved.label}: {count(saved.rows, 'row')}" for saved in manifest.tables)
 
 

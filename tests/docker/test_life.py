@@ -38,7 +38,7 @@ def test_the_data_survives_down_and_up_and_another_project_notices_nothing(
     user, others, env, ids = running.commit_row(), other.commit_row(), running.env(), other.ids()
     assert others not in running.users_with_a_row()
     assert user not in other.users_with_a_row()
-    assert running.json("local", "down") == {"stopped": True, "purged": False}
+    assert running.json("local", "down") == {"stopped": True, "purged": False, "kept": None}
     assert running.containers() == {}
     assert running.json("local", "down")["stopped"] is False
     assert running.json("local", "status", code=1)["running"] is False
@@ -69,17 +69,19 @@ def test_containers_that_were_killed_or_removed_are_told_and_mended(running: Doc
 def test_reset_drops_the_rows_and_replays_the_migrations(running: DockerProject) -> None:
     user = running.commit_row()
     with psycopg.connect(running.env()["SUPABASE_DB_URL"]) as connection:
-        connection.execute("create table public.left_over ()")
+        connection.execute("create table public.left_over (); create role left_role; create sequence left_seq")
     running.run("local", "reset", timeout=280)
     running.assert_works()
     assert user not in running.users_with_a_row()
     with psycopg.connect(running.env()["SUPABASE_DB_URL"]) as connection:
-        assert connection.execute("select to_regclass('public.left_over')").fetchone() == (None,)
+        gone = "select to_regclass('public.left_over'), to_regrole('left_role'), to_regclass('public.left_seq')"
+        assert connection.execute(gone).fetchone() == (None, None, None)
+    assert "keeps no copy" in running.run("local", "reset", "--undo", code=2).stderr
 
 
 def test_purge_asks_and_removes_everything(running: DockerProject) -> None:
     running.run("local", "down", "--purge", code=5)
     running.assert_works()
-    assert running.json("local", "down", "--purge", "--yes") == {"stopped": True, "purged": True}
+    assert running.json("local", "down", "--purge", "--yes") == {"stopped": True, "purged": True, "kept": None}
     assert running.remains() == []
     assert running.json("local", "status", code=1)["running"] is False

@@ -128,8 +128,8 @@ def test_a_folder_without_a_stack(tmp_path: Path) -> None:
 
 def test_down_and_what_still_works_then(running: Project) -> None:
     before, api_url = running.env(), running.record()["api_port"]
-    assert running.json("local", "down") == {"stopped": True, "purged": False}
-    assert running.json("local", "down") == {"stopped": False, "purged": False}
+    assert running.json("local", "down") == {"stopped": True, "purged": False, "kept": None}
+    assert running.json("local", "down") == {"stopped": False, "purged": False, "kept": None}
     assert running.env() == before and str(api_url) in before["SUPABASE_URL"]
     status = running.json("local", "status", code=1)
     assert (status["running"], status["studio_url"], status["migrations"]["applied"]) == (False, None, None)
@@ -145,7 +145,7 @@ def test_purging_needs_a_yes(running: Project) -> None:
     told = running.run("local", "down", "--purge", code=5, stdin="y\n").stderr
     assert "The local database was not removed" in told and "--yes" in told
     assert running.json("local", "status")["running"] is True
-    assert running.json("local", "down", "--purge", "--yes") == {"stopped": True, "purged": True}
+    assert running.json("local", "down", "--purge", "--yes") == {"stopped": True, "purged": True, "kept": None}
     running.run("local", "env", code=4)
 
 
@@ -178,7 +178,7 @@ def test_push_and_resets_of_the_local_stack_need_no_question(shared: Project) ->
         with psycopg.connect(shared.env()["SUPABASE_DB_URL"]) as connection:
             connection.execute("create table public.by_hand ()")
         result = shared.json(*command.split())
-        assert result == {"target": label, "applied": ["001_a.sql", "002_b.sql"]}
+        assert (result["target"], result["applied"], result["tables"]) == (label, ["001_a.sql", "002_b.sql"], 2)
         assert tables(shared) == ["a", "b"]
         assert shared.json("local", "status")["migrations"]["pending"] == []
 

@@ -288,7 +288,7 @@ def test_a_full_disk_changes_nothing(filled: World) -> None:
     filled.run("insert into a select g, md5(g::text) from generate_series(10, 5000) g")
     filled.project.prefix = ("prlimit", "--fsize=20000")
     done = filled.project.run("rollback", "--to", "001", "--db-url", filled.url, "--yes", code=1)
-    assert "The backup could not be written, so nothing was rolled back" in done.stderr
+    assert "The backup could not be written, so nothing was changed" in done.stderr
     assert filled.history() == ["001", "002"] and filled.read("select count(*) from a") == [(4994,)]
     assert filled.names() == []
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 from promthctl import database
 from promthctl.engines.access import local_target
-from promthctl.engines.docker import containers, logs
+from promthctl.engines.docker import containers, logs, ownership, services
 from promthctl.engines.docker.daemon import answering
 from promthctl.engines.docker.project import DockerProject
 from promthctl.engines.docker.starting import Start
-from promthctl.engines.docker.stopping import stop_stack
-from promthctl.engines.engine import Access, StartOptions, Status
-from promthctl.errors import PromthctlError, TargetError
+from promthctl.engines.docker.stopping import stop_containers, stop_stack
+from promthctl.engines.engine import Access, KeptCopy, StartOptions, Status
+from promthctl.errors import PromthctlError, TargetError, UsageError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
@@ -25,6 +25,7 @@ class DockerEngine:
 
     name = "docker"
     runs_roles = True  # `supabase start`: SetupDatabase in internal/db/start/start.go of the CLI
+    keeps_copies = False
 
     def __init__(self, settings: Settings, options: StartOptions | None = None) -> None:
         self.project = DockerProject(settings, options)
@@ -42,6 +43,32 @@ class DockerEngine:
             started = self._start.carry_out(steps)
         migrate(started.access, () if started.fresh else None)
         return started.access, started.changed
+
+    def renew(self, fill: Callable[[Access], None], steps: Steps) -> KeptCopy | None:
+        """See Engine.renew. Nothing is kept: Docker cannot rename a volume.
+
+        Not by `supabase db reset`, which leaves a database without schemas behind when it is killed: a start on an
+        empty volume is finished by the next `local up`.
+        """
+        project = self.project
+        with project.lock(project.name, steps):
+            found = project.containers(project.name)
+            ownership.check_name(project, project.name, found)
+            stop_containers(project, project.name, found, steps)
+            with answering(project.daemon), steps.step("Removing the database"):
+                containers.remove_volumes(project.client, [services.volume_name(project.name)])
+        self.up(lambda access, _: fill(access), steps)
+        return None
+
+    def undo_renewal(self, steps: Steps) -> KeptCopy:
+        raise UsageError(
+            "There is no database to put back",
+            "the Docker engine keeps no copy of a database that it replaces",
+            "promthctl local status shows what is there now",
+        )
+
+    def kept(self) -> KeptCopy | None:
+        return None
 
     def down(self, purge: bool, steps: Steps) -> bool:
         """See Engine.down. A stack that was started under another project_id, changed since, is stopped too."""

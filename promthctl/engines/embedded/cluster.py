@@ -15,8 +15,8 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -76,6 +76,12 @@ class Cluster:
 
     def create(self, steps: Steps) -> None:
         """Make the data directory from the template; it appears complete or not at all."""
+        with self.made_aside(steps) as aside:
+            aside.data.rename(self.data)
+
+    @contextlib.contextmanager
+    def made_aside(self, steps: Steps) -> Iterator[Cluster]:
+        """A new cluster beside this one, for the caller to rename; removed at the end if it is still there."""
         source = template(self.major, self.binaries, self.user, self.settings, steps)
         home = self.data.parent
         home.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -86,6 +92,8 @@ class Cluster:
         # A name of its own: the `cp` of a promthctl that was killed may still be writing.
         partial = Path(tempfile.mkdtemp(prefix=_LEFTOVER, dir=home))
         try:
+            if self.user is not None:
+                partial.chmod(0o711)
             copied = process.run(["cp", "-Rp", source, partial / "data"], env=self.settings.child_env())
             if copied.code != 0:
                 raise PromthctlError(
@@ -93,7 +101,7 @@ class Cluster:
                     copied.stderr.strip().splitlines()[-1] if copied.stderr.strip() else f"cp ended with {copied.code}",
                     f"free some space for {home} and run the same command again",
                 )
-            (partial / "data").rename(self.data)
+            yield replace(self, data=partial / "data")
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -280,9 +288,12 @@ def bootstrap_scripts() -> Sequence[str]:
 def find_server(home: Path) -> ProcessId | None:
     """The server of a project's data, of either version, found by its command line when its record is lost."""
     inside = _inside(home)
-    found = process.find_processes(
-        lambda argv, _: argv[0].endswith("postgres") and "--single" not in argv and "-D" in argv and inside(argv, "")
-    )
+
+    def matches(argv: list[str], _: str) -> bool:
+        serves = argv[0].endswith("postgres") and "--single" not in argv and "-D" in argv
+        return serves and inside(argv, "") and not any(_LEFTOVER in word for word in argv)  # one being made
+
+    found = process.find_processes(matches)
     return found[0] if found else None  # its children, newer, look the same for a moment
 
 
@@ -309,14 +320,20 @@ def _inside(folder: Path) -> Callable[[list[str], str], bool]:
 
 def remove(data: Path) -> None:
     """Remove a data directory; it is gone at once, not half there, if this is killed."""
-    if data.exists():
-        data.rename(data.with_name(_LEFTOVER + secrets.token_hex(4)))
+    set_aside(data)
     remove_leftovers(data.parent)
 
 
+def set_aside(data: Path) -> None:
+    """Give a data directory, if it is there, a name under which the next `remove_leftovers` removes it."""
+    if data.exists():
+        data.rename(data.with_name(_LEFTOVER + secrets.token_hex(4)))
+
+
 def remove_leftovers(home: Path) -> None:
-    """Remove what a promthctl that was killed left half made or half removed."""
+    """Remove what a promthctl that was killed left half made or half removed, and end what runs in it."""
     for leftover in home.glob(f"{_LEFTOVER}*"):
+        end_strays(leftover)
         shutil.rmtree(leftover, ignore_errors=True)
 
 

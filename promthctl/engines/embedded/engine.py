@@ -12,11 +12,12 @@ from pathlib import Path
 from promthctl import toolchain
 from promthctl.engines import ports
 from promthctl.engines.choosing import record_engine
-from promthctl.engines.embedded import api, default_privileges, logs, system_user
+from promthctl.engines.embedded import api, default_privileges, kept_copy, logs, system_user
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
-from promthctl.engines.engine import Access, Service, Status
+from promthctl.engines.engine import Access, KeptCopy, Service, Status
+from promthctl.errors import RefusedError, UsageError
 from promthctl.process import ProcessId
 from promthctl.settings import API_PORT, DB_PORT, POSTGRES_MAJORS, Settings
 from promthctl.steps import Steps
@@ -27,6 +28,7 @@ class EmbeddedEngine:
 
     name = "embedded"
     runs_roles = False
+    keeps_copies = True
 
     def __init__(self, settings: Settings, api_port: int | None = None, db_port: int | None = None) -> None:
         self.settings = settings
@@ -39,6 +41,7 @@ class EmbeddedEngine:
         self.records.drop_copy()
         tools = toolchain.ensure(self.settings, steps)
         known = self.records.load_stack()
+        self._settle(known, steps)
         server, database = self._processes(known)
         own = [identity.pid for identity in (server, database) if identity]
         stack = self._stack(known, own)
@@ -78,10 +81,67 @@ class EmbeddedEngine:
         api.wait(server, stack, self._log("api"))
         return stack.access(), True
 
+    def renew(self, fill: Callable[[Access], None], steps: Steps) -> KeptCopy | None:
+        """See Engine.renew; the caller holds the project's lock, and the stack runs.
+
+        The new database is made and filled beside the old one, by a server of its own on another port.
+        """
+        tools = toolchain.ensure(self.settings, steps)
+        known = self.records.load_stack()
+        self._settle(known, steps)
+        server, database = self._processes(known)
+        stack = self._stack(known, [identity.pid for identity in (server, database) if identity])
+        if known is None or known.postgres != stack.postgres:
+            raise RefusedError(
+                "The local database was not reset",
+                f"the stack runs PostgreSQL {known.postgres if known else 'of an unknown version'}, and the project is "
+                f"set to {stack.postgres}; nothing was changed",
+                f"promthctl local up, which starts PostgreSQL {stack.postgres}",
+            )
+        cluster = self._cluster(stack, tools, steps)
+        with cluster.made_aside(steps) as aside:
+            aside.set_default_privileges(default_privileges.of_project(stack.exposes_new_tables))
+            aside.set_passwords(stack.db_password, stack.internal_password)
+            port, log = ports.free_port(), aside.data.with_name("postgres.log")
+            beside = aside.start(port, log, lambda _: None)
+            try:
+                aside.wait(beside, log)
+                fill(dataclasses.replace(stack, db_port=port).access())
+            finally:
+                aside.stop(beside)
+            with steps.step("Putting the new database in place"):
+                self._stop(*self._processes(stack), stack.project)
+                copy = kept_copy.replace(cluster.data, aside.data)
+        self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
+        self.up(lambda _, __: None, steps)
+        return copy
+
+    def undo_renewal(self, steps: Steps) -> KeptCopy:
+        tools = toolchain.ensure(self.settings, steps)
+        known = self.records.load_stack()
+        self._settle(known, steps)
+        server, database = self._processes(known)
+        stack = self._stack(known, [identity.pid for identity in (server, database) if identity])
+        cluster = self._cluster(stack, tools, steps)
+        if kept_copy.describe(cluster.data) is None:
+            raise _nothing_kept(stack.postgres, kept_copy.majors_kept(cluster.data.parent))
+        with steps.step("Putting the kept database back"):
+            self._stop(server, database, stack.project)
+            kept_copy.swap(cluster.data)
+        self.up(lambda _, __: None, steps)
+        copy = kept_copy.describe(cluster.data)
+        assert copy is not None
+        return copy
+
+    def kept(self) -> KeptCopy | None:
+        stack = self.records.load_stack()
+        return kept_copy.describe(self._home(stack.project) / f"postgres-{stack.postgres}") if stack else None
+
     def down(self, purge: bool, steps: Steps) -> bool:
         self.records.drop_copy()
         stack = self.records.load_stack()
         project = self._project(stack)
+        self._settle(stack, steps)
         server, database = self._processes(stack)
         if server or database:
             with steps.step("Stopping the API and PostgreSQL"):
@@ -188,7 +248,15 @@ class EmbeddedEngine:
         database = cluster.start(stack.db_port, self._log("postgres"), self._record("postgres"))
         cluster.wait(database, self._log("postgres"))
 
+    def _settle(self, stack: EmbeddedStack | None, steps: Steps) -> None:
+        """Heal what a killed reset or undo left: a half made database, or two half exchanged ones."""
+        home = self._home(self._project(stack))
+        postgres.remove_leftovers(home)
+        if kept_copy.settle(home):
+            steps.note("A reset was interrupted while it put the new database in place: it was taken back.")
+
     def _purge(self, home: Path) -> None:
+        kept_copy.remove_all(home)
         for major in POSTGRES_MAJORS:
             postgres.remove(home / f"postgres-{major}")
         if home != self.records.path:
@@ -211,3 +279,13 @@ def _exposure_changed(exposed: bool) -> str:
         f"New tables and functions in public {state} to the API from now on ({default_privileges.CONFIG_KEY} in "
         "supabase/config.toml); existing ones keep their grants until: promthctl local reset"
     )
+
+
+def _nothing_kept(major: int, others: Collection[int]) -> UsageError:
+    what = "There is no database to put back"
+    if others:
+        of = ", ".join(map(str, others))
+        hint = f"[tool.promthctl] postgres = {max(others)} in pyproject.toml, then run it again"
+        return UsageError(what, f"what is kept is of PostgreSQL {of}, and the project is set to {major}", hint)
+    why = "a copy is kept by `promthctl local reset`, and none was made since the last `local down --purge`"
+    return UsageError(what, why, "promthctl local status shows what is there now")

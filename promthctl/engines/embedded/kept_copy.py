@@ -1,0 +1,107 @@
+"""The data directory as it was before a reset, kept beside the one in use until the next reset.
+
+    postgres-17                in use
+    postgres-17-before-reset   kept
+    postgres-17-swapping       the kept one while an undo exchanges the two
+
+All changes are renamings, with the server stopped: whenever promthctl is killed, `settle` finds out from the names that
+are there how far it came. Nothing that was in use is removed before something else is in its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from promthctl.engines.embedded import cluster as postgres
+from promthctl.engines.engine import KeptCopy
+from promthctl.settings import POSTGRES_MAJORS
+
+_PREFIX = "postgres-"
+_KEPT, _SWAPPING = "-before-reset", "-swapping"
+
+
+def kept_path(data: Path) -> Path:
+    """Where the copy of a data directory is kept."""
+    return data.with_name(data.name + _KEPT)
+
+
+def replace(data: Path, new: Path) -> KeptCopy | None:
+    """Put a new data directory in the place of the one in use, which is kept; None when there was none."""
+    if not data.exists():
+        new.rename(data)
+        return None
+    postgres.set_aside(kept_path(data))
+    data.rename(kept_path(data))
+    new.rename(data)
+    return describe(data)
+
+
+def swap(data: Path) -> None:
+    """Exchange the data directory in use and the kept one."""
+    swapping = data.with_name(data.name + _SWAPPING)
+    kept_path(data).rename(swapping)
+    if data.exists():
+        data.rename(kept_path(data))
+    swapping.rename(data)
+
+
+def settle(home: Path) -> bool:
+    """Finish or take back what a killed promthctl left half exchanged; True when a reset was taken back.
+
+    The caller is the only promthctl here, and no server runs on these files when something is half done.
+    """
+    taken_back = False
+    for major in POSTGRES_MAJORS:
+        data = home / f"{_PREFIX}{major}"
+        kept, swapping = kept_path(data), data.with_name(data.name + _SWAPPING)
+        if swapping.exists():
+            if not data.exists():
+                swapping.rename(data)
+            elif not kept.exists():
+                swapping.rename(kept)
+        elif kept.exists() and not data.exists():
+            kept.rename(data)
+            taken_back = True
+    return taken_back
+
+
+def describe(data: Path) -> KeptCopy | None:
+    """What is kept of a data directory; None when nothing is."""
+    kept = kept_path(data)
+    if not kept.exists():
+        return None
+    # The time of the renaming: PostgreSQL writes nothing into a directory it has left.
+    kept_at = datetime.fromtimestamp(kept.stat().st_ctime, UTC).isoformat(timespec="seconds")
+    return KeptCopy(str(kept), _bytes_on_disk(kept), kept_at)
+
+
+def majors_kept(home: Path) -> tuple[int, ...]:
+    """The PostgreSQL versions of which a copy is kept."""
+    return tuple(major for major in POSTGRES_MAJORS if kept_path(home / f"{_PREFIX}{major}").exists())
+
+
+def remove_all(home: Path) -> int:
+    """Remove what is kept, before the data directories themselves: otherwise a killed purge would bring it back.
+
+    Returns the bytes on disk that it took.
+    """
+    removed = 0
+    for major in POSTGRES_MAJORS:
+        data = home / f"{_PREFIX}{major}"
+        for path in (data.with_name(data.name + _SWAPPING), kept_path(data)):
+            removed += _bytes_on_disk(path)
+            postgres.remove(path)
+    return removed
+
+
+def _bytes_on_disk(folder: Path) -> int:
+    """What `du` says of it."""
+    total = 0
+    for place, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += (Path(place) / name).lstat().st_blocks * 512
+    return total
