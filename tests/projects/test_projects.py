@@ -146,7 +146,7 @@ def test_migrations_that_are_switched_off_are_not_applied(project: Project) -> N
     config = "project_id = 'x'\n[db.migrations]\nenabled = {}\n"
     off = {"supabase/config.toml": config.format("false")}
     write(project, {**placed("supabase/migrations", SHOP), **off})
-    assert "set [db.migrations] enabled = true" in project.up(code=5).stderr
+    assert "set enabled = true under [db.migrations]" in project.up(code=5).stderr
     assert project.leftovers() == [] and not (project.path / ".promthctl").exists()
     write(project, {"supabase/config.toml": config.format("true")})
     project.up()
@@ -154,7 +154,7 @@ def test_migrations_that_are_switched_off_are_not_applied(project: Project) -> N
     url = project.env()["SUPABASE_DB_URL"]
     (project.path / "t").write_text(f"{url}\n{url}?application_name=x\n")
     for command in (["push"], ["local", "reset"]):
-        assert "set [db.migrations] enabled = true" in project.run(*command, code=5).stderr
+        assert "set enabled = true under [db.migrations]" in project.run(*command, code=5).stderr
     assert "switched off" in project.run("push", "--targets-file", str(project.path / "t"), "--yes", code=None).stdout
     assert tables(project) == ("shops", "tags")
 
