@@ -63,9 +63,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 class ByModule(LoadScopeScheduling):  # type: ignore[misc]
-    """The tests of a module go to one worker, and all that need a Docker daemon do."""
+    """The tests of a module go to one worker, and all that need a Docker daemon do; each project goes anywhere."""
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith("tests/projects/"):
+            return nodeid  # they share no more than a bare server
         return "docker" if nodeid.startswith("tests/docker/") else str(super()._split_scope(nodeid))
 
 

@@ -82,7 +82,10 @@ def new_migration(settings: Settings, name: str) -> NewMigration:
 
 
 def ensure_config(settings: Settings) -> None:
-    """Create supabase/config.toml and supabase/.gitignore where they are missing; the CLI needs the first."""
+    """Create supabase/config.toml and supabase/.gitignore where they are missing.
+
+    For migrations that are copied there, and for the CLI where it reads that folder itself.
+    """
     for name, content in {
         "config.toml": CONFIG.format(name=settings.project_id),
         ".gitignore": _IGNORED,
@@ -107,7 +110,8 @@ def sync_project(
     plan = plan_project_sync(settings, applied, force, history)
     if refusal := plan.refusal:
         raise refusal
-    ensure_config(settings)
+    if find_source(settings).kind != "in-place":  # nothing is added to a folder that is used as it is
+        ensure_config(settings)
     copies.record_copies(settings, plan)
     migration_set.write_sync(plan)
     copies.forget_copies(settings, plan)

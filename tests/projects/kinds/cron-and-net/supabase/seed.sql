@@ -1,0 +1,1 @@
+insert into public.runs (job) values ('clean-runs');

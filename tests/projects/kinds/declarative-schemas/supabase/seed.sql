@@ -1,0 +1,1 @@
+insert into products (name, category) values ('Lamp', 'light'), ('Desk', 'work'), ('Chair', 'work');

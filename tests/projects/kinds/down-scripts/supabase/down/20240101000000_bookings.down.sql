@@ -1,0 +1,2 @@
+drop table public.bookings;
+drop extension btree_gist;

@@ -1,0 +1,1 @@
+alter table public.bookings drop column guest;

@@ -1,0 +1,1 @@
+alter table public.bookings add column guest text not null default 'unknown';

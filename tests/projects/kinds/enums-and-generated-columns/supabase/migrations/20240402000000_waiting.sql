@@ -1,0 +1,1 @@
+alter type ticket_state add value if not exists 'waiting' before 'closed';

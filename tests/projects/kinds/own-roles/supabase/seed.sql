@@ -1,0 +1,1 @@
+insert into public.reports (title) values ('2023'), ('2024');

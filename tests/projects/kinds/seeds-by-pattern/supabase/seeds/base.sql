@@ -1,0 +1,1 @@
+insert into public.categories values (1, 'Books'), (2, 'Records');
