@@ -24,6 +24,7 @@ from promthctl import process
 from promthctl.engines.embedded import system_user
 from promthctl.engines.ports import free_port
 from promthctl.errors import PrerequisiteError, PromthctlError
+from promthctl.landlock import Confinement
 from promthctl.locks import locked
 from promthctl.process import ProcessId, RunAs
 from promthctl.settings import Settings
@@ -64,7 +65,7 @@ class Cluster:
     """One data directory and the programs that serve it.
 
     major: PostgreSQL's version, 17 or 18. binaries: the folder with its bin/. data: the data directory. user: who
-    runs it, None for the present user.
+    runs it, None for the present user. throw_away: it runs migrations of who knows whom, and connects to nothing.
     """
 
     major: int
@@ -72,6 +73,7 @@ class Cluster:
     data: Path
     user: RunAs | None
     settings: Settings
+    throw_away: bool = False
 
     def exists(self) -> bool:
         return (self.data / "PG_VERSION").exists()
@@ -119,6 +121,7 @@ class Cluster:
             env=self.environment(),
             cwd=Path("/"),
             user=self.user,
+            confined=self._confinement(port),
         )
 
     def wait(self, server: ProcessId, log: Path) -> None:
@@ -183,13 +186,34 @@ class Cluster:
 
     def _run_single_user(self, script: str, what: str) -> None:
         """Execute a script of one statement a line as the superuser."""
-        answer = self._run("postgres", "--single", "-D", self.data, "postgres", stdin=script)
+        answer = self._run("postgres", "--single", "-D", self.data, "postgres", stdin=script, confined=True)
         if answer.code != 0 or "ERROR:" in answer.stderr:
             raise self._failed(what, answer.stderr)
 
-    def _run(self, program: str, *arguments: str | Path, stdin: str | None = None) -> process.Completed:
-        command = [self.binaries / "bin" / program, *arguments]
-        return process.run(command, env=self.environment(), cwd=Path("/"), stdin=stdin, user=self.user, timeout=300)
+    def _run(
+        self, program: str, *arguments: str | Path, stdin: str | None = None, confined: bool = False
+    ) -> process.Completed:
+        return process.run(
+            [self.binaries / "bin" / program, *arguments],
+            env=self.environment(),
+            cwd=Path("/"),
+            stdin=stdin,
+            user=self.user,
+            confined=self._confinement() if confined else None,
+            timeout=300,
+        )
+
+    def _confinement(self, port: int | None = None) -> Confinement:
+        """Should SQL become superuser all the same: its own files, the system's programs, its own port."""
+        programs = {path.resolve().parent for path in (self.binaries / "bin").iterdir()}
+        places = {self.binaries, *(path.resolve() for path in self.binaries.iterdir()), *programs}
+        system = (Path("/") / name for name in ("usr", "bin", "sbin", "lib", "lib32", "lib64", "etc", "dev", "nix", "gnu"))
+        return Confinement(
+            read=(*system, *places),
+            write=(self.data, Path("/dev/shm"), Path(os.devnull)),
+            port=port,
+            connect=not self.throw_away,
+        )
 
     def _failed(self, what: str, log: str) -> PromthctlError:
         reasons = [line for line in log.splitlines() if _REASON.search(line)]
