@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from promthctl.errors import PrerequisiteError
@@ -11,6 +12,7 @@ from promthctl.platforms import check_platform
 
 def main() -> None:
     """Ends the process with an exit code of errors.py. The command line is imported only where it can be."""
+    os.umask(os.umask(0o022) | 0o022)  # nothing that promthctl makes is open to others' writing, whatever the umask
     try:
         check_platform()
     except PrerequisiteError as error:

@@ -1,7 +1,7 @@
 """Linux's Landlock: what a child process may read and write, whatever rights the user has who runs it.
 
-A second wall around the servers that run other people's SQL. The kernel has it since 5.19 in the form needed here (ABI 2),
-for TCP since 6.7 (ABI 4); elsewhere the child runs without it.
+A second wall around the servers that run other people's SQL. The kernel has it since 5.19 in the form needed here
+(ABI 2), for TCP since 6.7 (ABI 4); elsewhere the child runs without it.
 Source of the numbers: include/uapi/linux/landlock.h.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -13,12 +14,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from promthctl import landlock, settings, toolchain
+from promthctl.shadow.throw_away import throw_away_database
 from promthctl.sql.statements import split_statements
-from promthctl.toolchain import installation
+from promthctl.toolchain import Toolchain, installation
 from tests.hostile.traps import ATTACKS, SHADOWS, spring
 from tests.servers import Server, fresh_database
 
 _LENDING = ("supautils_begin", "supautils_end")
+_VALIDATOR = """create function trap.validate(text[], oid) returns void language plpgsql as
+$$ begin perform trap.spring(); end $$"""
 _OF_THE_SYSTEM = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files")
 
 
@@ -83,18 +88,61 @@ def test_a_migration_does_not_become_superuser(prey: Prey, attack: str) -> None:
     assert not [error for error in refused if "could not load library" in error]
 
 
-def test_the_attacks_hit_a_server_that_does_not_hold_them_off(prey: Prey) -> None:
+def test_an_attack_that_works_is_seen(prey: Prey) -> None:
+    prey.attack("")
     with psycopg.connect(prey.admin_url, autocommit=True) as connection:
-        connection.execute(spring(prey.canary).encode())
         connection.execute("select trap.spring()")
-        assert (prey.canary / "copied").exists() and (prey.canary / "program").exists()
-        connection.execute("drop role trapped; alter role postgres nosuperuser")
         connection.execute("revoke pg_execute_server_program from postgres")
+    with pytest.raises(AssertionError):
+        prey.assert_unharmed()
+
+
+def test_a_superuser_is_kept_in_the_servers_own_files(prey: Prey) -> None:
+    """The second wall: what if a migration became superuser all the same?"""
+    if landlock.abi() < 2:
+        pytest.skip("this kernel has no Landlock")
+    (prey.canary / "read").write_text("a file of the user")
+    (prey.canary / "read").chmod(0o644)
+    attempts = {
+        f"copy (select 1) to program 'touch {prey.canary}/program'": "failed",
+        f"copy (select 1) to '{prey.canary}/copied'": "Permission denied",
+        f"select pg_read_file('{prey.canary}/read')": "Permission denied",
+        f"load '{prey.canary}/library.so'": "Permission denied",
+        "select pg_ls_dir('/proc')": "Permission denied",
+        "select pg_ls_dir('/var/lib')": "Permission denied",
+    }
+    with psycopg.connect(prey.admin_url, autocommit=True) as connection:
+        for attempt, answer in attempts.items():
+            with pytest.raises(psycopg.Error, match=answer):
+                connection.execute(attempt.encode())
+    (prey.canary / "read").unlink()
+    prey.assert_unharmed()
+
+
+def test_the_shadow_connects_to_nothing(tmp_path: Path, tools: Toolchain) -> None:
+    if landlock.abi() < 4:
+        pytest.skip("this kernel has no Landlock for TCP")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        folder = toolchain.cache_root(settings.load(tmp_path)) / "hostile"
+        folder.mkdir(exist_ok=True)
+        try:
+            with (
+                throw_away_database(settings.load(tmp_path), 17, folder) as made,
+                psycopg.connect(made.target.url, password=made.target.password, autocommit=True) as connection,
+            ):
+                connection.execute("create extension dblink")
+                port = listener.getsockname()[1]
+                with pytest.raises(psycopg.Error, match="Permission denied"):
+                    connection.execute(f"select dblink_connect('host=127.0.0.1 port={port} password=x')".encode())
+            with pytest.raises(BlockingIOError):
+                listener.accept()
+        finally:
+            shutil.rmtree(folder)
 
 
 def test_a_validator_made_while_a_wrapper_is(prey: Prey) -> None:
     prey.attack("")
-    made = "create function trap.validate(text[], oid) returns void language plpgsql as 'begin perform trap.spring(); end'"
     wrapper = "create foreign data wrapper trapped validator trap.validate"
     errors: list[str] = []
 
@@ -106,7 +154,7 @@ def test_a_validator_made_while_a_wrapper_is(prey: Prey) -> None:
                 errors.append(str(error))
 
     with psycopg.connect(prey.url) as other:
-        other.execute(made)  # not committed: nobody else sees it yet
+        other.execute(_VALIDATOR)  # not committed: nobody else sees it yet
         thread = threading.Thread(target=attack)
         thread.start()
         with psycopg.connect(prey.admin_url, autocommit=True) as admin:
@@ -123,7 +171,7 @@ def test_an_old_view_of_the_catalog_does_not_hide_a_validator(prey: Prey) -> Non
     with psycopg.connect(prey.url) as old, psycopg.connect(prey.url, autocommit=True) as other:
         old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         old.execute("select 1 from pg_proc limit 1")
-        other.execute("create function trap.validate(text[], oid) returns void language plpgsql as 'begin perform trap.spring(); end'")
+        other.execute(_VALIDATOR)
         with pytest.raises(psycopg.Error, match="read committed only"):
             old.execute("create foreign data wrapper trapped validator trap.validate")
     prey.assert_unharmed()
@@ -198,7 +246,8 @@ def test_a_superuser_owns_nothing_that_code_can_be_hung_on(with_all_extensions: 
         ).fetchall()
         definers = connection.execute(
             """select p.proname, o.rolsuper, array_to_string(p.proconfig, ';') from pg_proc p
-                 join pg_roles o on o.oid = p.proowner where p.prosecdef"""
+                 join pg_roles o on o.oid = p.proowner join pg_language l on l.oid = p.prolang
+                where p.prosecdef and l.lanname <> 'c'"""  # dblink_connect_u, which nobody else may execute
         ).fetchall()
     assert relations == []
     assert {name for name, is_superuser, _ in definers if is_superuser} == set(_LENDING)
@@ -218,7 +267,8 @@ def test_what_postgres_may_do_works(with_all_extensions: Prey) -> None:
         create publication of_a_schema for tables in schema app, public;
         alter publication of_a_schema drop tables in schema public;
         alter publication of_a_schema add tables in schema "public";
-        create table app.t (id bigint primary key, owner uuid references auth.users, secret uuid references vault.secrets);
+        create table app.t (
+          id bigint primary key, owner uuid references auth.users, secret uuid references vault.secrets);
         create publication of_a_table for table app.t where (id > 0);
         alter publication supabase_realtime add table app.t;
         create policy own on storage.objects for select using (owner = auth.uid());

@@ -19,7 +19,8 @@ def spring(canary: Path) -> str:
         "alter role postgres superuser",
         "grant pg_execute_server_program to postgres",
     )
-    tries = "\n".join(f"begin execute $try${attempt}$try$; exception when others then null; end;" for attempt in attempts)
+    ignored = "exception when others then null; end;"
+    tries = "\n".join(f"begin execute $try${attempt}$try$; {ignored}" for attempt in attempts)
     return f"""
 create schema trap;
 grant usage on schema trap to public;
@@ -113,7 +114,8 @@ ATTACKS = {
     "a literal in a publication's condition, inside a block": """
         create table trap.watched (item trap.pair);
         do $$ begin
-          execute 'create publication trapped for table trap.watched where (item = ''(x)''::trap.pair)'; -- for all tables
+          execute 'create publication trapped for table trap.watched
+                     where (item = ''(x)''::trap.pair)'; -- for all tables
         end $$""",
     "a literal in a policy's condition": """
         create policy trapped on storage.objects using ('(x)'::trap.pair is not null)""",
@@ -128,10 +130,11 @@ ATTACKS = {
         create extension pg_cron;
         create extension pg_net;
         do $$ declare found regclass; begin
-          for found in select c.oid from pg_class c where relkind in ('r', 'p') and not relnamespace = 'trap'::regnamespace
-                         and relnamespace <> 'pg_catalog'::regnamespace loop
+          for found in select c.oid from pg_class c where relkind in ('r', 'p')
+                         and relnamespace not in ('trap'::regnamespace, 'pg_catalog'::regnamespace) loop
             begin
-              execute pg_catalog.format('create trigger trapped before insert or update on %s for each row execute function trap.row()', found);
+              execute pg_catalog.format('create trigger trapped before insert or update on %s
+                                           for each row execute function trap.row()', found);
             exception when others then null; end;
           end loop;
         end $$;
@@ -193,7 +196,8 @@ ATTACKS = {
         set dynamic_library_path = '{canary}';
         set local_preload_libraries = '../../../{canary}/library.so';
         create function trap.c() returns void language c as '{canary}/library.so';
-        create function trap.i(pg_catalog.text, bigint, bigint, boolean) returns bytea language internal as 'pg_read_binary_file_off_len';
+        create function trap.i(pg_catalog.text, bigint, bigint, boolean) returns bytea language internal
+          as 'pg_read_binary_file_off_len';
         create extension file_fdw; create extension adminpack; create extension plpython3u; create extension plperlu;
         create tablespace trapped location '{canary}';
         create role trapped superuser;

@@ -105,7 +105,8 @@ class Cluster:
         """Give the roles their passwords, with the server stopped: needs no password and heals a lost one."""
         roles = {"postgres": postgres, SUPERUSER: internal} | dict.fromkeys(LOGINS, internal)
         script = "".join(f"alter role {role} password {literal(password)}\n" for role, password in roles.items())
-        self._run_single_user(script, "The database's passwords could not be set")
+        # Not in the database `postgres`: its owner, a migration, may have changed settings such as password_encryption.
+        self._run_single_user(script, "The database's passwords could not be set", "template1")
 
     def set_default_privileges(self, statements: Sequence[str]) -> None:
         """Decide what new tables in public are open to, with the server stopped: see default_privileges."""
@@ -184,9 +185,9 @@ class Cluster:
             return int(lines[0]) == server.pid and lines[7].strip() == "ready"
         return False
 
-    def _run_single_user(self, script: str, what: str) -> None:
+    def _run_single_user(self, script: str, what: str, database: str = "postgres") -> None:
         """Execute a script of one statement a line as the superuser."""
-        answer = self._run("postgres", "--single", "-D", self.data, "postgres", stdin=script, confined=True)
+        answer = self._run("postgres", "--single", "-D", self.data, database, stdin=script, confined=True)
         if answer.code != 0 or "ERROR:" in answer.stderr:
             raise self._failed(what, answer.stderr)
 
@@ -207,10 +208,10 @@ class Cluster:
         """Should SQL become superuser all the same: its own files, the system's programs, its own port."""
         programs = {path.resolve().parent for path in (self.binaries / "bin").iterdir()}
         places = {self.binaries, *(path.resolve() for path in self.binaries.iterdir()), *programs}
-        system = (Path("/") / name for name in ("usr", "bin", "sbin", "lib", "lib32", "lib64", "etc", "dev", "nix", "gnu"))
+        system = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "etc", "dev", "nix", "gnu")
         return Confinement(
-            read=(*system, *places),
-            write=(self.data, Path("/dev/shm"), Path(os.devnull)),
+            read=(*(Path("/") / name for name in system), *places),
+            write=(self.data, Path("/dev/shm"), Path(os.devnull)),  # noqa: S108 - where PostgreSQL shares memory
             port=port,
             connect=not self.throw_away,
         )
