@@ -11,19 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from promthctl import engines
+from promthctl import engines, trust
 from promthctl.api.client import ApiAccess
 from promthctl.engines import Engine
 from promthctl.engines.access import stack_access
 from promthctl.errors import PrerequisiteError, RefusedError, UsageError
-from promthctl.hosted.profile import read_profile
-from promthctl.hosted.project import find_project
 from promthctl.redact import remember
 from promthctl.resolve.choice import TargetChoice, named_target
 from promthctl.resolve.production import announcement, is_production
 from promthctl.settings import Settings
 from promthctl.steps import Steps
-from promthctl.supabase_cli.api_keys import find_service_key
 from promthctl.targets import from_url
 
 _SET_BOTH = "export SUPABASE_URL=https://… SUPABASE_SERVICE_ROLE_KEY=…, from the API settings of that Supabase"
@@ -76,18 +73,26 @@ def _of_project(ref: str, settings: Settings, steps: Steps, announce_label: Call
     The label is announced before the keys are asked for. Raises as find_project and read_profile do, and TargetError
     when this token may not see a service key of the project.
     """
+    from promthctl.hosted.profile import read_profile  # the local stack needs none of these
+    from promthctl.hosted.project import find_project
+    from promthctl.supabase_cli.api_keys import find_service_key
+
     own = f"{ref}.{read_profile(settings).project_host}"
     url, key = _variables(settings)
     if url is not None and _is_elsewhere(url, own):
         url = key = None  # an .env for another Supabase, such as `local env --write` makes
+    if url is not None and _host(url) != own:
+        trust.check_variable(settings, "SUPABASE_URL")
     try:
         label = find_project(ref, settings).label
     except PrerequisiteError:  # there is no access token
         if key is None:
             raise
         label = f"hosted project {ref}"
-    announce_label(label)
+    if url is not None and _host(url) != own:
+        label = f"{label}, through {url}"
     url = url or f"https://{own}"
+    announce_label(label)
     return ApiTarget(label, ApiAccess(url, "", key or find_service_key(ref, label, settings, steps)))
 
 
@@ -113,6 +118,7 @@ def _of_database(db_url: str, settings: Settings, announce_label: Callable[[str]
             f"SUPABASE_URL is {url}, an API on this machine, and the database is on another one",
             _SET_BOTH,
         )
+    trust.check_variable(settings, "SUPABASE_URL")
     label = f"{database.label}, through {url}"
     announce_label(label)
     return ApiTarget(label, ApiAccess(url, "", key))

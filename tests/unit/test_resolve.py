@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from promthctl.errors import UsageError
+from promthctl.hosted import project
 from promthctl.hosted.project import HostedProject
 from promthctl.resolve import api, database
 from promthctl.resolve.choice import TargetChoice, named_target
@@ -22,13 +23,14 @@ OTHER_REF = REF[::-1]
 @pytest.fixture(autouse=True)
 def cloud(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cloud that has every project."""
-    for user in (api, database):
+    for user in (project, database):  # api looks it up when it needs it
         monkeypatch.setattr(user, "find_project", lambda ref, _: HostedProject(ref, "Shop", "eu", POOLER))
 
 
 def configured(**targets: NamedTarget) -> Settings:
     keys = {"SUPABASE_URL": "https://api.shop.example", "SUPABASE_SERVICE_ROLE_KEY": "fake-service-key"}
-    return Settings(Path("/nowhere"), {"SUPABASE_DB_PASSWORD": "fake-password", **keys}, targets=targets)
+    env = {"SUPABASE_DB_PASSWORD": "fake-password", **keys}
+    return Settings(Path("/nowhere"), env, targets=targets, project_variables=frozenset(env))
 
 
 def is_production(choice: TargetChoice, settings: Settings) -> bool:
