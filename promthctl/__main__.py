@@ -11,6 +11,7 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Ends the process with an exit code of errors.py. The command line is imported only where it can be."""
+    os.umask(os.umask(0o022) | 0o022)  # nothing that promthctl makes is open to others' writing, whatever the umask
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nothing has begun yet, so nothing is told
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     from promthctl.errors import PrerequisiteError

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-_GATE = 'read -r go && exec "$@" <"$0"'
+from promthctl.landlock import Confinement, restriction
+
+_GATE = 'read -r go && exec "$@"'
 # The standard input is a pipe that only we hold: when we are gone, killed too, it ends and the command is killed.
 # Asked to end, as its whole group is, the shell stays until the command has ended: it is the one we wait for.
 _KILL_WITH_PARENT = (
@@ -133,6 +135,7 @@ def run(
     stdin: str | None = None,
     timeout: float | None = None,
     user: RunAs | None = None,
+    confined: Confinement | None = None,
     umask: int = -1,
     on_line: Callable[[str], None] | None = None,
     watch: Callable[[], None] | None = None,
@@ -147,19 +150,21 @@ def run(
     it gets no stdin. Interrupted (Ctrl-C), the child is ended before KeyboardInterrupt goes on.
     """
     arguments = [str(part) for part in argv]
-    child = subprocess.Popen(
-        ["/bin/sh", "-c", _KILL_WITH_PARENT, "sh", *arguments] if kill_with_parent else arguments,
-        env=dict(env) if env is not None else None,
-        cwd=cwd,
-        stdin=subprocess.PIPE if stdin is not None or kill_with_parent else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        umask=umask,
-        start_new_session=True,  # Ctrl-C reaches us alone; we decide how the child ends
-        **_identity(user),
-    )
+    with restriction(confined) as restrict:
+        child = subprocess.Popen(
+            ["/bin/sh", "-c", _KILL_WITH_PARENT, "sh", *arguments] if kill_with_parent else arguments,
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            stdin=subprocess.PIPE if stdin is not None or kill_with_parent else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            umask=umask,
+            start_new_session=True,  # Ctrl-C reaches us alone; we decide how the child ends
+            preexec_fn=restrict,
+            **_identity(user),
+        )
     _running.add(child)
     try:
         if on_line is None and not kill_with_parent:
@@ -189,23 +194,25 @@ def spawn_detached(
     log: Path,
     env: Mapping[str, str],
     cwd: Path,
-    stdin: Path | None = None,
+    stdin: bytes = b"",
     user: RunAs | None = None,
+    confined: Confinement | None = None,
 ) -> ProcessId:
     """Start a service in a session of its own, its output appended to `log` (0600).
 
-    record: stores the process id; the program begins only after it returned. stdin: a file to read from.
+    record: stores the process id; the program begins only after it returned. stdin: what it reads.
     """
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open_private(log, "ab") as output:
+    with open_private(log, "ab") as output, restriction(confined) as restrict:
         child = subprocess.Popen(
-            ["/bin/sh", "-c", _GATE, str(stdin or os.devnull), *(str(part) for part in argv)],
+            ["/bin/sh", "-c", _GATE, "sh", *(str(part) for part in argv)],
             env=dict(env),
             cwd=cwd,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=restrict,
             **_identity(user),
         )
     assert child.stdin is not None
@@ -213,7 +220,7 @@ def spawn_detached(
         identity = ProcessId.of(child.pid) or ProcessId(child.pid, time.time())
         record(identity)
         with contextlib.suppress(BrokenPipeError):  # it has ended already: the caller sees that when it waits
-            gate.write(b"go\n")
+            gate.write(b"go\n" + stdin)
     child.returncode = 0  # ours no longer: silences the interpreter's "still running" warning
     return identity
 

@@ -21,7 +21,7 @@ from xdist.workermanage import WorkerController
 from tests.promthctl_runner import dispose_all
 
 # The short modules come last: they fill both workers to the end.
-_ORDER = ("docker", "embedded", "projects", "hosted", "unit")
+_ORDER = ("docker", "embedded", "hostile", "projects", "hosted", "unit")
 _END_TIMEOUT = 120  # seconds a worker has to stop its servers
 
 

@@ -83,7 +83,7 @@ def _running_cluster(
 ) -> Iterator[tuple[Target, Target]]:
     user = system_user.postgres_user(settings)
     binaries = toolchain.postgres(tools, major, settings, user, free_port(), Silent())
-    cluster = Cluster(major, binaries, work / "data" / "postgres", user, settings)
+    cluster = Cluster(major, binaries, work / "data" / "postgres", user, settings, throw_away=True)
     cluster.create(Silent())
     if privileges:
         cluster.set_default_privileges(privileges)

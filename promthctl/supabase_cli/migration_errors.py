@@ -20,6 +20,7 @@ _STATEMENT = re.compile(r"^At statement: (\d+)$", re.MULTILINE)  # counted from 
 _SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
 _EXTENSION = re.compile(r'extension "([^"]+)" is not available')
 _PLATFORM = re.compile(r'schema "(auth|storage|extensions|realtime|vault)" does not exist')
+_EVENT_TRIGGER = re.compile(r"permission denied to create event trigger")
 _EXISTS = {"42P07", "42710", "42701", "42723", "42P06"}  # duplicate table, object, column, function, schema
 _PIPELINE = re.compile(r"ERROR: (.*) cannot be executed within a pipeline")
 _SHOWN_LINES = 6
@@ -115,6 +116,11 @@ def hint(target: Target, message: str, default: str) -> str:
         if match[1] == "vector":
             return 'pip install "promthctl[pgvector]" and set postgres = 18 under [tool.promthctl] in pyproject.toml'
         return f"the local stack has no {match[1]}; promthctl push --db-url URL for a database that has it"
+    if _EVENT_TRIGGER.search(message) and target.local:
+        return (
+            "the embedded engine leaves event triggers to superusers, as PostgreSQL does: "
+            "promthctl local up --engine docker, or push to a hosted project, where postgres may create them"
+        )
     if match := _PLATFORM.search(message):
         return (
             f"these migrations need Supabase's schema {match[1]}: push to a Supabase project or the local stack, or set"

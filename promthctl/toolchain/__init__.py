@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -55,15 +56,42 @@ def cache_root(settings: Settings) -> Path:
     """Where downloads are kept: PROMTHCTL_CACHE_DIR, otherwise the user's cache directory.
 
     For root it is the system's: the unprivileged user that runs Postgres must be able to read the binaries.
+    Raises PrerequisiteError for one that other users can write to.
     """
     import platformdirs
 
     if settings.cache_dir is not None:
         trust.check_variable(settings, "PROMTHCTL_CACHE_DIR")
-        return settings.cache_dir
-    if os.geteuid() == 0:
-        return platformdirs.site_cache_path("promthctl")
-    return platformdirs.user_cache_path("promthctl")
+        root = settings.cache_dir
+    elif os.geteuid() == 0:
+        root = platformdirs.site_cache_path("promthctl")
+    else:
+        root = platformdirs.user_cache_path("promthctl")
+    for folder in (root, *(root / name for name in ("toolchain", "templates", "shadow"))):
+        _check_own(folder)
+    return root
+
+
+def _check_own(folder: Path) -> None:
+    """Raise PrerequisiteError for a folder in which other users could put what promthctl runs and believes."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return
+    if found.st_uid not in (0, os.geteuid()):
+        raise PrerequisiteError(
+            f"The cache directory {folder} is not used: it is another user's",
+            f"its owner has the number {found.st_uid}, and promthctl runs the programs in it",
+            "export PROMTHCTL_CACHE_DIR to a folder of your own",
+        )
+    # The group's own writing is fine where the group is the user's own, as on Debian.
+    if found.st_mode & 0o002 or (found.st_mode & 0o020 and found.st_gid != os.getegid()):
+        raise PrerequisiteError(
+            f"The cache directory {folder} is not used: other users can write to it",
+            f"its mode is {found.st_mode & 0o7777:04o}, and promthctl runs the programs in it",
+            f"rm -r {shlex.quote(str(folder))} (it is made again), or if nobody else was there: chmod -R go-w "
+            f"{shlex.quote(str(folder))}",
+        )
 
 
 def ensure(settings: Settings, steps: Steps) -> Toolchain:

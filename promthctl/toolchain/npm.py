@@ -64,7 +64,7 @@ class Npm:
             cwd=folder,
             env=self.settings.child_env(PATH=path),
             umask=0o022,
-            on_line=lambda _: None,
+            kill_with_parent=True,
             watch=_Arrivals(self.cache, folder, on_bytes).look,
         )
         if result.code != 0:

@@ -15,6 +15,8 @@ import pytest
 from psycopg import sql
 from psycopg.errors import FeatureNotSupported, InsufficientPrivilege, InvalidParameterValue
 
+from promthctl.sql.statements import split_statements
+
 COMPAT = pathlib.Path(__file__).parent / "compat"
 STYLES = sorted(folder.name for folder in COMPAT.iterdir() if folder.is_dir())
 ALICE, BOB = UUID(int=0xA11CE), UUID(int=0xB0B)
@@ -24,10 +26,12 @@ Database: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 
 def apply(connection: Database, style: str) -> None:
-    """Run the folder's files in order, each in a transaction of its own, as `supabase db push` does."""
+    """Run the folder's files in order, each in a transaction of its own by statements, as `supabase db push` does."""
     for file in sorted((COMPAT / style).glob("*.sql")):
+        text = file.read_text(encoding="utf-8")
         with connection.transaction():
-            connection.execute(file.read_bytes())
+            for start, end, _ in split_statements(text):
+                connection.execute(text[start:end].encode(), prepare=False)
 
 
 @pytest.fixture

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from promthctl import process
+from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.records import EmbeddedStack
-from promthctl.errors import PromthctlError
-from promthctl.process import ProcessId
+from promthctl.errors import PrerequisiteError, PromthctlError
+from promthctl.process import ProcessId, RunAs
 from promthctl.settings import Settings
 from promthctl.toolchain import Toolchain
 
@@ -42,7 +45,11 @@ def start(
     log: Path,
     record: Callable[[ProcessId], None],
 ) -> ProcessId:
-    """Start the server; it answers 503 until the database is up."""
+    """Start the server; it answers 503 until the database is up.
+
+    For root it runs as the user that runs PostgreSQL. It inherits nothing of our environment: what we were given, keys
+    among it, is not for the programs of a package registry.
+    """
     configuration = {
         "project": stack.project,
         "program": _fingerprint(),
@@ -57,17 +64,48 @@ def start(
         "anonKey": stack.anon_key,
         "serviceKey": stack.service_role_key,
         "siteUrl": f"http://127.0.0.1:{stack.api_port}",
+        "origins": _origins(settings),
     }
-    with as_file(files(__package__) / "server.mjs") as script:
-        # The program comes on standard input, so that its bare imports resolve in the toolchain's folder.
-        return process.spawn_detached(
-            [tools.node, "--input-type=module", "-", _marker(stack.project)],
-            record=record,
-            log=log,
-            env=settings.child_env(PROMTHCTL_API=json.dumps(configuration), LITE_TELEMETRY="0", DO_NOT_TRACK="1"),
-            cwd=tools.root,
-            stdin=script,
-        )
+    environment = {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "PROMTHCTL_API": json.dumps(configuration),
+        "LITE_TELEMETRY": "0",
+        "DO_NOT_TRACK": "1",
+    }
+    # The program comes on standard input, so that its bare imports resolve in the toolchain's folder.
+    return process.spawn_detached(
+        [tools.node, "--input-type=module", "-", _marker(stack.project)],
+        record=record,
+        log=log,
+        env=environment,
+        cwd=tools.root,
+        stdin=_program(),
+        user=_user(tools, settings),
+    )
+
+
+def _user(tools: Toolchain, settings: Settings) -> RunAs | None:
+    """Who runs the server: PostgreSQL's user, but root where that user cannot reach root's own Node.js."""
+    user = system_user.postgres_user(settings)
+    try:
+        for path in (tools.node.resolve().parent, tools.root):
+            system_user.check_readable(path, user)
+    except PrerequisiteError:
+        return None
+    return user
+
+
+def _origins(settings: Settings) -> list[str]:
+    """The web pages, besides those of this machine, that may read answers: `[auth] site_url` of config.toml."""
+    auth = settings.supabase.get("auth")
+    url = auth.get("site_url") if isinstance(auth, dict) else None
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+    except ValueError:
+        return []
+    return [f"{parts.scheme}://{parts.netloc}".lower()] if parts and parts.scheme and parts.netloc else []
 
 
 def wait(server: ProcessId, stack: EmbeddedStack, log: Path) -> ServerStatus:
@@ -114,4 +152,8 @@ def _marker(project: str) -> str:
 
 def _fingerprint() -> str:
     """A hash of the program that a server started now would run."""
-    return hashlib.sha256((files(__package__) / "server.mjs").read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(_program()).hexdigest()[:16]
+
+
+def _program() -> bytes:
+    return (files(__package__) / "server.mjs").read_bytes()

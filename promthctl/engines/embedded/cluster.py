@@ -24,6 +24,7 @@ from promthctl import process
 from promthctl.engines.embedded import system_user
 from promthctl.engines.ports import free_port
 from promthctl.errors import PrerequisiteError, PromthctlError
+from promthctl.landlock import Confinement
 from promthctl.locks import locked
 from promthctl.process import ProcessId, RunAs
 from promthctl.settings import Settings
@@ -47,7 +48,9 @@ _LOCALE = {
 _CONFIGURATION = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''          # loopback only, and no limit on the length of the project's path
-wal_level = logical                   # as hosted: publications and replication slots can be made
+wal_level = logical                   # as hosted: publications can be made
+max_replication_slots = 0             # a slot names a library by its path, and the server would run any file
+max_wal_senders = 0
 shared_preload_libraries = 'pg_stat_statements'
 max_connections = 100
 timezone = 'UTC'
@@ -62,7 +65,7 @@ class Cluster:
     """One data directory and the programs that serve it.
 
     major: PostgreSQL's version, 17 or 18. binaries: the folder with its bin/. data: the data directory. user: who
-    runs it, None for the present user.
+    runs it, None for the present user. throw_away: it runs migrations of who knows whom, and connects to nothing.
     """
 
     major: int
@@ -70,6 +73,7 @@ class Cluster:
     data: Path
     user: RunAs | None
     settings: Settings
+    throw_away: bool = False
 
     def exists(self) -> bool:
         return (self.data / "PG_VERSION").exists()
@@ -109,7 +113,8 @@ class Cluster:
         """Give the roles their passwords, with the server stopped: needs no password and heals a lost one."""
         roles = {"postgres": postgres, SUPERUSER: internal} | dict.fromkeys(LOGINS, internal)
         script = "".join(f"alter role {role} password {literal(password)}\n" for role, password in roles.items())
-        self._run_single_user(script, "The database's passwords could not be set")
+        # Not in the database `postgres`: its owner, a migration, may have changed settings such as password_encryption.
+        self._run_single_user(script, "The database's passwords could not be set", "template1")
 
     def set_default_privileges(self, statements: Sequence[str]) -> None:
         """Decide what new tables in public are open to, with the server stopped: see default_privileges."""
@@ -125,6 +130,7 @@ class Cluster:
             env=self.environment(),
             cwd=Path("/"),
             user=self.user,
+            confined=self._confinement(port),
         )
 
     def wait(self, server: ProcessId, log: Path) -> None:
@@ -187,15 +193,36 @@ class Cluster:
             return int(lines[0]) == server.pid and lines[7].strip() == "ready"
         return False
 
-    def _run_single_user(self, script: str, what: str) -> None:
+    def _run_single_user(self, script: str, what: str, database: str = "postgres") -> None:
         """Execute a script of one statement a line as the superuser."""
-        answer = self._run("postgres", "--single", "-D", self.data, "postgres", stdin=script)
+        answer = self._run("postgres", "--single", "-D", self.data, database, stdin=script, confined=True)
         if answer.code != 0 or "ERROR:" in answer.stderr:
             raise self._failed(what, answer.stderr)
 
-    def _run(self, program: str, *arguments: str | Path, stdin: str | None = None) -> process.Completed:
-        command = [self.binaries / "bin" / program, *arguments]
-        return process.run(command, env=self.environment(), cwd=Path("/"), stdin=stdin, user=self.user, timeout=300)
+    def _run(
+        self, program: str, *arguments: str | Path, stdin: str | None = None, confined: bool = False
+    ) -> process.Completed:
+        return process.run(
+            [self.binaries / "bin" / program, *arguments],
+            env=self.environment(),
+            cwd=Path("/"),
+            stdin=stdin,
+            user=self.user,
+            confined=self._confinement() if confined else None,
+            timeout=300,
+        )
+
+    def _confinement(self, port: int | None = None) -> Confinement:
+        """Should SQL become superuser all the same: its own files, the system's programs, its own port."""
+        programs = {path.resolve().parent for path in (self.binaries / "bin").iterdir()}
+        places = {self.binaries, *(path.resolve() for path in self.binaries.iterdir()), *programs}
+        system = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "etc", "dev", "nix", "gnu")
+        return Confinement(
+            read=(*(Path("/") / name for name in system), *places),
+            write=(self.data, Path("/dev/shm"), Path(os.devnull)),  # noqa: S108 - where PostgreSQL shares memory
+            port=port,
+            connect=not self.throw_away,
+        )
 
     def _failed(self, what: str, log: str) -> PromthctlError:
         reasons = [line for line in log.splitlines() if _REASON.search(line)]

@@ -2,7 +2,7 @@
 //
 // Run from the toolchain's folder as `node --input-type=module - <project>`, with the configuration as JSON in
 // PROMTHCTL_API: {project, program (a hash of this file), port, db: {host, port, database, password}, jwtSecret,
-// anonKey, serviceKey, siteUrl}.
+// anonKey, serviceKey, siteUrl, origins}.
 // It exits with code 75 when the port is taken.
 //
 // `lite start` itself cannot be used: it accepts no JWT-shaped keys, answers with timestamps supabase-py refuses,
@@ -221,29 +221,59 @@ function decoded(path) {
   }
 }
 
+// What needs a key: everything but pages. As at Supabase's gateway, links in e-mails and sign-in by others do without.
+const API = /^\/(rest|auth|storage|graphql|functions|realtime|pg|mcp|_[a-z]+)(\/|$)/;
+const OPEN = /^\/auth\/v1\/(verify|callback|authorize|sso\/saml|\.well-known)(\/|$)/;
+
+function hasKey(request, url) {
+  const bearer = request.headers.get("authorization")?.replace(/^Bearer\s+/i, "");
+  return [request.headers.get("apikey"), url.searchParams.get("apikey"), bearer].some((key) => key && roleOf(key));
+}
+
 async function route(request, peerAddress) {
-  const path = decoded(new URL(request.url).pathname);
+  const url = new URL(request.url);
+  const path = decoded(url.pathname);
   if (path === null) return json({ message: "The path is not UTF-8" }, 400);
   // A page of another site, by DNS rebinding, must not reach what needs no key.
   if (!LOOPBACK.test(request.headers.get("host") ?? "")) return json({ message: "Not a loopback host" }, 421);
+  // Studio's own page asks these without a key; a browser says truly where a request comes from.
+  const ofStudio = path.startsWith("/_system/") && request.headers.get("sec-fetch-site") === "same-origin";
+  const needsKey = API.test(path) && !OPEN.test(path) && request.method !== "OPTIONS";
+  if (needsKey && !ofStudio && !hasKey(request, url)) return json({ message: "No API key found in request" }, 401);
   if (path === "/_promthctl/status")
     return roleOf(request.headers.get("apikey") ?? "") === "service_role" ? status() : json({ message: "Forbidden" }, 403);
   // Lite shows its database options here, the password among them; Studio needs the rest.
-  if (path.startsWith("/_system/info")) return json({ ...(await (await rest.fetch(request)).json()), connection: {} });
+  if (path.startsWith("/_system/info") && request.method !== "OPTIONS")
+    return json({ ...(await (await rest.fetch(request)).json()), connection: {} });
   if (path.startsWith("/auth/v1/admin/") && request.method !== "OPTIONS") return admin(request, path.slice(15));
   if (path.startsWith("/static/")) return asset(path.slice(8));
   return (path.startsWith("/auth/") ? auth : rest).fetch(request, { peerAddress });
+}
+
+const LOOPBACK_ORIGIN = /^https?:\/\/(([a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
+
+/** The answer, which a page of another site may not read: only this machine's and the project's own site_url may. */
+async function answer(request, peerAddress) {
+  const response = await route(request, peerAddress).catch((error) => {
+    console.error(error);
+    return json({ message: "The database did not answer", details: error?.code ?? null }, 503);
+  });
+  const origin = request.headers.get("origin");
+  if (origin === null) return response;
+  const headers = new Headers(response.headers);
+  headers.delete("access-control-allow-origin");
+  headers.delete("access-control-allow-credentials");
+  headers.append("vary", "Origin");
+  if (LOOPBACK_ORIGIN.test(origin) || config.origins.includes(origin.toLowerCase()))
+    headers.set("access-control-allow-origin", origin);
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
 const server = serve(
   {
     hostname: "127.0.0.1",
     port: config.port,
-    fetch: (request, env) =>
-      route(request, env.incoming.socket.remoteAddress ?? null).catch((error) => {
-        console.error(error);
-        return json({ message: "The database did not answer", details: error?.code ?? null }, 503);
-      }),
+    fetch: (request, env) => answer(request, env.incoming.socket.remoteAddress ?? null),
   },
   ({ port }) => console.log(`${new Date().toISOString()} listening on 127.0.0.1:${port}`),
 );

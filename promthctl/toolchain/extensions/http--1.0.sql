@@ -33,8 +33,10 @@ begin
     'http_patch(uri varchar, content varchar, content_type varchar)', 'http_delete(uri varchar)',
     'http_delete(uri varchar, content varchar, content_type varchar)', 'http_head(uri varchar)']
   loop
-    execute format('create function %s returns http_response language plpgsql as %L', signature, format(
-      'begin return @extschema@._http_unavailable(%L, uri); end', split_part(signature, '(', 1)));
+    -- With the schema: a superuser runs this, and the schema's owner may have put a `format` of its own into it.
+    execute pg_catalog.format('create function %s returns http_response language plpgsql as %L', signature,
+      pg_catalog.format('begin return @extschema@._http_unavailable(%L, uri); end',
+                        pg_catalog.split_part(signature, '(', 1)));
   end loop;
 end $$;
 

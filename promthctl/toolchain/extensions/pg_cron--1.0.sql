@@ -1,5 +1,7 @@
 -- Stand-in for pg_cron 1.6: jobs can be scheduled, changed and removed; nothing runs them.
 
+set local search_path = pg_catalog, pg_temp; -- the schema's owner may have put functions into it
+
 create schema cron;
 
 create sequence cron.jobid_seq;
@@ -35,11 +37,11 @@ alter table cron.job_run_details enable row level security;
 create policy cron_job_run_details_policy on cron.job_run_details using (username = current_user);
 
 -- The functions write with their owner's rights, so the caller comes from outside: `role` if it was set.
-create function cron._caller() returns text language sql stable set search_path = '' as
+create function cron._caller() returns text language sql stable set search_path = pg_catalog, pg_temp as
 $$ select coalesce(nullif(pg_catalog.current_setting('role'), 'none'), session_user::text) $$;
 
 -- Five fields, an @name, or a number of seconds, as pg_cron understands them.
-create function cron._check_schedule(schedule text) returns void language plpgsql immutable set search_path = '' as $$
+create function cron._check_schedule(schedule text) returns void language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
   if schedule is null or not (
     trim(schedule) ~* '^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$'
@@ -52,7 +54,7 @@ end $$;
 
 create function cron.schedule_in_database(
   job_name text, schedule text, command text, database text, username text default null, active boolean default true
-) returns bigint language plpgsql security definer set search_path = '' as $$
+) returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare result bigint;
 begin
   perform cron._check_schedule(schedule);
@@ -65,14 +67,14 @@ begin
 end $$;
 
 create function cron.schedule(job_name text, schedule text, command text) returns bigint
-language sql set search_path = '' as
+language sql set search_path = pg_catalog, pg_temp as
 $$ select cron.schedule_in_database(job_name, schedule, command, pg_catalog.current_database()::text) $$;
 
-create function cron.schedule(schedule text, command text) returns bigint language sql set search_path = '' as
+create function cron.schedule(schedule text, command text) returns bigint language sql set search_path = pg_catalog, pg_temp as
 $$ select cron.schedule_in_database(null, schedule, command, pg_catalog.current_database()::text) $$;
 
 create function cron.unschedule(job_id bigint) returns boolean
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   delete from cron.job where jobid = job_id and username = cron._caller();
   if not found then
@@ -82,7 +84,7 @@ begin
 end $$;
 
 create function cron.unschedule(job_name text) returns boolean
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   delete from cron.job where jobname = job_name and username = cron._caller();
   if not found then
@@ -94,7 +96,7 @@ end $$;
 create function cron.alter_job(
   job_id bigint, schedule text default null, command text default null, database text default null,
   username text default null, active boolean default null
-) returns void language plpgsql security definer set search_path = '' as $$
+) returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if schedule is not null then
     perform cron._check_schedule(schedule);

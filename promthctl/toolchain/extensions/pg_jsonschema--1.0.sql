@@ -1,14 +1,14 @@
 -- Stand-in for pg_jsonschema 0.3 with the keywords that check constraints use. A schema with any other keyword raises
 -- an error instead of passing unchecked.
 
-create function _json_type(value jsonb, wanted text) returns boolean language sql immutable set search_path = '' as $$
+create function _json_type(value jsonb, wanted text) returns boolean language sql immutable set search_path = pg_catalog, pg_temp as $$
   select case when wanted = 'integer' then case when pg_catalog.jsonb_typeof(value) = 'number'
                                                 then (value #>> '{}')::numeric % 1 = 0 else false end
               else pg_catalog.jsonb_typeof(value) = wanted end
 $$;
 
 create function _jsonschema_errors(schema jsonb, instance jsonb, path text) returns setof text
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
   kind text := pg_catalog.jsonb_typeof(instance);
   keyword text;
@@ -109,13 +109,13 @@ begin
 end $$;
 
 create function jsonschema_validation_errors(schema json, instance json) returns text[]
-language sql immutable strict set search_path = '' as
+language sql immutable strict set search_path = pg_catalog, pg_temp as
 $$ select array(select @extschema@._jsonschema_errors(schema::jsonb, instance::jsonb, '')) $$;
 create function json_matches_schema(schema json, instance json) returns boolean
-language sql immutable strict set search_path = '' as
+language sql immutable strict set search_path = pg_catalog, pg_temp as
 $$ select not exists (select from @extschema@._jsonschema_errors(schema::jsonb, instance::jsonb, '')) $$;
 create function jsonb_matches_schema(schema json, instance jsonb) returns boolean
-language sql immutable strict set search_path = '' as
+language sql immutable strict set search_path = pg_catalog, pg_temp as
 $$ select not exists (select from @extschema@._jsonschema_errors(schema::jsonb, instance, '')) $$;
-create function jsonschema_is_valid(schema json) returns boolean language sql immutable strict set search_path = '' as
+create function jsonschema_is_valid(schema json) returns boolean language sql immutable strict set search_path = pg_catalog, pg_temp as
 $$ select pg_catalog.json_typeof(schema) in ('object', 'boolean') $$;

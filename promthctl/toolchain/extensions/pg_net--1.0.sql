@@ -1,6 +1,8 @@
 -- Stand-in for pg_net 0.14. On the hosted platform a request is queued and sent later, so the caller never fails on
 -- it; here it is queued, a notice says so, and it stays in the queue.
 
+set local search_path = pg_catalog, pg_temp; -- the schema's owner may have put functions into it
+
 create schema net;
 
 create domain net.http_method as text check (value ~* '^(get|post|delete)$');
@@ -29,7 +31,7 @@ create table net._http_response (
 );
 
 create function net._queue(method text, url text, params jsonb, headers jsonb, body bytea, timeout_milliseconds integer)
-returns bigint language plpgsql security definer set search_path = '' as $$
+returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   query text := (select pg_catalog.string_agg(key || '=' || value, '&') from pg_catalog.jsonb_each_text(params));
   request bigint;
@@ -43,23 +45,23 @@ end $$;
 
 create function net.http_get(
   url text, params jsonb default '{}', headers jsonb default '{}', timeout_milliseconds integer default 5000
-) returns bigint language sql security definer set search_path = '' as
+) returns bigint language sql security definer set search_path = pg_catalog, pg_temp as
 $$ select net._queue('GET', url, params, headers, null, timeout_milliseconds) $$;
 
 create function net.http_post(
   url text, body jsonb default '{}', params jsonb default '{}', headers jsonb default '{"Content-Type": "application/json"}',
   timeout_milliseconds integer default 5000
-) returns bigint language sql security definer set search_path = '' as
+) returns bigint language sql security definer set search_path = pg_catalog, pg_temp as
 $$ select net._queue('POST', url, params, headers, pg_catalog.convert_to(body::text, 'utf8'), timeout_milliseconds) $$;
 
 create function net.http_delete(
   url text, params jsonb default '{}', headers jsonb default '{}', timeout_milliseconds integer default 5000,
   body jsonb default null
-) returns bigint language sql security definer set search_path = '' as
+) returns bigint language sql security definer set search_path = pg_catalog, pg_temp as
 $$ select net._queue('DELETE', url, params, headers, pg_catalog.convert_to(body::text, 'utf8'), timeout_milliseconds) $$;
 
 create function net.http_collect_response(request_id bigint, async boolean default true)
-returns net.http_response_result language sql set search_path = '' as
+returns net.http_response_result language sql set search_path = pg_catalog, pg_temp as
 $$ select row('PENDING', 'pg_net is not available on the embedded engine', null)::net.http_response_result $$;
 
 create function net.worker_restart() returns boolean language sql as $$ select true $$;

@@ -1,5 +1,7 @@
 -- Stand-in for pg_tle, which the dbdev package manager rests on. The installer can be there; installing raises an error.
 
+set local search_path = pg_catalog, pg_temp; -- the schema's owner may have put functions into it
+
 create type pgtle.password_types as enum (
   'PASSWORD_TYPE_PLAINTEXT', 'PASSWORD_TYPE_MD5', 'PASSWORD_TYPE_SCRAM_SHA_256');
 

@@ -1,5 +1,7 @@
 -- Stand-in for pgmq 1.5 that works: queues are tables q_<name> and a_<name> (archive) in the schema pgmq.
 
+set local search_path = pg_catalog, pg_temp; -- the schema's owner may have put functions into it
+
 create table pgmq.meta (
   queue_name varchar unique not null,
   is_partitioned boolean not null,

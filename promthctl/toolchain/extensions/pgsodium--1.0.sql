@@ -1,5 +1,7 @@
 -- Stand-in for pgsodium, which Supabase has deprecated; Vault no longer rests on it.
 
+set local search_path = pg_catalog, pg_temp; -- the schema's owner may have put functions into it
+
 create table pgsodium.key (
   id uuid primary key default gen_random_uuid(),
   status text default 'valid',

@@ -1,6 +1,8 @@
 -- Stand-in for supabase_vault 0.3: the same functions and columns. A secret is encoded, not encrypted: there is no
 -- key server, and whoever can read the data directory is the developer who put the secret there.
 
+set local search_path = pg_catalog, pg_temp; -- the schema's owner may have put functions into it
+
 create table vault.secrets (
   id uuid primary key default gen_random_uuid(),
   name text,
@@ -21,7 +23,7 @@ create view vault.decrypted_secrets as
 
 create function vault.create_secret(
   new_secret text, new_name text default null, new_description text default '', new_key_id uuid default null
-) returns uuid language sql security definer set search_path = '' as $$
+) returns uuid language sql security definer set search_path = pg_catalog, pg_temp as $$
   insert into vault.secrets (secret, name, description, key_id)
   values (pg_catalog.encode(pg_catalog.convert_to(new_secret, 'utf8'), 'base64'), new_name,
           coalesce(new_description, ''), new_key_id)
@@ -31,7 +33,7 @@ $$;
 create function vault.update_secret(
   secret_id uuid, new_secret text default null, new_name text default null, new_description text default null,
   new_key_id uuid default null
-) returns void language sql security definer set search_path = '' as $$
+) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
   update vault.secrets
      set secret = coalesce(pg_catalog.encode(pg_catalog.convert_to(new_secret, 'utf8'), 'base64'), secret),
          name = coalesce(new_name, name),

@@ -52,6 +52,17 @@ grant set on parameter session_replication_role, log_min_messages, log_lock_wait
   plan_filter.limit_select_only, plan_filter.statement_cost_limit, safeupdate.enabled
 to postgres;
 
+-- promthctl's own: who owns the tables of extensions, see 60_supautils.sql.
+create role promthctl_extensions nologin;
 -- promthctl's own: the login of the API server that stands in for PostgREST.
 create role promthctl_api login;
 grant anon, authenticated, service_role, pg_read_all_data to promthctl_api;
+
+-- Before PostgreSQL 16 whoever may make roles may grant any but a superuser's: these three reach the operating system.
+do $$
+begin
+  if current_setting('server_version_num')::integer < 160000 then
+    update pg_authid set rolsuper = true
+     where rolname in ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files');
+  end if;
+end $$;

@@ -83,6 +83,7 @@ end $$;
 alter table realtime.messages owner to supabase_realtime_admin;
 alter table realtime.messages_all owner to supabase_realtime_admin;
 alter table realtime.subscription owner to supabase_realtime_admin;
+alter table realtime.schema_migrations owner to supabase_realtime_admin;
 grant select, insert, update on realtime.messages to postgres, anon, authenticated, service_role;
 grant select on realtime.subscription to postgres, anon, authenticated, service_role;
 grant all on realtime.messages, realtime.subscription to postgres, dashboard_user;
@@ -98,7 +99,7 @@ create table supabase_functions.hooks (
   request_id bigint
 );
 create function supabase_functions.http_request() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   insert into supabase_functions.hooks (hook_table_id, hook_name) values (tg_relid, tg_name);
   return coalesce(new, old);

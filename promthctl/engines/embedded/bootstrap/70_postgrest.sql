@@ -3,7 +3,7 @@
 -- Source: https://docs.postgrest.org/en/stable/references/schema_cache.html
 
 create function extensions.pgrst_ddl_watch() returns event_trigger
-language plpgsql set search_path = pg_catalog as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if exists (select from pg_event_trigger_ddl_commands() where schema_name is distinct from 'pg_temp') then
     notify pgrst, 'reload schema';
@@ -11,7 +11,7 @@ begin
 end $$;
 
 create function extensions.pgrst_drop_watch() returns event_trigger
-language plpgsql set search_path = pg_catalog as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if exists (select from pg_event_trigger_dropped_objects() where not is_temporary) then
     notify pgrst, 'reload schema';

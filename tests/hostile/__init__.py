@@ -1,0 +1,1 @@
+"""What a hostile clone, server or row tries against promthctl: nothing of it may happen."""
