@@ -19,6 +19,7 @@ from promthctl.migration_set import Migration
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 from promthctl.targets import Target
+from promthctl.toolchain import ServerChoice
 
 _WORK = ".work-"  # how the names of the folders begin
 
@@ -40,16 +41,16 @@ class ThrowAwayDatabase:
 
 @contextlib.contextmanager
 def throw_away_database(
-    settings: Settings, major: int, folder: Path, privileges: Sequence[str] = ()
+    settings: Settings, choice: ServerChoice, folder: Path, privileges: Sequence[str] = ()
 ) -> Iterator[ThrowAwayDatabase]:
-    """A database of that PostgreSQL version that runs while the block does and is removed after it.
+    """A database on that PostgreSQL that runs while the block does and is removed after it.
 
     privileges: statements that set its default privileges, see engines.embedded.default_privileges.
     folder: where its files go; the caller holds a lock on it, so whatever a killed promthctl left there is removed.
     Raises OSError where the folder cannot be written, and what the toolchain raises.
     """
     tools = toolchain.ensure(settings, Silent())
-    with _work_folder(folder) as work, _running_cluster(settings, tools, major, work, privileges) as target:
+    with _work_folder(folder) as work, _running_cluster(settings, tools, choice, work, privileges) as target:
         yield ThrowAwayDatabase(target, work, settings)
 
 
@@ -73,17 +74,17 @@ def _remove(work: Path) -> None:
 
 @contextlib.contextmanager
 def _running_cluster(
-    settings: Settings, tools: toolchain.Toolchain, major: int, work: Path, privileges: Sequence[str]
+    settings: Settings, tools: toolchain.Toolchain, choice: ServerChoice, work: Path, privileges: Sequence[str]
 ) -> Iterator[Target]:
     user = system_user.postgres_user(settings)
-    binaries = toolchain.postgres(tools, major, settings, user, free_port(), Silent())
-    cluster = Cluster(major, binaries, work / "data" / "postgres", user, settings)
+    programs = toolchain.postgres(tools, choice, settings, user, free_port(), Silent())
+    cluster = Cluster(programs, work / "data" / "postgres", user, settings)
     cluster.create(Silent())
     if privileges:
         cluster.set_default_privileges(privileges)
     password, port, log = secrets.token_hex(24), free_port(), work / "postgres.log"
     cluster.set_passwords(password, secrets.token_hex(24))
-    server = cluster.start(port, log, lambda _: None)
+    server = cluster.start(port, log, lambda _: None, runs_jobs=False)
     try:
         cluster.wait(server, log)
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres"

@@ -16,10 +16,12 @@ from promthctl.engines.embedded import api, default_privileges, logs, system_use
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
+from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.engines.engine import Access, Service, Status
 from promthctl.process import ProcessId
-from promthctl.settings import API_PORT, DB_PORT, POSTGRES_MAJORS, Settings
+from promthctl.settings import API_PORT, DB_PORT, Settings
 from promthctl.steps import Steps
+from promthctl.toolchain import ServerChoice
 
 
 class EmbeddedEngine:
@@ -36,12 +38,13 @@ class EmbeddedEngine:
         """See Engine.up; called by one promthctl at a time: local_stack.up holds the project's lock."""
         self.records.make()
         self.records.drop_copy()
+        choice = postgres_of(self.settings)
         tools = toolchain.ensure(self.settings, steps)
         known = self.records.load_stack()
         server, database = self._processes(known)
         own = [identity.pid for identity in (server, database) if identity]
-        stack = self._stack(known, own)
-        cluster = self._cluster(stack, tools, steps)
+        stack = self._stack(known, choice, own)
+        cluster = self._cluster(stack, choice, tools, steps)
         if stack == known and server and database and (answer := api.ask_status(stack)) and answer.current:
             self._record_found(server, database)
             migrate(stack.access(), answer.applied)
@@ -124,21 +127,24 @@ class EmbeddedEngine:
     def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
         return logs.read_logs(self.records.logs, service, follow)
 
-    def _stack(self, known: EmbeddedStack | None, own: Collection[int]) -> EmbeddedStack:
+    def _stack(self, known: EmbeddedStack | None, choice: ServerChoice, own: Collection[int]) -> EmbeddedStack:
         """The project's record brought to what is asked for. own: the ids of its processes, whose ports are free."""
         configured = {"API": self.settings.api_port or API_PORT, "database": self.settings.db_port or DB_PORT}
         recorded = {"API": known.api_port, "database": known.db_port} if known else {}
         settled = ports.settle(self.wanted, recorded, configured, lambda port: ports.usable(port, own))
-        api_port, db_port, major = settled["API"], settled["database"], self.settings.postgres
+        api_port, db_port = settled["API"], settled["database"]
+        installed = choice.installed is not None
         exposed = default_privileges.exposes_new_tables(self.settings)
         if known is None:
-            return new_stack(self.settings.project_id, self.records.path, api_port, db_port, major, exposed)
+            project, folder = self.settings.project_id, self.records.path
+            return new_stack(project, folder, api_port, db_port, choice.major, installed, exposed)
         return dataclasses.replace(
             known,
             folder=os.path.realpath(self.records.path),
             api_port=api_port,
             db_port=db_port,
-            postgres=major,
+            postgres=choice.major,
+            installed=installed,
             exposes_new_tables=exposed,
         )
 
@@ -149,11 +155,10 @@ class EmbeddedEngine:
     def _home(self, project: str) -> Path:
         return system_user.data_home(self.settings, project)
 
-    def _cluster(self, stack: EmbeddedStack, tools: toolchain.Toolchain, steps: Steps) -> Cluster:
+    def _cluster(self, stack: EmbeddedStack, choice: ServerChoice, tools: toolchain.Toolchain, steps: Steps) -> Cluster:
         user = system_user.postgres_user(self.settings)
-        binaries = toolchain.postgres(tools, stack.postgres, self.settings, user, ports.free_port(), steps)
-        data = self._home(stack.project) / f"postgres-{stack.postgres}"
-        return Cluster(stack.postgres, binaries, data, user, self.settings)
+        programs = toolchain.postgres(tools, choice, self.settings, user, ports.free_port(), steps)
+        return Cluster(programs, self._home(stack.project) / f"postgres-{choice.name}", user, self.settings)
 
     def _processes(self, stack: EmbeddedStack | None) -> tuple[ProcessId | None, ProcessId | None]:
         """The API server and the database of this project that run, recorded or not."""
@@ -188,8 +193,8 @@ class EmbeddedEngine:
         cluster.wait(database, self._log("postgres"))
 
     def _purge(self, home: Path) -> None:
-        for major in POSTGRES_MAJORS:
-            postgres.remove(home / f"postgres-{major}")
+        for data in home.glob("postgres-[0-9]*"):
+            postgres.remove(data)
         if home != self.records.path:
             with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
                 home.rmdir()

@@ -23,7 +23,7 @@ from pathlib import Path
 from promthctl.engines.engine import Access
 from promthctl.process import ProcessId
 from promthctl.redact import remember
-from promthctl.settings import POSTGRES_MAJORS
+from promthctl.settings import SERVER_MAJORS
 from promthctl.state import StateDir
 
 _TEN_YEARS = 10 * 365 * 24 * 3600
@@ -37,7 +37,8 @@ class EmbeddedStack:
     """A project's ports and secrets.
 
     project: Settings.project_id. folder: the .promthctl it was written in. db_password: of the role postgres.
-    internal_password: of the API server's own logins. exposes_new_tables: see default_privileges.
+    internal_password: of the API server's own logins. postgres: the major version; installed: of this machine's own
+    PostgreSQL, not of one that promthctl brings along. exposes_new_tables: see default_privileges.
     """
 
     project: str
@@ -50,6 +51,7 @@ class EmbeddedStack:
     jwt_secret: str = field(repr=False)
     anon_key: str = field(repr=False)
     service_role_key: str = field(repr=False)
+    installed: bool = False
     exposes_new_tables: bool = True  # as every stack did that was made before this was recorded
 
     def __post_init__(self) -> None:
@@ -63,7 +65,8 @@ class EmbeddedStack:
             _PROJECT.fullmatch(self.project) is not None
             and all(type(port) is int and 0 < port < 65536 for port in ports)
             and type(self.postgres) is int
-            and self.postgres in POSTGRES_MAJORS
+            and self.postgres in SERVER_MAJORS
+            and type(self.installed) is bool
             and type(self.exposes_new_tables) is bool
             and all(_SECRET.fullmatch(secret) for secret in self._secrets())
         )
@@ -82,7 +85,7 @@ class EmbeddedStack:
 
 
 def new_stack(
-    project: str, folder: Path, api_port: int, db_port: int, postgres: int, exposes_new_tables: bool
+    project: str, folder: Path, api_port: int, db_port: int, postgres: int, installed: bool, exposes_new_tables: bool
 ) -> EmbeddedStack:
     """Fresh keys and passwords. The keys are JWTs signed with the stack's own secret, as Supabase's are."""
     jwt_secret = secrets.token_hex(20)
@@ -92,6 +95,7 @@ def new_stack(
         api_port=api_port,
         db_port=db_port,
         postgres=postgres,
+        installed=installed,
         db_password=secrets.token_hex(12),
         internal_password=secrets.token_hex(24),
         jwt_secret=jwt_secret,

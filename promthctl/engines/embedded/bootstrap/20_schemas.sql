@@ -12,6 +12,8 @@ create schema storage;
 create schema supabase_functions;
 create schema vault;
 
+alter schema public owner to pg_database_owner;  -- as it is from 15 on
+revoke create on schema public from public;
 grant all on schema public to postgres;
 grant usage on schema public to anon, authenticated, service_role;
 grant usage on schema auth, extensions, storage, realtime, supabase_functions, graphql, graphql_public

@@ -7,7 +7,7 @@ create function extensions.supautils_begin() returns event_trigger
 language plpgsql security definer set search_path = pg_catalog as $$
 begin
   if tg_tag in ('CREATE POLICY', 'ALTER POLICY', 'DROP POLICY', 'DROP TRIGGER') then
-    grant supabase_auth_admin, supabase_storage_admin, supabase_realtime_admin to postgres with inherit true;
+    grant supabase_auth_admin, supabase_storage_admin, supabase_realtime_admin to postgres;
   elsif tg_tag not like '% PUBLICATION' or current_query() ~* '\m(all\s+tables|tables\s+in\s+schema)\M' then
     -- Two such statements in two databases must not change this role at the same time.
     lock table pg_authid in share update exclusive mode;
