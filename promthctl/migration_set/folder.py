@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promthctl.errors import PromthctlError, UsageError
+from promthctl.migration_set.psql_dumps import psql_problem
 
 FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")  # the CLI's own pattern
 _CONTENT = re.compile(r"[^\s;]")  # anything the CLI would send
@@ -260,7 +261,7 @@ def _unreadable(name: str, content: bytes) -> list[_FolderProblem]:
             return [_FolderProblem(f"{name} is empty", f"write its SQL, or git rm {shell_quote(name)}")]
         offset = content.find(b"\0")  # valid in UTF-8, never in SQL: mostly UTF-16 without its byte order mark
         if offset < 0:
-            return []
+            return [_FolderProblem(*problem)] if (problem := psql_problem(name, text)) else []
     line = content.count(b"\n", 0, offset) + 1
     found = f"byte {content[offset]:#04x} at offset {offset}, line {line}"
     return [_FolderProblem(f"{name} is not UTF-8 text: {found}", f"save {shell_quote(name)} as UTF-8")]

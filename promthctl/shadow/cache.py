@@ -66,7 +66,8 @@ def catalog_after_all(
 
     migrations: as supabase_folder.expected gives them. major: the target's PostgreSQL version; the nearest one
     available is used, and the project's where it asks for another (its migrations may need that one's extensions).
-    privileges: the target's default privileges, as default_privileges.of_target reads them; None for what config.toml says.
+    privileges: the target's default privileges, as default_privileges.of_target reads them; None for what config.toml
+    says.
     Raises PromthctlError naming file and statement for a migration that fails, PrerequisiteError for a cache
     directory that cannot be written, and what the toolchain raises. Whatever happens, nothing stays running.
     """

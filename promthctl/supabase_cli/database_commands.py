@@ -111,10 +111,11 @@ class DatabaseCli:
     def _failure(
         self, target: Target, answer: Answer, what: str, migrations: Sequence[Migration] = ()
     ) -> PromthctlError:
+        settings = self.runner.settings
         if answer.applying:
-            error = migration_errors.migration_error(target, answer.applying[-1], migrations, answer.message)
+            error = migration_errors.migration_error(settings, target, answer.applying[-1], migrations, answer.message)
             if error is not None:
                 return error
         if answer.message.startswith(_UNREACHABLE):
             return unreachable(target, answer.message.removeprefix(_UNREACHABLE))
-        return failures.cli_error(what, answer, migration_errors.hint(target, answer.message, _DEFAULT_HINT))
+        return failures.cli_error(what, answer, migration_errors.hint(settings, target, answer.message, _DEFAULT_HINT))

@@ -7,15 +7,21 @@ from collections.abc import Sequence
 
 from promthctl.errors import PromthctlError
 from promthctl.migration_set import Migration
+from promthctl.settings import Settings
 from promthctl.sql.committed import committed_before, sent_alone
 from promthctl.sql.statements import split_statements
 from promthctl.sql.tokens import line_at
 from promthctl.supabase_cli.failures import USE_PINNED
+from promthctl.supabase_cli.missing_extension import how_to_get
 from promthctl.targets import Target
 
 _STATEMENT = re.compile(r"^At statement: (\d+)$", re.MULTILINE)  # counted from 0
 _SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
 _EXTENSION = re.compile(r'extension "([^"]+)" is not available')
+_PRELOADED = re.compile(
+    r"(\w+) (?:can only be loaded|must be loaded|is not in|needs to be loaded|must be preloaded)"
+    r".* shared_preload_libraries"
+)
 _PLATFORM = re.compile(r'schema "(auth|storage|extensions|realtime|vault)" does not exist')
 _EXISTS = {"42P07", "42710", "42701", "42723", "42P06"}  # duplicate table, object, column, function, schema
 _PIPELINE = re.compile(r"ERROR: (.*) cannot be executed within a pipeline")
@@ -25,7 +31,7 @@ _TRAILING = re.compile(r"[ \t\r]+$", re.MULTILINE)  # an early v2 pads the lines
 
 
 def migration_error(
-    target: Target, filename: str, migrations: Sequence[Migration], message: str
+    settings: Settings, target: Target, filename: str, migrations: Sequence[Migration], message: str
 ) -> PromthctlError | None:
     """The error for a migration that failed; None when the CLI does not say at which statement.
 
@@ -45,18 +51,20 @@ def migration_error(
     return PromthctlError(
         f"{filename} could not be applied to {target.label}",
         f"{place}statement {number + 1}: {reason}\n{_excerpt(text)}",
-        hint(target, reason, f"correct {path} and run the same command again; {applied}"),
+        hint(settings, target, reason, f"correct {path} and run the same command again; {applied}"),
     )
 
 
-def hint(target: Target, message: str, default: str) -> str:
+def hint(settings: Settings, target: Target, message: str, default: str) -> str:
     """What to do about what Postgres complained of."""
     if match := _EXTENSION.search(message):
         if not target.local:
             return f"install {match[1]} on that server, or push to a database that has it"
-        if match[1] == "vector":
-            return 'pip install "promthctl[pgvector]" and set [tool.promthctl] postgres = 18 in pyproject.toml'
-        return f"the local stack has no {match[1]}; promthctl push --db-url URL for a database that has it"
+        return how_to_get(settings, match[1])
+    if match := _PRELOADED.search(message):
+        if not target.local:
+            return f"have {match[1]} added to shared_preload_libraries of that server, or create it in the dashboard"
+        return "promthctl local down, then promthctl local up: the database loads the extension when it starts"
     if match := _PLATFORM.search(message):
         return (
             f"these migrations need Supabase's schema {match[1]}: push to a Supabase project or the local stack, or set"
