@@ -22,3 +22,15 @@ end $$;
 
 create event trigger grant_extension_access on ddl_command_end when tag in ('CREATE EXTENSION')
   execute function extensions.grant_extension_access();
+
+-- What the hosted platform's own event triggers call; nothing does here. Dumps grant on these functions.
+do $$
+declare
+  name text;
+begin
+  foreach name in array array['grant_pg_cron_access', 'grant_pg_graphql_access', 'grant_pg_net_access',
+                              'set_graphql_placeholder']
+  loop
+    execute format('create function extensions.%I() returns event_trigger language plpgsql as ''begin end''', name);
+  end loop;
+end $$;
