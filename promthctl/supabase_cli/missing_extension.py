@@ -32,11 +32,11 @@ def how_to_get(settings: Settings, extension: str) -> str:
     if extension == "vector" and find_spec("pg0") is not None:
         return f"{_WRITE}18"
     if command := _install(settings, extension):
-        return f"{_DOCKER}; or {command}, and {_USE_SYSTEM}"
+        return f"{command}, and {_USE_SYSTEM}\nor: {_DOCKER}"
     if extension == "vector":
         return f'pip install "promthctl[pgvector]", then {_WRITE}18'
     return (
-        f"{_DOCKER}; or install a PostgreSQL "
+        f"{_DOCKER}\nor install a PostgreSQL "
         f"{SERVER_MAJORS[0]} to {SERVER_MAJORS[-1]} with {extension} on this machine, and {_USE_SYSTEM}"
     )
 

@@ -36,18 +36,18 @@ def install_command(settings: Settings, extension: str | None = None, wanted: in
     wanted: the major version it has to be; otherwise the newest one with that package.
     """
     path = settings.env.get("PATH")
-    if shutil.which("apt-cache", path=path):
-        return _apt_command(settings, extension, wanted)
+    if program := shutil.which("apt-cache", path=path):
+        return _apt_command(program, settings, extension, wanted)
     if shutil.which("brew", path=path) and (extension is None or extension in _HOMEBREW):
         server = f"postgresql@{wanted or 17}"
         return " ".join(["brew install", server, *([_HOMEBREW[extension]] if extension else [])])
     return None
 
 
-def _apt_command(settings: Settings, extension: str | None, wanted: int | None) -> str | None:
+def _apt_command(program: str, settings: Settings, extension: str | None, wanted: int | None) -> str | None:
     name = "" if extension is None else "-" + _DEBIAN.get(extension, re.escape(extension.replace("_", "-")))
     pattern = f"^postgresql-{wanted or '[0-9]+'}{name}$"
-    listed = process.run(["apt-cache", "search", "--names-only", pattern], env=settings.child_env())
+    listed = process.run([program, "search", "--names-only", pattern], env=settings.child_env())
     packages = {int(found[1]): found[0] for found in _PACKAGE.finditer(listed.stdout)}
     usable = [major for major in packages if major in SERVER_MAJORS]
     if not usable:
