@@ -363,7 +363,7 @@ def _postgres(root: Path, value: Any) -> int | str:
             f"PostgreSQL {value!r} is not available on the embedded engine",
             f"postgres takes {' or '.join(map(str, POSTGRES_MAJORS))}, which promthctl brings along (18 has pgvector), "
             f'"{SYSTEM_POSTGRES}" or the folder of an installed PostgreSQL {SERVER_MAJORS[0]} to {SERVER_MAJORS[-1]}',
-            f'write in pyproject.toml:\n[tool.promthctl]\npostgres = "{SYSTEM_POSTGRES}"',
+            "write in pyproject.toml:\n[tool.promthctl]\npostgres = 17",
         )
     return int(value)
 

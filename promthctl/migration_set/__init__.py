@@ -3,6 +3,7 @@
 One module for each; none of them prints, starts a process or reads the environment.
 
     folder.py           NNN_name.sql files → Migration, in order, or one error that lists everything wrong with them
+    psql_dumps.py       what only psql understands, and the fix
     source.py           where a project's migrations come from
     sync.py             source → supabase/migrations: a plan first, then its files are written
     supabase_folder.py  both for a project's settings: its source, its supabase/ folder
