@@ -356,9 +356,9 @@ def _without_password(name: str, url: str | None) -> None:
 
 
 def _postgres(root: Path, value: Any) -> int | str:
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and value.strip() and not value.strip().isdigit():
         return value if value == SYSTEM_POSTGRES else str(root / Path(value).expanduser())
-    if value not in POSTGRES_MAJORS or isinstance(value, bool):
+    if type(value) is not int or value not in POSTGRES_MAJORS:
         raise UsageError(
             f"PostgreSQL {value!r} is not available on the embedded engine",
             f"postgres takes {' or '.join(map(str, POSTGRES_MAJORS))}, which promthctl brings along (18 has pgvector), "
