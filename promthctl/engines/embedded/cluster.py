@@ -51,21 +51,17 @@ _LOCALES: dict[int, tuple[tuple[str, ...], ...]] = {
 }
 _NO_ICU = "ICU is not supported in this build"
 _PRELOADED = "pg_stat_statements"
-_CONFIGURATION = (
-    """
+_CONFIGURATION = f"""
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''          # loopback only, and no limit on the length of the project's path
 wal_level = logical                   # as hosted: publications and replication slots can be made
-shared_preload_libraries = '"""
-    + _PRELOADED
-    + """'
+shared_preload_libraries = '{_PRELOADED}'
 max_connections = 100
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %q%u@%d '
 client_connection_check_interval = 1000 # a statement ends with its client, also when that was killed
 """
-)
 
 
 @dataclass(frozen=True)
