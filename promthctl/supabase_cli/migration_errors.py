@@ -68,7 +68,7 @@ def hint(settings: Settings, target: Target, message: str, default: str) -> str:
     if match := _PLATFORM.search(message):
         return (
             f"these migrations need Supabase's schema {match[1]}: push to a Supabase project or the local stack, or set"
-            " [tool.promthctl] migrations to a folder that does without"
+            " migrations under [tool.promthctl] in pyproject.toml to a folder that does without"
         )
     if match := _PIPELINE.search(message):
         if sent_alone(match[1]):  # by the pinned version, not by an early v2

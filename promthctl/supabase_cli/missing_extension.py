@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from promthctl.errors import PrerequisiteError
+from promthctl.errors import PromthctlError
 from promthctl.settings import SERVER_MAJORS, SYSTEM_POSTGRES, Settings
 from promthctl.toolchain import choose_server
 from promthctl.toolchain.installation import TRUSTED_EXTENSIONS
@@ -45,7 +45,7 @@ def _used(settings: Settings) -> InstalledPostgres | None:
     """The installed PostgreSQL that the project uses."""
     try:
         return choose_server(settings).installed
-    except PrerequisiteError:
+    except PromthctlError:
         return None
 
 

@@ -151,6 +151,12 @@ def all_installed(settings: Settings) -> Iterator[InstalledPostgres]:
             yield found
 
 
+def is_packaged(settings: Settings, folder: Path) -> bool:
+    """True for a folder, or the one above it, where "system" looks, too: nothing in it is run to find out."""
+    places = {place.resolve() for place in _folders(settings)}
+    return bool(places & {folder.resolve(), (folder / "bin").resolve()})
+
+
 def _folders(settings: Settings) -> Iterator[Path]:
     path = settings.env.get("PATH", os.defpath)
     for folder in path.split(os.pathsep):

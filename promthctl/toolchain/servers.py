@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from promthctl import trust
 from promthctl.settings import SYSTEM_POSTGRES, Settings
-from promthctl.toolchain.installed import InstalledPostgres, installed_postgres, postgres_in
+from promthctl.toolchain.installed import InstalledPostgres, installed_postgres, is_packaged, postgres_in
 
 # Libraries that an extension needs in the server before it can be created, in the order they have to be loaded.
 # pg_net is not among them: see installation.STAND_INS_ONLY.
@@ -53,14 +54,18 @@ def choose_server(settings: Settings, made_with: int | None = None) -> ServerCho
     """What the project's settings ask for.
 
     made_with: the major version of the installed PostgreSQL that its database was made with: "system" stays with it
-    when a newer one is installed. Raises PrerequisiteError where it is not there.
+    when a newer one is installed. Raises PrerequisiteError where it is not there, RefusedError for a folder that is
+    none of the system's places, until the user has agreed to it.
     """
     if isinstance(settings.postgres, int):
         return ServerChoice(settings.postgres)
     if settings.postgres == SYSTEM_POSTGRES:
         found = installed_postgres(settings, made_with)
     else:
-        found = postgres_in(Path(settings.postgres))
+        folder = Path(settings.postgres)
+        if not is_packaged(settings, folder):
+            trust.check_setting(settings, "postgres")
+        found = postgres_in(folder)
     return ServerChoice(found.major, found)
 
 

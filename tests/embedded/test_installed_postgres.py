@@ -59,10 +59,19 @@ def state(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.fixture
+def project(make_project: Callable[..., Project], tmp_path: Path) -> Project:
+    """A project whose user keeps the agreements apart from the developer's own."""
+    return make_project("project", XDG_CONFIG_HOME=str(tmp_path / "config"))
+
+
 def configure(project: Project, postgres: str, migration: str = MIGRATION) -> None:
     (project.path / "sql").mkdir(exist_ok=True)
     (project.path / "sql" / "001_notes.sql").write_text(migration)
     (project.path / "pyproject.toml").write_text(f'[tool.promthctl]\nmigrations = "sql"\npostgres = "{postgres}"\n')
+    if postgres != "system":
+        assert "promthctl trust" in project.up(code=5).stderr
+        project.run("trust", "--yes")
 
 
 def query(project: Project, text: str) -> list[tuple[object, ...]]:
