@@ -23,7 +23,9 @@ from promthctl.targets import from_url
 
 API_PORT = 54321  # as `supabase start` publishes them
 DB_PORT = 54322
-POSTGRES_MAJORS = (17, 18)
+POSTGRES_MAJORS = (17, 18)  # that promthctl brings along
+SERVER_MAJORS = (14, 15, 16, 17, 18)  # that can be the embedded engine when they are installed
+SYSTEM_POSTGRES = "system"
 EXAMPLE = "mr-promth"  # the migrations that come with promthctl
 ENGINES = ("auto", "embedded", "docker")
 
@@ -56,7 +58,8 @@ class Settings:
     names, see migration_set.source for what applies without one. example: the bundled migrations it names instead.
     configured: pyproject.toml has [tool.promthctl]. api_port, db_port: from supabase/config.toml, None if it does not
     set them.
-    postgres: the major version of the embedded engine. cache_dir: None for the user's own cache directory. public: by
+    postgres: the embedded engine's server: the major version of one that promthctl brings along, "system" for one that
+    is installed, or the absolute folder of one. cache_dir: None for the user's own cache directory. public: by
     table, an SQL condition on the rows that everyone may read. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto"
     if neither sets it. supabase: supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
     exposed: .env, if it holds secrets that other users can read. project_variables: the names of the variables that
@@ -70,7 +73,7 @@ class Settings:
     configured: bool = False
     api_port: int | None = None
     db_port: int | None = None
-    postgres: int = 17
+    postgres: int | str = 17
     cache_dir: Path | None = None
     public: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[str, NamedTarget] = field(default_factory=dict)
@@ -162,7 +165,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         configured="promthctl" in _table(document, "tool", where="pyproject.toml"),
         api_port=_port(config, "api"),
         db_port=_port(config, "db"),
-        postgres=_major(tool.get("postgres", 17)),
+        postgres=_postgres(root, tool.get("postgres", 17)),
         targets={
             name: _named_target(name, table) for name, table in _table(tool, "targets", where="pyproject.toml").items()
         },
@@ -373,12 +376,15 @@ def _without_password(name: str, url: str | None) -> None:
         )
 
 
-def _major(value: Any) -> int:
-    if value not in POSTGRES_MAJORS or isinstance(value, bool):
+def _postgres(root: Path, value: Any) -> int | str:
+    if isinstance(value, str) and value.strip() and not value.strip().isdigit():
+        return value if value == SYSTEM_POSTGRES else str(root / Path(value).expanduser())
+    if type(value) is not int or value not in POSTGRES_MAJORS:
         raise UsageError(
             f"PostgreSQL {value!r} is not available on the embedded engine",
-            f"[tool.promthctl] postgres takes {' or '.join(map(str, POSTGRES_MAJORS))} (18 has pgvector)",
-            "set postgres = 17 under [tool.promthctl] in pyproject.toml",
+            f"postgres takes {' or '.join(map(str, POSTGRES_MAJORS))}, which promthctl brings along (18 has pgvector), "
+            f'"{SYSTEM_POSTGRES}" or the folder of an installed PostgreSQL {SERVER_MAJORS[0]} to {SERVER_MAJORS[-1]}',
+            "write in pyproject.toml:\n[tool.promthctl]\npostgres = 17",
         )
     return int(value)
 

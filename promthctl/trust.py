@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from promthctl.errors import PrerequisiteError, RefusedError
 from promthctl.process import write_private
-from promthctl.settings import Settings
+from promthctl.settings import SYSTEM_POSTGRES, Settings
 
 _FILE = "trusted.json"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -139,6 +139,8 @@ def _of_pyproject(settings: Settings) -> Iterator[Wish]:
     where = "pyproject.toml"
     if settings.supabase_cli_place == where:
         yield _with_answer(settings, Wish(where, "supabase_cli", settings.supabase_cli, "run that program"))
+    if isinstance(settings.postgres, str) and settings.postgres != SYSTEM_POSTGRES:
+        yield _with_answer(settings, Wish(where, "postgres", settings.postgres, "run the programs in that folder"))
     own_password = any(settings.get(name) and name not in settings.project_variables for name in _PASSWORDS)
     for name, target in sorted(settings.targets.items()):
         host = _host(target.db_url or "") or ""

@@ -3,6 +3,7 @@
 One module for each; none of them prints, starts a process or reads the environment.
 
     folder.py           NNN_name.sql files → Migration, in order, or one error that lists everything wrong with them
+    psql_dumps.py       what only psql understands, and the fix
     numbering.py        their versions: what is wrong with them, and better ones
     other_tools.py      files of dbmate, goose, Flyway and others: which part makes and which undoes
     problems.py         what is wrong with a folder, in one error

@@ -15,6 +15,7 @@ from pathlib import Path
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.migration_set import numbering, other_tools
 from promthctl.migration_set.problems import FolderProblem, os_reason, shell_quote, unusable_folder
+from promthctl.migration_set.psql_dumps import psql_problem
 
 DOWN_FOLDER = "down"  # beside supabase/migrations, where the CLI would run them
 FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")  # the CLI's own pattern
@@ -278,7 +279,7 @@ def _unreadable(name: str, content: bytes) -> list[FolderProblem]:
             return [FolderProblem(f"{name} is empty", f"write its SQL, or rm {shell_quote(name)}")]
         offset = content.find(b"\0")  # valid in UTF-8, never in SQL: mostly UTF-16 without its byte order mark
         if offset < 0:
-            return []
+            return [FolderProblem(*problem)] if (problem := psql_problem(name, text)) else []
     line = content.count(b"\n", 0, offset) + 1
     found = f"byte {content[offset]:#04x} at offset {offset}, line {line}"
     return [FolderProblem(f"{name} is not UTF-8 text: {found}", f"save {shell_quote(name)} as UTF-8")]

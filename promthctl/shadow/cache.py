@@ -4,8 +4,8 @@
     <cache>/shadow/<hash>.states-*.json   the catalog after each of them
     <cache>/shadow/.work-*/               the throw-away database while it is needed; one promthctl at a time makes one
 
-The hash covers the contents of the migrations and of roles.sql, the bootstrap, the default privileges, the PostgreSQL
-version and the queries: a second run with the same migrations starts no Postgres.
+The hash covers the contents of the migrations and of roles.sql, the bootstrap, the default privileges, the PostgreSQL,
+its extensions and the queries: a second run with the same migrations starts no Postgres.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from promthctl import process, seeds, toolchain
 from promthctl.engines.embedded import default_privileges
 from promthctl.engines.embedded.cluster import bootstrap_scripts
+from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.errors import PrerequisiteError
 from promthctl.locks import locked
 from promthctl.migration_set import Migration
@@ -29,7 +30,7 @@ from promthctl.settings import POSTGRES_MAJORS, Settings
 from promthctl.shadow.states import STATES_FINGERPRINT, States, read_states, record_states
 from promthctl.shadow.throw_away import ThrowAwayDatabase, throw_away_database
 from promthctl.steps import Steps
-from promthctl.toolchain import installation
+from promthctl.toolchain import ServerChoice, installation
 
 if TYPE_CHECKING:
     import psycopg
@@ -65,8 +66,9 @@ def catalog_after_all(
     """The catalog of a fresh Supabase with these migrations applied in order.
 
     migrations: as supabase_folder.expected gives them. major: the target's PostgreSQL version; the nearest one
-    available is used, and 18 where the project asks for it (its migrations may need pgvector). privileges: the
-    target's default privileges, as default_privileges.of_target reads them; None for what config.toml says.
+    available is used, and the project's where it asks for another (its migrations may need that one's extensions).
+    privileges: the target's default privileges, as default_privileges.of_target reads them; None for what config.toml
+    says.
     Raises PromthctlError naming file and statement for a migration that fails, PrerequisiteError for a cache
     directory that cannot be written, and what the toolchain raises. Whatever happens, nothing stays running.
     """
@@ -97,18 +99,19 @@ def trial_database(
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         with (
             locked(folder / "lock", steps, "reading what the migrations make"),
-            throw_away_database(settings, _version(settings, major), folder, privileges) as made,
+            throw_away_database(settings, _server(settings, major), folder, privileges) as made,
         ):
             yield made
     except OSError as error:
         raise _unwritable(error, folder) from None
 
 
-def _version(settings: Settings, major: int) -> int:
-    """The version of PostgreSQL that is nearest to the target's."""
-    if major > settings.postgres and importlib.util.find_spec("pg0") is not None:
-        return max(POSTGRES_MAJORS)
-    return settings.postgres
+def _server(settings: Settings, major: int) -> ServerChoice:
+    """The project's PostgreSQL, or the one that promthctl brings along if that is nearer to the target's version."""
+    choice = postgres_of(settings)
+    if choice.installed is None and major > choice.major and importlib.util.find_spec("pg0") is not None:
+        return ServerChoice(max(POSTGRES_MAJORS))
+    return choice
 
 
 def _unwritable(error: OSError, folder: Path) -> PrerequisiteError:
@@ -137,9 +140,9 @@ def _kept_or_made(
 ) -> Kept:
     exposed = default_privileges.exposes_new_tables(settings)
     privileges = default_privileges.of_project(exposed) if given is None else tuple(given)
-    version = _version(settings, major)
+    choice = _server(settings, major)
     folder = toolchain.cache_root(settings) / FOLDER
-    path = folder / f"{_content_hash(migrations, version, privileges, seeds.find_roles(settings))}{reading.suffix}"
+    path = folder / f"{_content_hash(migrations, choice, privileges, seeds.find_roles(settings))}{reading.suffix}"
     if (kept := _read_kept(reading, path)) is not None:
         return kept
     try:
@@ -147,7 +150,7 @@ def _kept_or_made(
         with locked(folder / "lock", steps, "reading what the migrations make"):
             if (kept := _read_kept(reading, path)) is None:
                 with steps.step("Reading what the migrations make (once)"):
-                    kept = _read_from_database(reading, settings, migrations, version, folder, privileges)
+                    kept = _read_from_database(reading, settings, migrations, choice, folder, privileges)
                 process.write_private(path, reading.to_json(kept))
                 _forget_oldest(folder)
     except OSError as error:
@@ -159,13 +162,13 @@ def _read_from_database(
     reading: _Reading[Kept],
     settings: Settings,
     migrations: Sequence[Migration] | str,
-    major: int,
+    choice: ServerChoice,
     folder: Path,
     privileges: Sequence[str],
 ) -> Kept:
     import psycopg
 
-    with throw_away_database(settings, major, folder, privileges) as made:
+    with throw_away_database(settings, choice, folder, privileges) as made:
         url, password = made.target.url, made.target.password
         with psycopg.connect(url, password=password) as connection:
             reading.prepare(connection)
@@ -179,9 +182,10 @@ def _read_from_database(
 
 
 def _content_hash(
-    migrations: Sequence[Migration] | str, major: int, privileges: Sequence[str], roles: seeds.SqlFile | None
+    migrations: Sequence[Migration] | str, choice: ServerChoice, privileges: Sequence[str], roles: seeds.SqlFile | None
 ) -> str:
-    digest = hashlib.sha256(repr((major, CATALOG_FINGERPRINT, installation.fingerprint(), tuple(privileges))).encode())
+    made_by = (choice.identity, CATALOG_FINGERPRINT, installation.fingerprint(), tuple(privileges))
+    digest = hashlib.sha256(repr(made_by).encode())
     for script in bootstrap_scripts():
         digest.update(hashlib.sha256(script.encode()).digest())
     if roles is not None:

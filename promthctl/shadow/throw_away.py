@@ -19,6 +19,7 @@ from promthctl.migration_set import Migration
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 from promthctl.targets import Target
+from promthctl.toolchain import ServerChoice
 
 _WORK = ".work-"  # how the names of the folders begin
 
@@ -44,9 +45,9 @@ class ThrowAwayDatabase:
 
 @contextlib.contextmanager
 def throw_away_database(
-    settings: Settings, major: int, folder: Path, privileges: Sequence[str] = ()
+    settings: Settings, choice: ServerChoice, folder: Path, privileges: Sequence[str] = ()
 ) -> Iterator[ThrowAwayDatabase]:
-    """A database of that PostgreSQL version that runs while the block does and is removed after it.
+    """A database on that PostgreSQL that runs while the block does and is removed after it.
 
     privileges: statements that set its default privileges, see engines.embedded.default_privileges.
     folder: where its files go; the caller holds a lock on it, so whatever a killed promthctl left there is removed.
@@ -54,7 +55,7 @@ def throw_away_database(
     supabase/roles.sql that fails.
     """
     tools = toolchain.ensure(settings, Silent())
-    with _work_folder(folder) as work, _running_cluster(settings, tools, major, work, privileges) as made:
+    with _work_folder(folder) as work, _running_cluster(settings, tools, choice, work, privileges) as made:
         seeds.run_roles(settings, made[0], Silent())
         yield ThrowAwayDatabase(*made, work, settings)
 
@@ -79,17 +80,17 @@ def _remove(work: Path) -> None:
 
 @contextlib.contextmanager
 def _running_cluster(
-    settings: Settings, tools: toolchain.Toolchain, major: int, work: Path, privileges: Sequence[str]
+    settings: Settings, tools: toolchain.Toolchain, choice: ServerChoice, work: Path, privileges: Sequence[str]
 ) -> Iterator[tuple[Target, Target]]:
     user = system_user.postgres_user(settings)
-    binaries = toolchain.postgres(tools, major, settings, user, free_port(), Silent())
-    cluster = Cluster(major, binaries, work / "data" / "postgres", user, settings, throw_away=True)
+    programs = toolchain.postgres(tools, choice, settings, user, free_port(), Silent())
+    cluster = Cluster(programs, work / "data" / "postgres", user, settings, throw_away=True)
     cluster.create(Silent())
     if privileges:
         cluster.set_default_privileges(privileges)
     password, internal, port, log = secrets.token_hex(24), secrets.token_hex(24), free_port(), work / "postgres.log"
     cluster.set_passwords(password, internal)
-    server = cluster.start(port, log, lambda _: None)
+    server = cluster.start(port, log, lambda _: None, runs_jobs=False)
     try:
         cluster.wait(server, log)
         own = Target("a fresh database", f"postgresql://postgres@127.0.0.1:{port}/postgres", password, local=True)

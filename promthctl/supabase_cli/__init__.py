@@ -9,6 +9,7 @@ local_stack        services, start, stop
 api_keys           projects api-keys
 failures           what a failed run means, whatever the command
 migration_errors   a failed migration: file, line, statement, what stays applied
+missing_extension  how the local stack gets an extension
 """
 
 from __future__ import annotations

@@ -121,12 +121,14 @@ class DatabaseCli:
         self, target: Target, answer: Answer, what: str, migrations: Sequence[Migration] = ()
     ) -> PromthctlError:
         message, state = answer.message, migration_errors.sqlstate(answer.message)
+        settings = self.runner.settings
         if failures.is_unknown_option(answer):
             return failures.cli_error(what, answer, "")
         if answer.applying:
             sql = "\n".join(file.sql for file in migrations if file.filename == answer.applying[-1])
             after = database.ask_again(target, sql, patient=is_lost(state))
-            return migration_errors.migration_error(FailedRun(target, answer.applying[-1], migrations, message, after))
+            run = FailedRun(settings, target, answer.applying[-1], migrations, message, after)
+            return migration_errors.migration_error(run)
         if message.startswith(_UNREACHABLE):
             return unreachable(target, message.removeprefix(_UNREACHABLE))
         listed = f"promthctl migrations list{command_line_options(target)} shows what is applied"
@@ -134,5 +136,5 @@ class DatabaseCli:
         by_target = cause_of(state).by_target or (state is None and _BROKEN.search(message) is not None)
         if by_target and not advice:
             advice = "check the network, then run the same command again"
-        hint = migration_errors.hint(target, message, f"{advice}; {listed}" if advice else listed)
+        hint = migration_errors.hint(settings, target, message, f"{advice}; {listed}" if advice else listed)
         return failures.cli_error(what, answer, hint, TargetError if by_target else PromthctlError)

@@ -10,15 +10,21 @@ from promthctl.database import Aftermath, advice_for
 from promthctl.database.sqlstates import cause_of, is_lost
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.migration_set import Migration
+from promthctl.settings import Settings
 from promthctl.sql.committed import commits_unseen, committed_before, sent_alone
 from promthctl.sql.statements import split_statements
 from promthctl.sql.tokens import line_at
 from promthctl.supabase_cli.failures import USE_PINNED
+from promthctl.supabase_cli.missing_extension import how_to_get
 from promthctl.targets import Target, command_line_options
 
 _STATEMENT = re.compile(r"^At statement: (\d+)$", re.MULTILINE)  # counted from 0
 _SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
 _EXTENSION = re.compile(r'extension "([^"]+)" is not available')
+_PRELOADED = re.compile(
+    r"(\w+) (?:can only be loaded|must be loaded|is not in|needs to be loaded|must be preloaded)"
+    r".* shared_preload_libraries"
+)
 _PLATFORM = re.compile(r'schema "(auth|storage|extensions|realtime|vault)" does not exist')
 _EVENT_TRIGGER = re.compile(r"permission denied to create event trigger")
 _EXISTS = {"42P07", "42710", "42701", "42723", "42P06"}  # duplicate table, object, column, function, schema
@@ -36,6 +42,7 @@ class FailedRun:
     after: what the target says now.
     """
 
+    settings: Settings
     target: Target
     filename: str
     migrations: Sequence[Migration]
@@ -85,7 +92,12 @@ def migration_error(run: FailedRun) -> PromthctlError:
     return kind(
         f"{run.filename} could not be applied to {run.target.label}",
         f"{place}statement {number + 1}: {reason}\n{_excerpt(text)}",
-        hint(run.target, reason, f"{advice or f'settle what {path} meets there and run it again'}; {applied}"),
+        hint(
+            run.settings,
+            run.target,
+            reason,
+            f"{advice or f'settle what {path} meets there and run it again'}; {applied}",
+        ),
     )
 
 
@@ -108,19 +120,21 @@ def _broken_off(run: FailedRun, reason: str) -> TargetError:
     return TargetError(f"The run on {run.target.label} broke off in {name}", f"{reason}\n{found}", again)
 
 
-def hint(target: Target, message: str, default: str) -> str:
+def hint(settings: Settings, target: Target, message: str, default: str) -> str:
     """What to do about what Postgres complained of."""
     if match := _EXTENSION.search(message):
         if not target.local:
             return f"install {match[1]} on that server, or push to a database that has it"
-        if match[1] == "vector":
-            return 'pip install "promthctl[pgvector]" and set postgres = 18 under [tool.promthctl] in pyproject.toml'
-        return f"the local stack has no {match[1]}; promthctl push --db-url URL for a database that has it"
+        return how_to_get(settings, match[1])
     if _EVENT_TRIGGER.search(message) and target.local:
         return (
             "the embedded engine leaves event triggers to superusers, as PostgreSQL does: "
             "promthctl local up --engine docker, or push to a hosted project, where postgres may create them"
         )
+    if match := _PRELOADED.search(message):
+        if not target.local:
+            return f"have {match[1]} added to shared_preload_libraries of that server, or create it in the dashboard"
+        return "promthctl local down, then promthctl local up: the database loads the extension when it starts"
     if match := _PLATFORM.search(message):
         return (
             f"these migrations need Supabase's schema {match[1]}: push to a Supabase project or the local stack, or set"

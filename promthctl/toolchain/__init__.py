@@ -3,6 +3,7 @@
     <cache>/toolchain/<locks' hash>/node_modules   the Supabase CLI, Supabase Lite, PostgreSQL 17
     <cache>/toolchain/<locks' hash>/cli            the CLI, on a platform for which the lock has none
     <cache>/toolchain/npm                          npm's downloads, until an install is complete
+    <cache>/postgres                               PostgreSQL 18, and what is made from installed ones: linked.py
     <cache>/toolchain/install.lock                 one installer at a time; the others wait
 
 npm checks every package against the integrity in the lock. Its install scripts are not run; the one step that is
@@ -32,10 +33,12 @@ from promthctl.process import RunAs
 from promthctl.quantities import size
 from promthctl.settings import Settings
 from promthctl.steps import Steps, Update
-from promthctl.toolchain import installation
+from promthctl.toolchain import installation, linked
 from promthctl.toolchain import node as nodejs
+from promthctl.toolchain.installed import InstalledPostgres
 from promthctl.toolchain.lean import make_lean
 from promthctl.toolchain.npm import NotInRegistryError, Npm
+from promthctl.toolchain.servers import PostgresPrograms, ServerChoice, choose_server, preloaded
 from promthctl.toolchain.tools import (
     CLI_FOLDER,
     Toolchain,
@@ -47,7 +50,7 @@ from promthctl.toolchain.tools import (
     pinned_cli,
 )
 
-__all__ = ["Toolchain", "cache_root", "ensure", "postgres"]
+__all__ = ["PostgresPrograms", "ServerChoice", "Toolchain", "cache_root", "choose_server", "ensure", "postgres"]
 _MANIFEST = ("package.json", "package-lock.json", ".npmrc")
 _DOWNLOAD_BYTES = 107_000_000  # on Linux x86-64, what npm's cache holds in the end
 
@@ -108,18 +111,34 @@ def ensure(settings: Settings, steps: Steps) -> Toolchain:
     return tools
 
 
-def postgres(tools: Toolchain, major: int, settings: Settings, user: RunAs | None, port: int, steps: Steps) -> Path:
-    """The folder of PostgreSQL 17 or 18, with bin, lib and share. user, port: see pg0.ensure."""
-    if major == 17:
-        return tools.postgres
+def postgres(
+    tools: Toolchain, choice: ServerChoice, settings: Settings, user: RunAs | None, port: int, steps: Steps
+) -> PostgresPrograms:
+    """The programs of a PostgreSQL, ready for Supabase's migrations. user, port: see pg0.ensure."""
+    cache = cache_root(settings)
+    if choice.installed is not None:
+        return _linked(choice, choice.installed, linked.place(cache, choice.installed), steps)
+    if choice.major == 17:
+        return PostgresPrograms(choice, tools.postgres / "bin")
     from promthctl.toolchain import pg0
 
-    root = pg0.ensure(cache_root(settings), settings, user, port, steps)
+    root = pg0.ensure(cache, settings, user, port, steps)
     for library in (tools.postgres / "lib").glob("libossp-uuid.*"):  # uuid-ossp's, which that build leaves out
         if not (root / "lib" / library.name).exists():
             shutil.copy2(library, root / "lib")
     _prepare(root, root.parent, steps)
-    return root
+    return PostgresPrograms(choice, root / "bin")
+
+
+def _linked(choice: ServerChoice, server: InstalledPostgres, root: Path, steps: Steps) -> PostgresPrograms:
+    if not linked.is_linked(root, server):
+        with _writable(root):
+            root.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            with locked(root.parent / "link.lock", steps, "preparing PostgreSQL"):
+                if not linked.is_linked(root, server):
+                    linked.link(root, server)
+    needs = (root, server.share, server.share / "extension", server.libraries)
+    return PostgresPrograms(choice, linked.programs(root, server), preloaded(server), needs)
 
 
 def _prepare(native: Path, folder: Path, steps: Steps) -> None:

@@ -9,10 +9,12 @@ import re
 import stat
 from importlib.resources.abc import Traversable
 
-# Extensions that supautils.privileged_extensions lets `postgres` create on the hosted platform, as far as they come
-# with PostgreSQL. Source: github.com/supabase/postgres, ansible/files/postgresql_config/supautils.conf.j2.
+# Extensions that supautils.privileged_extensions lets `postgres` create on the hosted platform, with what is trusted
+# there by itself. Source: github.com/supabase/postgres, ansible/files/postgresql_config/supautils.conf.j2.
 TRUSTED_EXTENSIONS = frozenset(
     {
+        "address_standardizer",
+        "address_standardizer_data_us",
         "amcheck",
         "autoinc",
         "bloom",
@@ -26,43 +28,87 @@ TRUSTED_EXTENSIONS = frozenset(
         "earthdistance",
         "fuzzystrmatch",
         "hstore",
+        "http",
+        "hypopg",
+        "index_advisor",
         "insert_username",
         "intarray",
         "isn",
         "ltree",
         "moddatetime",
+        "orioledb",
         "pg_buffercache",
+        "pg_cron",
+        "pg_graphql",
+        "pg_hashids",
+        "pg_jsonschema",
+        "pg_net",
         "pg_prewarm",
+        "pg_repack",
+        "pg_stat_monitor",
         "pg_stat_statements",
+        "pg_tle",
         "pg_trgm",
         "pg_walinspect",
+        "pgaudit",
         "pgcrypto",
+        "pgjwt",
+        "pgmq",
+        "pgroonga",
+        "pgroonga_database",
+        "pgrouting",
         "pgrowlocks",
+        "pgsodium",
         "pgstattuple",
+        "pgtap",
+        "plcoffee",
+        "pljava",
+        "plls",
         "plpgsql",
+        "plpgsql_check",
+        "postgis",
+        "postgis_raster",
+        "postgis_sfcgal",
+        "postgis_tiger_geocoder",
+        "postgis_topology",
         "postgres_fdw",
         "refint",
+        "rum",
         "seg",
         "sslinfo",
+        "supabase_vault",
         "tablefunc",
         "tcn",
+        "timescaledb",
         "tsm_system_rows",
         "tsm_system_time",
         "unaccent",
         "uuid-ossp",
         "vector",
+        "wrappers",
     }
 )
+# The real one would send, from the throw-away databases too, the requests that migrations queue.
+STAND_INS_ONLY = frozenset({"pg_net"})
 # Versions that migrations and dumps name (`create extension pg_cron with version ...`): each stand-in is one of them.
 STAND_IN_VERSIONS = {
-    "http": ("1.5", "1.6"),
-    "pg_cron": ("1.4-1", "1.5", "1.6", "1.6.4"),
-    "pg_graphql": ("1.5.9", "1.5.11"),
-    "pg_net": ("0.8.0", "0.14.0", "0.19.5"),
-    "pgjwt": ("0.2.0",),
-    "pgmq": ("1.4.4", "1.5.1"),
-    "pgsodium": ("3.1.8",),
+    "http": ("1.3", "1.4", "1.5", "1.6", "1.7"),
+    "hypopg": ("1.3.1", "1.4.0", "1.4.1", "1.4.2"),
+    "index_advisor": ("0.1.0", "0.1.1", "0.2.0"),
+    "pg_cron": ("1.3", "1.4-1", "1.5", "1.6", "1.6.4"),
+    "pg_graphql": ("1.2.0", "1.2.3", "1.3.0", "1.4.0", "1.4.4", "1.5.0", "1.5.6", "1.5.7", "1.5.9", "1.5.11", "1.5.12"),
+    "pg_hashids": ("1.2.1", "1.3"),
+    "pg_jsonschema": ("0.1.4", "0.2.0", "0.3.0", "0.3.1", "0.3.3"),
+    "pg_net": ("0.6", "0.7.1", "0.7.3", "0.8.0", "0.10.0", "0.11.0", "0.13.0", "0.14.0", "0.19.5", "0.20.0"),
+    "pg_tle": ("1.0.1", "1.0.3", "1.0.4", "1.2.0", "1.3.2", "1.4.0", "1.5.0"),
+    "pgaudit": ("1.7", "16.0", "17.0"),
+    "pgjwt": ("0.1.0", "0.1.1", "0.2.0"),
+    "pgmq": ("1.4.4", "1.5.0", "1.5.1"),
+    "pgsodium": ("3.0.4", "3.1.0", "3.1.5", "3.1.6", "3.1.7", "3.1.8", "3.1.9"),
+    "pgtap": ("1.2.0", "1.3.3"),
+    "plpgsql_check": ("2.2", "2.7"),
     "supabase_vault": ("0.2.8", "0.2.9", "0.3.0", "0.3.1"),
+    "wrappers": ("0.1.19", "0.2.0", "0.3.0", "0.4.1", "0.4.3", "0.5.0", "0.5.3", "0.5.4", "0.5.6"),
 }
 _PREPARED = ".prepared"  # holds the fingerprint of what prepare() last put in
 
@@ -101,10 +147,18 @@ def prepare(native: pathlib.Path) -> None:
     folder = native / "share" / "extension"  # as PostgreSQL's own build has it
     if not folder.exists():
         folder = native / "share" / "postgresql" / "extension"
+    add_extensions(folder)
+    _write(native / _PREPARED, fingerprint())
+
+
+def add_extensions(folder: pathlib.Path) -> None:
+    """Put the stand-ins into a folder of extensions, and make those trusted that `postgres` may create when hosted.
+
+    A link in it is replaced, and the file it leads to is left alone.
+    """
     _add_stand_ins(folder)
     for name in sorted(TRUSTED_EXTENSIONS):
         _trust(folder / f"{name}.control")
-    _write(native / _PREPARED, fingerprint())
 
 
 def _link_libraries(native: pathlib.Path) -> None:
@@ -145,7 +199,10 @@ def _add_stand_ins(folder: pathlib.Path) -> None:
         name = control.name.removesuffix(".control")
         present = folder / control.name
         if present.exists() and "stand-in" not in present.read_text(encoding="utf-8"):
-            continue
+            if name not in STAND_INS_ONLY:
+                continue
+            for script in folder.glob(f"{name}--*.sql"):
+                script.unlink()
         for file in files:
             if file.name == control.name or file.name.startswith(f"{name}--"):
                 _write(folder / file.name, file.read_text(encoding="utf-8"))
@@ -169,6 +226,8 @@ def _trust(control: pathlib.Path) -> None:
 
 
 def _write(path: pathlib.Path, text: str) -> None:
+    if path.is_symlink():
+        path.unlink()
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
         path.chmod(0o644)  # whatever the umask: another user may run the server

@@ -38,7 +38,7 @@ def test_postgres_17_says_where_vector_is(project: Project) -> None:
     configure(project, 17)
     told = project.run("local", "up", "--api-port", "0", "--db-port", "0", code=1).stderr
     assert 'extension "vector" is not available' in told
-    assert "postgres = 18" in told
+    assert "[tool.promthctl]\n" in told and "postgres = " in told
 
 
 def test_another_major_version_is_refused(project: Project) -> None:

@@ -40,7 +40,7 @@ def test_prepare_makes_an_installation_and_again_changes_nothing(native: Path) -
     assert (folder / "moddatetime.control").read_text() == "default_version = '1.0'\ntrusted = true\n"
     assert "trusted" not in (folder / "file_fdw.control").read_text()
     assert (folder / "supabase_vault--1.0.sql").exists()
-    assert (folder / "pg_cron.control").read_text() == "comment = 'the real one'\n"
+    assert (folder / "pg_cron.control").read_text() == "comment = 'the real one'\ntrusted = true\n"
     assert not (folder / "pg_cron--1.0.sql").exists()
     before = {path: path.lstat().st_mtime_ns for path in native.rglob("*")}
     prepare(native)

@@ -93,8 +93,8 @@ def test_a_long_statement_is_cut_where_it_matters_least(rows: list[str], shown: 
 
 HINTS = [
     (REMOTE, 'extension "vector" is not available (SQLSTATE 0A000)', "install vector on that server"),
-    (LOCAL, 'extension "vector" is not available (SQLSTATE 0A000)', "postgres = 18"),
-    (LOCAL, 'extension "timescaledb" is not available (SQLSTATE 0A000)', "no timescaledb; promthctl push --db-url"),
+    (LOCAL, 'extension "vector" is not available (SQLSTATE 0A000)', "[tool.promthctl]\npostgres = "),
+    (LOCAL, "pg_cron can only be loaded via shared_preload_libraries", "promthctl local down, then promthctl local up"),
     (LOCAL, 'relation "a" already exists (SQLSTATE 42P07)', "if not exists"),
     (LOCAL, 'policy "a" for table "b" already exists (SQLSTATE 42710)', "if not exists"),
     (LOCAL, "CREATE INDEX CONCURRENTLY cannot be executed within a pipeline (SQLSTATE 25001)", "--supabase-cli pinned"),
@@ -114,7 +114,7 @@ def test_the_error_names_file_line_statement_and_mend(target: Target, reason: st
 
 
 def failed(answer: Completed, target: Target, *migrations: Migration) -> PromthctlError:
-    cli = DatabaseCli(Runner(Path("supabase"), Settings(Path("/nowhere"), {})))
+    cli = DatabaseCli(Runner(Path("supabase"), Settings(Path("/nowhere"), {"PATH": "/nowhere"})))
     return cli._failure(target, dialects.read_answer(answer), f"The push to {target.label} failed", migrations)
 
 

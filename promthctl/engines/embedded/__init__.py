@@ -1,6 +1,7 @@
 """The embedded engine: PostgreSQL and Supabase Lite as two detached processes of this machine, loopback only.
 
 engine              what `local up`, `down` and the others do here
+which_postgres      the server that the project uses: one that promthctl brings along, or an installed one
 cluster             the data directory and its server: template, passwords, start and stop
 default_privileges  what new tables in public are open to
 system_user         who runs PostgreSQL when promthctl is root

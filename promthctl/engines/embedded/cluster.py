@@ -30,7 +30,7 @@ from promthctl.process import ProcessId, RunAs
 from promthctl.settings import Settings
 from promthctl.sql.quoting import literal
 from promthctl.steps import Steps
-from promthctl.toolchain import cache_root, installation
+from promthctl.toolchain import PostgresPrograms, cache_root, installation
 
 SUPERUSER = "supabase_admin"
 _REASON = re.compile(r"\b(?:ERROR|FATAL|PANIC):\s+")
@@ -39,19 +39,26 @@ LOGINS = ("authenticator", "supabase_auth_admin", "supabase_storage_admin", "pro
 _STRAY_SECONDS = 5.0  # a server process asked to end may be busy for a moment
 _START_SECONDS = 60.0  # a crash recovery may have much to replay
 _INITDB = ("--encoding=UTF8", "--locale=C", "--auth=scram-sha-256")
-_LOCALE = {
-    # en_US by ICU sorts as hosted Supabase's en_US.UTF-8 does, on every operating system.
-    17: ("--locale-provider=icu", "--icu-locale=en-US"),
-    # The build with pgvector has no ICU.
-    18: ("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+# How text is sorted, by version: the first that the build can.
+# en_US by ICU sorts as hosted Supabase's en_US.UTF-8 does, on every operating system; not every build has ICU.
+_ICU = ("--locale-provider=icu", "--icu-locale=en-US")
+_BUILTIN = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+_LOCALES: dict[int, tuple[tuple[str, ...], ...]] = {
+    14: ((),),
+    15: (_ICU, ()),
+    16: (_ICU, ("--locale-provider=libc",)),
+    17: (_ICU, _BUILTIN),
+    18: (_ICU, _BUILTIN),
 }
-_CONFIGURATION = """
+_NO_ICU = "ICU is not supported in this build"
+_PRELOADED = "pg_stat_statements"
+_CONFIGURATION = f"""
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''          # loopback only, and no limit on the length of the project's path
 wal_level = logical                   # as hosted: publications can be made
 max_replication_slots = 0             # a slot names a library by its path, and the server would run any file
 max_wal_senders = 0
-shared_preload_libraries = 'pg_stat_statements'
+shared_preload_libraries = '{_PRELOADED}'
 max_connections = 100
 timezone = 'UTC'
 log_timezone = 'UTC'
@@ -64,12 +71,11 @@ client_connection_check_interval = 1000 # a statement ends with its client, also
 class Cluster:
     """One data directory and the programs that serve it.
 
-    major: PostgreSQL's version, 17 or 18. binaries: the folder with its bin/. data: the data directory. user: who
-    runs it, None for the present user. throw_away: it runs migrations of who knows whom, and connects to nothing.
+    programs: of PostgreSQL. data: the data directory. user: who runs it, None for the present user. throw_away: it runs
+    migrations of who knows whom, and connects to nothing.
     """
 
-    major: int
-    binaries: Path
+    programs: PostgresPrograms
     data: Path
     user: RunAs | None
     settings: Settings
@@ -86,7 +92,7 @@ class Cluster:
     @contextlib.contextmanager
     def made_aside(self, steps: Steps) -> Iterator[Cluster]:
         """A new cluster beside this one, for the caller to rename; removed at the end if it is still there."""
-        source = template(self.major, self.binaries, self.user, self.settings, steps)
+        source = template(self.programs, self.user, self.settings, steps)
         home = self.data.parent
         home.mkdir(mode=0o755, parents=True, exist_ok=True)
         if self.user is not None:
@@ -121,10 +127,10 @@ class Cluster:
         script = "".join(f"{statement}\n" for statement in statements)
         self._run_single_user(script, "The database's default privileges could not be set")
 
-    def start(self, port: int, log: Path, record: Callable[[ProcessId], None]) -> ProcessId:
-        """Start the server; returns at once (see wait)."""
+    def start(self, port: int, log: Path, record: Callable[[ProcessId], None], runs_jobs: bool = True) -> ProcessId:
+        """Start the server; returns at once (see wait). runs_jobs: whether a real pg_cron does."""
         return process.spawn_detached(
-            [self.binaries / "bin" / "postgres", "-D", self.data, "-c", f"port={port}"],
+            [self.programs.folder / "postgres", "-D", self.data, "-c", f"port={port}", *self._preload(runs_jobs)],
             record=record,
             log=log,
             env=self.environment(),
@@ -184,7 +190,23 @@ class Cluster:
 
     def environment(self) -> dict[str, str]:
         """Nothing of ours but the locale: PGPORT and the like must not reach the server."""
-        return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "LD_LIBRARY_PATH": str(self.binaries / "lib")}
+        return {
+            "PATH": os.defpath,
+            "LC_ALL": "C",
+            "TZ": "UTC",
+            "LD_LIBRARY_PATH": str(self.programs.folder.parent / "lib"),
+        }
+
+    def _preload(self, runs_jobs: bool) -> list[str]:
+        """What an installed PostgreSQL's extensions need to be loaded; pg_cron runs its jobs without a password."""
+        if not self.programs.preload:
+            return []
+        options = {
+            "shared_preload_libraries": ",".join((_PRELOADED, *self.programs.preload)),
+            "cron.use_background_workers": "on",
+            "cron.launch_active_jobs": "on" if runs_jobs else "off",
+        }
+        return [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
 
     def _ready(self, server: ProcessId) -> bool:
         # Line 1 is the pid, line 8 the state: src/include/utils/pidfile.h of PostgreSQL.
@@ -192,6 +214,15 @@ class Cluster:
             lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
             return int(lines[0]) == server.pid and lines[7].strip() == "ready"
         return False
+
+    def _initdb(self, password_file: Path) -> None:
+        arguments = ("-D", self.data, "-U", SUPERUSER, "--no-sync", f"--pwfile={password_file}", *_INITDB)
+        for locale in _LOCALES[self.programs.choice.major]:
+            made = self._run("initdb", *arguments, *locale)
+            if _NO_ICU not in made.stderr:
+                break
+        if made.code != 0:
+            raise self._failed("The database's files could not be made", made.stderr)
 
     def _run_single_user(self, script: str, what: str, database: str = "postgres") -> None:
         """Execute a script of one statement a line as the superuser."""
@@ -203,7 +234,7 @@ class Cluster:
         self, program: str, *arguments: str | Path, stdin: str | None = None, confined: bool = False
     ) -> process.Completed:
         return process.run(
-            [self.binaries / "bin" / program, *arguments],
+            [self.programs.folder / program, *arguments],
             env=self.environment(),
             cwd=Path("/"),
             stdin=stdin,
@@ -214,11 +245,11 @@ class Cluster:
 
     def _confinement(self, port: int | None = None) -> Confinement:
         """Should SQL become superuser all the same: its own files, the system's programs, its own port."""
-        programs = {path.resolve().parent for path in (self.binaries / "bin").iterdir()}
-        places = {self.binaries, *(path.resolve() for path in self.binaries.iterdir()), *programs}
+        tree = self.programs.folder.parent
+        linked = {path.resolve() for path in (*tree.iterdir(), *self.programs.folder.iterdir())}
         system = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "etc", "dev", "nix", "gnu")
         return Confinement(
-            read=(*(Path("/") / name for name in system), *places),
+            read=(*(Path("/") / name for name in system), tree, *linked, *self.programs.needs),
             write=(self.data, Path("/dev/shm"), Path(os.devnull)),  # noqa: S108 - where PostgreSQL shares memory
             port=port,
             connect=not self.throw_away,
@@ -235,16 +266,16 @@ class Cluster:
         )
 
 
-def template(major: int, binaries: Path, user: RunAs | None, settings: Settings, steps: Steps) -> Path:
+def template(programs: PostgresPrograms, user: RunAs | None, settings: Settings, steps: Steps) -> Path:
     """The folder of the prepared cluster for these programs, made when there is none."""
-    root = cache_root(settings) / "templates" / _template_hash(major, binaries, user)
+    root = cache_root(settings) / "templates" / _template_hash(programs, user)
     if root.exists():
         return root
     try:
         with locked(root.parent / "template.lock", steps, "preparing the database"):
             if not root.exists():
                 with steps.step("Preparing the database (once)"):
-                    _make_template(major, binaries, root, user, settings)
+                    _make_template(programs, root, user, settings)
     except OSError as error:
         raise PrerequisiteError(
             "The prepared database could not be kept in the cache directory",
@@ -254,8 +285,9 @@ def template(major: int, binaries: Path, user: RunAs | None, settings: Settings,
     return root
 
 
-def _make_template(major: int, binaries: Path, root: Path, user: RunAs | None, settings: Settings) -> None:
-    system_user.check_readable(binaries / "bin", user)
+def _make_template(programs: PostgresPrograms, root: Path, user: RunAs | None, settings: Settings) -> None:
+    for folder in (programs.folder, *programs.needs):
+        system_user.check_readable(folder, user)
     for leftover in root.parent.glob(".staging-*"):  # of a run that was killed: we hold the lock
         end_strays(leftover)
         shutil.rmtree(leftover, ignore_errors=True)
@@ -268,20 +300,8 @@ def _make_template(major: int, binaries: Path, root: Path, user: RunAs | None, s
         if user is not None:
             for path in (staging, password_file):
                 os.chown(path, user.uid, user.gid)
-        cluster = Cluster(major, binaries, staging / "data", user, settings)
-        made = cluster._run(
-            "initdb",
-            "-D",
-            cluster.data,
-            "-U",
-            SUPERUSER,
-            "--no-sync",
-            f"--pwfile={password_file}",
-            *_INITDB,
-            *_LOCALE[major],
-        )
-        if made.code != 0:
-            raise cluster._failed("The database's files could not be made", made.stderr)
+        cluster = Cluster(programs, staging / "data", user, settings)
+        cluster._initdb(password_file)
         with (cluster.data / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write(_CONFIGURATION)
         log = staging / "postgres.log"
@@ -364,8 +384,10 @@ def remove_leftovers(home: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _template_hash(major: int, binaries: Path, user: RunAs | None) -> str:
-    digest = hashlib.sha256(repr((str(binaries), user, _INITDB, _LOCALE[major], _CONFIGURATION)).encode())
+def _template_hash(programs: PostgresPrograms, user: RunAs | None) -> str:
+    choice = programs.choice
+    made_from = (str(programs.folder), choice.identity, user, _INITDB, _LOCALES[choice.major], _CONFIGURATION)
+    digest = hashlib.sha256(repr(made_from).encode())
     digest.update(installation.fingerprint().encode())
     for script in bootstrap_scripts():
         digest.update(script.encode())

@@ -16,11 +16,13 @@ from promthctl.engines.embedded import api, default_privileges, kept_copy, logs,
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
+from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.engines.engine import Access, KeptCopy, Service, Status
 from promthctl.errors import RefusedError, UsageError
 from promthctl.process import ProcessId
-from promthctl.settings import API_PORT, DB_PORT, POSTGRES_MAJORS, Settings
+from promthctl.settings import API_PORT, DB_PORT, Settings
 from promthctl.steps import Steps
+from promthctl.toolchain import ServerChoice
 
 
 class EmbeddedEngine:
@@ -39,13 +41,14 @@ class EmbeddedEngine:
         """See Engine.up; called by one promthctl at a time: local_stack.up holds the project's lock."""
         self.records.make()
         self.records.drop_copy()
+        choice = postgres_of(self.settings)
         tools = toolchain.ensure(self.settings, steps)
         known = self.records.load_stack()
         self._settle(known, steps)
         server, database = self._processes(known)
         own = [identity.pid for identity in (server, database) if identity]
-        stack = self._stack(known, own)
-        cluster = self._cluster(stack, tools, steps)
+        stack = self._stack(known, choice, own)
+        cluster = self._cluster(stack, choice, tools, steps)
         if stack == known and server and database and (answer := api.ask_status(stack)) and answer.current:
             self._record_found(server, database)
             migrate(stack.access(), answer.applied)
@@ -86,19 +89,20 @@ class EmbeddedEngine:
 
         The new database is made and filled beside the old one, by a server of its own on another port.
         """
+        choice = postgres_of(self.settings)
         tools = toolchain.ensure(self.settings, steps)
         known = self.records.load_stack()
         self._settle(known, steps)
         server, database = self._processes(known)
-        stack = self._stack(known, [identity.pid for identity in (server, database) if identity])
-        if known is None or known.postgres != stack.postgres:
+        stack = self._stack(known, choice, [identity.pid for identity in (server, database) if identity])
+        if known is None or known.server_name != stack.server_name:
             raise RefusedError(
                 "The local database was not reset",
-                f"the stack runs PostgreSQL {known.postgres if known else 'of an unknown version'}, and the project is "
-                f"set to {stack.postgres}; nothing was changed",
-                f"promthctl local up, which starts PostgreSQL {stack.postgres}",
+                f"the stack runs PostgreSQL {known.server_name if known else 'of an unknown version'}, and the project "
+                f"is set to {stack.server_name}; nothing was changed",
+                f"promthctl local up, which starts PostgreSQL {stack.server_name}",
             )
-        cluster = self._cluster(stack, tools, steps)
+        cluster = self._cluster(stack, choice, tools, steps)
         with cluster.made_aside(steps) as aside:
             aside.set_default_privileges(default_privileges.of_project(stack.exposes_new_tables))
             aside.set_passwords(stack.db_password, stack.internal_password)
@@ -117,14 +121,15 @@ class EmbeddedEngine:
         return copy
 
     def undo_renewal(self, steps: Steps) -> KeptCopy:
+        choice = postgres_of(self.settings)
         tools = toolchain.ensure(self.settings, steps)
         known = self.records.load_stack()
         self._settle(known, steps)
         server, database = self._processes(known)
-        stack = self._stack(known, [identity.pid for identity in (server, database) if identity])
-        cluster = self._cluster(stack, tools, steps)
+        stack = self._stack(known, choice, [identity.pid for identity in (server, database) if identity])
+        cluster = self._cluster(stack, choice, tools, steps)
         if kept_copy.describe(cluster.data) is None:
-            raise _nothing_kept(stack.postgres, kept_copy.majors_kept(cluster.data.parent))
+            raise _nothing_kept(stack.server_name, kept_copy.servers_kept(cluster.data.parent))
         with steps.step("Putting the kept database back"):
             self._stop(server, database, stack.project)
             kept_copy.swap(cluster.data)
@@ -135,7 +140,7 @@ class EmbeddedEngine:
 
     def kept(self) -> KeptCopy | None:
         stack = self.records.load_stack()
-        return kept_copy.describe(self._home(stack.project) / f"postgres-{stack.postgres}") if stack else None
+        return kept_copy.describe(self._home(stack.project) / f"postgres-{stack.server_name}") if stack else None
 
     def down(self, purge: bool, steps: Steps) -> bool:
         self.records.drop_copy()
@@ -185,21 +190,24 @@ class EmbeddedEngine:
     def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
         return logs.read_logs(self.records.logs, service, follow)
 
-    def _stack(self, known: EmbeddedStack | None, own: Collection[int]) -> EmbeddedStack:
+    def _stack(self, known: EmbeddedStack | None, choice: ServerChoice, own: Collection[int]) -> EmbeddedStack:
         """The project's record brought to what is asked for. own: the ids of its processes, whose ports are free."""
         configured = {"API": self.settings.api_port or API_PORT, "database": self.settings.db_port or DB_PORT}
         recorded = {"API": known.api_port, "database": known.db_port} if known else {}
         settled = ports.settle(self.wanted, recorded, configured, lambda port: ports.usable(port, own))
-        api_port, db_port, major = settled["API"], settled["database"], self.settings.postgres
+        api_port, db_port = settled["API"], settled["database"]
+        installed = choice.installed is not None
         exposed = default_privileges.exposes_new_tables(self.settings)
         if known is None:
-            return new_stack(self.settings.project_id, self.records.path, api_port, db_port, major, exposed)
+            project, folder = self.settings.project_id, self.records.path
+            return new_stack(project, folder, api_port, db_port, choice.major, installed, exposed)
         return dataclasses.replace(
             known,
             folder=os.path.realpath(self.records.path),
             api_port=api_port,
             db_port=db_port,
-            postgres=major,
+            postgres=choice.major,
+            installed=installed,
             exposes_new_tables=exposed,
         )
 
@@ -210,11 +218,10 @@ class EmbeddedEngine:
     def _home(self, project: str) -> Path:
         return system_user.data_home(self.settings, project)
 
-    def _cluster(self, stack: EmbeddedStack, tools: toolchain.Toolchain, steps: Steps) -> Cluster:
+    def _cluster(self, stack: EmbeddedStack, choice: ServerChoice, tools: toolchain.Toolchain, steps: Steps) -> Cluster:
         user = system_user.postgres_user(self.settings)
-        binaries = toolchain.postgres(tools, stack.postgres, self.settings, user, ports.free_port(), steps)
-        data = self._home(stack.project) / f"postgres-{stack.postgres}"
-        return Cluster(stack.postgres, binaries, data, user, self.settings)
+        programs = toolchain.postgres(tools, choice, self.settings, user, ports.free_port(), steps)
+        return Cluster(programs, self._home(stack.project) / f"postgres-{choice.name}", user, self.settings)
 
     def _processes(self, stack: EmbeddedStack | None) -> tuple[ProcessId | None, ProcessId | None]:
         """The API server and the database of this project that run, recorded or not."""
@@ -257,8 +264,8 @@ class EmbeddedEngine:
 
     def _purge(self, home: Path) -> None:
         kept_copy.remove_all(home)
-        for major in POSTGRES_MAJORS:
-            postgres.remove(home / f"postgres-{major}")
+        for data in home.glob("postgres-[0-9]*"):
+            postgres.remove(data)
         if home != self.records.path:
             with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
                 home.rmdir()
@@ -281,11 +288,12 @@ def _exposure_changed(exposed: bool) -> str:
     )
 
 
-def _nothing_kept(major: int, others: Collection[int]) -> UsageError:
+def _nothing_kept(server: str, others: Collection[str]) -> UsageError:
     what = "There is no database to put back"
     if others:
-        of = ", ".join(map(str, others))
-        hint = f"[tool.promthctl] postgres = {max(others)} in pyproject.toml, then run it again"
-        return UsageError(what, f"what is kept is of PostgreSQL {of}, and the project is set to {major}", hint)
+        of = max(others)
+        setting = 'postgres = "system"' if of.endswith("-installed") else f"postgres = {of}"
+        hint = f"set {setting} under [tool.promthctl] in pyproject.toml, then run it again"
+        return UsageError(what, f"what is kept is of PostgreSQL {of}, and the project is set to {server}", hint)
     why = "a copy is kept by `promthctl local reset`, and none was made since the last `local down --purge`"
     return UsageError(what, why, "promthctl local status shows what is there now")

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.engine import KeptCopy
-from promthctl.settings import POSTGRES_MAJORS
 
 _PREFIX = "postgres-"
 _KEPT, _SWAPPING = "-before-reset", "-swapping"
@@ -54,8 +53,7 @@ def settle(home: Path) -> bool:
     The caller is the only promthctl here, and no server runs on these files when something is half done.
     """
     taken_back = False
-    for major in POSTGRES_MAJORS:
-        data = home / f"{_PREFIX}{major}"
+    for data in _directories(home):
         kept, swapping = kept_path(data), data.with_name(data.name + _SWAPPING)
         if swapping.exists():
             if not data.exists():
@@ -78,9 +76,9 @@ def describe(data: Path) -> KeptCopy | None:
     return KeptCopy(str(kept), _bytes_on_disk(kept), kept_at)
 
 
-def majors_kept(home: Path) -> tuple[int, ...]:
-    """The PostgreSQL versions of which a copy is kept."""
-    return tuple(major for major in POSTGRES_MAJORS if kept_path(home / f"{_PREFIX}{major}").exists())
+def servers_kept(home: Path) -> tuple[str, ...]:
+    """The names of the servers of which a copy is kept, as toolchain.servers gives them: 17, 15-installed."""
+    return tuple(data.name.removeprefix(_PREFIX) for data in _directories(home) if kept_path(data).exists())
 
 
 def remove_all(home: Path) -> int:
@@ -89,12 +87,17 @@ def remove_all(home: Path) -> int:
     Returns the bytes on disk that it took.
     """
     removed = 0
-    for major in POSTGRES_MAJORS:
-        data = home / f"{_PREFIX}{major}"
+    for data in _directories(home):
         for path in (data.with_name(data.name + _SWAPPING), kept_path(data)):
             removed += _bytes_on_disk(path)
             postgres.remove(path)
     return removed
+
+
+def _directories(home: Path) -> list[Path]:
+    """Every data directory that is here in any of the three states."""
+    names = (path.name.removesuffix(_KEPT).removesuffix(_SWAPPING) for path in home.glob(f"{_PREFIX}[0-9]*"))
+    return [home / name for name in sorted(set(names))]
 
 
 def _bytes_on_disk(folder: Path) -> int:

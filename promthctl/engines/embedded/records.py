@@ -23,8 +23,9 @@ from pathlib import Path
 from promthctl.engines.engine import Access
 from promthctl.process import ProcessId
 from promthctl.redact import remember
-from promthctl.settings import POSTGRES_MAJORS
+from promthctl.settings import SERVER_MAJORS
 from promthctl.state import StateDir
+from promthctl.toolchain.servers import server_name
 
 _TEN_YEARS = 10 * 365 * 24 * 3600
 _PROJECT = re.compile(r"[a-z0-9]+-[0-9a-f]{12}")  # it names folders
@@ -37,7 +38,8 @@ class EmbeddedStack:
     """A project's ports and secrets.
 
     project: Settings.project_id. folder: the .promthctl it was written in. db_password: of the role postgres.
-    internal_password: of the API server's own logins. exposes_new_tables: see default_privileges.
+    internal_password: of the API server's own logins. postgres: the major version; installed: of this machine's own
+    PostgreSQL, not of one that promthctl brings along. exposes_new_tables: see default_privileges.
     """
 
     project: str
@@ -50,6 +52,7 @@ class EmbeddedStack:
     jwt_secret: str = field(repr=False)
     anon_key: str = field(repr=False)
     service_role_key: str = field(repr=False)
+    installed: bool = False
     exposes_new_tables: bool = True  # as every stack did that was made before this was recorded
 
     def __post_init__(self) -> None:
@@ -63,10 +66,16 @@ class EmbeddedStack:
             _PROJECT.fullmatch(self.project) is not None
             and all(type(port) is int and 0 < port < 65536 for port in ports)
             and type(self.postgres) is int
-            and self.postgres in POSTGRES_MAJORS
+            and self.postgres in SERVER_MAJORS
+            and type(self.installed) is bool
             and type(self.exposes_new_tables) is bool
             and all(_SECRET.fullmatch(secret) for secret in self._secrets())
         )
+
+    @property
+    def server_name(self) -> str:
+        """Of the PostgreSQL, as toolchain.servers gives it."""
+        return server_name(self.postgres, self.installed)
 
     def _secrets(self) -> tuple[str, ...]:
         return (self.db_password, self.internal_password, self.jwt_secret, self.anon_key, self.service_role_key)
@@ -82,7 +91,7 @@ class EmbeddedStack:
 
 
 def new_stack(
-    project: str, folder: Path, api_port: int, db_port: int, postgres: int, exposes_new_tables: bool
+    project: str, folder: Path, api_port: int, db_port: int, postgres: int, installed: bool, exposes_new_tables: bool
 ) -> EmbeddedStack:
     """Fresh keys and passwords. The keys are JWTs signed with the stack's own secret, as Supabase's are."""
     jwt_secret = secrets.token_hex(20)
@@ -92,6 +101,7 @@ def new_stack(
         api_port=api_port,
         db_port=db_port,
         postgres=postgres,
+        installed=installed,
         db_password=secrets.token_hex(12),
         internal_password=secrets.token_hex(24),
         jwt_secret=jwt_secret,

@@ -53,3 +53,13 @@ create function urlencode(string varchar) returns text language sql strict immut
     from (select character, convert_to(character, 'utf8') as bytes, position
             from regexp_split_to_table($1::text, '') with ordinality as part (character, position)) parts
 $$;
+create function urlencode(string bytea) returns text language sql strict immutable as
+$$ select @extschema@.urlencode(convert_from(string, 'utf8')::varchar) $$;
+create function urlencode(data jsonb) returns text language sql strict immutable as $$
+  select string_agg(@extschema@.urlencode(key::varchar) || '=' || @extschema@.urlencode(value::varchar), '&')
+    from jsonb_each_text(data)
+$$;
+create function text_to_bytea(data text) returns bytea language sql immutable strict as
+$$ select convert_to(data, 'utf8') $$;
+create function bytea_to_text(data bytea) returns text language sql immutable strict as
+$$ select convert_from(data, 'utf8') $$;

@@ -73,6 +73,10 @@ $$ select cron.schedule_in_database(job_name, schedule, command, pg_catalog.curr
 create function cron.schedule(schedule text, command text) returns bigint language sql set search_path = pg_catalog, pg_temp as
 $$ select cron.schedule_in_database(null, schedule, command, pg_catalog.current_database()::text) $$;
 
+-- The real one, a trigger on cron.job, makes the scheduler read its jobs again.
+create function cron.job_cache_invalidate() returns trigger language plpgsql set search_path = '' as
+$$ begin return null; end $$;
+
 create function cron.unschedule(job_id bigint) returns boolean
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

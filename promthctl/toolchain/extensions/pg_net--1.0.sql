@@ -65,6 +65,27 @@ returns net.http_response_result language sql set search_path = pg_catalog, pg_t
 $$ select row('PENDING', 'pg_net is not available on the embedded engine', null)::net.http_response_result $$;
 
 create function net.worker_restart() returns boolean language sql as $$ select true $$;
+create function net.check_worker_is_up() returns void language plpgsql as $$
+begin
+  raise exception 'pg_net is not available on the embedded engine' using errcode = 'feature_not_supported';
+end $$;
+create function net.wait_until_running() returns void language sql as $$ $$;
+create function net.wake() returns void language sql as $$ $$;
+create function net._await_response(request_id bigint) returns boolean language sql as $$ select false $$;
+create function net._http_collect_response(request_id bigint, async boolean default true)
+returns net.http_response_result language sql set search_path = '' as
+$$ select net.http_collect_response(request_id, async) $$;
+create function net._urlencode_string(string varchar) returns text language sql immutable strict set search_path = '' as $$
+  select pg_catalog.string_agg(case when part.letter ~ '^[A-Za-z0-9_.~-]$' then part.letter
+           else (select pg_catalog.string_agg('%' || pg_catalog.upper(pg_catalog.lpad(pg_catalog.to_hex(
+                          pg_catalog.get_byte(bytes, i)), 2, '0')), '' order by i)
+                   from pg_catalog.generate_series(0, pg_catalog.length(bytes) - 1) i) end, '' order by part.place)
+    from pg_catalog.regexp_split_to_table($1::text, '') with ordinality part (letter, place),
+         pg_catalog.convert_to(part.letter, 'utf8') bytes
+$$;
+create function net._encode_url_with_params_array(url text, params_array text[]) returns text
+language sql immutable set search_path = '' as
+$$ select url || coalesce('?' || pg_catalog.array_to_string(params_array, '&'), '') $$;
 
 revoke all on function net._queue from public;
 grant usage on schema net to supabase_functions_admin, postgres, anon, authenticated, service_role;

@@ -62,19 +62,27 @@ begin
     'insert into pgmq.%I (vt, message, headers) select $1, m, h from unnest($2, $3) x (m, h) returning msg_id',
     pgmq.format_table_name(queue_name, 'q')) using delay, msgs, coalesce(headers, array[]::jsonb[]);
 end $$;
-create function pgmq.send_batch(queue_name text, msgs jsonb[], delay integer default 0) returns setof bigint language sql as
+create function pgmq.send_batch(queue_name text, msgs jsonb[], delay integer) returns setof bigint language sql as
 $$ select pgmq.send_batch(queue_name, msgs, null, clock_timestamp() + make_interval(secs => delay)) $$;
 create function pgmq.send_batch(queue_name text, msgs jsonb[], headers jsonb[]) returns setof bigint language sql as
 $$ select pgmq.send_batch(queue_name, msgs, headers, clock_timestamp()) $$;
-create function pgmq.send(queue_name text, msg jsonb, delay integer default 0) returns setof bigint language sql as
+create function pgmq.send_batch(queue_name text, msgs jsonb[]) returns setof bigint language sql as
+$$ select pgmq.send_batch(queue_name, msgs, 0) $$;
+create function pgmq.send(queue_name text, msg jsonb) returns setof bigint language sql as
+$$ select pgmq.send_batch(queue_name, array[msg]) $$;
+create function pgmq.send(queue_name text, msg jsonb, delay integer) returns setof bigint language sql as
 $$ select pgmq.send_batch(queue_name, array[msg], delay) $$;
 create function pgmq.send(queue_name text, msg jsonb, delay timestamptz) returns setof bigint language sql as
 $$ select pgmq.send_batch(queue_name, array[msg], null, delay) $$;
-create function pgmq.send(queue_name text, msg jsonb, headers jsonb, delay integer default 0) returns setof bigint
+create function pgmq.send(queue_name text, msg jsonb, headers jsonb) returns setof bigint language sql as
+$$ select pgmq.send_batch(queue_name, array[msg], array[headers]) $$;
+create function pgmq.send(queue_name text, msg jsonb, headers jsonb, delay timestamptz) returns setof bigint language sql as
+$$ select pgmq.send_batch(queue_name, array[msg], array[headers], delay) $$;
+create function pgmq.send(queue_name text, msg jsonb, headers jsonb, delay integer) returns setof bigint
 language sql as
 $$ select pgmq.send_batch(queue_name, array[msg], array[headers], clock_timestamp() + make_interval(secs => delay)) $$;
 
-create function pgmq.read(queue_name text, vt integer, qty integer, conditional jsonb default '{}')
+create function pgmq.read(queue_name text, vt integer, qty integer, conditional jsonb)
 returns setof pgmq.message_record language plpgsql as $$
 begin
   return query execute format(
@@ -84,9 +92,10 @@ begin
       returning msg_id, read_ct, enqueued_at, vt, message, headers',
     pgmq.format_table_name(queue_name, 'q')) using vt, qty, conditional;
 end $$;
+create function pgmq.read(queue_name text, vt integer, qty integer) returns setof pgmq.message_record language sql as
+$$ select * from pgmq.read(queue_name, vt, qty, '{}') $$;
 create function pgmq.read_with_poll(
-  queue_name text, vt integer, qty integer, max_poll_seconds integer default 5, poll_interval_ms integer default 100,
-  conditional jsonb default '{}'
+  queue_name text, vt integer, qty integer, max_poll_seconds integer, poll_interval_ms integer, conditional jsonb
 ) returns setof pgmq.message_record language plpgsql as $$
 declare deadline timestamptz := clock_timestamp() + make_interval(secs => max_poll_seconds);
 begin
@@ -115,7 +124,7 @@ end $$;
 create function pgmq.archive(queue_name text, msg_id bigint) returns boolean language sql as
 $$ select exists (select from pgmq.archive(queue_name, array[msg_id])) $$;
 
-create function pgmq.pop(queue_name text, qty integer default 1) returns setof pgmq.message_record language plpgsql as $$
+create function pgmq.pop(queue_name text, qty integer) returns setof pgmq.message_record language plpgsql as $$
 begin
   return query execute format(
     'delete from pgmq.%1$I where msg_id in (select msg_id from pgmq.%1$I where vt <= clock_timestamp()
@@ -155,6 +164,40 @@ begin
 end $$;
 create function pgmq.metrics_all() returns setof pgmq.metrics_result language sql as
 $$ select (pgmq.metrics(queue_name)).* from pgmq.meta $$;
+
+create function pgmq.read_with_poll(
+  queue_name text, vt integer, qty integer, max_poll_seconds integer default 5, poll_interval_ms integer default 100
+) returns setof pgmq.message_record language sql as
+$$ select * from pgmq.read_with_poll(queue_name, vt, qty, max_poll_seconds, poll_interval_ms, '{}') $$;
+create function pgmq.pop(queue_name text) returns setof pgmq.message_record language sql as
+$$ select * from pgmq.pop(queue_name, 1) $$;
+-- Queues in partitions rest on pg_partman.
+do $$
+declare
+  signature text;
+begin
+  foreach signature in array array[
+    'create_partitioned(queue_name text, partition_interval text default ''10000'', retention_interval text default ''100000'')',
+    'convert_archive_partitioned(table_name text, partition_interval text default ''10000'',
+       retention_interval text default ''100000'', leading_partition integer default 10)',
+    '_ensure_pg_partman_installed()']
+  loop
+    execute format('create function pgmq.%s returns void language plpgsql as %L', signature,
+      'begin raise exception ''pg_partman is not available on the embedded engine'' using errcode = ''0A000''; end');
+  end loop;
+end $$;
+create function pgmq._get_pg_partman_schema() returns text language sql as $$ select null::text $$;
+create function pgmq._get_partition_col(partition_interval text) returns text language sql immutable as
+$$ select case when partition_interval ~ '^\d+$' then 'msg_id' else 'enqueued_at' end $$;
+create function pgmq._belongs_to_pgmq(table_name text) returns boolean language sql as $$
+  select exists (select from pgmq.meta m where table_name in (pgmq.format_table_name(m.queue_name, 'q'),
+                                                               pgmq.format_table_name(m.queue_name, 'a')))
+$$;
+create function pgmq.detach_archive(queue_name text) returns void language sql as $$ $$;
+create function pgmq.drop_queue(queue_name text, partitioned boolean) returns boolean language sql as
+$$ select pgmq.drop_queue(queue_name) $$;
+create function pgmq.validate_queue_name(queue_name text) returns void language plpgsql as
+$$ begin perform pgmq.format_table_name(queue_name, 'q'); end $$;
 
 grant usage, create on schema pgmq to postgres with grant option;
 grant all on all tables in schema pgmq to postgres with grant option;

@@ -43,10 +43,27 @@ create function vault.update_secret(
    where id = secret_id
 $$;
 
+-- What the real one encrypts with. Dumps grant on them.
+do $$
+declare
+  signature text;
+begin
+  foreach signature in array array[
+    '_crypto_aead_det_encrypt(message bytea, additional bytea, key_id bigint, context bytea default ''pgsodium'',
+       nonce bytea default null)',
+    '_crypto_aead_det_decrypt(message bytea, additional bytea, key_id bigint, context bytea default ''pgsodium'',
+       nonce bytea default null)',
+    '_crypto_aead_det_noncegen()']
+  loop
+    execute format('create function vault.%s returns bytea language plpgsql as %L', signature,
+      'begin raise exception ''encryption is not available on the embedded engine'' using errcode = ''0A000''; end');
+  end loop;
+end $$;
+
 revoke all on all routines in schema vault from public;
 grant usage on schema vault to postgres with grant option;
 grant select, delete, references on vault.secrets, vault.decrypted_secrets to postgres with grant option;
-grant execute on function vault.create_secret, vault.update_secret to postgres with grant option;
+grant execute on all routines in schema vault to postgres with grant option;
 grant usage on schema vault to service_role;
 grant select, delete on vault.secrets, vault.decrypted_secrets to service_role;
-grant execute on function vault.create_secret, vault.update_secret to service_role;
+grant execute on all routines in schema vault to service_role;

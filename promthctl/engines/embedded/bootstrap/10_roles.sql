@@ -36,21 +36,29 @@ alter role postgres set search_path = "$user", public, extensions;
 alter role supabase_admin set search_path = "$user", public, auth, extensions;
 -- The admin option is what makes `grant app_role to authenticator` and `alter role anon set ...` work.
 grant anon, authenticated, service_role, authenticator to postgres with admin option;
-grant pg_monitor, pg_read_all_data, pg_signal_backend, pg_create_subscription to postgres with admin option;
+grant pg_monitor, pg_read_all_data, pg_signal_backend to postgres with admin option;
 grant supabase_functions_admin to postgres;
 -- Settings that supautils.privileged_role_allowed_configs lets postgres change, for itself and for other roles.
--- It says pgrst.*; PostgreSQL wants the names: these are PostgREST's.
-grant set on parameter session_replication_role, log_min_messages, log_lock_waits, track_io_timing,
-  pgrst.app_settings, pgrst.db_aggregates_enabled, pgrst.db_anon_role, pgrst.db_extra_search_path,
-  pgrst.db_hoisted_tx_settings, pgrst.db_max_rows, pgrst.db_plan_enabled, pgrst.db_pre_request, pgrst.db_root_spec,
-  pgrst.db_schema, pgrst.db_schemas, pgrst.db_tx_end, pgrst.jwt_aud, pgrst.jwt_role_claim_key, pgrst.jwt_secret,
-  pgrst.max_rows, pgrst.openapi_mode, pgrst.openapi_security_active, pgrst.openapi_server_proxy_uri,
-  pgrst.server_cors_allowed_origins, pgrst.server_timing_enabled, pgrst.server_trace_header,
-  auto_explain.log_min_duration, auto_explain.log_nested_statements, pg_net.batch_size, pg_net.ttl,
-  pgaudit.log, pgaudit.log_catalog, pgaudit.log_client, pgaudit.log_level, pgaudit.log_relation,
-  pgaudit.log_rows, pgaudit.log_statement, pgaudit.log_statement_once, pgaudit.role,
-  plan_filter.limit_select_only, plan_filter.statement_cost_limit, safeupdate.enabled
-to postgres;
+-- It says pgrst.*; PostgreSQL wants the names: these are PostgREST's. Before 15 there is no such grant.
+do $$
+begin
+  if current_setting('server_version_num')::integer >= 150000 then
+    execute $grant$grant set on parameter session_replication_role, log_min_messages, log_lock_waits, track_io_timing,
+      pgrst.app_settings, pgrst.db_aggregates_enabled, pgrst.db_anon_role, pgrst.db_extra_search_path,
+      pgrst.db_hoisted_tx_settings, pgrst.db_max_rows, pgrst.db_plan_enabled, pgrst.db_pre_request, pgrst.db_root_spec,
+      pgrst.db_schema, pgrst.db_schemas, pgrst.db_tx_end, pgrst.jwt_aud, pgrst.jwt_role_claim_key, pgrst.jwt_secret,
+      pgrst.max_rows, pgrst.openapi_mode, pgrst.openapi_security_active, pgrst.openapi_server_proxy_uri,
+      pgrst.server_cors_allowed_origins, pgrst.server_timing_enabled, pgrst.server_trace_header,
+      auto_explain.log_min_duration, auto_explain.log_nested_statements, pg_net.batch_size, pg_net.ttl,
+      pgaudit.log, pgaudit.log_catalog, pgaudit.log_client, pgaudit.log_level, pgaudit.log_relation,
+      pgaudit.log_rows, pgaudit.log_statement, pgaudit.log_statement_once, pgaudit.role,
+      plan_filter.limit_select_only, plan_filter.statement_cost_limit, safeupdate.enabled
+    to postgres$grant$;
+  end if;
+  if current_setting('server_version_num')::integer >= 160000 then
+    grant pg_create_subscription to postgres with admin option;
+  end if;
+end $$;
 
 -- promthctl's own: who owns the tables of extensions, see 60_supautils.sql.
 create role promthctl_extensions nologin;

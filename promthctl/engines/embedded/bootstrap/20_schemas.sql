@@ -12,6 +12,8 @@ create schema storage;
 create schema supabase_functions;
 create schema vault;
 
+alter schema public owner to pg_database_owner;  -- as it is from 15 on
+revoke create on schema public from public;
 grant all on schema public to postgres;
 grant usage on schema public to anon, authenticated, service_role;
 grant usage on schema auth, extensions, storage, realtime, supabase_functions, graphql, graphql_public
@@ -62,6 +64,20 @@ create extension "uuid-ossp" with schema extensions;
 create extension pg_stat_statements with schema extensions;
 create extension supabase_vault with schema vault;
 reset role;
+-- What a new project starts with belongs to postgres, so that the grants in its dumps can be repeated.
+do $$
+declare
+  member record;
+begin
+  for member in
+    select o.identity, o.type from pg_extension e
+      join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid and d.deptype = 'e'
+     cross join pg_identify_object(d.classid, d.objid, 0) o
+     where e.extname in ('pgcrypto', 'uuid-ossp', 'pg_stat_statements') and o.type in ('function', 'view')
+  loop
+    execute format('alter %s %s owner to postgres', member.type, member.identity);
+  end loop;
+end $$;
 
 -- pg_graphql is off on new projects since April 2026; this is what the endpoint answers until it is created.
 create function graphql_public.graphql(

@@ -88,7 +88,7 @@ create function extensions.supautils_begin() returns event_trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if tg_tag in ('CREATE POLICY', 'ALTER POLICY', 'DROP POLICY', 'DROP TRIGGER') then
-    grant supabase_auth_admin, supabase_storage_admin, supabase_realtime_admin to postgres with inherit true;
+    grant supabase_auth_admin, supabase_storage_admin, supabase_realtime_admin to postgres;
   elsif tg_tag = 'CREATE FOREIGN DATA WRAPPER' or extensions.supautils_is_harmless(current_query()) then
     -- Two such statements in two databases must not change this role at the same time.
     lock table pg_catalog.pg_authid in share update exclusive mode;
