@@ -13,8 +13,8 @@ from promthctl.redact import remember
 
 # Parameters that libpq prefers to the rest of the URL, so that it would connect to another place than the URL shows.
 _OVERRIDES = {"host", "hostaddr", "port", "user", "dbname", "service"}
-# Supabase's shared poolers, and the one beside a project's own database, in transaction mode on 6543; on 5432 of the same
-# host there is a session: https://supabase.com/docs/guides/database/connecting-to-postgres
+# Supabase's shared poolers, and the one beside a project's own database, are in transaction mode on port 6543; on 5432
+# of the same host there is a session: https://supabase.com/docs/guides/database/connecting-to-postgres
 _SUPABASE_HOST = re.compile(r"(?:[\w-]+\.pooler|db\.[a-z]{20})\.supabase\.[a-z]+", re.IGNORECASE)
 _TRANSACTION_PORT, _SESSION_PORT = 6543, 5432
 _MOVED = "Its port 6543 keeps no session, which migrations need: the session port 5432 of the same host is used."
@@ -29,7 +29,8 @@ class Target:
     none. local: the project's own local stack, which may be changed without asking. project, ref: the name and the
     reference of the hosted project, if it was chosen by that. production: pyproject.toml marks it as that. sslmode:
     libpq's, None to leave it to the URL and PGSSLMODE. temporary: for a temporary role, returns a password that is
-    valid for the next minutes. remark: what the user should know of how it is reached, empty for nothing.
+    valid for the next minutes. remark: what the user should know of how it is reached, empty for nothing. lock_seconds:
+    how long a change waits for one lock, 0 for as long as it takes, None for what each command does by itself.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Target:
     sslmode: str | None = None
     temporary: Callable[[], str] | None = field(default=None, repr=False, compare=False)
     remark: str = field(default="", compare=False)
+    lock_seconds: float | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from promthctl import database
 from promthctl.database.connection_errors import unreachable
+from promthctl.database.lock_waits import LockWatch, watching_locks
 from promthctl.errors import PromthctlError
 from promthctl.migration_set import Migration
 from promthctl.redact import redact
@@ -19,6 +20,7 @@ from promthctl.settings import Settings
 from promthctl.steps import Steps, Update
 from promthctl.supabase_cli import failures, migration_errors
 from promthctl.supabase_cli.dialects import Answer, file_being_applied
+from promthctl.supabase_cli.patience import CLI_NAME, run_patiently
 from promthctl.supabase_cli.runner import Runner, find_runner
 from promthctl.supabase_cli.work_folder import work_folder
 from promthctl.targets import Target
@@ -49,14 +51,17 @@ class DatabaseCli:
         """
         with steps.step("Applying migrations") as update:
             arguments = ["db", "push", *(["--include-all"] if include_all else [])]
-            answer = self._run(target, arguments, migrations, update)
+            answer = run_patiently(
+                lambda begin: self._run(target, arguments, migrations, begin), target, migrations, steps, update
+            )
         if not answer.ok:
             raise self._failure(target, answer, f"The push to {target.label} failed", migrations)
         return answer.applying
 
     def reset(self, target: Target, migrations: Sequence[Migration], steps: Steps) -> None:
         """`supabase db reset`: drop what the migrations made, replay them all. Raises as push does."""
-        with steps.step("Resetting the database") as update:
+        watching = watching_locks(target, LockWatch(), steps.note, application=CLI_NAME)
+        with steps.step("Resetting the database") as update, watching:
             answer = self._run(target, ["db", "reset", "--no-seed"], migrations, update)
         if not answer.ok:
             raise self._failure(target, answer, f"The reset of {target.label} failed", migrations)

@@ -49,6 +49,18 @@ def migration_error(
     )
 
 
+def kept_statements(filename: str, migrations: Sequence[Migration], message: str) -> int:
+    """How many statements of a file stay applied of which the CLI says that it failed; 0 where it does not say."""
+    statement = _STATEMENT.search(message)
+    source = next((migration for migration in migrations if migration.filename == filename), None)
+    return committed_before(source.sql, int(statement[1])) if statement and source else 0
+
+
+def what_stays(filename: str, migrations: Sequence[Migration], message: str) -> str:
+    """As a clause for people: what stays applied of a file that failed."""
+    return _applied(filename, kept_statements(filename, migrations, message))
+
+
 def hint(target: Target, message: str, default: str) -> str:
     """What to do about what Postgres complained of."""
     if match := _EXTENSION.search(message):
