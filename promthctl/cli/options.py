@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,6 +63,20 @@ def lock_seconds(text: str | None) -> float | None:
         why = f"{text!r} is not a time from 1ms to {_LONGEST_LOCK / 3600:.0f}h"
         raise UsageError("--lock-timeout cannot be understood", why, "give seconds, or a unit: --lock-timeout 30s")
     return seconds
+
+
+def unix_time(text: str) -> float:
+    """The value of --since: a duration before now, or a time, of this machine unless it says its zone.
+
+    Raises UsageError for anything else.
+    """
+    if (seconds := read_duration(text)) is not None:
+        return time.time() - seconds
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError, OSError):
+        why = f"{text!r} is neither a duration nor a time"
+        raise UsageError("--since cannot be understood", why, "--since 10m, or --since 2026-11-30T14:00") from None
 
 
 _PARAMETERS = [

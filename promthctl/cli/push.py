@@ -57,10 +57,10 @@ def command(
     run: Invocation = context.obj
     patience = lock_seconds(lock_timeout)
     refs, urls, names = project_ref or [], db_url or [], target_name or []
+    if local and (refs or urls or names or targets_file is not None):
+        why = "the local stack is pushed to on its own"
+        raise UsageError("--local cannot be combined with other targets", why, "promthctl push --local")
     if targets_file is not None or len(refs) + len(urls) + len(names) > 1:
-        if local:
-            why = "the local stack is pushed to on its own"
-            raise UsageError("--local cannot be combined with other targets", why, "promthctl push --local")
         found = batch.candidate_targets(run.settings, refs, urls, names, targets_file, patience)
         _push_batch(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all)
         return

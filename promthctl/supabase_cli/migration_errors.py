@@ -12,6 +12,8 @@ from promthctl.sql.statements import split_statements
 from promthctl.sql.tokens import line_at
 from promthctl.supabase_cli.failures import USE_PINNED
 from promthctl.targets import Target
+from promthctl.toolchain import pg0
+from promthctl.toolchain.python_packages import install_command
 
 _STATEMENT = re.compile(r"^At statement: (\d+)$", re.MULTILINE)  # counted from 0
 _SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
@@ -67,7 +69,10 @@ def hint(target: Target, message: str, default: str) -> str:
         if not target.local:
             return f"install {match[1]} on that server, or push to a database that has it"
         if match[1] == "vector":
-            return 'pip install "promthctl[pgvector]" and set [tool.promthctl] postgres = 18 in pyproject.toml'
+            return (
+                f"{install_command(pg0.WHEEL)}; then set [tool.promthctl] postgres = 18 in pyproject.toml and run"
+                " promthctl local up"
+            )
         return f"the local stack has no {match[1]}; promthctl push --db-url URL for a database that has it"
     if match := _PLATFORM.search(message):
         return (

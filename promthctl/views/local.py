@@ -61,7 +61,12 @@ def _unreachable(tables: Sequence[str]) -> str:
 
 def down(result: DownResult) -> Iterator[RenderableType]:
     yield "The local stack is down." if result.stopped else "The local stack was not running."
-    yield "Its data is removed." if result.purged else "Its data is kept: promthctl local up brings it back."
+    if result.purged:
+        yield "Its data is removed." if result.had_data else "There was no data to remove."
+    elif result.had_data:
+        yield "Its data is kept: promthctl local up brings it back."
+    else:
+        yield "It has no data: promthctl local up makes a new one."
 
 
 def status(result: StatusResult) -> Iterator[RenderableType]:

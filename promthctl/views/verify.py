@@ -26,6 +26,8 @@ def verify(result: VerifyResult) -> Iterator[RenderableType]:
         yield from differing(one)
     if result.isolation is not None:
         yield from _isolation(result.isolation)
+    if result.untried:
+        yield f"{BAD} {escape(result.untried)}"
     for scenario in (one for one in result.lifecycles if one.state != "skipped"):  # without the tables they need
         yield f"{OK if scenario.ok else BAD} {escape(scenario.name)}: {escape(scenario.detail)}"
     for finding in result.advice:

@@ -12,7 +12,7 @@ from promthctl.engines.docker.daemon import answering
 from promthctl.engines.docker.project import DockerProject
 from promthctl.engines.docker.starting import Start
 from promthctl.engines.docker.stopping import stop_stack
-from promthctl.engines.engine import Access, StartOptions, Status
+from promthctl.engines.engine import Access, LogPart, StartOptions, Status
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -48,6 +48,11 @@ class DockerEngine:
         stopped = stop_stack(self.project, self.project.name, purge, steps)
         return (former is not None and stop_stack(self.project, former, purge, steps)) or stopped
 
+    def has_data(self) -> bool:
+        names = {self.project.name, self.project.records.former_name(self.project.name)} - {None}
+        with answering(self.project.daemon):
+            return any(containers.volumes(self.project.client, str(name)) for name in names)
+
     def status(self, measure: bool = False) -> Status:
         project = self.project
         known, found = project.records.load_stack(project.name), project.own_containers()
@@ -68,10 +73,10 @@ class DockerEngine:
         known = self.project.records.load_stack(self.project.name)
         return known.access() if known else None
 
-    def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
+    def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         project = self.project
         with answering(project.daemon):
-            yield from logs.read_logs(project.client, project.own_containers(), project.records.logs, service, follow)
+            yield from logs.read_logs(project.client, project.own_containers(), project.records.logs, service, part)
 
     def has_containers(self) -> bool:
         """True when the project's stack is on Docker, whatever the record says; False without a daemon."""

@@ -16,7 +16,7 @@ from promthctl.engines.embedded import api, default_privileges, logs, system_use
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
-from promthctl.engines.engine import Access, Service, Status
+from promthctl.engines.engine import Access, LogPart, Service, Status
 from promthctl.process import ProcessId
 from promthctl.settings import API_PORT, DB_PORT, POSTGRES_MAJORS, Settings
 from promthctl.steps import Steps
@@ -91,6 +91,10 @@ class EmbeddedEngine:
             self._purge(self._home(project))
         return bool(server or database)
 
+    def has_data(self) -> bool:
+        home = self._home(self._project(self.records.load_stack()))
+        return any((home / f"postgres-{major}").exists() for major in POSTGRES_MAJORS)
+
     def status(self, measure: bool = False) -> Status:
         stack = self.records.load_stack()
         server, database = self._processes(stack)
@@ -121,8 +125,8 @@ class EmbeddedEngine:
         stack = self.records.load_stack()
         return stack.access() if stack else None
 
-    def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
-        return logs.read_logs(self.records.logs, service, follow)
+    def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
+        return logs.read_logs(self.records.logs, service, part)
 
     def _stack(self, known: EmbeddedStack | None, own: Collection[int]) -> EmbeddedStack:
         """The project's record brought to what is asked for. own: the ids of its processes, whose ports are free."""
