@@ -189,7 +189,7 @@ def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, st
         )
     if code in _NO_COLUMN and table == "api_keys":
         return PromthctlError(
-            "The table api_keys lacks a column that keys are stored in",
+            "A column of the table api_keys does not exist",
             "its migrations make an early form of it, or not all of them are applied",
             _ADD_KEYS + _apply(access),
         )
@@ -211,7 +211,7 @@ def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, st
 
 def _apply(access: ApiAccess) -> str:
     return (
-        "promthctl local up" if access.is_local else "promthctl push with the same --project-ref, --db-url or --target"
+        "promthctl local up" if access.is_local else "promthctl push, with the options that name its database"
     )
 
 

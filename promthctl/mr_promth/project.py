@@ -15,7 +15,7 @@ from promthctl.sql.statements import split_statements
 _KEYS_TABLE = "create table public.api_keys"
 _METADATA = re.compile(r"\b(?:create|alter)\s+table\b[^(;]*\bapi_keys\b.*\bmetadata\b", re.IGNORECASE | re.DOTALL)
 _DROP = "drop table public.api_keys;\ndrop function public.update_api_keys_updated_at();\n"
-_ADD_METADATA = """-- What `promthctl seed` and `promthctl keys` know of a key besides its text: its name and its endpoint.
+_ADD_METADATA = """-- What `promthctl seed` and `promthctl keys` store beside a key: its name and its endpoint.
 
 alter table public.api_keys add column if not exists metadata jsonb not null default '{}';
 create index if not exists api_keys_metadata_idx on public.api_keys using gin (metadata);
@@ -52,7 +52,10 @@ def choose_example(settings: Settings) -> InitResult:
 
 
 def add_keys_table(settings: Settings) -> InitResult:
-    """Create a migration that makes the table api_keys, or what an early form of it lacks. Raises as new_migration does."""
+    """Create a migration that makes the table api_keys, or the column that an early form of it is missing.
+
+    Raises as new_migration does.
+    """
     source = find_source(settings)
     files = present_migrations(source.folder)
     name, text, down = "create_api_keys", (Path(__file__).parent / "api_keys.sql").read_text(encoding="utf-8"), _DROP
