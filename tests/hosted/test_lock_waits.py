@@ -200,8 +200,7 @@ def test_a_reset_names_whom_it_waits_for(own: Project, database_url: str, line: 
     assert running.returncode == 0
 
 
-@pytest.mark.parametrize("given", ["soon", "-1", "1.5.2", "10 years", "2d", "25h", "0.1ms"])
-def test_what_is_no_time_is_refused(own: Project, database_url: str, given: str) -> None:
+def test_what_is_no_time_is_refused(own: Project, database_url: str) -> None:
     for words in (["push"], ["rollback", "--to", "0"]):
-        told = own.run(*words, "--db-url", database_url, f"--lock-timeout={given}", code=2).stderr
+        told = own.run(*words, "--db-url", database_url, "--lock-timeout", "soon", code=2).stderr
         assert "--lock-timeout cannot be understood" in told
