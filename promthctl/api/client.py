@@ -210,9 +210,7 @@ def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, st
 
 
 def _apply(access: ApiAccess) -> str:
-    return (
-        "promthctl local up" if access.is_local else "promthctl push, with the options that name its database"
-    )
+    return "promthctl local up" if access.is_local else "promthctl push, with the options that name its database"
 
 
 def _status_error(access: ApiAccess, status: int) -> PromthctlError:

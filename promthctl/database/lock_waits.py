@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import psycopg
 
 LOCK_SECONDS = 10.0  # for a lock on anything but the local stack: everybody behind the one who waits, waits too
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.1
+_QUIET_SECONDS = 0.3  # most work waits for nobody: then no connection is made
 # The session of ours that waits. With a pid, that one; else the one that runs a part of a text, writes the history,
 # or has a name.
 # Waiting for old snapshots (virtualxid), as CREATE INDEX CONCURRENTLY does, stops nobody else.
@@ -133,7 +134,7 @@ def watching_locks(
         import psycopg
 
         with contextlib.suppress(psycopg.Error, PromthctlError):  # then nobody looks, and nothing is ended
-            if not stop.wait(_POLL_SECONDS):
+            if not stop.wait(0 if pid else _QUIET_SECONDS):  # what has a pid may end by itself in a moment
                 with connect(target) as connection:
                     which = {"text": text, "pid": pid, "application": application, "since": _since(connection, begun)}
                     _watch(connection, target, watch, tell, which, stop)

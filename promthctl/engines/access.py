@@ -13,7 +13,7 @@ def stack_access(engine: Engine) -> Access:
     known = engine.access()
     if known is None:
         raise TargetError(
-            "There is no local stack yet",
+            "There is no local stack",
             "it was never started in this folder, or was removed with its data",
             "promthctl local up",
         )

@@ -162,7 +162,7 @@ def test_a_rollback_names_the_holder_too(own: Project, database_url: str, words:
     own.run("push", "--db-url", database_url, "--yes")
     write(own, {f"{name}.down.sql": "select 1;" for name in ("002_b", "003_more")})
     with held(database_url) as holder:
-        rollback = ("rollback", "--to", "0", "--db-url", database_url, "--yes", "--lock-timeout", "400ms", *words)
+        rollback = ("rollback", "--to", "0", "--db-url", database_url, "--yes", "--lock-timeout", "3s", *words)
         told = own.run(*rollback, code=1).stderr
         assert f"pid {holder.info.backend_pid} (user postgres, the nightly report" in told[told.index("error: ") :]
         assert f"select pg_terminate_backend({holder.info.backend_pid})" in told
@@ -172,7 +172,7 @@ def test_a_rollback_names_the_holder_too(own: Project, database_url: str, words:
 
 def test_a_batch_names_the_holder_in_its_target_s_line(own: Project, database_url: str) -> None:
     with held(database_url) as holder:
-        second = f"{database_url}?application_name=second"
+        second = database_url.replace("127.0.0.1", "localhost")
         words = ("push", "--db-url", database_url, "--db-url", second, "--jobs", "1", "--fail-fast")
         outcome = own.json(*words, "--lock-timeout", "200ms", "--yes", code=1)
         assert f"pid {holder.info.backend_pid} (" in outcome["targets"][0]["problem"]["why"]

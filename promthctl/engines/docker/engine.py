@@ -49,9 +49,10 @@ class DockerEngine:
         return (former is not None and stop_stack(self.project, former, purge, steps)) or stopped
 
     def has_data(self) -> bool:
-        names = {self.project.name, self.project.records.former_name(self.project.name)} - {None}
+        if self.access() is None:  # volumes of that name may be another folder's
+            return False
         with answering(self.project.daemon):
-            return any(containers.volumes(self.project.client, str(name)) for name in names)
+            return bool(containers.volumes(self.project.client, self.project.name))
 
     def status(self, measure: bool = False) -> Status:
         project = self.project
