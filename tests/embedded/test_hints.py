@@ -43,10 +43,10 @@ class Case:
     env: tuple[tuple[str, str], ...] = ()
 
 
-SEED = "seed keys --provider openai --dry-run"
+SEED = "seed keys --provider openai"
 KEYS = (("OPENAI_API_KEY", "sk-FAKEfakeFAKEfake0123456789"), ("ENCRYPTION_SECRET", "fake-secret-of-32-characters-long"))
 CASES = (
-    Case("no stack", ("local env", "push", "keys list"), 4, (UP,), files=EARLY[:1]),
+    Case("no stack", ("local env", "push"), 4, (UP,)),
     Case("a purged stack", ("local env", "verify --only tables"), 4, (UP,), before=(UP, "local down --purge --yes")),
     Case("a stopped stack", ("push", "verify --only tables"), 4, (UP,), before=(UP, "local down")),
     Case("no table for keys", ("keys list", SEED), 1, ("promthctl init --keys", UP), before=(UP,), env=KEYS),
