@@ -17,6 +17,7 @@ from promthctl.errors import PromthctlError
 from promthctl.quantities import size
 from promthctl.redact import redact
 from promthctl.steps import Advance, Progress, RowUpdate, Update
+from promthctl.terminal import json_visible, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -39,7 +40,7 @@ class Output:
     def show(self, result: Result, view: Callable[[Result], Iterable[RenderableType]]) -> None:
         """Print a result: `view` turns it into what people read; --json prints its fields."""
         if self.as_json:
-            sys.stdout.write(json.dumps(to_json(result), ensure_ascii=False, indent=2) + "\n")
+            sys.stdout.write(_json(to_json(result)) + "\n")
             return
         console = self._console(sys.stdout)
         for part in view(result):
@@ -66,7 +67,7 @@ class Output:
             if not self.as_json:
                 self.show(page, view)
             for result in page if self.as_json else ():
-                sys.stdout.write(f"{separator}\n{json.dumps(to_json(result), ensure_ascii=False, indent=2)}")
+                sys.stdout.write(f"{separator}\n{_json(to_json(result))}")
                 separator = ","
             page = next(rest, None)
         if self.as_json:
@@ -88,12 +89,12 @@ class Output:
 
     def reveal(self, text: str) -> None:
         """Show a secret the user needs to see once, on standard error."""
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(visible(text) + "\n")
 
     def log_line(self, service: str, line: str) -> None:
         """One line of a service's log, as it comes; with --json one object a line."""
         line = redact(line)
-        text = json.dumps({"service": service, "line": line}) if self.as_json else f"{service:<8} | {line}"
+        text = json.dumps({"service": service, "line": line}) if self.as_json else f"{service:<8} | {visible(line)}"
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
@@ -209,7 +210,7 @@ class Output:
         """The three lines of an error: what failed, why, what to run next."""
         if self.as_json:
             fields = {"error": error.what, "why": error.why, "hint": error.hint, "exit_code": error.exit_code}
-            sys.stdout.write(json.dumps(to_json(fields), ensure_ascii=False, indent=2) + "\n")
+            sys.stdout.write(_json(to_json(fields)) + "\n")
         console = self._console(sys.stderr)
         for label, style, text in (
             ("error", "bold red", error.what),
@@ -225,10 +226,10 @@ class Output:
             self.note(f"  {detail}")
 
     def _console(self, stream: TextIO) -> Console:
-        from rich.console import Console
+        from promthctl.console import VisibleConsole
 
         width = None if stream.isatty() else _PIPE_WIDTH
-        return Console(file=cast(TextIO, _Redacting(stream)), width=width)
+        return VisibleConsole(file=cast(TextIO, _Redacting(stream)), width=width)
 
 
 class _Lines:
@@ -275,6 +276,10 @@ class _Redacting:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def _json(value: Any) -> str:
+    return json_visible(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def to_json(value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from promthctl.errors import RefusedError, UsageError
 from promthctl.output import Output
+from promthctl.terminal import visible
 
 if TYPE_CHECKING:
     from promthctl.resolve.api import ApiTarget
@@ -93,7 +94,7 @@ class Invocation:
         import getpass
 
         try:
-            return getpass.getpass(question, stream=sys.stderr)
+            return getpass.getpass(visible(question), stream=sys.stderr)
         except EOFError:  # Ctrl-D
             return ""
 
@@ -111,6 +112,6 @@ class Invocation:
 
     def ask(self, question: str) -> str:
         """A line that the user types; the question goes to standard error, to keep it out of the output."""
-        sys.stderr.write(question)
+        sys.stderr.write(visible(question))
         sys.stderr.flush()
         return sys.stdin.readline()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 User = Annotated[
     str | None, typer.Option("--user", metavar="EMAIL|UUID", help="Only the keys of this user. [default: all users]")
 ]
+WeakSecret = Annotated[bool, typer.Option("--weak-secret", help="Also with a new secret that is easily guessed.")]
 _AGENT = "The agent's number, endpoint id or name, or the row's id."
 
 
@@ -68,6 +69,14 @@ def check(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", min=0.1, help="With --live: the limit for each request.")
     ] = 20,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="HOST[:PORT]",
+            help="With --live: a host besides its provider's that a key may be sent to, if its row says so.",
+        ),
+    ] = None,
 ) -> None:
     """Decrypt every stored key and compare it with its hash, mask and metadata. Exit code 1 if any is wrong."""
     from promthctl.keys.api_keys_table import open_table
@@ -76,8 +85,9 @@ def check(
 
     run: Invocation = context.obj
     target = run.api_target(choice)
+    options = LiveOptions(jobs, timeout, frozenset(allow_host or ())) if live else None
     with open_table(target) as table:
-        result = check_keys(run.settings, table, user, LiveOptions(jobs, timeout) if live else None, run.output)
+        result = check_keys(run.settings, table, user, options, run.output)
     run.warn(result.warnings)
     run.output.show(result, views.checked)
     if not result.ok:
@@ -98,13 +108,14 @@ def rotate(
         ),
     ],
     user: User = None,
+    weak_secret: WeakSecret = False,
 ) -> None:
     """Re-encrypt every stored key with a new ENCRYPTION_SECRET. After an interruption, run the same command again."""
     from promthctl.keys.api_keys_table import open_table
     from promthctl.keys.rotation import plan_rotation, rotate_keys, rotation_secrets
 
     run: Invocation = context.obj
-    secrets = rotation_secrets(run.settings, new_secret_env)
+    secrets = rotation_secrets(run.settings, new_secret_env, weak=weak_secret)
     target = run.api_target(choice)
     run.warn(secrets.warnings)
     with open_table(target) as table:

@@ -30,6 +30,9 @@ Keys = Annotated[
         help="JSON, JSON Lines or CSV; - is standard input. [default: the provider's variables]",
     ),
 ]
+WeakSecret = Annotated[
+    bool, typer.Option("--weak-secret", help="Also with an ENCRYPTION_SECRET that is easily guessed.")
+]
 Demo = Annotated[bool, typer.Option("--demo", help="Store fake keys.")]
 
 
@@ -47,9 +50,10 @@ def vanchin(
     keys: Keys = None,
     demo: Demo = False,
     dry_run: DryRun = False,
+    weak_secret: WeakSecret = False,
 ) -> None:
     """Encrypt the fourteen VanchinAI keys and store them for a user: short for `seed keys --provider vanchin`."""
-    _seed(context.obj, "vanchin", user, keys, demo, dry_run, choice)
+    _seed(context.obj, "vanchin", user, keys, demo, dry_run, weak_secret, choice)
 
 
 @app.command("keys")
@@ -65,6 +69,7 @@ def any_keys(
     keys: Keys = None,
     demo: Demo = False,
     dry_run: DryRun = False,
+    weak_secret: WeakSecret = False,
 ) -> None:
     """Encrypt any number of a provider's keys and store them for one user or many.
 
@@ -84,7 +89,7 @@ def any_keys(
     All keys are checked before the first one is stored. After an interruption, run the same command again: it
     continues where it stopped.
     """
-    _seed(context.obj, provider, user, keys, demo, dry_run, choice)
+    _seed(context.obj, provider, user, keys, demo, dry_run, weak_secret, choice)
 
 
 def _seed(
@@ -94,6 +99,7 @@ def _seed(
     keys_file: str | None,
     demo: bool,
     dry_run: bool,
+    weak_secret: bool,
     choice: TargetChoice,
 ) -> None:
     from promthctl.keys.seeding import seed_keys
@@ -110,6 +116,7 @@ def _seed(
         stdin=sys.stdin.buffer if sys.stdin else None,  # none when it was closed
         demo=demo,
         dry_run=dry_run,
+        weak_secret=weak_secret,
         approve=lambda what: run.confirm(f"Store {what}?", "No key was stored"),
     )
     run.warn(result.warnings)

@@ -9,7 +9,6 @@ from promthctl.errors import PromthctlError, RefusedError, UsageError
 from promthctl.settings import ENGINES, Settings
 from promthctl.state import StateDir
 from promthctl.steps import Steps
-from promthctl.supabase_cli.choosing import UnusableCliError
 
 _RECORD = "engine.json"  # which engine this project's stack is on
 
@@ -97,6 +96,7 @@ def _engine(name: str, settings: Settings, options: StartOptions | None = None) 
 
 def _docker_if_it_can(settings: Settings, options: StartOptions, steps: Steps) -> tuple[Engine, str]:
     from promthctl.engines.docker.engine import DockerEngine
+    from promthctl.supabase_cli.choosing import UnusableCliError  # most commands run no CLI
 
     docker = DockerEngine(settings, options)
     try:

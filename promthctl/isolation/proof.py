@@ -12,13 +12,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from promthctl.errors import PromthctlError
+from promthctl.errors import PromthctlError, UsageError
 from promthctl.isolation.proof_run import ProofRun
 from promthctl.isolation.sandbox import Sandbox
 from promthctl.isolation.side_effects import side_effects_of
 from promthctl.isolation.table_reading import read_tables
 from promthctl.isolation.tables import API_ROLES, ProbedCatalog
 from promthctl.isolation.verdicts import TableProof
+from promthctl.sql.expressions import called_functions
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -63,6 +64,7 @@ def prove_isolation(
     deadline = time.monotonic() + seconds
     with Sandbox.opened(connection, _STATEMENT_MS, _LOCK_MS) as sandbox:
         _require_roles(connection)
+        _check_conditions(connection, declared)
         catalog = read_tables(connection, schemas)
         sequences = _sequences(connection)
         flagged = {
@@ -103,6 +105,25 @@ def _require_roles(connection: Connection[Any]) -> None:
             f"the role {user} cannot act as {', '.join(missing)}",
             "connect as postgres to a Supabase database: --db-url postgresql://postgres@HOST:5432/postgres",
         )
+
+
+def _check_conditions(connection: Connection[Any], declared: Mapping[str, str]) -> None:
+    """Raises UsageError for a condition that is more than one, or that may change something when it is read."""
+    for table, condition in declared.items():
+        called = called_functions(condition)
+        why = "it is not exactly one SQL expression" if called is None else None
+        if called:
+            volatile = connection.execute(
+                "select proname::text from pg_proc where proname = any(%s) and provolatile = 'v' order by 1 limit 1",
+                (sorted(called),),
+            ).fetchone()
+            why = f"it calls {volatile[0]}, which may change something" if volatile else None
+        if why:
+            raise UsageError(
+                f"pyproject.toml has a wrong setting: public.{table}",
+                why,
+                f"give {table} in [tool.promthctl.public] a condition on its columns, such as is_public",
+            )
 
 
 def _sequences(connection: Connection[Any]) -> dict[str, int | None]:

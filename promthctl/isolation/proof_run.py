@@ -205,7 +205,7 @@ class ProofRun:
             row.where,
         )
         try:
-            return bool(self._sandbox.run(statement)[0][0])
+            return bool(self._sandbox.run_one(statement)[0][0])
         except psycopg.Error as error:
             raise RowNotMade(f"the condition that declares it public cannot be evaluated: {error}") from error
 

@@ -98,6 +98,12 @@ class Sandbox:
             self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STEP))
             raise
 
+    def run_one(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
+        """As `run`, for a statement with a part that is not ours: the extended protocol takes exactly one."""
+        with self.connection.transaction(), self.connection.cursor(binary=True) as cursor:
+            cursor.execute(statement.as_bytes(self.connection))
+            return cursor.fetchall()
+
     @contextmanager
     def stage(self) -> Iterator[None]:
         """Whatever happens inside is undone at its end; attempts inside start from the last `mark`."""

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from promthctl.keys.api_keys_table import ApiKeysTable, StoredKey
 from promthctl.keys.encryption import decrypt_or_none, encryption_secret, key_hash, masked_key
 from promthctl.keys.listing import ShownKey, listing_order, shown_key
-from promthctl.keys.live_check import LiveAnswer, LiveOptions, LiveRequest, try_keys
-from promthctl.keys.providers import PROVIDERS
+from promthctl.keys.live_check import LiveAnswer, LiveOptions, LiveRequest, host_and_port, try_keys
+from promthctl.keys.providers import PROVIDERS, Provider
 from promthctl.keys.sources import ConfiguredEndpoints, configured_endpoints
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -69,7 +69,7 @@ def check_keys(
     unknown: list[CheckedKey] = []
     with steps.step("Checking the keys") as update:
         for page in table.pages(table.user_id(user)):
-            for row, found in zip(page, _checked_page(page, secret, duplicates, live), strict=True):
+            for row, found in zip(page, _checked_page(page, secret, duplicates, live, settings), strict=True):
                 checked += 1
                 failed += not found.ok
                 if (live or not found.ok) and len(rows) < _SHOWN:
@@ -90,7 +90,7 @@ def check_keys(
 
 
 def _checked_page(
-    page: Sequence[StoredKey], secret: str, duplicates: _Duplicates, live: LiveOptions | None
+    page: Sequence[StoredKey], secret: str, duplicates: _Duplicates, live: LiveOptions | None, settings: Settings
 ) -> list[CheckedKey]:
     keys = [decrypt_or_none(row.encrypted_key, secret) for row in page]
     found = [
@@ -100,18 +100,26 @@ def _checked_page(
     if live is None:
         return found
     readable = [place for place, key in enumerate(keys) if key is not None]
-    requests = [_live_request(page[place], keys[place] or "") for place in readable]
+    requests = [_live_request(page[place], keys[place] or "", settings) for place in readable]
     for place, answer in zip(readable, try_keys(requests, live), strict=True):
         found[place] = replace(found[place], answer=answer)
     return found
 
 
-def _live_request(row: StoredKey, key: str) -> LiveRequest:
+def _live_request(row: StoredKey, key: str, settings: Settings) -> LiveRequest:
     """Where and how to try a key; what the row does not say, its provider does."""
     provider = PROVIDERS.get(row.provider)
-    base_url = _member(row, "base_url") or (provider.base_url if provider else "")
+    own = _base_urls(provider, settings) if provider else ()
+    base_url = _member(row, "base_url") or (own[0] if own else "")
     named = provider is None or row.endpoint_id != provider.endpoint
-    return LiveRequest(str(base_url), row.endpoint_id if named else None, key)
+    hosts = frozenset(host for url in own if (host := host_and_port(url)))
+    return LiveRequest(str(base_url), row.endpoint_id if named else None, key, hosts)
+
+
+def _base_urls(provider: Provider, settings: Settings) -> tuple[str, ...]:
+    """The provider's own, and the one that is configured for it."""
+    configured = settings.get(f"{provider.variables}_BASE_URL")
+    return (provider.base_url, configured) if configured else (provider.base_url,)
 
 
 def _problems(row: StoredKey, key: str | None) -> Iterator[str]:

@@ -20,6 +20,8 @@ from promthctl.settings import Settings
 _IV = 12  # bytes, the nonce NIST SP 800-38D recommends for GCM
 _TAG = 16  # bytes, GCM's full tag
 _KEY = 32  # bytes, AES-256
+_REFUSED = 8  # characters; fewer are guessed from one stored key within minutes
+_FEW = 8  # different characters; a text of fewer is as weak as their number
 
 # The line break first: it would otherwise be appended to the last line of an .env that does not end with one.
 GENERATE_COMMAND = """python3 -c "import secrets; print('\\nENCRYPTION_SECRET=' + secrets.token_hex(16))" >> .env"""
@@ -45,6 +47,32 @@ def encryption_secret(settings: Settings) -> str:
     remember(secret)
     derive_key(secret)
     return secret
+
+
+def weak_secret_warnings(secret: str, name: str = "ENCRYPTION_SECRET", *, weak: bool = False) -> tuple[str, ...]:
+    """A sentence when new keys should not be stored under this secret, because it can be guessed.
+
+    name: its variable. weak: True for --weak-secret. Raises UsageError for one so short that only that makes it usable.
+    """
+    strength = _strength(secret)
+    if strength < _REFUSED and not weak:
+        raise UsageError(
+            f"{name} is too weak",
+            "whoever has a copy of the table finds it by trying, and with it every key",
+            f"{GENERATE_COMMAND.replace('ENCRYPTION_SECRET', name)} ; or run the same command with --weak-secret",
+        )
+    if strength >= _KEY:
+        return ()
+    return (f"{name} is weak: {strength} characters count, {_KEY} random ones cannot be guessed.",)
+
+
+def _strength(secret: str) -> int:
+    """How many characters of it someone would have to guess; what repeats counts once."""
+    length = len(secret)
+    repeats = (size for size in range(1, length // 2 + 1) if secret == (secret[:size] * length)[:length])
+    period = next(repeats, length)
+    different = len(set(secret))
+    return min(period, different) if different < _FEW else period
 
 
 def derive_key(secret: str) -> bytes:

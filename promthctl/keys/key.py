@@ -174,12 +174,17 @@ def looks_like_key(text: str) -> bool:
 def refuse_key(text: str, place: str, wanted: str) -> None:
     """Raise UsageError when `text`, given as `place` where `wanted` belongs, looks like a key."""
     if looks_like_key(text):
-        remember(text.strip())
-        raise UsageError(
-            f"{place} looks like a key",
-            f"{wanted} belongs there; what was typed is not repeated here, but the shell's history may have it",
-            "remove it from the history; keys are typed at a prompt or piped in: promthctl keys replace --help",
-        )
+        raise key_in_place(text, place, wanted)
+
+
+def key_in_place(text: str, place: str, wanted: str) -> UsageError:
+    """The error for a key given as `place`, where `wanted` belongs; the key is masked from now on."""
+    remember(text.strip())
+    return UsageError(
+        f"{place} looks like a key",
+        f"{wanted} belongs there; what was typed is not repeated here, but the shell's history may have it",
+        "remove it from the history; keys are typed at a prompt or piped in: promthctl keys replace --help",
+    )
 
 
 def unusable(place: str, why: str, hint: str) -> UsageError:

@@ -27,19 +27,34 @@ _LARGEST_ANSWER = 64 * 1024  # bytes; a completion of one token has about 600
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """jobs: requests at a time. seconds: the time limit of each."""
+    """jobs: requests at a time. seconds: the time limit of each. hosts: see LiveRequest, for all keys."""
 
     jobs: int
     seconds: float
+    hosts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class LiveRequest:
-    """base_url: the API's root. model: the one that is asked; None asks for the list of models."""
+    """base_url: the API's root. model: the one that is asked; None asks for the list of models.
+
+    hosts: where the key may be sent, each HOST or HOST:PORT. Whoever can write a row chooses its base_url.
+    """
 
     base_url: str
     model: str | None
     key: str = field(repr=False)
+    hosts: frozenset[str] = frozenset()
+
+
+def host_and_port(url: str) -> str | None:
+    """HOST:PORT of an http or https URL, None for any other text."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    return f"{parts.hostname}:{port}" if parts.hostname else None
 
 
 @dataclass(frozen=True)
@@ -65,16 +80,17 @@ async def _try_all(requests: Sequence[LiveRequest], options: LiveOptions) -> lis
         async def try_one(request: LiveRequest) -> LiveAnswer:
             async with slots:
                 start = time.monotonic()
-                fault = await _fault(client, request, seconds)
+                fault = await _fault(client, request, options)
                 return LiveAnswer(round((time.monotonic() - start) * 1000), fault)
 
         return list(await asyncio.gather(*map(try_one, requests)))
 
 
-async def _fault(client: httpx.AsyncClient, request: LiveRequest, seconds: float) -> str | None:
+async def _fault(client: httpx.AsyncClient, request: LiveRequest, options: LiveOptions) -> str | None:
     import httpx
 
-    if unsafe := _unsafe(request):
+    seconds = options.seconds
+    if unsafe := _unsafe(request, options.hosts):
         return unsafe
     try:
         async with asyncio.timeout(seconds):
@@ -86,17 +102,16 @@ async def _fault(client: httpx.AsyncClient, request: LiveRequest, seconds: float
     return _answer_fault(status, body, request)
 
 
-def _unsafe(request: LiveRequest) -> str | None:
+def _unsafe(request: LiveRequest, hosts: frozenset[str]) -> str | None:
     """Why the key must not be sent there, None when it may."""
-    try:
-        parts = urlsplit(request.base_url)
-        host = parts.hostname
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in ("http", "https"):
+    address = host_and_port(request.base_url)
+    if address is None:
         return "its base_url is not a URL; nothing was sent"
-    if parts.scheme != "https" and host not in ("127.0.0.1", "localhost", "::1"):
+    host = address.rpartition(":")[0]
+    if not request.base_url.lower().startswith("https:") and host not in ("127.0.0.1", "localhost", "::1"):
         return "its base_url is not https, which would show the key to the network; nothing was sent"
+    if not {host, address} & (request.hosts | hosts):
+        return f"its base_url leads to {host}, not to its provider; nothing was sent (--allow-host {address} allows it)"
     if not re.fullmatch("[!-~]+", request.key):
         return "the key has a character that no HTTP header can carry; nothing was sent"
     return None

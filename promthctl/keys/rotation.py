@@ -20,6 +20,7 @@ from promthctl.keys.encryption import (
     encrypt,
     encryption_secret,
     key_hash,
+    weak_secret_warnings,
 )
 from promthctl.keys.key import refuse_key
 from promthctl.keys.listing import shown_key
@@ -30,7 +31,6 @@ from promthctl.steps import Advance, Steps
 _PASSES = 5  # an app that still stores keys after these has to be stopped
 _NAMED = 20  # rows in a message
 _UNREADABLE = "neither secret decrypts it"
-_WEAK = 16  # characters; GENERATE_COMMAND makes 32
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,7 @@ class RotationSecrets:
     name: str
     old: str = field(repr=False)
     new: str = field(repr=False)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        weak = len(self.new) < _WEAK
-        return (f"{self.name} has only {len(self.new)} characters; 32 random ones are safe.",) if weak else ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,10 +77,11 @@ class RotationResult:
         return not self.faulty and (not self.left or self.user_id is not None)
 
 
-def rotation_secrets(settings: Settings, name: str) -> RotationSecrets:
+def rotation_secrets(settings: Settings, name: str, *, weak: bool = False) -> RotationSecrets:
     """The two secrets. name: the variable, in the environment or .env, that holds the new one.
 
-    Raises UsageError for what is not a variable's name, and if both are the same; PrerequisiteError if one is missing.
+    weak: see weak_secret_warnings, whose error is raised, too. Raises UsageError for what is not a variable's name, and
+    if both are the same; PrerequisiteError if one is missing.
     """
     new = settings.env.get(name, "")
     remember(new)
@@ -108,7 +105,7 @@ def rotation_secrets(settings: Settings, name: str) -> RotationSecrets:
             "it is the same as ENCRYPTION_SECRET, under which the keys are stored",
             f"promthctl keys check; or make a new one: {GENERATE_COMMAND.replace('ENCRYPTION_SECRET', 'NEW_SECRET')}",
         )
-    return RotationSecrets(name, old, new)
+    return RotationSecrets(name, old, new, weak_secret_warnings(new, name, weak=weak))
 
 
 def plan_rotation(table: ApiKeysTable, secrets: RotationSecrets, user: str | None, steps: Steps) -> RotationPlan:

@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 from promthctl.api.client import ApiConnection, connect
 from promthctl.errors import UsageError
-from promthctl.keys.encryption import derive_key, encryption_secret
+from promthctl.keys.encryption import derive_key, encryption_secret, weak_secret_warnings
 from promthctl.keys.key import KeySource
 from promthctl.keys.key_batch import KeyBatch, checked_batch
 from promthctl.keys.providers import Provider, find_provider
 from promthctl.keys.seed_rows import SeedResult, compare_with_nothing, store_batch
 from promthctl.keys.sources import demo_keys, open_source
-from promthctl.keys.users import DevUser, User, ensure_dev_user, find_user
+from promthctl.keys.users import DevUser, User, ensure_dev_user, find_user, new_dev_user
 from promthctl.resolve.api import ApiTarget
 from promthctl.settings import Settings
 from promthctl.state import StateDir
@@ -45,12 +45,13 @@ def seed_keys(
     demo: bool,
     dry_run: bool,
     approve: Callable[[str], None],
+    weak_secret: bool = False,
 ) -> SeedReport:
     """Store a provider's keys in a target.
 
     user: an e-mail or a UUID, the owner of keys for which the source does not name one; None for the development user,
     which only the local stack has. keys_file, stdin: see promthctl.keys.sources.open_source. approve: called with what
-    is about to be stored, before the first row is; it raises to stop that.
+    is about to be stored, before the first row is; it raises to stop that. weak_secret: see weak_secret_warnings.
     All keys are checked before the first request; raises PromthctlError with nothing written.
     """
     made_for = find_provider(provider)
@@ -63,6 +64,7 @@ def seed_keys(
         checked_batch(source, made_for, steps) as batch,
     ):
         secret = encryption_secret(settings)
+        weak = weak_secret_warnings(secret, weak=weak_secret)
         if user is not None and not batch.unassigned:
             steps.note("--user is not used: every key names its own")
 
@@ -76,7 +78,7 @@ def seed_keys(
                 person, made = _dev_user(api, StateDir(settings.state_dir), dry_run)
             default = User(person.id, person.email) if person else None
             seeded = seed_batch(api, batch, secret, user, default, dry_run=dry_run, steps=steps, approve=ask)
-    return SeedReport(seeded, batch.warnings, person.password if made and person else None)
+    return SeedReport(seeded, (*batch.warnings, *weak), person.password if made and person else None)
 
 
 def seed_batch(
@@ -138,12 +140,19 @@ def _dev_user(api: ApiConnection, state: StateDir, dry_run: bool) -> tuple[DevUs
     """The development user, None in a dry run before there is one, and True if it was made just now."""
     recorded = _recorded_dev_user(state)
     if dry_run:
-        return recorded, False
+        return (recorded if recorded and recorded.id else None), False
+    if recorded is None:
+        recorded = new_dev_user()
+        _record_dev_user(state, recorded)  # before the sign-up: an interruption must not lose the only copy
     person, made = ensure_dev_user(api, recorded)
     if person != recorded:
-        state.make()
-        state.write(_DEV_USER, asdict(person))
+        _record_dev_user(state, person)
     return person, made
+
+
+def _record_dev_user(state: StateDir, person: DevUser) -> None:
+    state.make()
+    state.write(_DEV_USER, asdict(person))
 
 
 def _recorded_dev_user(state: StateDir) -> DevUser | None:

@@ -10,6 +10,7 @@ PREFIX_BASE_URL overrides the base URL of every key.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,13 +20,24 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from promthctl.errors import UsageError
-from promthctl.keys.key import Key, KeyList, KeySource, check_numbers, check_url, named_places, shared_key_warnings
+from promthctl.keys.key import (
+    Key,
+    KeyList,
+    KeySource,
+    check_numbers,
+    check_url,
+    key_in_place,
+    looks_like_key,
+    named_places,
+    shared_key_warnings,
+)
 from promthctl.keys.key_file import open_key_file
 from promthctl.keys.providers import PROVIDERS, Provider
 from promthctl.redact import remember
 from promthctl.settings import Settings
 
 _ORIGIN = "the environment and .env"
+_KEY_LENGTH = 16  # characters; a word this long without a dot is a key rather than the name of a file
 
 
 @dataclass(frozen=True)
@@ -54,9 +66,9 @@ def open_source(
         check_url(base_url, f"{prefix}_BASE_URL", provider)
     path = None
     if keys_file is not None and keys_file != "-":
-        path = _expand_user(keys_file)
+        path = _existing(_expand_user(keys_file), keys_file, "--keys")
     elif keys_file is None and (file_named := settings.get(f"{prefix}_KEYS_FILE")):
-        path = settings.project_dir / _expand_user(file_named)
+        path = _existing(settings.project_dir / _expand_user(file_named), file_named, f"{prefix}_KEYS_FILE")
     if path is not None or keys_file == "-":
         with open_key_file(path, stdin, provider, base_url) as source:
             yield source
@@ -64,6 +76,17 @@ def open_source(
         yield _numbered_variables(settings, provider, provider.agents, base_url or provider.base_url)
     else:
         yield _single_variable(settings, provider, base_url or provider.base_url)
+
+
+def _existing(path: Path, given: str, place: str) -> Path:
+    """The path. Raises UsageError, which does not repeat it, where there is no file and it may be a key itself."""
+    if (
+        not path.exists()
+        and not {".", "/", os.sep} & set(given)
+        and (len(given) >= _KEY_LENGTH or looks_like_key(given))
+    ):
+        raise key_in_place(given, place, "the name of a file with keys")
+    return path
 
 
 def configured_endpoints(settings: Settings, provider_name: str) -> ConfiguredEndpoints:

@@ -33,7 +33,7 @@ class User:
 
 @dataclass(frozen=True)
 class DevUser:
-    """The local stack's own user, with the password it was signed up with."""
+    """The local stack's own user, with the password it is signed up with. id: empty before that."""
 
     id: str
     email: str
@@ -66,21 +66,23 @@ def find_user(client: Client, wanted: str) -> User:
     return found
 
 
-def ensure_dev_user(api: ApiConnection, stored: DevUser | None) -> tuple[DevUser, bool]:
+def ensure_dev_user(api: ApiConnection, stored: DevUser) -> tuple[DevUser, bool]:
     """The development user of the local stack, and True if it was signed up just now.
 
-    stored: the user an earlier call returned, None if there was none. It is looked up by its id, which takes a
+    stored: what is on record of it, from new_dev_user or an earlier call. It is looked up by its id, which takes a
     fraction of the time of a sign-in; after a reset of the database it is signed up again with the same e-mail and
     password. Raises PromthctlError when the e-mail is taken and its password unknown, or sign-up is disabled.
     """
-    if stored:
-        remember(stored.password)
-        if user_by_id(api.client, stored.id):
-            return stored, False
-    email = stored.email if stored else DEV_EMAIL
-    password = stored.password if stored else secrets.token_urlsafe(18)
-    remember(password)
-    return _sign_up(api, email, password)
+    remember(stored.password)
+    if stored.id and user_by_id(api.client, stored.id):
+        return stored, False
+    person, made = _sign_up(api, stored.email, stored.password)
+    return person, made or not stored.id  # an interrupted call signed it up, and nobody was told
+
+
+def new_dev_user() -> DevUser:
+    """A development user who is not signed up yet: with a password, without an id."""
+    return DevUser("", DEV_EMAIL, secrets.token_urlsafe(18))
 
 
 def _sign_up(api: ApiConnection, email: str, password: str) -> tuple[DevUser, bool]:
@@ -104,7 +106,7 @@ def _sign_up(api: ApiConnection, email: str, password: str) -> tuple[DevUser, bo
     raise PromthctlError(
         f"The development user {email} could not be signed up",
         f"Supabase Auth refused ({refusal}), and the user's password is not known here",
-        f"name that user: --user {email}",
+        f"run the same command again with --user {email}",
     )
 
 

@@ -16,14 +16,11 @@ from promthctl.api.client import ApiAccess
 from promthctl.engines import Engine
 from promthctl.engines.access import stack_access
 from promthctl.errors import PrerequisiteError, RefusedError, UsageError
-from promthctl.hosted.profile import read_profile
-from promthctl.hosted.project import find_project
 from promthctl.redact import remember
 from promthctl.resolve.choice import TargetChoice, named_target
 from promthctl.resolve.production import announcement, is_production
 from promthctl.settings import Settings
 from promthctl.steps import Steps
-from promthctl.supabase_cli.api_keys import find_service_key
 from promthctl.targets import from_url
 
 _SET_BOTH = "export SUPABASE_URL=https://… SUPABASE_SERVICE_ROLE_KEY=…, from the API settings of that Supabase"
@@ -76,6 +73,10 @@ def _of_project(ref: str, settings: Settings, steps: Steps, announce_label: Call
     The label is announced before the keys are asked for. Raises as find_project and read_profile do, and TargetError
     when this token may not see a service key of the project.
     """
+    from promthctl.hosted.profile import read_profile  # the local stack needs none of these
+    from promthctl.hosted.project import find_project
+    from promthctl.supabase_cli.api_keys import find_service_key
+
     own = f"{ref}.{read_profile(settings).project_host}"
     url, key = _variables(settings)
     if url is not None and _is_elsewhere(url, own):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from promthctl.sql.tokens import blanked
 
@@ -10,6 +11,34 @@ _AUTH_CALL = re.compile(r"\b(?:auth\.(?:uid|jwt|role|email)|(?<![.\w])current_se
 _IN_SELECT = re.compile(r"\bIN (\(\s*SELECT\b)")
 _EXISTS = re.compile(r"\bEXISTS (\(\s*SELECT\b)")
 _SELECT = re.compile(r"\(\s*SELECT\b", re.IGNORECASE)
+
+
+def called_functions(text: str) -> frozenset[str] | None:
+    """The functions that an SQL expression calls, without their schemas; None for what is not exactly one expression.
+
+    Written into `select (…)`, any other text could close the parenthesis and go on with statements of its own.
+    """
+    from pglast import ast
+    from pglast.parser import ParseError, parse_sql
+    from pglast.visitors import Visitor
+
+    try:
+        statements = parse_sql(f"select ({text}\n) is null")
+    except ParseError:
+        return None
+    statement: Any = statements[0].stmt
+    clauses = [name for name in statement if getattr(statement, name)]  # enumerations are 0 where nothing is said
+    targets: Any = statement.targetList if clauses == ["targetList"] else ()
+    if len(statements) != 1 or len(targets) != 1 or not isinstance(targets[0].val, ast.NullTest):
+        return None
+    called: set[str] = set()
+
+    class Calls(Visitor):
+        def visit_FuncCall(self, _: Any, node: Any) -> None:
+            called.add(node.funcname[-1].sval)
+
+    Calls()(statement)
+    return frozenset(called)
 
 
 def called_once(text: str) -> str:

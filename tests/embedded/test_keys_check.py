@@ -161,7 +161,7 @@ def test_live_asks_each_agent_s_api_with_its_own_key(
         )
     stored.put(user, [5], **stored_key("fake-key-ok-yyyy", provider="openai", metadata={"base_url": server.url}))
     stored.put(user, [6], encrypted_key="no token")
-    result = check(stack, target, live=LiveOptions(4, 1.0))
+    result = check(stack, target, live=LiveOptions(4, 1.0, frozenset({"127.0.0.1"})))
     said = {row.agent or row.provider: row.answer.fault if row.answer else "not asked" for row in result.rows}
     assert said == {
         "Agent 1": None,
@@ -182,6 +182,9 @@ def test_live_shows_latencies_and_no_key(stack: Stack, stored: Table, server: Ap
     columns = {"metadata": metadata(1, base_url=server.url)}
     stored.put(user, [1], **stored_key("fake-key-ok-zzzz", **columns))
     words = ("keys", "check", "--live", "--jobs", "2", "--timeout", "5")
+    refused = stack.project.run(*words, code=1, ENCRYPTION_SECRET=SECRET)
+    assert "leads to 127.0.0.1, not to its provider; nothing was sent" in refused.stdout and not server.asked
+    words = (*words, "--allow-host", "127.0.0.1")
     done = stack.project.run(*words, ENCRYPTION_SECRET=SECRET)
     assert "answered in" in done.stdout and "all sound and answered" in done.stdout
     stored.put(user, [2], **stored_key("fake-key-403-zzzz", metadata=metadata(2, base_url=server.url)))

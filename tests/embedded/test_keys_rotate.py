@@ -184,7 +184,7 @@ def test_a_secret_that_cannot_be_used_changes_nothing(
 def test_a_short_secret_is_warned_of(stack: Stack, stored: Table) -> None:
     environment = {"ENCRYPTION_SECRET": SECRET, "NEW_SECRET": "short-one"}
     done = stack.project.run("keys", "rotate", "--new-secret-env", "NEW_SECRET", **environment)
-    assert "NEW_SECRET has only 9 characters" in done.stderr
+    assert "NEW_SECRET is weak: 9 characters count" in done.stderr
     assert "short-one" not in done.stderr + done.stdout
 
 

@@ -26,9 +26,9 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from supabase import Client, create_client
 
-from promthctl.api.client import ApiAccess, connect
+from promthctl.api.client import ApiAccess, ApiConnection, connect
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError, UsageError
-from promthctl.keys import users
+from promthctl.keys import seeding, users
 from promthctl.keys.encryption import decrypt, encrypt, key_hash, masked_key
 from promthctl.keys.key import Key, KeyList, named_places
 from promthctl.keys.key_batch import checked_batch
@@ -37,6 +37,7 @@ from promthctl.keys.seed_rows import SeedResult
 from promthctl.keys.seeding import seed_batch
 from promthctl.keys.sources import demo_keys
 from promthctl.keys.users import DevUser, User
+from promthctl.state import StateDir
 from promthctl.steps import Silent
 
 SECRET = "an encryption secret of the tests"
@@ -87,7 +88,7 @@ def seed(
 
 def ensure_dev_user(access: ApiAccess, known: DevUser | None) -> tuple[DevUser, bool]:
     with connect(access) as api:
-        return users.ensure_dev_user(api, known)
+        return users.ensure_dev_user(api, known or users.new_dev_user())
 
 
 @pytest.fixture
@@ -447,7 +448,25 @@ def test_a_development_user_whose_password_is_lost_can_still_be_named(access: Ap
     made, _ = ensure_dev_user(access, None)
     error = refusal(PromthctlError, lambda: ensure_dev_user(access, None))
     assert made.email in error.what
-    assert error.hint == f"name that user: --user {made.email}"
+    assert error.hint == f"run the same command again with --user {made.email}"
+
+
+def test_the_password_outlives_an_interruption_after_the_sign_up(
+    access: ApiAccess, no_dev_user: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(api: ApiConnection, stored: users.DevUser) -> None:
+        users.ensure_dev_user(api, stored)
+        raise KeyboardInterrupt
+
+    state = StateDir(tmp_path / ".promthctl")
+    with connect(access) as api:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(seeding, "ensure_dev_user", interrupted)
+            seeding._dev_user(api, state, dry_run=False)
+        assert seeding._dev_user(api, state, dry_run=True) == (None, False)
+        person, made = seeding._dev_user(api, state, dry_run=False)
+        assert person is not None and person.id and made  # so that its password is shown
+        assert seeding._dev_user(api, state, dry_run=False) == (person, False)
 
 
 # what goes wrong

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from promthctl.errors import PromthctlError
+from promthctl.errors import PromthctlError, UsageError
 from promthctl.isolation import IsolationReport, TableProof, find_side_effects, prove_isolation
 from promthctl.mr_promth import lifecycle
 from promthctl.mr_promth.public import PUBLIC_FLAGS
@@ -156,11 +156,35 @@ def test_what_is_declared_public_may_be_read_and_not_written(bare: str) -> None:
     assert report.ok, report
     assert report.caveats == ("nothing is declared public, but there is no such table",)
     assert of(after(bare, change, public=["tags"]), "tags").state == "proven"
-    assert of(after(bare, change, public={"posts": "no such column"}), "posts").state == "not proven"
+    assert of(after(bare, change, public={"posts": "no_such_column = 1"}), "posts").state == "not proven"
     open_for_all = "create policy open on tags for update using (true) with check (true)"
     assert {"anon update", "other update"} <= wrong(
         of(after(bare, f"{change}; {open_for_all}", public=["tags"]), "tags")
     )
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "true); commit; create table canary (); begin; select (true",
+        "true) is true from posts; commit; create table canary (); begin; select (true",
+        "true) is null; create table canary (); select (true",
+        "true) is true, (select 1",
+        "id is null union select true",
+        "no such column",
+        "pg_notify('canary', '') is null",
+        "exists (select pg_catalog.set_config('role', 'postgres', false))",
+    ],
+)
+def test_a_condition_that_is_more_than_one_is_refused(bare: str, condition: str) -> None:
+    with psycopg.connect(bare, autocommit=True) as connection:
+        connection.execute(f"create table posts ({BODY})")
+        try:
+            with pytest.raises(UsageError, match="wrong setting: public"):
+                prove(connection, public={"posts": condition})
+            assert connection.execute("select to_regclass('canary')").fetchone() == (None,)
+        finally:
+            connection.execute("drop table posts")
 
 
 def test_triggers_that_act_outside_the_database_are_named(bare: str) -> None:

@@ -31,7 +31,7 @@ def bench_cold_up(project: Project) -> None:
         return timed([*project.command("local", "up"), "--api-port", "0", "--db-port", "0"], project=project)
 
     project.up()  # the template and the tools are made once per machine
-    compare("cold `local up` to its parts one after another", 1.0, cold, run_parts, rounds=5)
+    compare("cold `local up` to its parts one after another", 0.7, cold, run_parts, rounds=5)
 
 
 def bench_running_up(project: Project) -> None:
@@ -68,9 +68,9 @@ def bench_seed(project: Project) -> None:
     rows = json.loads(_get(f"{env['SUPABASE_URL']}/rest/v1/api_keys?select=*&limit=14", headers))
     given = json.dumps({"url": env["SUPABASE_URL"], "key": env["SUPABASE_SERVICE_ROLE_KEY"], "rows": rows})
     bare = [sys.executable, str(HERE / "bare_upsert.py")]
-    compare("`seed vanchin`, 14 changed keys, to a bare supabase-py upsert", 1.3, seed, lambda: timed(bare, given))
+    compare("`seed vanchin`, 14 changed keys, to a bare supabase-py upsert", 1.2, seed, lambda: timed(bare, given))
     again = project.command("seed", "vanchin", "--keys", str(secret_file))
-    compare("  the same keys again", 1.3, lambda: timed(again, project=project), lambda: timed(bare, given))
+    compare("  the same keys again", 1.2, lambda: timed(again, project=project), lambda: timed(bare, given))
 
 
 def bench_docker(project: Project) -> None:
@@ -99,7 +99,7 @@ def bench_bulk(project: Project) -> None:
     many = bulk.Bulk(project)
     many.seed(10_000)
     bare = many.bare(10_000)
-    compare("10,000 keys to a bare supabase-py script's inserts", 1.3, lambda: many.seed(10_000)[0], bare)
+    compare("10,000 keys to a bare supabase-py script's inserts", 1.2, lambda: many.seed(10_000)[0], bare)
 
 
 def bench_sync(project: Project) -> None:

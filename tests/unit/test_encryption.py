@@ -8,13 +8,22 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promthctl.errors import PrerequisiteError, UsageError
-from promthctl.keys.encryption import DecryptionError, decrypt, derive_key, encrypt, key_hash, masked_key
+from promthctl.keys.encryption import (
+    DecryptionError,
+    decrypt,
+    derive_key,
+    encrypt,
+    key_hash,
+    masked_key,
+    weak_secret_warnings,
+)
 
 SECRET = "0123456789abcdef0123456789abcdef"
 secrets = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text.strip())
@@ -152,3 +161,21 @@ def test_the_hash_is_sha256_in_hex() -> None:
 def test_a_mask_is_four_characters_dots_and_three(key: str) -> None:
     assert masked_key(key) == key[:4] + "..." + key[-3:]
     assert len(masked_key(key)) == 10  # the column is varchar(20)
+
+
+@pytest.mark.parametrize(
+    ("secret", "strength"),
+    [("a", 1), ("changeme", 7), ("a" * 64, 1), ("ab" * 20, 2), ("12345678" * 4, 8), ("fake-secret-of-a-test", 21)],
+)
+def test_a_secret_that_can_be_guessed_is_refused_or_warned_of(secret: str, strength: int) -> None:
+    (warning,) = weak_secret_warnings(secret, weak=True)
+    assert f"{strength} characters count" in warning and secret not in warning.split()
+    if strength < 8:
+        with pytest.raises(UsageError, match="too weak"):
+            weak_secret_warnings(secret)
+    else:
+        assert weak_secret_warnings(secret) == (warning,)
+
+
+def test_the_command_that_makes_a_secret_makes_a_strong_one() -> None:
+    assert all(weak_secret_warnings(token_hex(16)) == () for _ in range(1000))

@@ -420,6 +420,15 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         assert "no such file" in error.why
 
 
+@pytest.mark.parametrize(
+    "key", ["fake-sk-1234567890abcdefghij", "sk-ant-fake1234567890", "0123456789abcdef0123456789ab"]
+)
+def test_a_key_in_the_place_of_a_file_is_not_repeated(tmp_path: Path, key: str) -> None:
+    for settings, flag in ((settings_of(tmp_path), key), (settings_of(tmp_path, VANCHIN_KEYS_FILE=key), None)):
+        error = refusal(partial(load, settings, flag))
+        assert "looks like a key" in error.what and key not in f"{error.what}{error.why}{error.hint}"
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     path = write(tmp_path / "keys.json", document())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import re
 import ssl
 import threading
 import time
@@ -15,6 +16,8 @@ import pytest
 from promthctl.keys.live_check import LiveAnswer, LiveOptions, LiveRequest, try_keys
 from tests.loopback_api import Api, api
 
+HERE = frozenset({"127.0.0.1", "keys.promthctl.invalid", "plain.example"})
+
 
 @pytest.fixture
 def server() -> Iterator[Api]:
@@ -24,7 +27,7 @@ def server() -> Iterator[Api]:
 
 def answers(server: Api, *words: str, seconds: float = 10.0, jobs: int = 8) -> list[LiveAnswer]:
     requests = [LiveRequest(f"{server.url}/v1/", f"ep-{word}", f"fake-key-{word}") for word in words]
-    return try_keys(requests, LiveOptions(jobs, seconds))
+    return try_keys(requests, LiveOptions(jobs, seconds, HERE))
 
 
 def test_a_key_is_tried_with_a_completion_of_one_token(server: Api) -> None:
@@ -37,7 +40,7 @@ def test_a_key_is_tried_with_a_completion_of_one_token(server: Api) -> None:
 
 
 def test_a_key_without_a_model_is_tried_on_the_list_of_models(server: Api) -> None:
-    (answer,) = try_keys([LiveRequest(f"{server.url}/v1", None, "fake-key-ok")], LiveOptions(1, 10))
+    (answer,) = try_keys([LiveRequest(f"{server.url}/v1", None, "fake-key-ok")], LiveOptions(1, 10, HERE))
     assert answer.fault is None
     assert [path for path, _, _ in server.asked] == ["/v1/models"]
 
@@ -100,13 +103,38 @@ def test_answers_come_in_the_order_of_the_questions(server: Api) -> None:
     ],
 )
 def test_where_a_key_must_not_or_cannot_go(base_url: str, said: str) -> None:
-    (answer,) = try_keys([LiveRequest(base_url, "ep-1", "fake-key-ok")], LiveOptions(1, 10))
+    (answer,) = try_keys([LiveRequest(base_url, "ep-1", "fake-key-ok")], LiveOptions(1, 10, HERE))
     assert answer.fault is not None and said in answer.fault
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "https://api.openai.com.evil.example/v1",
+        "https://api.openai.com@evil.example/v1",
+        "https://evil.example/?api.openai.com",
+        "https://api.openai.com:444/v1",
+        "https://169.254.169.254/latest",
+        "http://[::1]:5432/",
+        "http://localhost:54321/",
+    ],
+)
+def test_a_row_does_not_choose_where_its_key_goes(base_url: str, server: Api) -> None:
+    hosts = frozenset({"api.openai.com:443"})
+    (answer,) = try_keys([LiveRequest(base_url, "ep-1", "fake-key-ok", hosts)], LiveOptions(1, 10))
+    assert answer.fault is not None and "nothing was sent (--allow-host " in answer.fault
+    (answer,) = try_keys([LiveRequest(server.url, "ep-1", "fake-key-ok", hosts)], LiveOptions(1, 10))
+    assert answer.fault is not None and server.asked == []
+    allowed = re.findall("--allow-host (.*) allows", answer.fault)
+    (answer,) = try_keys(
+        [LiveRequest(server.url, "ep-1", "fake-key-ok", hosts)], LiveOptions(1, 10, frozenset(allowed))
+    )
+    assert answer.fault is None
 
 
 def test_a_key_no_header_can_carry_is_not_sent(server: Api) -> None:
     for key in ("fake key", "fake\r\nX-Other: 1", "кey", ""):
-        (answer,) = try_keys([LiveRequest(server.url, "ep-1", key)], LiveOptions(1, 10))
+        (answer,) = try_keys([LiveRequest(server.url, "ep-1", key)], LiveOptions(1, 10, HERE))
         assert answer.fault is not None
     assert server.asked == []
 

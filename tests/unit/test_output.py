@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -13,9 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from promthctl import redact
+from promthctl.console import VisibleConsole
 from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
 from promthctl.output import Output, to_json
 from tests.promthctl_runner import REPOSITORY
@@ -174,3 +178,43 @@ def test_progress_is_a_line_for_each_tenth_elsewhere(capsys: pytest.CaptureFixtu
 def test_a_pipe_gets_no_escapes() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, cwd=REPOSITORY, check=True, timeout=20)
     assert b"\x1b" not in done.stdout + done.stderr and done.stdout == b"done\n"
+
+
+HOSTILE = "a\x1b[2J\x1b]0;title\x07\rb\x9b31m\u202ec\x7f"
+SEEN = "a␛[2J␛]0;titleb<U+009B>31m<U+202E>c␡"  # rich leaves BEL and CR out
+
+
+def test_what_others_wrote_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(verbose=True)
+    output.note(HOSTILE)
+    output.error(PromthctlError(HOSTILE, HOSTILE, HOSTILE))
+    output.reveal(HOSTILE)
+    output.log_line("api", HOSTILE)
+    output.show(HOSTILE, lambda text: [escape(text), Text(text), table_of(escape(text))])
+    output.aside(HOSTILE, lambda text: [escape(text)])
+    with output.step(HOSTILE) as update, output.board([HOSTILE]) as row:
+        update(HOSTILE)
+        row(0, HOSTILE)
+    with output.progress(HOSTILE, 1) as advance:
+        advance(1)
+    shown = "".join(capsys.readouterr()).replace("␇␍", "")  # the cells of a table are cut to its width
+    assert shown.count(SEEN) == 14 and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
+
+
+def test_on_a_terminal_only_our_own_styles_are_sent() -> None:
+    stream = io.StringIO()
+    console = VisibleConsole(file=stream, force_terminal=True, color_system="standard")
+    console.print(Text(HOSTILE, style="bold"))
+    assert stream.getvalue() == f"\x1b[1m{SEEN}\x1b[0m\n"
+
+
+def test_json_says_the_same_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=True).show(Result(HOSTILE), lambda _: [])
+    shown = capsys.readouterr().out
+    assert json.loads(shown)["name"] == HOSTILE and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
+
+
+def table_of(text: str) -> Table:
+    table = Table(text)
+    table.add_row(text)
+    return table

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from promthctl.errors import UsageError
+from promthctl.hosted import project
 from promthctl.hosted.project import HostedProject
 from promthctl.resolve import api, database
 from promthctl.resolve.choice import TargetChoice, named_target
@@ -22,7 +23,7 @@ OTHER_REF = REF[::-1]
 @pytest.fixture(autouse=True)
 def cloud(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cloud that has every project."""
-    for user in (api, database):
+    for user in (project, database):  # api looks it up when it needs it
         monkeypatch.setattr(user, "find_project", lambda ref, _: HostedProject(ref, "Shop", "eu", POOLER))
 
 
