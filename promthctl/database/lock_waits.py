@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS = 10.0  # for a lock on anything but the local stack: everybody behind the one who waits, waits too
 _POLL_SECONDS = 0.1
+_GIVE_UP_SECONDS = 5.0  # with a connection that is not to be had
 _QUIET_SECONDS = 0.3  # most work waits for nobody: then no connection is made
 # The session of ours that waits. With a pid, that one; else the one that runs a part of a text, writes the history,
 # or has a name.
@@ -151,7 +152,7 @@ def watching_locks(
         raise
     finally:
         stop.set()
-        looking.join()
+        looking.join(_GIVE_UP_SECONDS)
 
 
 def _watch(

@@ -24,6 +24,7 @@ from promthctl.targets import Target
 CLI_NAME = "@effect/sql-pg"  # its application_name, from 2.117 on
 _LACKED = "(SQLSTATE 55P03)"  # lock_not_available
 _PAUSES = (0.5, 1.0, 2.0)  # before each further try, as a multiple of what one may wait for a lock
+_LONGEST_PAUSE = 60.0
 
 
 def run_patiently(
@@ -57,8 +58,9 @@ def run_patiently(
         if pause is None or kept_statements(stuck, migrations, answer.message):
             tried = f"for longer than {spoken(limit)}" + ("" if pause else f" in each of {len(_PAUSES) + 1} tries")
             raise _blocked(target, stuck, watch, migrations, answer.message, tried)
-        steps.note(f"{stuck} did not get its lock within {spoken(limit)}: next try in {spoken(pause * limit)}")
-        time.sleep(pause * limit)
+        seconds = min(pause * limit, _LONGEST_PAUSE)
+        steps.note(f"{stuck} did not get its lock within {spoken(limit)}: next try in {spoken(seconds)}")
+        time.sleep(seconds)
     raise AssertionError("the last round returns or raises")
 
 

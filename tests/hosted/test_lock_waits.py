@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests.hosted.cloud import REF
 from tests.hosted.poolers import pooler
 from tests.promthctl_runner import Project
 from tests.servers import Server
@@ -88,6 +89,18 @@ def _push_against_a_lock(own: Project, url: str, database_url: str, line: str) -
             other.execute(end.encode())  # what it says to do
     assert own.json(*words)["applied"] == ["003_more.sql"]
     assert state(database_url) == (["001", "002", "003"], True, 0)
+
+
+def test_a_temporary_role_sees_and_ends_its_own_wait(shop: Project, database_url: str, line: str) -> None:
+    """A hosted project without its password: the login role may cancel, and postgres sees who holds the lock."""
+    shop.run("push", "--project-ref", REF, "--yes")
+    write(shop, {"003_more.sql": ALTER})
+    words = ("push", "--project-ref", REF, "--yes", "--supabase-cli", line, "--lock-timeout", "300ms")
+    with held(database_url) as holder:
+        told = shop.run(*words, code=1, SUPABASE_DB_PASSWORD="").stderr
+        assert f"pid {holder.info.backend_pid} (user postgres, the nightly report" in told[told.index("error: ") :]
+        assert state(database_url) == (["001", "002"], False, 0)
+    assert shop.json(*words, SUPABASE_DB_PASSWORD="")["applied"] == ["003_more.sql"]
 
 
 def test_a_further_try_succeeds_when_the_lock_is_free(own: Project, database_url: str) -> None:
