@@ -58,6 +58,7 @@ def _open(target: Target) -> Connection:
         password=target.secret(),
         sslmode=target.sslmode,
         connect_timeout=_CONNECT_SECONDS,
+        client_encoding="UTF8",  # of a database in SQL_ASCII psycopg would give bytes
         autocommit=True,
     )
 
