@@ -34,6 +34,8 @@ _SECRET_NAMES = re.compile(
 )
 
 
+# Where programs and the user's own files are found: a project's .env does not decide that.
+_MACHINE = {"DOCKER_CONFIG", "HOME", "PATH", "XDG_RUNTIME_DIR"}
 _ENV = re.compile(r"env\(([^)]+)\)")  # in supabase/config.toml
 
 
@@ -57,7 +59,8 @@ class Settings:
     postgres: the major version of the embedded engine. cache_dir: None for the user's own cache directory. public: by
     table, an SQL condition on the rows that everyone may read. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto"
     if neither sets it. supabase: supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
-    exposed: .env, if it holds secrets that other users of this machine can read.
+    exposed: .env, if it holds secrets that other users can read. project_variables: the names of the variables that
+    only .env sets. supabase_cli_place: the file of the project that names a path as supabase_cli, None for others.
     """
 
     project_dir: Path
@@ -75,6 +78,8 @@ class Settings:
     supabase: Mapping[str, Any] = field(default_factory=dict, repr=False)
     supabase_cli: str = "pinned"
     exposed: Path | None = None
+    project_variables: frozenset[str] = frozenset()
+    supabase_cli_place: str | None = None
 
     @property
     def database_password(self) -> str | None:
@@ -106,7 +111,7 @@ class Settings:
             raise UsageError(
                 f"There is no target {name!r}",
                 f"[tool.promthctl.targets] in pyproject.toml has: {known}",
-                f'[tool.promthctl.targets.{name}] project_ref = "abcdefghijklmnopqrst"',
+                f'set project_ref = "abcdefghijklmnopqrst" under [tool.promthctl.targets.{name}] in pyproject.toml',
             )
         return self.targets[name]
 
@@ -131,7 +136,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         if root.exists():
             raise UsageError(f"{root} is not a folder", given, "promthctl -C DIR, with the project's folder")
         raise UsageError(f"The project directory {root} does not exist", given, f"mkdir -p {shlex.quote(str(root))}")
-    dotenv = _dotenv(root / ".env")
+    dotenv = {name: value for name, value in _dotenv(root / ".env").items() if name not in _MACHINE}
     env = {**dotenv, **os.environ}
     for name, value in env.items():
         if _SECRET_NAMES.match(name):
@@ -147,6 +152,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         )
     config = _supabase_config(root, {**dotenv, **_dotenv(root / "supabase" / ".env"), **os.environ})
     source = tool.get("migrations")
+    typed_cli, cli = supabase_cli or env.get("PROMTHCTL_SUPABASE_CLI"), tool.get("supabase_cli", "pinned")
     cache = env.get("PROMTHCTL_CACHE_DIR")
     return Settings(
         project_dir=root,
@@ -164,7 +170,9 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         cache_dir=Path(cache).expanduser().absolute() if cache else None,
         engine=_engine(env.get("PROMTHCTL_ENGINE", "").strip(), tool.get("engine")),
         supabase=config,
-        supabase_cli=_cli(root, supabase_cli or env.get("PROMTHCTL_SUPABASE_CLI"), tool.get("supabase_cli", "pinned")),
+        supabase_cli=_cli(root, typed_cli, cli),
+        supabase_cli_place=None if supabase_cli else _cli_place(dotenv, cli),
+        project_variables=frozenset(name for name, value in dotenv.items() if value.strip() and name not in os.environ),
         exposed=root / ".env" if _is_exposed(root / ".env", dotenv) else None,
     )
 
@@ -280,7 +288,7 @@ def _folder(root: Path, value: Any) -> Path:
         raise UsageError(
             "pyproject.toml has a wrong setting: migrations",
             "it must be the folder of your migrations, as text",
-            '[tool.promthctl] migrations = "database/migrations"',
+            'set migrations = "database/migrations" under [tool.promthctl] in pyproject.toml',
         )
     return root / Path(value).expanduser()
 
@@ -289,7 +297,10 @@ def _example(name: Any, migrations: Any) -> str | None:
     if name in (None, EXAMPLE) and (name is None or migrations is None):
         return EXAMPLE if name else None
     why = f"there is one example, {EXAMPLE}" if name != EXAMPLE else "migrations and example exclude each other"
-    raise UsageError("It is not clear which migrations are meant", why, f'[tool.promthctl] example = "{EXAMPLE}"')
+    hint = "keep one of the two lines, migrations or example, under [tool.promthctl] in pyproject.toml"
+    if name != EXAMPLE:
+        hint = f'set example = "{EXAMPLE}" under [tool.promthctl] in pyproject.toml, or remove that line'
+    raise UsageError("It is not clear which migrations are meant", why, hint)
 
 
 def _cli(root: Path, typed: str | None, configured: Any) -> str:
@@ -299,9 +310,19 @@ def _cli(root: Path, typed: str | None, configured: Any) -> str:
         raise UsageError(
             "pyproject.toml has a wrong setting: supabase_cli",
             "it must be pinned, system (the one on PATH) or the path of a Supabase CLI",
-            '[tool.promthctl] supabase_cli = "system"',
+            'set supabase_cli = "system" under [tool.promthctl] in pyproject.toml',
         )
     return choice if choice in ("pinned", "system") else str(base / Path(choice).expanduser())
+
+
+def _cli_place(dotenv: Mapping[str, str], configured: Any) -> str | None:
+    """The file of the project that names the path of a Supabase CLI; None where the user's environment decides."""
+    if os.environ.get("PROMTHCTL_SUPABASE_CLI"):
+        return None
+    named = dotenv.get("PROMTHCTL_SUPABASE_CLI")
+    if (named or configured) in ("pinned", "system"):
+        return None
+    return ".env" if named else "pyproject.toml"
 
 
 def _conditions(table: Mapping[str, Any]) -> dict[str, str]:
@@ -327,7 +348,7 @@ def _named_target(name: str, table: Any) -> NamedTarget:
     raise UsageError(
         f"pyproject.toml has a wrong setting: targets.{name}",
         why,
-        f'[tool.promthctl.targets.{name}] project_ref = "abcdefghijklmnopqrst"',
+        f'set project_ref = "abcdefghijklmnopqrst" under [tool.promthctl.targets.{name}] in pyproject.toml',
     )
 
 
@@ -338,7 +359,7 @@ def _engine(variable: str, setting: Any) -> str:
     raise UsageError(
         f"There is no engine {value!r}",
         f"{'PROMTHCTL_ENGINE' if variable else '[tool.promthctl] engine'} takes {', '.join(ENGINES)}",
-        "unset PROMTHCTL_ENGINE" if variable else '[tool.promthctl] engine = "auto"',
+        "unset PROMTHCTL_ENGINE" if variable else 'set engine = "auto" under [tool.promthctl] in pyproject.toml',
     )
 
 
@@ -357,7 +378,7 @@ def _major(value: Any) -> int:
         raise UsageError(
             f"PostgreSQL {value!r} is not available on the embedded engine",
             f"[tool.promthctl] postgres takes {' or '.join(map(str, POSTGRES_MAJORS))} (18 has pgvector)",
-            "[tool.promthctl] postgres = 17",
+            "set postgres = 17 under [tool.promthctl] in pyproject.toml",
         )
     return int(value)
 

@@ -59,7 +59,7 @@ def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], 
     to decide, UsageError for a version that cannot be assumed, and what the shadow raises.
     """
     history = database.fetch_history(target)
-    sync = supabase_folder.plan_project_sync(settings, history)
+    sync = supabase_folder.plan_project_sync(settings, history, history=tuple(history))
     if refusal := sync.refusal:
         raise refusal
     files = supabase_folder.expected_migrations(settings, sync)
@@ -84,7 +84,7 @@ def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], 
 def record_adoption(settings: Settings, target: Target, made: Adoption, steps: Steps) -> Adoption:
     """Carry out a plan: have the Supabase CLI write the versions into the history; it runs no migration."""
     with undisturbed(settings, target, steps):
-        supabase_folder.sync_project(settings, made.recorded)
+        supabase_folder.sync_project(settings, made.recorded, history=made.recorded)
         with steps.step("Recording migrations"):
             versions = [name.partition("_")[0] for name in made.adopted]
             files = supabase_folder.expected_migrations(settings)

@@ -146,6 +146,12 @@ def _check_access(access: ApiAccess, key: str) -> None:
         raise UsageError(
             "The API's URL is not a URL", "it must begin with http:// or https:// and a host", "correct SUPABASE_URL"
         )
+    if parts.scheme == "http" and not access.is_local:
+        raise UsageError(
+            "The API's URL is not safe for a key",
+            f"{access.url} is plain http: everybody on the way could read the key",
+            "set SUPABASE_URL to the address that begins with https://",
+        )
     if not _KEY.fullmatch(key):
         raise TargetError(
             f"The {_key_name(access, key)} for {access.url} cannot be used",

@@ -36,6 +36,7 @@ class Commands(LazyGroup):
         "reset": ("reset", "Drop what the migrations created and run them again."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
         "seed": ("seed", "Store data that an app needs: API keys."),
+        "trust": ("trust", "Agree to what a project's files may not decide alone."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
     }
 

@@ -11,7 +11,7 @@ from promthctl import engines, migration_set
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, with_target
 from promthctl.errors import RefusedError
-from promthctl.migration_set import supabase_folder
+from promthctl.migration_set import HistoryEntry, supabase_folder
 from promthctl.resolve.choice import TargetChoice
 from promthctl.resolve.production import announcement
 from promthctl.targets import Target
@@ -25,19 +25,8 @@ app = typer.Typer(no_args_is_help=True, help="The folder of SQL migrations.")
 @with_target
 def list_(context: typer.Context, choice: TargetChoice) -> None:
     """Show each version: in source, in supabase/migrations, applied to the target, edited since it was applied."""
-    from promthctl import database
-    from promthctl.engines.access import local_target
-
     run: Invocation = context.obj
-    history = None
-    if (chosen := run.remote_target(choice)) is not None:
-        history = database.fetch_history(chosen)
-    else:
-        engine = engines.current(run.settings)
-        access = engine.access()
-        if access is not None and engine.status().running:
-            run.output.note(announcement("the local stack"))
-            history = database.fetch_history(local_target(access))
+    history, _ = _history(run, choice)
     rows = migration_set.list_migrations(
         supabase_folder.source_migrations(run.settings),
         migration_set.present_migrations(run.settings.migrations_dir),
@@ -60,14 +49,14 @@ def sync(
 ) -> None:
     """Copy the migrations from their source into supabase/migrations, byte for byte."""
     run: Invocation = context.obj
-    applied = _applied(run, run.remote_target(choice))
+    applied, history = _applied(run, run.remote_target(choice))
     if check:
-        plan = supabase_folder.plan_project_sync(run.settings, applied, force)
+        plan = supabase_folder.plan_project_sync(run.settings, applied, force, history)
         run.output.show(plan, views.sync)
         if plan.changes:
             raise typer.Exit(1)
         return
-    run.output.show(supabase_folder.sync_project(run.settings, applied, force), views.sync)
+    run.output.show(supabase_folder.sync_project(run.settings, applied, force, history), views.sync)
 
 
 @app.command()
@@ -78,6 +67,42 @@ def new(
     """Create the up and down files of a new migration, with the next free version."""
     run: Invocation = context.obj
     run.output.show(supabase_folder.new_migration(run.settings, name), views.new)
+
+
+@app.command()
+@with_target
+def renumber(context: typer.Context, choice: TargetChoice, dry_run: DryRun = False) -> None:
+    """Give each migration a version of its own, where several files share one. Down scripts and copies move along.
+
+    The order in which they apply stays: the older file first, as git knows it, and what follows moves on if it has to.
+    What the target has applied keeps its version; without a target option the local stack is asked, if it runs. The
+    new order is applied to a throw-away database before a file is renamed; all files are renamed, or none.
+    """
+    from promthctl.migration_files import changes, renumbering
+
+    run: Invocation = context.obj
+    if not dry_run and changes.finish_interrupted(run.settings, run.output):
+        run.output.note("An interrupted run was finished.")
+    history, asked = _history(run, choice)
+    plan = renumbering.plan_renumbering(run.settings, history, asked, run.output)
+    run.output.show(plan if dry_run else renumbering.renumber(run.settings, plan, run.output), views.renumbering)
+
+
+@app.command()
+def convert(context: typer.Context, dry_run: DryRun = False) -> None:
+    """Turn files of other migration tools into what the Supabase CLI reads: NNN_name.sql, and a down script.
+
+    Read are up and down parts in one file (dbmate, goose, sql-migrate, node-pg-migrate, tern and others), pairs such as
+    X.up.sql and X.down.sql, Flyway's V1__x.sql, and the folders of Prisma, Hasura and Diesel. The result is applied to
+    a throw-away database before a file is written; all files are written, or none.
+    """
+    from promthctl.migration_files import changes, converting
+
+    run: Invocation = context.obj
+    if not dry_run and changes.finish_interrupted(run.settings, run.output):
+        run.output.note("An interrupted run was finished.")
+    plan = converting.plan_conversion(run.settings, run.output)
+    run.output.show(plan if dry_run else converting.convert(run.settings, plan, run.output), views.conversion)
 
 
 @app.command()
@@ -124,32 +149,57 @@ def bundle(
         typer.Argument(metavar="[FILE|-]", help="Where to write it; - prints it. [default: -]", show_default=False),
     ] = Path("-"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE even if it is not a bundle.")] = False,
+    unproven: Annotated[
+        bool, typer.Option("--unproven", help="Do not try it first, e.g. for an extension that is missing here.")
+    ] = False,
 ) -> None:
     """Put all migrations into one SQL file for the dashboard's SQL editor. It can be run more than once.
 
-    The file records the history as the Supabase CLI does, so that a later push has nothing to do.
+    The file records the history as the Supabase CLI does, so that a later push has nothing to do. It is one
+    transaction, but where a migration needs its own; what can run in none, such as VACUUM, is refused with its line. It
+    is tried on a throw-away database first, and must leave the schema that the CLI makes of the same files.
     """
-    from promthctl.migration_set.bundle import bundle
+    from promthctl.migration_files.bundling import bundle
 
     run: Invocation = context.obj
-    made = bundle(run.settings, None if str(file) == "-" else run.typed_path(file), force)
+    path = None if str(file) == "-" else run.typed_path(file)
+    made = bundle(run.settings, path, force, not unproven, run.output)
     if made.sql is not None and not run.output.as_json:
         run.output.verbatim(made.sql)
     else:
         run.output.show(made, views.bundle)
 
 
-def _applied(run: Invocation, chosen: Target | None) -> tuple[str, ...]:
-    """The versions whose files must not change, because they are applied. chosen: None for the local stack."""
+def _history(run: Invocation, choice: TargetChoice) -> tuple[dict[str, HistoryEntry] | None, str | None]:
+    """The history of the chosen target and its label; of the local stack only if it runs, else None and None."""
+    from promthctl import database
+    from promthctl.engines.access import local_target
+
+    if (chosen := run.remote_target(choice)) is not None:
+        return dict(database.fetch_history(chosen)), chosen.label
+    engine = engines.current(run.settings)
+    access = engine.access()
+    if access is None or not engine.status().running:
+        return None, None
+    run.output.note(announcement("the local stack"))
+    return dict(database.fetch_history(local_target(access))), "the local stack"
+
+
+def _applied(run: Invocation, chosen: Target | None) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The versions whose files must not change, because they are applied; and what a history says, if one was asked.
+
+    chosen: None for the local stack.
+    """
     from promthctl import database
 
     if chosen is not None:
-        return tuple(database.fetch_history(chosen))
+        history = tuple(database.fetch_history(chosen))
+        return history, history
     engine = engines.current(run.settings)
     if engine.access() is None:
-        return ()
+        return (), None
     known = engine.status().applied
     if known is not None:
-        return known
+        return known, known
     # A stopped stack cannot be asked: what was copied before counts as applied.
-    return tuple(file.version for file in migration_set.present_migrations(run.settings.migrations_dir))
+    return tuple(file.version for file in migration_set.present_migrations(run.settings.migrations_dir)), None

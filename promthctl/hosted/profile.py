@@ -11,7 +11,9 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from promthctl import trust
 from promthctl.errors import UsageError
 from promthctl.settings import Settings
 
@@ -84,6 +86,7 @@ def supabase_home(settings: Settings) -> Path:
 
 def _choice(settings: Settings) -> _Choice | None:
     if variable := settings.get("SUPABASE_PROFILE"):
+        trust.check_variable(settings, "SUPABASE_PROFILE")
         return _Choice(variable, "SUPABASE_PROFILE")
     file = supabase_home(settings) / "profile"
     if not file.exists():
@@ -97,6 +100,8 @@ def _from_file(file: Path, choice: _Choice) -> Profile:
     api_url, project_host, pooler_host = (values.get(key, "") for key in ("api_url", "project_host", "pooler_host"))
     if not _API_URL.fullmatch(api_url):
         raise _unusable(f"{file} has no line `api_url: https://…`", choice)
+    if urlsplit(api_url).scheme != "https" and urlsplit(api_url).hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise _unusable(f"api_url in {file} is not https, so that everybody on the way could read the token", choice)
     if not _HOST.fullmatch(project_host):
         raise _unusable(f"{file} has no line `project_host: …` with a host name", choice)
     if pooler_host and not _HOST.fullmatch(pooler_host):

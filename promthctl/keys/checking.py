@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from promthctl import trust
 from promthctl.keys.api_keys_table import ApiKeysTable, StoredKey
 from promthctl.keys.encryption import decrypt_or_none, encryption_secret, key_hash, masked_key
 from promthctl.keys.listing import ShownKey, listing_order, shown_key
@@ -118,6 +119,7 @@ def _live_request(row: StoredKey, key: str, settings: Settings) -> LiveRequest:
 
 def _base_urls(provider: Provider, settings: Settings) -> tuple[str, ...]:
     """The provider's own, and the one that is configured for it."""
+    trust.check_variable(settings, f"{provider.variables}_BASE_URL")
     configured = settings.get(f"{provider.variables}_BASE_URL")
     return (provider.base_url, configured) if configured else (provider.base_url,)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from promthctl import database, push
+from promthctl import database, push, supabase_cli
 from promthctl.engines import Access, Engine
 from promthctl.engines.access import local_target
 from promthctl.locks import alone
@@ -33,7 +33,7 @@ class UpResult:
 
     source, source_kind: the folder of the migrations and where it comes from, see migration_set.source.
     unreachable: the tables and views of public that no role of the API may read or write; None when nothing was
-    started or applied, so that nobody looked.
+    started or applied, so that nobody looked. removed: copies in supabase/migrations whose source is gone.
     """
 
     engine: str
@@ -49,10 +49,12 @@ class UpResult:
     source: str
     source_kind: str
     unreachable: tuple[str, ...] | None = None
+    removed: tuple[str, ...] = ()
 
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
     """Bring the stack up, sync the migrations, apply what is pending. Changes nothing when all that is done."""
+    supabase_cli.check_consent(settings)
     supabase_folder.check_enabled(settings)
     source = find_source(settings)
     supabase_folder.source_migrations(settings)  # a folder that cannot be used is reported before anything starts
@@ -61,7 +63,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
     def migrate(access: Access, applied: tuple[str, ...] | None) -> None:
         target = local_target(access)
         versions = tuple(database.fetch_history(target)) if applied is None else applied
-        plan = supabase_folder.sync_project(settings, versions)
+        plan = supabase_folder.sync_project(settings, versions, history=versions)
         outcome.append((plan, push.apply_to_local_stack(settings, target, versions, steps)))
 
     with alone(settings, steps):
@@ -82,6 +84,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
         source=str(source.folder),
         source_kind=source.kind,
         unreachable=unreachable,
+        removed=plan.removed,
     )
 
 

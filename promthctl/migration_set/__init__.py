@@ -3,8 +3,12 @@
 One module for each; none of them prints, starts a process or reads the environment.
 
     folder.py           NNN_name.sql files → Migration, in order, or one error that lists everything wrong with them
+    numbering.py        their versions: what is wrong with them, and better ones
+    other_tools.py      files of dbmate, goose, Flyway and others: which part makes and which undoes
+    problems.py         what is wrong with a folder, in one error
     source.py           where a project's migrations come from
     sync.py             source → supabase/migrations: a plan first, then its files are written
+    copies.py           which files of supabase/migrations are such copies
     supabase_folder.py  both for a project's settings: its source, its supabase/ folder
     history.py          what the target says was applied → one row per migration, edited since or not
     creating.py         a name → the files of a new migration

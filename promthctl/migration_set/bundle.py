@@ -3,25 +3,23 @@
     begin → the history table, locked → a DO block for each migration → commit
 
 A block runs its migration only if the history does not have the version, so the file can be run again. It keeps the
-statements in an array, runs one after the other, and records the very same array. A new transaction begins only after
-a migration that adds a value to an enum, for PostgreSQL lets nobody use the value before it is committed.
+statements in an array, runs one after the other, and records the very same array. The transaction is one, as far as it
+can be. A new one begins where the CLI's matters: in a migration with its own BEGIN and COMMIT, around one with
+something that lasts until the end of its transaction, and after one that adds a value to an enum, for PostgreSQL lets
+nobody use the value before it is committed.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from promthctl.errors import PromthctlError, RefusedError
-from promthctl.migration_set import Migration, supabase_folder
-from promthctl.migration_set.folder import os_reason, shell_quote
-from promthctl.migration_set.sync import replace_file
-from promthctl.settings import Settings
+from promthctl.errors import PromthctlError
+from promthctl.migration_set import Migration
 from promthctl.sql.quoting import dollar_quoted, dollar_tag, literal
 from promthctl.sql.statements import NotSqlError, Statement, parse_statements
 
-_MARK = "-- promthctl migrations bundle"  # our own files begin with it
+MARK = "-- promthctl migrations bundle"  # our own files begin with it
 _WIDTH = 120
 _HEAD = """{mark}: {number} for the SQL editor of the Supabase dashboard, or for psql.
 -- Made from the migration files: change those, and make it again.
@@ -29,6 +27,9 @@ _HEAD = """{mark}: {number} for the SQL editor of the Supabase dashboard, or for
 -- {failing}
 """
 _ONE = "It is one transaction: if a statement fails, nothing at all is changed."
+_PARTED = (
+    "\n-- Of a file with its own COMMIT, as with `supabase db push`, what is committed stays when the rest of it fails."
+)
 _SEVERAL = "It is {} transactions: if a statement fails, nothing of its transaction stays, and those before it do."
 # The history table is created as the CLI does: pkg/migration/history.go. Others wait at the lock.
 _BEGIN = """
@@ -43,8 +44,7 @@ lock table supabase_migrations.schema_migrations in share row exclusive mode;
 _BLOCK = """
 {banner}
 
-reset all;
-do {tag}
+{reset}do {tag}
 declare
   statements text[] := array[
 {statements}
@@ -68,10 +68,19 @@ begin
     raise exception using errcode = sqlstate, message = concat_ws(
       chr(10), {filename} || ', line ' || lines[number] || ': ' || sqlerrm, nullif(detail, ''), nullif(hint, ''));
   end;
+{end}end {tag};
+"""
+_RECORD = """\
   insert into supabase_migrations.schema_migrations (version, name, statements)
   values ({version}, {name}, statements);
-end {tag};
 """
+_PART_DONE = "  perform set_config('promthctl.part', {part}, false);\n"
+_PART_MISSING = "current_setting('promthctl.part', true) is distinct from {part}"
+# What ends with the transaction, and what the end of a transaction checks. Where it is none, nothing is lost.
+_SCOPED = re.compile(
+    r"\bon\s+commit\b|\bset\s+(?:local|constraints|transaction)\b|\bset_config\s*\(|\bdeferr|_xact_|\btxid_",
+    re.IGNORECASE,
+)
 _GUARD = """\
   if {condition} then
     raise exception using message = {message};
@@ -79,90 +88,127 @@ _GUARD = """\
 """
 _LATER = 'exists (select from supabase_migrations.schema_migrations where version collate "C" > {version})'
 _MISSING = "not exists (select from supabase_migrations.schema_migrations where version = {version})"
-_SKIP = "      continue when number in ({numbers});  -- begin and commit: this transaction is the bundle's\n"
+_SKIP = "      continue when number in ({numbers});  -- begin, commit, and what ran before\n"
 _COMMIT = """
 reset all;
 commit;
 """
+_PART_COMMIT = "\ncommit;\n"  # a migration keeps its settings to its end
 _LAST = """
 select version, name from supabase_migrations.schema_migrations order by version;
 """
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """migrations: file names. transactions: how many it takes. file: where it is; None if `sql` has the text."""
+def compose(migrations: Iterable[Migration], each_alone: bool) -> tuple[str, int]:
+    """The text for these migrations, in order, and the number of its transactions.
 
-    migrations: tuple[str, ...]
-    transactions: int
-    file: Path | None
-    sql: str | None
-
-
-def bundle(settings: Settings, file: Path | None, force: bool) -> Bundle:
-    """Put together what push would apply to an empty database.
-
-    file: where to write it, relative to the project; None for the text. force: overwrite any file.
-    Raises PromthctlError for migrations that cannot be used or cannot run in a transaction, RefusedError for a file
-    that should not be overwritten.
+    each_alone: a transaction for every migration; otherwise only for those that need one. Raises PromthctlError for one
+    that no transaction of the bundle's can hold.
     """
-    plan = supabase_folder.plan_project_sync(settings, (), force=True)
-    if refusal := plan.refusal:
-        raise refusal
-    migrations = supabase_folder.expected_migrations(settings, plan)
-    parts = [(migration, _statements(migration)) for migration in migrations]
-    sql, transactions = compose(parts)
-    names = tuple(migration.filename for migration in migrations)
-    if file is None:
-        return Bundle(names, transactions, None, sql)
-    path = settings.project_dir / file.expanduser()
-    _check_destination(
-        path, {migration.path.parent.resolve() for migration in migrations} | {plan.destination.resolve()}, force
-    )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path.resolve(), sql.encode())
-    except OSError as error:
-        hint = f"ls -ld {shell_quote(str(path.parent))} shows who owns the folder; choose one you may write to"
-        raise PromthctlError(f"{path} cannot be written", os_reason(error), hint) from None
-    return Bundle(names, transactions, path, None)
-
-
-def compose(parts: Sequence[tuple[Migration, Sequence[Statement]]]) -> tuple[str, int]:
-    """The text for these migrations, in order, and the number of its transactions."""
-    text, transactions, previous, broken = _BEGIN, 1, None, False
-    for migration, statements in parts:
-        if broken:
+    text, transactions, previous, fresh = _BEGIN, 1, None, True  # fresh: nothing has run in the transaction yet
+    count, parted = 0, False
+    for migration in migrations:
+        statements = _statements(migration)
+        parts = _transactions(migration, statements)
+        alone = each_alone or len(parts) > 1 or any(map(_is_scoped, statements))
+        for number in range(1, len(parts) + 1):
+            if not fresh and (alone or number > 1):
+                text += (_COMMIT if number == 1 else _PART_COMMIT) + _BEGIN
+                transactions, fresh = transactions + 1, True
+            text += _block(migration, statements, parts, number, previous if fresh and transactions > 1 else None)
+            fresh = False
+        if alone or any(statement.adds_enum_value for statement in statements):
             text += _COMMIT + _BEGIN
-            transactions += 1
-        text += _block(migration, statements, previous if broken else None)
-        previous, broken = migration, any(statement.adds_enum_value for statement in statements)
-    number = f"{len(parts)} migration{'s' if len(parts) != 1 else ''}"
+            transactions, fresh = transactions + 1, True
+        previous, count, parted = migration, count + 1, parted or len(parts) > 1
+    if fresh and transactions > 1:
+        text, transactions = text.removesuffix(_COMMIT + _BEGIN), transactions - 1
+    number_of = f"{count} migration{'s' if count != 1 else ''}"
     failing = _ONE if transactions == 1 else _SEVERAL.format(transactions)
-    return _HEAD.format(mark=_MARK, number=number, failing=failing) + text + _COMMIT + _LAST, transactions
+    if parted:
+        failing += _PARTED
+    return _HEAD.format(mark=MARK, number=number_of, failing=failing) + text + _COMMIT + _LAST, transactions
 
 
-def _block(migration: Migration, statements: Sequence[Statement], needs: Migration | None) -> str:
-    """needs: the last migration of the transaction before, which may have failed without stopping the run."""
+def _is_scoped(statement: Statement) -> bool:
+    """True where the end of the transaction matters: it has to be where the CLI has it."""
+    return _SCOPED.search(statement.text) is not None
+
+
+def _transactions(migration: Migration, statements: Sequence[Statement]) -> list[list[int]]:
+    """The transactions in which the CLI runs a migration: the numbers of their statements, from 0.
+
+    It is one; in a file with its own BEGIN and COMMIT it is each of those, and each statement outside of them.
+    """
+    if not any(statement.brackets for statement in statements):
+        return [list(range(len(statements)))]
+    found: list[list[int]] = []
+    block: list[int] | None = None
+    for number, statement in enumerate(statements):
+        if not statement.brackets:
+            if block is not None:
+                block.append(number)
+            elif statement.node is not None:
+                found.append([number])
+        elif statement.begins:
+            block = block or []
+        else:
+            found += [block] if block else []
+            block = None
+    if block is not None:
+        why = "its BEGIN has no COMMIT, so nothing after it would stay"
+        hint = f"add the COMMIT, or take BEGIN out of {migration.path}: a migration is one transaction without it"
+        raise PromthctlError(f"{migration.filename} cannot be part of a bundle", why, hint)
+    return found or [[]]
+
+
+def _block(
+    migration: Migration,
+    statements: Sequence[Statement],
+    parts: Sequence[Sequence[int]],
+    number: int,
+    needs: Migration | None,
+) -> str:
+    """One part of a migration. number: the part's, from 1.
+
+    needs: the last migration of the transaction before, which may have failed without stopping the run.
+    """
     version = literal(migration.version)
-    later = f"{migration.filename} was not run: the history has a later version; promthctl push --dry-run explains"
-    guards = _GUARD.format(condition=_LATER.format(version=version), message=literal(later))
-    if needs is not None:
-        condition = _MISSING.format(version=literal(needs.version))
-        message = f"{migration.filename} was not run: {needs.filename} before it has failed"
+    last = number == len(parts)
+    guards = ""
+    if number == 1:
+        later = f"{migration.filename} was not run: the history has a later version; promthctl push --dry-run explains"
+        guards += _GUARD.format(condition=_LATER.format(version=version), message=literal(later))
+        if needs is not None:
+            condition = _MISSING.format(version=literal(needs.version))
+            message = f"{migration.filename} was not run: {needs.filename} before it has failed"
+            guards += _GUARD.format(condition=condition, message=literal(message))
+    else:
+        condition = _PART_MISSING.format(part=literal(f"{migration.version} {number - 1}"))
+        line = statements[parts[number - 1][0]].line
+        message = f"{migration.filename} was not finished: what is before line {line} has failed"
         guards += _GUARD.format(condition=condition, message=literal(message))
-    skipped = ", ".join(str(number) for number, one in enumerate(statements, start=1) if one.brackets)
-    quoted = ",\n".join(dollar_quoted(one.text) for one in statements)
+    # The last part records them all, and so has them all.
+    shown = list(range(len(statements))) if last else list(parts[number - 1])
+    skipped = ", ".join(str(place) for place, one in enumerate(shown, start=1) if one not in parts[number - 1])
+    quoted = ",\n".join(dollar_quoted(statements[one].text) for one in shown)
+    end = (
+        _RECORD.format(version=version, name=literal(migration.name))
+        if last
+        else _PART_DONE.format(part=literal(f"{migration.version} {number}"))
+    )
+    title = migration.filename if len(parts) == 1 else f"{migration.filename}, part {number} of {len(parts)}"
     return _BLOCK.format(
-        banner=f"-- {migration.filename} ".ljust(_WIDTH, "-"),
+        banner=f"-- {title} ".ljust(_WIDTH, "-"),
+        reset="reset all;\n" if number == 1 else "",
         tag=dollar_tag("promthctl", (quoted, migration.filename)),
         statements=quoted,
-        lines=",".join(str(one.line) for one in statements),
+        lines=",".join(str(statements[one].line) for one in shown),
         guards=guards,
         skip=_SKIP.format(numbers=skipped) if skipped else "",
         version=version,
-        name=literal(migration.name),
         filename=literal(migration.filename),
+        end=end,
     )
 
 
@@ -178,20 +224,3 @@ def _statements(migration: Migration) -> tuple[Statement, ...]:
             hint = f"promthctl push applies it as it is; or change {migration.path}, if it is not applied anywhere yet"
             raise PromthctlError(what, why, hint)
     return statements
-
-
-def _check_destination(path: Path, folders: Iterable[Path], force: bool) -> None:
-    """Raise RefusedError if a bundle would be taken for a migration, or somebody's work would be lost."""
-    what = f"{path} was not written"
-    if path.parent.resolve() in folders:
-        raise RefusedError(what, "the Supabase CLI would take it for a migration there", "choose another folder")
-    if not path.exists():
-        return
-    if not path.is_file():
-        raise RefusedError(what, "it is not a file", "choose another name, or - for standard output")
-    with path.open("rb") as file:
-        ours = file.read(len(_MARK)) == _MARK.encode()
-    if not ours and not force:
-        raise RefusedError(
-            what, "it exists already and is not a bundle", "choose another name, or overwrite it with --force"
-        )

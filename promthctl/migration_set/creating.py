@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from promthctl.errors import PromthctlError, UsageError
-from promthctl.migration_set.folder import TIMESTAMP_WIDTH, free_version, os_reason, shell_quote
+from promthctl.migration_set.numbering import TIMESTAMP_WIDTH, free_version
+from promthctl.migration_set.problems import os_reason, shell_quote
 
 _FIRST = "001"
 

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from promthctl.errors import PromthctlError, UsageError
+from promthctl.migration_set import numbering, other_tools
+from promthctl.migration_set.problems import FolderProblem, os_reason, shell_quote, unusable_folder
 
+DOWN_FOLDER = "down"  # beside supabase/migrations, where the CLI would run them
 FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")  # the CLI's own pattern
 _CONTENT = re.compile(r"[^\s;]")  # anything the CLI would send
-_DOWN = ".down.sql"
-TIMESTAMP_WIDTH = 14  # versions made by `supabase migration new`: YYYYMMDDHHMMSS
-_DEFAULT_WIDTH = 3
-# The CLI leaves out a first migration of this name if it is older than 2021-12-09 (its own former dump).
-_SKIPPED_NAME, _SKIPPED_BEFORE = "init", 20211209000000
+_CONVERT = "promthctl migrations convert (--dry-run shows what it writes)"
+# A migration as Prisma, Hasura and Diesel keep it: a folder.
+_FOLDER_NAME = re.compile(r"[0-9][0-9-]*_.+")
+_UP_FILES = ("migration.sql", "up.sql")
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,8 @@ class Migration:
     """One NNN_name.sql file.
 
     version: its digits as written, leading zeros included. name: what follows the underscore, without ".sql".
-    content: the bytes as they are. down: the NNN_name.down.sql beside it, if there is one.
+    content: the bytes as they are. down: its down script, if there is one: NNN_name.down.sql beside it, or for a file
+    of supabase/migrations in supabase/down.
     """
 
     version: str
@@ -57,13 +57,6 @@ class Migration:
         return hashlib.sha256(self.content).hexdigest()
 
 
-class _FolderProblem(NamedTuple):
-    """Something wrong with the folder. fix: a command to run in that folder, or what to edit."""
-
-    why: str
-    fix: str
-
-
 def packaged_source() -> Path:
     """The folder of the migrations that come with promthctl."""
     from importlib.resources import files
@@ -77,9 +70,9 @@ def discover(folder: Path) -> tuple[Migration, ...]:
     Links to files are followed; subfolders, hidden files and files that are not .sql are ignored.
     Raises UsageError when the folder is missing or holds no migration, PromthctlError listing everything wrong with
     its files: a version that two files share, a name that is not NNN_name.sql, an order that differs between text and
-    numbers, an empty or non-UTF-8 file, a down script without its migration.
+    numbers, an empty or non-UTF-8 file, a down part in a migration, a down script without its migration.
     """
-    problems: list[_FolderProblem] = []
+    problems: list[FolderProblem] = []
     misnamed: list[str] = []
     migrations: list[Migration] = []
     try:
@@ -88,9 +81,10 @@ def discover(folder: Path) -> tuple[Migration, ...]:
         raise UsageError(
             f"The migrations folder {folder} cannot be read",
             "it does not exist" if isinstance(error, FileNotFoundError) else os_reason(error),
-            f'mkdir -p {shell_quote(str(folder))}, or correct [tool.promthctl] migrations = "FOLDER" in pyproject.toml',
+            f"mkdir -p {shell_quote(str(folder))}, or correct migrations under [tool.promthctl] in pyproject.toml",
         ) from None
-    downs = {name for name in entries if name.endswith(_DOWN)}
+    downs = down_scripts(entries)
+    by_migration = {up: folder / down for down, up in downs.items()}
     for name, entry in entries.items():
         if not name.isprintable():
             misnamed.append(name)
@@ -102,28 +96,28 @@ def discover(folder: Path) -> tuple[Migration, ...]:
             misnamed.append(name)
         else:
             path = Path(entry.path)
-            down = f"{name.removesuffix('.sql')}{_DOWN}"
             try:
                 content = path.read_bytes()
             except OSError as error:
                 problems.append(
-                    _FolderProblem(f"{name} cannot be read: {os_reason(error)}", f"chmod u+r {shell_quote(name)}")
+                    FolderProblem(f"{name} cannot be read: {os_reason(error)}", f"chmod u+r {shell_quote(name)}")
                 )
                 continue
-            problems += _unreadable(name, content)
-            migrations.append(Migration(match[1], match[2], path, content, folder / down if down in downs else None))
+            migrations.append(Migration(match[1], match[2], path, content, by_migration.get(name)))
+            problems += _unreadable(name, content) or down_part(migrations[-1])
     migrations.sort(key=lambda migration: (int(migration.version), migration.filename))
-    numbers = _Numbers(migrations)
-    problems += [_misnamed(name, numbers) for name in misnamed]
-    problems += _twice(migrations, numbers) or _disorder(migrations)
-    problems += _skipped(migrations)
+    numbers = numbering.Numbers(migrations)
+    problems += [_of_flyway(name) or numbering.misnamed(name, numbers) for name in misnamed]
+    problems += numbering.twice(migrations, as_text=False) or numbering.disorder(migrations)
+    problems += numbering.skipped(migrations)
+    problems += [] if migrations else _in_folders(folder)
     if problems:
-        raise _unusable(folder, problems)
+        raise unusable_folder(folder, problems)
     if not migrations:
         raise UsageError(
             f"{folder} holds no migrations",
             "it has no file named NNN_name.sql, e.g. 001_initial_schema.sql",
-            'correct [tool.promthctl] migrations = "FOLDER" in pyproject.toml, or put the first migration there',
+            "correct migrations under [tool.promthctl] in pyproject.toml, or put the first migration there",
         )
     return tuple(migrations)
 
@@ -132,35 +126,67 @@ def discover_in_place(folder: Path) -> tuple[Migration, ...]:
     """The migrations of supabase/migrations itself as the Supabase CLI takes them; a missing folder has none.
 
     Misnamed files are left out, empty ones are migrations, the order is that of the versions as text. Raises
-    PromthctlError for what no CLI can apply: a version that two files share, a file that is not text, and for a down
-    script, which the CLI would run as a migration.
+    PromthctlError for what no CLI can apply: a version that two files share, a file that is not text, a link that
+    leads nowhere; for a down script or part, which the CLI would run; and for a folder in which it would see nothing
+    because another tool made it.
     """
     files = present_migrations(folder)
-    downs = [file for file in files if file.filename.endswith(_DOWN)]
-    ups = [file for file in files if file not in downs]
-    written = [file for file in files if _CONTENT.search(file.sql)]
-    problems = [problem for file in written for problem in _unreadable(file.filename, file.content)]
-    problems += [
-        _FolderProblem(
-            f"{file.filename} is a migration to the Supabase CLI, which would run it",
-            f"mkdir -p ../down && git mv {shell_quote(file.filename)} ../down/",
-        )
-        for file in downs
+    names = {entry.name: entry for entry in _scan_if_there(folder)}
+    downs = down_scripts(names)
+    ups = [file for file in files if file.filename not in downs]
+    problems = [
+        FolderProblem(f"{name} is a migration to the Supabase CLI, which would run it", _CONVERT)
+        for name in downs
+        if FILE_NAME.fullmatch(name)
     ]
-    numbered = sorted(ups, key=lambda migration: (int(migration.version), migration.filename))
-    problems += _twice(numbered, _Numbers(numbered)) + _skipped(ups)
+    for file in ups:
+        if _CONTENT.search(file.sql):
+            problems += _unreadable(file.filename, file.content) or down_part(file)
+    problems += [found for name, entry in names.items() if entry.is_symlink() and (found := _dead_link(name, entry))]
+    problems += numbering.twice(ups, as_text=True) + numbering.skipped(ups)
+    if not files:
+        problems += [found for name in names if (found := _of_flyway(name))] or _in_folders(folder)
     if problems:
-        raise _unusable(folder, problems)
-    return tuple(ups)
+        raise unusable_folder(folder, problems)
+    return with_down_scripts(ups, folder.parent / DOWN_FOLDER)
 
 
-def _unusable(folder: Path, problems: Sequence[_FolderProblem]) -> PromthctlError:
-    lines = [problem.fix for problem in problems]
-    return PromthctlError(
-        f"The migrations in {folder} cannot be used",
-        "\n".join(problem.why for problem in problems),
-        "\n".join([f"in {folder}:", *lines]) if len(lines) > 1 else f"in {folder}: {lines[0]}",
-    )
+def with_down_scripts(files: Iterable[Migration], folder: Path) -> tuple[Migration, ...]:
+    """Migrations of supabase/migrations with their down scripts, which are in another folder."""
+    found = list(files)
+    kept = {entry.name for entry in _scan_if_there(folder)}
+    pairs = other_tools.paired_downs({*kept, *(file.filename for file in found)})
+    scripts = {up: folder / down for down, up in pairs.items() if down in kept}
+    return tuple(replace(file, down=scripts.get(file.filename)) for file in found)
+
+
+def down_scripts(names: Collection[str]) -> dict[str, str]:
+    """The down scripts among these file names, each with the name of its migration, which may be missing."""
+    alone = {name: f"{name[: -len('.down.sql')]}.sql" for name in names if other_tools.is_down_script(name)}
+    return alone | other_tools.paired_downs(names)
+
+
+def down_part(migration: Migration) -> list[FolderProblem]:
+    """What undoes the migration in its own file, where the CLI would run it."""
+    parts = other_tools.split_parts(migration.sql)
+    if parts is None:
+        return []
+    why = f"{migration.filename}, line {parts.line}: the down part begins ({parts.tool}), and the Supabase CLI runs it"
+    return [FolderProblem(why, _CONVERT)]
+
+
+def migration_folders(folder: Path) -> tuple[tuple[Path, Path | None], ...]:
+    """Migrations that are folders, as Prisma, Hasura and Diesel keep them: what makes, and what undoes if it is there.
+
+    Raises OSError.
+    """
+    found = []
+    for entry in sorted(folder.iterdir()):
+        if _FOLDER_NAME.fullmatch(entry.name) and entry.is_dir():
+            up = next((entry / name for name in _UP_FILES if (entry / name).is_file()), None)
+            if up is not None:
+                found.append((up, entry / "down.sql" if (entry / "down.sql").is_file() else None))
+    return tuple(found)
 
 
 def present_migrations(folder: Path) -> tuple[Migration, ...]:
@@ -189,67 +215,59 @@ def is_sql(name: str) -> bool:
     return name.lower().endswith(".sql") and not name.startswith(".")
 
 
-def free_version(taken: Iterable[str], after: str) -> str | None:
-    """The next free version of the same width: with 001, 002 and 003 taken, after 002 it is 004; None after 999."""
-    used = {int(version) for version in taken}
-    number = int(after) + 1
-    while number in used:
-        number += 1
-    version = f"{number:0{len(after)}}"
-    return version if len(version) == len(after) else None
-
-
-def os_reason(error: OSError) -> str:
-    """The operating system's message, without its number."""
-    return error.strerror or str(error)
-
-
-def shell_quote(*names: str) -> str:
-    """Arguments quoted for a shell."""
-    import shlex
-
-    return shlex.join(names)
-
-
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
     """The folder's .sql entries by name; raises OSError."""
     with os.scandir(folder) as entries:
         return sorted((entry for entry in entries if is_sql(entry.name)), key=lambda entry: entry.name)
 
 
-class _Numbers:
-    """Hands out free version numbers, each once, so that two proposals never collide."""
-
-    def __init__(self, migrations: Sequence[Migration]) -> None:
-        self._taken = [migration.version for migration in migrations]
-        self._last = self._taken[-1] if self._taken else "0" * _DEFAULT_WIDTH
-
-    def next(self, after: str | None = None) -> str | None:
-        """The next free version after `after`, by default after the last one."""
-        version = free_version(self._taken, after or self._last)
-        if version is not None:
-            self._taken.append(version)
-        return version
+def _scan_if_there(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return _scan(folder)
+    except OSError:
+        return []
 
 
-def _not_a_file(entry: os.DirEntry[str]) -> _FolderProblem | None:
+def _not_a_file(entry: os.DirEntry[str]) -> FolderProblem | None:
     try:
         if entry.is_file():
             return None
         kind = "is a folder" if entry.is_dir() else "is not a file" if entry.stat() else ""
     except OSError:
         kind = "is a link that leads nowhere"
-    return _FolderProblem(f"{entry.name} {kind}", f"remove {shell_quote(entry.name)}, or put the SQL file in its place")
+    return FolderProblem(f"{entry.name} {kind}", f"remove {shell_quote(entry.name)}, or put the SQL file in its place")
 
 
-def _orphan(down: str, names: Iterable[str]) -> list[_FolderProblem]:
-    up = f"{down.removesuffix(_DOWN)}.sql"
+def _dead_link(name: str, entry: os.DirEntry[str]) -> FolderProblem | None:
+    """A migration for the CLI, which fails when it gets there, after it has applied those before."""
+    return None if entry.is_file() or entry.is_dir() or not FILE_NAME.fullmatch(name) else _not_a_file(entry)
+
+
+def _orphan(down: str, names: Iterable[str]) -> list[FolderProblem]:
+    up = down_scripts({down, *names})[down]
     if up in names:
         return []
-    return [_FolderProblem(f"{down} has no {up} beside it", f"add {shell_quote(up)}, or git rm {shell_quote(down)}")]
+    fix = f"put {shell_quote(up)} beside it, or move {shell_quote(down)} out of the folder"
+    return [FolderProblem(f"{down} has no {up} beside it", fix)]
 
 
-def _unreadable(name: str, content: bytes) -> list[_FolderProblem]:
+def _of_flyway(name: str) -> FolderProblem | None:
+    if other_tools.flyway_name(name) is None:
+        return None
+    return FolderProblem(f"{name} is named as Flyway names it, and the Supabase CLI would skip it", _CONVERT)
+
+
+def _in_folders(folder: Path) -> list[FolderProblem]:
+    """Of a folder without migration files."""
+    try:
+        found = migration_folders(folder)
+    except OSError:
+        return []
+    why = "{} is in a folder of its own, as Prisma and Hasura keep it, and the Supabase CLI skips folders"
+    return [FolderProblem(why.format(up.relative_to(folder)), _CONVERT) for up, _ in found[:1]]
+
+
+def _unreadable(name: str, content: bytes) -> list[FolderProblem]:
     """What keeps Postgres from reading the content."""
     try:
         text = content.decode("utf-8-sig")
@@ -257,86 +275,10 @@ def _unreadable(name: str, content: bytes) -> list[_FolderProblem]:
         offset = error.start + (3 if content.startswith(b"\xef\xbb\xbf") else 0)
     else:
         if not _CONTENT.search(text):
-            return [_FolderProblem(f"{name} is empty", f"write its SQL, or git rm {shell_quote(name)}")]
+            return [FolderProblem(f"{name} is empty", f"write its SQL, or rm {shell_quote(name)}")]
         offset = content.find(b"\0")  # valid in UTF-8, never in SQL: mostly UTF-16 without its byte order mark
         if offset < 0:
             return []
     line = content.count(b"\n", 0, offset) + 1
     found = f"byte {content[offset]:#04x} at offset {offset}, line {line}"
-    return [_FolderProblem(f"{name} is not UTF-8 text: {found}", f"save {shell_quote(name)} as UTF-8")]
-
-
-def _misnamed(name: str, numbers: _Numbers) -> _FolderProblem:
-    """A file the CLI would skip, with the name it probably should have."""
-    stem = name[: -len(".sql")]
-    shown = name if name.isprintable() else ascii(name)
-    why = f"{shown} is not named NNN_name.sql, so the Supabase CLI would skip it"
-    match = re.fullmatch(r"(?P<digits>[0-9]*)[\W_]*(?P<name>.*)", stem)
-    version = (match and match["digits"]) or numbers.next()
-    if match is None or version is None or not name.isprintable():
-        return _FolderProblem(why, f"rename {shown} to NNN_name.sql, or move it out of the folder")
-    better = f"{version}_{match['name'] or 'migration'}.sql"
-    return _FolderProblem(why, f"git mv {shell_quote(name, better)}, or move it out of the folder")
-
-
-def _rename(migration: Migration, version: str, name: str) -> str:
-    """The commands that rename a migration, its down script included."""
-    command = f"git mv {shell_quote(migration.filename, f'{version}_{name}.sql')}"
-    if migration.down is not None:
-        command += f" && git mv {shell_quote(migration.down.name, f'{version}_{name}{_DOWN}')}"
-    return command
-
-
-def _twice(migrations: Sequence[Migration], numbers: _Numbers) -> list[_FolderProblem]:
-    """Versions that two files share; the first by name keeps it. 1 and 001 count as the same version."""
-    groups: dict[int, list[Migration]] = defaultdict(list)
-    for migration in migrations:
-        groups[int(migration.version)].append(migration)
-    problems = []
-    for first, *others in groups.values():
-        for other in others:
-            free = numbers.next(after=first.version)
-            problems.append(
-                _FolderProblem(
-                    f"{first.filename} and {other.filename} both have version {first.version}",
-                    _rename(other, free, other.name)
-                    if free
-                    else f"give {shell_quote(other.filename)} a version of its own",
-                )
-            )
-    return problems
-
-
-def _disorder(migrations: Sequence[Migration]) -> list[_FolderProblem]:
-    """Versions whose order as text, which the CLI uses, is not their order as numbers."""
-    versions = [migration.version for migration in migrations]
-    if versions == sorted(versions):
-        return []
-    before, after = next(pair for pair in pairwise(versions) if pair[0] > pair[1])
-    # Of the widths in use, the one with the fewest renames: 9 becomes 09 beside 10, and 0015 becomes 015 beside 014.
-    candidates = [_padded(versions, width) for width in sorted({len(version) for version in versions}, reverse=True)]
-    fitting = [each for each in candidates if each == sorted(each) and len(set(each)) == len(each)]
-    better = dict(zip(versions, min(fitting, key=lambda each: sum(map(str.__ne__, each, versions))), strict=True))
-    moved = [
-        _rename(migration, better[migration.version], migration.name)
-        for migration in migrations
-        if better[migration.version] != migration.version
-    ]
-    why = f"version {after} would be applied before {before}: the Supabase CLI orders versions as text"
-    return [_FolderProblem(why, "\n".join(moved))]
-
-
-def _padded(versions: Sequence[str], width: int) -> list[str]:
-    """Plain numbers padded to that width where they fit; timestamps are kept, unless it is their own width."""
-    kept = width < TIMESTAMP_WIDTH
-    return [one if kept and len(one) >= TIMESTAMP_WIDTH else one.lstrip("0").rjust(width, "0") for one in versions]
-
-
-def _skipped(migrations: Sequence[Migration]) -> list[_FolderProblem]:
-    first = min(migrations, key=lambda migration: migration.version, default=None)
-    if first is None or first.name != _SKIPPED_NAME or len(first.version) != TIMESTAMP_WIDTH:
-        return []
-    if int(first.version) >= _SKIPPED_BEFORE:
-        return []
-    why = f"{first.filename} would be skipped: the Supabase CLI takes an old first “init” for a dump of its own"
-    return [_FolderProblem(why, _rename(first, first.version, "initial_schema"))]
+    return [FolderProblem(f"{name} is not UTF-8 text: {found}", f"save {shell_quote(name)} as UTF-8")]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from promthctl.errors import UsageError
+from promthctl.migration_set.copies import copied_names
 from promthctl.migration_set.folder import is_sql, packaged_source
 from promthctl.settings import EXAMPLE, Settings
 
@@ -43,13 +44,15 @@ def find_source(settings: Settings) -> MigrationSource:
         return MigrationSource("example", packaged_source())
     present, copied = _sql_files(settings.migrations_dir), settings.project_dir / _COPIED
     own, others = _own(settings.migrations_dir, present), _sql_files(copied)
-    if others and (not own or own <= others):
+    if others and not own <= others:
+        own -= copied_names(settings, own - others)  # their source may have another name now
+    if others and own <= others:
         return MigrationSource("copied", copied)
     if own and others:
         raise UsageError(
             "It is not clear which migrations are the project's",
             f"{settings.migrations_dir} and {copied} both have SQL files of their own",
-            f'[tool.promthctl] migrations = "supabase/migrations" or "{_COPIED}" in pyproject.toml',
+            f'set migrations = "supabase/migrations", or "{_COPIED}", under [tool.promthctl] in pyproject.toml',
         )
     if own:
         return MigrationSource("in-place", settings.migrations_dir)

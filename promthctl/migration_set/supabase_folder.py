@@ -6,16 +6,22 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from promthctl import migration_set
-from promthctl.errors import PrerequisiteError, RefusedError, UsageError
-from promthctl.migration_set import Migration, NewMigration, SyncPlan
+from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
+from promthctl.migration_set import Migration, NewMigration, SyncPlan, copies, numbering
+from promthctl.migration_set.folder import down_part
+from promthctl.migration_set.problems import unusable_folder
 from promthctl.migration_set.source import CONFIG, find_source
 from promthctl.settings import Settings
 
+UNFINISHED = "unfinished.json"  # in .promthctl: what a killed `migrations renumber` or `convert` was about to write
 _IGNORED = "# Supabase\n.branches\n.temp\n"
 
 
 def source_migrations(settings: Settings) -> tuple[Migration, ...]:
     """The migrations to bring to a target. Raises UsageError or PromthctlError for a folder that cannot be used."""
+    if (settings.state_dir / UNFINISHED).exists():
+        why = "promthctl migrations renumber or convert was interrupted: some files are changed and some are not"
+        raise PromthctlError("The migrations cannot be used", why, "promthctl migrations renumber finishes it")
     source = find_source(settings)
     if source.kind == "in-place":
         return migration_set.discover_in_place(source.folder)
@@ -30,13 +36,25 @@ def check_enabled(settings: Settings) -> None:
         raise RefusedError(
             "The migrations are switched off",
             f"{settings.supabase_dir / 'config.toml'} has [db.migrations] enabled = false; nothing was changed",
-            "set [db.migrations] enabled = true there and run the same command again",
+            "set enabled = true under [db.migrations] there and run the same command again",
         )
 
 
-def plan_project_sync(settings: Settings, applied: Collection[str], force: bool = False) -> SyncPlan:
-    """What sync_project would do; see migration_set.plan_sync."""
-    return migration_set.plan_sync(source_migrations(settings), settings.migrations_dir, applied, force)
+def plan_project_sync(
+    settings: Settings, applied: Collection[str], force: bool = False, history: Collection[str] | None = None
+) -> SyncPlan:
+    """What sync_project would do; see migration_set.plan_sync.
+
+    Raises PromthctlError too for files of others in supabase/migrations that no CLI can apply beside the source's.
+    """
+    source, folder = source_migrations(settings), settings.migrations_dir
+    plan = migration_set.plan_sync(source, folder, applied, force, copies.read_copies(settings), history)
+    if plan.foreign and find_source(settings).kind != "in-place":
+        foreign = [file for file in migration_set.present_migrations(folder) if file.filename in plan.foreign]
+        problems = [found for file in foreign for found in down_part(file)] + numbering.twice(foreign, as_text=True)
+        if problems:
+            raise unusable_folder(folder, problems)
+    return plan
 
 
 def new_migration(settings: Settings, name: str) -> NewMigration:
@@ -50,7 +68,7 @@ def new_migration(settings: Settings, name: str) -> NewMigration:
         raise UsageError(
             "A new migration needs a folder of your own",
             "the migrations are those that come with promthctl, and pyproject.toml names no folder of yours",
-            '[tool.promthctl] migrations = "database/migrations" in pyproject.toml, then run it again',
+            'set migrations = "database/migrations" under [tool.promthctl] in pyproject.toml, then run it again',
         )
     taken = {
         file.version
@@ -82,25 +100,32 @@ def ensure_config(settings: Settings) -> None:
             ) from None
 
 
-def sync_project(settings: Settings, applied: Collection[str], force: bool = False) -> SyncPlan:
+def sync_project(
+    settings: Settings, applied: Collection[str], force: bool = False, history: Collection[str] | None = None
+) -> SyncPlan:
     """Make supabase/migrations what the source says; returns the plan that was carried out."""
-    plan = plan_project_sync(settings, applied, force)
+    plan = plan_project_sync(settings, applied, force, history)
     if refusal := plan.refusal:
         raise refusal
     ensure_config(settings)
+    copies.record_copies(settings, plan)
     migration_set.write_sync(plan)
+    copies.forget_copies(settings, plan)
     return plan
 
 
 def expected_migrations(settings: Settings, plan: SyncPlan | None = None) -> tuple[Migration, ...]:
     """The files of supabase/migrations in the CLI's order; with a plan, as they will be once it is carried out.
 
-    Their paths are those a person should edit: the source's where the file comes from there.
+    Their paths are those a person should edit: the source's where the file comes from there. Raises RefusedError for a
+    plan in which two files have one version.
     """
+    if plan is not None and plan.conflicts and plan.refusal:
+        raise plan.refusal
     files = {file.filename: file for file in migration_set.present_migrations(settings.migrations_dir)}
     if plan is not None:
-        for rename in plan.renamed:
-            files.pop(rename.old, None)
+        for name in (*plan.removed, *(rename.old for rename in plan.renamed)):
+            files.pop(name, None)
     origin = source_migrations(settings) if plan is not None or not find_source(settings).example else ()
     files |= {file.filename: file for file in origin if plan is not None or file.filename in files}
     return tuple(sorted(files.values(), key=lambda file: (file.version, file.name)))

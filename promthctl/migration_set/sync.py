@@ -1,7 +1,8 @@
 """Copies a source's migrations into supabase/migrations, byte for byte, without ever losing somebody's work.
 
 A plan comes first, so that nothing is written when anything is refused. Files of the destination that the source
-does not have are left alone; down scripts are not copied, because the CLI would run them as migrations.
+does not have are left alone, but for copies of promthctl's own whose source is gone before they were applied; down
+scripts are not copied, because the CLI would run them as migrations.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promthctl.errors import PromthctlError, RefusedError
-from promthctl.migration_set.folder import FILE_NAME, Migration, free_version, is_sql, os_reason, shell_quote
+from promthctl.migration_set.copies import is_untouched
+from promthctl.migration_set.folder import DOWN_FOLDER, FILE_NAME, Migration, is_sql
+from promthctl.migration_set.problems import os_reason, shell_quote
 
 _REGULAR, _LINK, _OTHER = "file", "link", "other"
 _FIXES = {
@@ -71,7 +74,8 @@ class SyncPlan:
     """What `write_sync` would do to the destination, each in the order of versions.
 
     refused: differs and is applied, so it needs --force. conflicts: need a person, whatever the options.
-    foreign: names of the .sql files there that do not come from the source.
+    foreign: names of the .sql files there that do not come from the source. removed: names of copies, as promthctl
+    wrote them, whose source is gone and that are not applied.
     """
 
     destination: Path
@@ -82,11 +86,17 @@ class SyncPlan:
     refused: tuple[FileDifference, ...] = ()
     conflicts: tuple[VersionConflict, ...] = ()
     foreign: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:
         """True when the destination is not as the source says, whether or not that may be changed."""
-        return bool(self.added or self.overwritten or self.renamed or self.refused or self.conflicts)
+        return bool(self.added or self.overwritten or self.renamed or self.refused or self.conflicts or self.removed)
+
+    @property
+    def written(self) -> tuple[Migration, ...]:
+        """What is copied, renamed files aside."""
+        return (*self.added, *(difference.migration for difference in self.overwritten))
 
     @property
     def refusal(self) -> RefusedError | None:
@@ -107,24 +117,34 @@ class SyncPlan:
         return RefusedError(f"{self.destination} was not changed", "\n".join(why), "\n".join(hint))
 
 
-def plan_sync(source: Sequence[Migration], destination: Path, applied: Collection[str], force: bool) -> SyncPlan:
+def plan_sync(
+    source: Sequence[Migration],
+    destination: Path,
+    applied: Collection[str],
+    force: bool,
+    copies: Mapping[str, str] | None = None,
+    history: Collection[str] | None = None,
+) -> SyncPlan:
     """Compare the source with the destination folder, which need not exist; nothing is written.
 
     source: as `discover` returns it. applied: the versions in the target's history. force: overwrite a file that
-    differs although its version is applied.
+    differs although its version is applied. copies: what promthctl wrote there, see copies.py. history: all versions
+    that are applied; None where nobody was asked, and then no copy is removed.
     Raises PromthctlError when the destination is not a plain folder, cannot be read, or holds a link, folder or
     device in a migration's place.
     """
     entries = _entries(destination)
     sources = {migration.filename for migration in source}
     versions = _by_version(entries)
-    taken = [*versions, *(migration.version for migration in source)]
     _refuse_special(destination, sorted(sources & {name for name, kind in entries.items() if kind != _REGULAR}))
     added: list[Migration] = []
     unchanged: list[Migration] = []
     renamed: list[FileRename] = []
     differing: list[FileDifference] = []
     conflicts: list[VersionConflict] = []
+    names = [name for named in versions.values() for name in named]
+    stale = _stale(destination, [name for name in names if name not in sources], entries, copies or {})
+    removable = {name for name in stale if history is not None and FILE_NAME.sub(r"\1", name) not in history}
     for migration in source:
         others = [name for name in versions.get(migration.version, ()) if name != migration.filename]
         if migration.filename in entries:
@@ -133,15 +153,17 @@ def plan_sync(source: Sequence[Migration], destination: Path, applied: Collectio
                 unchanged.append(migration)
             else:
                 differing.append(FileDifference(migration, current))
-        elif not others:
-            added.append(migration)
         elif [entries[name] for name in others] == [_REGULAR] and _read(destination / others[0]) == migration.content:
             renamed.append(FileRename(migration, others.pop()))
+        elif removable.issuperset(others):
+            added.append(migration)
         conflicts += [
-            VersionConflict(migration, other, _resolve_conflict(migration, destination / other, taken))
+            VersionConflict(migration, other, _resolve_conflict(migration, destination / other, other in stale))
             for other in others
+            if other not in removable
         ]
-    known = sources | {rename.old for rename in renamed} | {conflict.other for conflict in conflicts}
+    removed = removable - {rename.old for rename in renamed}
+    known = sources | removed | {rename.old for rename in renamed} | {conflict.other for conflict in conflicts}
     may = [force or difference.migration.version not in applied for difference in differing]
     return SyncPlan(
         destination=destination,
@@ -152,6 +174,7 @@ def plan_sync(source: Sequence[Migration], destination: Path, applied: Collectio
         refused=tuple(difference for difference, yes in zip(differing, may, strict=True) if not yes),
         conflicts=tuple(conflicts),
         foreign=tuple(sorted(name for name in entries if is_sql(name) and name not in known)),
+        removed=tuple(sorted(removed)),
     )
 
 
@@ -167,7 +190,9 @@ def write_sync(plan: SyncPlan) -> None:
             plan.destination.mkdir(parents=True, exist_ok=True)
         for rename in plan.renamed:
             (plan.destination / rename.old).replace(plan.destination / rename.migration.filename)
-        for migration in (*plan.added, *(difference.migration for difference in plan.overwritten)):
+        for name in plan.removed:
+            (plan.destination / name).unlink(missing_ok=True)
+        for migration in plan.written:
             replace_file(plan.destination / migration.filename, migration.content)
     except OSError as error:
         raise _failed(plan.destination, error, "written") from None
@@ -179,7 +204,8 @@ def _entries(destination: Path) -> dict[str, str]:
         raise PromthctlError(
             f"{destination} is a symbolic link",
             "files are never copied through a link, out of the project",
-            f"rm {shell_quote(str(destination))}; set [tool.promthctl] migrations in pyproject.toml to where it led",
+            "set migrations under [tool.promthctl] in pyproject.toml to where it leads, then "
+            f"rm {shell_quote(str(destination))}",
         )
     try:
         with os.scandir(destination) as entries:
@@ -205,19 +231,31 @@ def _by_version(entries: Mapping[str, str]) -> dict[str, list[str]]:
     return versions
 
 
-def _resolve_conflict(migration: Migration, other: Path, taken: list[str]) -> str:
-    """How to resolve a conflict; a version that it proposes is added to `taken`."""
+def _stale(
+    destination: Path, names: Sequence[str], entries: Mapping[str, str], copies: Mapping[str, str]
+) -> frozenset[str]:
+    """Those that are copies of promthctl's own, unchanged since."""
+    return frozenset(
+        name
+        for name in names
+        if name in copies and entries[name] == _REGULAR and is_untouched(name, _read(destination / name), copies)
+    )
+
+
+def _resolve_conflict(migration: Migration, other: Path, stale: bool) -> str:
+    """What to do about another file with a migration's version. stale: a copy whose source is gone, but not removed."""
+    name = shell_quote(str(other))
     if migration.path.parent.resolve() == other.parent.resolve():
-        return f"mv {shell_quote(str(other))} to another folder: the Supabase CLI applies every file in {other.parent}"
-    remove = f"git rm {shell_quote(str(other))}"
+        return f"mv {name} to another folder: the Supabase CLI applies every file in {other.parent}"
     if other.name.endswith(".down.sql"):
-        return f"{remove}: the Supabase CLI would apply it; down scripts stay in the source"
-    free = free_version(taken, migration.version)
-    if free is None:
-        return f"{remove} if it is an old copy, or give it a version of its own"
-    taken.append(free)
-    better = other.with_name(free + other.name[len(migration.version) :])
-    return f"{remove} if it is an old copy, or git mv {shell_quote(str(other), str(better))} to keep it"
+        down = shell_quote(str(other.parent.parent / DOWN_FOLDER))
+        return f"mkdir -p {down} && mv {name} {down}: the Supabase CLI would apply it"
+    if stale:
+        return (
+            f"{other.name} is a copy whose file in the source is gone, and it may be applied: put that back and run"
+            f" promthctl migrations renumber; or if it is applied nowhere, rm {name}"
+        )
+    return f"rm {name} if it is an old copy, or promthctl migrations renumber to keep both"
 
 
 def _refuse_special(destination: Path, names: Sequence[str]) -> None:

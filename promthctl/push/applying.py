@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from promthctl import database, migration_set, supabase_cli
 from promthctl.database.transactions import undisturbed
 from promthctl.errors import RefusedError
-from promthctl.migration_set import supabase_folder
+from promthctl.migration_set import copies, supabase_folder
 from promthctl.push import disagreements
 from promthctl.push.planning import PushPlan, check_written
 from promthctl.settings import Settings
@@ -36,7 +36,12 @@ def sync_for_plans(settings: Settings, plans: Iterable[PushPlan]) -> None:
     """Bring supabase/migrations to what the plans expect; once for all, since pushes in parallel share the folder."""
     allowed = [plan for plan in plans if plan.refusal is None]
     if allowed:
-        supabase_folder.sync_project(settings, {version for plan in allowed for version in plan.unverified})
+        unverified = {version for plan in allowed for version in plan.unverified}
+        applied = {version for plan in allowed for version in plan.applied}
+        supabase_folder.sync_project(settings, unverified, history=applied)
+        remote = [plan for plan in allowed if not plan.local]
+        pending = {file.version for plan in remote for file in plan.pending}
+        copies.keep_copies(settings, pending | {version for plan in remote for version in plan.applied})
 
 
 def apply_locked(settings: Settings, target: Target, plan: PushPlan, steps: Steps) -> PushResult:

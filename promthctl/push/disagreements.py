@@ -8,7 +8,8 @@ from typing import Literal
 
 from promthctl.errors import RefusedError
 from promthctl.migration_set import HistoryEntry, Migration, is_as_applied
-from promthctl.migration_set.folder import free_version, shell_quote
+from promthctl.migration_set.numbering import free_version
+from promthctl.migration_set.problems import shell_quote
 from promthctl.targets import Target, command_line_options
 
 _SHOWN_LINES = 20  # of a difference
@@ -21,12 +22,13 @@ class Disagreement:
 
     kind: missing (applied, and no file here has the version), early (pending, and older than what is applied),
     edited (since it was applied), taken (another migration was applied under the version), unknown (the history has
-    no statements to compare with), foreign (pending, and only in supabase/migrations).
+    no statements to compare with), foreign (pending, and only in supabase/migrations), stale (copies in
+    supabase/migrations whose source is gone, which a push removes).
     versions: the ones concerned. why: what disagrees. fix: what can be done, as commands where possible; empty when
     nothing has to be done. refuses: nothing is pushed while it lasts.
     """
 
-    kind: Literal["missing", "early", "edited", "taken", "unknown", "foreign"]
+    kind: Literal["missing", "early", "edited", "taken", "unknown", "foreign", "stale"]
     versions: tuple[str, ...]
     why: str
     fix: str
@@ -40,11 +42,13 @@ def find_disagreements(
     pending: Sequence[Migration],
     include_all: bool,
     foreign: Collection[str] = (),
+    stale: Sequence[str] = (),
 ) -> tuple[Disagreement, ...]:
     """Every disagreement between the history and the files.
 
     files: all of them, in order. pending: those the target is missing. include_all: early ones may be pushed.
-    foreign: the names of files in supabase/migrations that the source of the migrations does not have.
+    foreign: the names of files in supabase/migrations that the source of the migrations does not have. stale: those of
+    copies there that a push removes.
     """
     found = [*find_version_gaps(target, files, history, pending, include_all)]
     unknown = [file.version for file in files if file.version in history and not history[file.version].statements]
@@ -57,6 +61,9 @@ def find_disagreements(
         names = _some([file.filename for file in alone])
         why = f"only in supabase/migrations, not in the source of the migrations: {names}"
         found.append(Disagreement("foreign", tuple(file.version for file in alone), why, "", refuses=False))
+    if stale:
+        why = f"copies in supabase/migrations whose source is gone, which a push removes: {_some(stale)}"
+        found.append(Disagreement("stale", tuple(name.partition("_")[0] for name in stale), why, "", refuses=False))
     if unknown:
         why = f"recorded without statements, so an edit since then cannot be detected: {_some(unknown)}"
         found.append(Disagreement("unknown", tuple(unknown), why, "", refuses=False))

@@ -81,7 +81,7 @@ def plan_push(settings: Settings, target: Target, include_all: bool = False) -> 
     with database.connect(target) as connection:
         history = database.read_history(connection)
         unverified = tuple(version for version, entry in history.items() if not entry.statements)
-        sync = supabase_folder.plan_project_sync(settings, unverified)
+        sync = supabase_folder.plan_project_sync(settings, unverified, history=tuple(history))
         if refusal := sync.refusal:
             raise refusal
         files = supabase_folder.expected_migrations(settings, sync)
@@ -93,7 +93,9 @@ def plan_push(settings: Settings, target: Target, include_all: bool = False) -> 
             total=len(files),
             pending=pending,
             statements=_analysed(target, pending, connection) if pending else (),
-            disagreements=disagreements.find_disagreements(target, files, history, pending, include_all, sync.foreign),
+            disagreements=disagreements.find_disagreements(
+                target, files, history, pending, include_all, sync.foreign, sync.removed
+            ),
             applied=tuple(history),
             unverified=unverified,
             sync=sync,

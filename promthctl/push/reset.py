@@ -26,7 +26,7 @@ def check_reset(settings: Settings, target: Target, steps: Steps) -> None:
     supabase_folder.check_enabled(settings)
     supabase_cli.find_runner(settings, steps)
     database.fetch_history(target)
-    if refusal := supabase_folder.plan_project_sync(settings, ()).refusal:
+    if refusal := supabase_folder.plan_project_sync(settings, (), history=()).refusal:
         raise refusal
 
 
@@ -44,7 +44,9 @@ def reset_target(settings: Settings, target: Target, steps: Steps) -> ResetResul
     """Drop everything the migrations made in the target, and replay them."""
     supabase_folder.check_enabled(settings)
     with undisturbed(settings, target, steps):
-        supabase_folder.sync_project(settings, ())  # everything is replayed, so an edited file may replace its copy
+        supabase_folder.sync_project(
+            settings, (), history=()
+        )  # everything is replayed, so an edited file may replace its copy
         files = supabase_folder.expected_migrations(settings)
         supabase_cli.find_database_cli(settings, steps).reset(target, files, steps)
     return ResetResult(target.label, tuple(file.filename for file in files))

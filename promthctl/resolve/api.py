@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from promthctl import engines
+from promthctl import engines, trust
 from promthctl.api.client import ApiAccess
 from promthctl.engines import Engine
 from promthctl.engines.access import stack_access
@@ -81,14 +81,18 @@ def _of_project(ref: str, settings: Settings, steps: Steps, announce_label: Call
     url, key = _variables(settings)
     if url is not None and _is_elsewhere(url, own):
         url = key = None  # an .env for another Supabase, such as `local env --write` makes
+    if url is not None and _host(url) != own:
+        trust.check_variable(settings, "SUPABASE_URL")
     try:
         label = find_project(ref, settings).label
     except PrerequisiteError:  # there is no access token
         if key is None:
             raise
         label = f"hosted project {ref}"
-    announce_label(label)
+    if url is not None and _host(url) != own:
+        label = f"{label}, through {url}"
     url = url or f"https://{own}"
+    announce_label(label)
     return ApiTarget(label, ApiAccess(url, "", key or find_service_key(ref, label, settings, steps)))
 
 
@@ -114,6 +118,7 @@ def _of_database(db_url: str, settings: Settings, announce_label: Callable[[str]
             f"SUPABASE_URL is {url}, an API on this machine, and the database is on another one",
             _SET_BOTH,
         )
+    trust.check_variable(settings, "SUPABASE_URL")
     label = f"{database.label}, through {url}"
     announce_label(label)
     return ApiTarget(label, ApiAccess(url, "", key))

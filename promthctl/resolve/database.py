@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from promthctl import engines
+from promthctl import engines, trust
 from promthctl.database.connection_errors import CredentialsError
 from promthctl.engines.access import local_target, running_access
 from promthctl.errors import PrerequisiteError, TargetError
@@ -67,9 +67,12 @@ def find_target(named: NamedTarget, settings: Settings) -> Target:
     Raises as find_project and from_url do.
     """
     if named.db_url is not None:
+        for name in (name for name, known in settings.targets.items() if known == named):
+            trust.check_setting(settings, f"targets.{name}.db_url")
         found = from_url(named.db_url, settings.database_password)
     else:
         project = find_project(named.project_ref or "", settings)
+        trust.check_variable(settings, "PGSSLMODE")
         sslmode = settings.get("PGSSLMODE") or "require"  # libpq's own default would go on without encryption
         found = Target(project.label, project.url, None, project=project.name, ref=project.ref, sslmode=sslmode)
     return replace(found, production=is_production(named, settings))

@@ -12,6 +12,7 @@ from promthctl.database.transactions import ChangeTransaction, database_failure
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration
 from promthctl.migration_set.creating import down_template
+from promthctl.migration_set.folder import DOWN_FOLDER
 from promthctl.sql.statements import NotSqlError, Statement, parse_statements
 from promthctl.sql.tokens import line_at
 from promthctl.targets import Target
@@ -76,12 +77,12 @@ def _failed(what: str, script: DownScript, number: int, error: psycopg.Error, wa
 
 def _missing(migrations: Sequence[Migration], applied_whole: Path) -> RefusedError:
     names = ", ".join(migration.filename for migration in migrations)
-    hint = "write " + ", ".join(str(m.path.with_name(f"{m.version}_{m.name}.down.sql")) for m in migrations)
-    if any(migration.path.parent == applied_whole for migration in migrations):
-        hint = (
-            f"the Supabase CLI would apply a down script in {applied_whole}: keep the migrations and their down scripts"
-            ' in a folder of their own, [tool.promthctl] migrations = "FOLDER" in pyproject.toml'
-        )
+    places = [
+        (applied_whole.parent / DOWN_FOLDER if migration.path.parent == applied_whole else migration.path.parent)
+        / f"{migration.version}_{migration.name}.down.sql"
+        for migration in migrations
+    ]
+    hint = "write " + ", ".join(map(str, places))
     return RefusedError("Nothing was rolled back", f"these have no down script: {names}", hint)
 
 

@@ -16,6 +16,7 @@ from promthctl.backups.writing import BackupWriter, new_backup, slug
 from promthctl.database.transactions import ChangeTransaction, changing, undisturbed
 from promthctl.errors import RefusedError, UsageError
 from promthctl.migration_set import Migration, present_migrations, supabase_folder
+from promthctl.migration_set.folder import DOWN_FOLDER, with_down_scripts
 from promthctl.rollback import losses, scripts
 from promthctl.rollback.losses import Sequences, TableLoss
 from promthctl.rollback.scripts import DownScript
@@ -82,7 +83,10 @@ def plan_rollback(settings: Settings, target: Target, to: str, steps: Steps) -> 
     # Migrations that are only in supabase/migrations are in the history too.
     files = {
         file.version: file
-        for file in (*present_migrations(settings.migrations_dir), *supabase_folder.source_migrations(settings))
+        for file in (
+            *with_down_scripts(present_migrations(settings.migrations_dir), settings.supabase_dir / DOWN_FOLDER),
+            *supabase_folder.source_migrations(settings),
+        )
     }
     with database.exclusive(target, steps):
         applied = tuple(database.fetch_history(target))

@@ -9,7 +9,15 @@ states.py       the catalog after each of several migrations: recorded while the
 """
 
 from promthctl.engines.embedded.default_privileges import of_target as default_privileges_of
-from promthctl.shadow.cache import catalog_after_all, states_after_each
+from promthctl.shadow.cache import catalog_after_all, catalog_after_script, states_after_each
 from promthctl.shadow.states import BEFORE, CatalogChange, States
 
-__all__ = ["BEFORE", "CatalogChange", "States", "catalog_after_all", "default_privileges_of", "states_after_each"]
+__all__ = [
+    "BEFORE",
+    "CatalogChange",
+    "States",
+    "catalog_after_all",
+    "catalog_after_script",
+    "default_privileges_of",
+    "states_after_each",
+]

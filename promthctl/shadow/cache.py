@@ -83,10 +83,18 @@ def states_after_each(
     return _kept_or_made(_STATES, settings, migrations, steps, major, privileges)
 
 
+def catalog_after_script(settings: Settings, sql: str, steps: Steps) -> Catalog:
+    """The catalog of a fresh Supabase after one message with this SQL, as the dashboard's editor sends it.
+
+    Raises psycopg.Error where it fails, and otherwise what `catalog_after_all` raises.
+    """
+    return _kept_or_made(_CATALOG, settings, sql, steps, 17, None)
+
+
 def _kept_or_made(
     reading: _Reading[Kept],
     settings: Settings,
-    migrations: Sequence[Migration],
+    migrations: Sequence[Migration] | str,
     steps: Steps,
     major: int,
     given: Sequence[str] | None,
@@ -120,7 +128,7 @@ def _kept_or_made(
 def _read_from_database(
     reading: _Reading[Kept],
     settings: Settings,
-    migrations: Sequence[Migration],
+    migrations: Sequence[Migration] | str,
     major: int,
     folder: Path,
     privileges: Sequence[str],
@@ -131,17 +139,24 @@ def _read_from_database(
         url, password = made.target.url, made.target.password
         with psycopg.connect(url, password=password) as connection:
             reading.prepare(connection)
-        made.apply(migrations)
+        if isinstance(migrations, str):
+            with psycopg.connect(url, password=password, autocommit=True) as connection:
+                connection.execute(migrations.encode(), prepare=False)
+        else:
+            made.apply(migrations)
         with psycopg.connect(url, password=password) as connection:
             return reading.read(connection)
 
 
-def _content_hash(migrations: Sequence[Migration], major: int, privileges: Sequence[str]) -> str:
+def _content_hash(migrations: Sequence[Migration] | str, major: int, privileges: Sequence[str]) -> str:
     digest = hashlib.sha256(repr((major, CATALOG_FINGERPRINT, installation.fingerprint(), tuple(privileges))).encode())
     for script in bootstrap_scripts():
         digest.update(hashlib.sha256(script.encode()).digest())
-    for migration in migrations:
-        digest.update(f"{migration.filename} {migration.sha256}\n".encode())
+    if isinstance(migrations, str):
+        digest.update(migrations.encode())
+    else:
+        for migration in migrations:
+            digest.update(f"{migration.filename} {migration.sha256}\n".encode())
     return digest.hexdigest()[:32]
 
 

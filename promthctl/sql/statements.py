@@ -61,6 +61,11 @@ class Statement:
         return type(self.node).__name__ == "TransactionStmt" and self.node.kind.name in _BRACKETS
 
     @property
+    def begins(self) -> bool:
+        """True for BEGIN and START TRANSACTION."""
+        return self.brackets and self.node.kind.name != "TRANS_STMT_COMMIT"
+
+    @property
     def adds_enum_value(self) -> bool:
         """True for ALTER TYPE … ADD VALUE: the value can be used only once its transaction is committed."""
         return type(self.node).__name__ == "AlterEnumStmt" and self.node.oldVal is None

@@ -14,7 +14,8 @@ migration_errors   a failed migration: file, line, statement, what stays applied
 
 from __future__ import annotations
 
+from promthctl.supabase_cli.choosing import check_consent
 from promthctl.supabase_cli.database_commands import DatabaseCli, find_database_cli
 from promthctl.supabase_cli.runner import Runner, find_runner
 
-__all__ = ["DatabaseCli", "Runner", "find_database_cli", "find_runner"]
+__all__ = ["DatabaseCli", "Runner", "check_consent", "find_database_cli", "find_runner"]

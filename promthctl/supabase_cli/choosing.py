@@ -8,7 +8,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from promthctl import process, toolchain
+from promthctl import process, toolchain, trust
 from promthctl.errors import PrerequisiteError
 from promthctl.settings import Settings
 from promthctl.state import StateDir
@@ -34,6 +34,7 @@ def choose(settings: Settings, steps: Steps) -> tuple[Path, Dialect]:
     if wanted == "pinned":
         tools = toolchain.ensure(settings, steps)
         return tools.supabase, dialect_of(tools.supabase_version) or V3
+    check_consent(settings)
     binary = _on_path(settings) if wanted == "system" else Path(wanted)
     if not binary.is_file():
         raise UnusableCliError(
@@ -47,6 +48,14 @@ def choose(settings: Settings, steps: Steps) -> tuple[Path, Dialect]:
     if dialect is None:
         raise _unusable(binary, f"it is version {version[0]}.{version[1]}; promthctl works with 2.100 to 3.x")
     return binary, dialect
+
+
+def check_consent(settings: Settings) -> None:
+    """Raise RefusedError where the project's files name a CLI, and the user has not agreed to that."""
+    if settings.supabase_cli_place == ".env":
+        trust.check_variable(settings, "PROMTHCTL_SUPABASE_CLI")
+    elif settings.supabase_cli_place:
+        trust.check_setting(settings, "supabase_cli")
 
 
 def _on_path(settings: Settings) -> Path:

@@ -70,14 +70,14 @@ def hint(target: Target, message: str, default: str) -> str:
             return f"install {match[1]} on that server, or push to a database that has it"
         if match[1] == "vector":
             return (
-                f"{install_command(pg0.WHEEL)}; then set [tool.promthctl] postgres = 18 in pyproject.toml and run"
+                f"{install_command(pg0.WHEEL)}; then set postgres = 18 under [tool.promthctl] in pyproject.toml and run"
                 " promthctl local up"
             )
         return f"the local stack has no {match[1]}; promthctl push --db-url URL for a database that has it"
     if match := _PLATFORM.search(message):
         return (
             f"these migrations need Supabase's schema {match[1]}: push to a Supabase project or the local stack, or set"
-            " [tool.promthctl] migrations to a folder that does without"
+            " migrations under [tool.promthctl] in pyproject.toml to a folder that does without"
         )
     if match := _PIPELINE.search(message):
         if sent_alone(match[1]):  # by the pinned version, not by an early v2

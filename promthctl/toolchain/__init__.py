@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
+from promthctl import trust
 from promthctl.errors import PrerequisiteError
 from promthctl.locks import locked
 from promthctl.process import RunAs
@@ -58,6 +59,7 @@ def cache_root(settings: Settings) -> Path:
     import platformdirs
 
     if settings.cache_dir is not None:
+        trust.check_variable(settings, "PROMTHCTL_CACHE_DIR")
         return settings.cache_dir
     if os.geteuid() == 0:
         return platformdirs.site_cache_path("promthctl")

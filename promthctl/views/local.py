@@ -10,7 +10,7 @@ from rich.markup import escape
 from promthctl.quantities import duration, size
 from promthctl.redact import mask
 from promthctl.sql.quoting import identifier
-from promthctl.views.common import foreign, skipped, table
+from promthctl.views.common import foreign, removed, skipped, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,6 +33,7 @@ def up(result: UpResult) -> Iterator[RenderableType]:
     yield from (f"  [dim]{name:<17}[/dim] {escape(value)}" for name, value in rows)
     if result.source_kind == "example":
         yield "These are Mr.Promth's example migrations: this folder has none of its own."
+    yield from removed(result.removed)
     yield from skipped(result.foreign) if result.source_kind == "in-place" else foreign(result.foreign)
     if not result.total:
         yield f"There are no migrations yet: put the first one into {escape(result.source)}, or make it with"

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from promthctl.adoption.adopting import Adoption
+    from promthctl.migration_files.bundling import Bundle
+    from promthctl.migration_files.converting import Conversion
+    from promthctl.migration_files.renumbering import Renumbering
     from promthctl.migration_set import MigrationRow, NewMigration, SyncPlan
-    from promthctl.migration_set.bundle import Bundle
     from promthctl.mr_promth.project import InitResult
 
 
@@ -22,6 +24,7 @@ def sync(plan: SyncPlan) -> Iterator[RenderableType]:
     for word, names in (
         ("added", [migration.filename for migration in plan.added]),
         ("overwritten", [difference.migration.filename for difference in plan.overwritten]),
+        ("removed, its source is gone", plan.removed),
         ("renamed", [f"{rename.old} → {rename.migration.filename}" for rename in plan.renamed]),
         ("differs, and is applied", [difference.migration.filename for difference in plan.refused]),
         ("has the version of another file", [conflict.other for conflict in plan.conflicts]),
@@ -90,7 +93,42 @@ def adoption(found: Adoption) -> Iterator[RenderableType]:
         yield f"[dim]Left alone, made by no migration: {', '.join(map(escape, found.beyond))}[/dim]"
 
 
+def renumbering(made: Renumbering) -> Iterator[RenderableType]:
+    if not made.renamed:
+        yield f"Nothing to do: {count(made.total, 'migration')}, each with a version of its own"
+        return
+    verb = "[bold green]Renamed[/bold green]" if made.done else "Would rename"
+    yield f"{verb} {count(len(made.renamed), 'migration')}, with their down scripts and copies"
+    yield from (f"  {escape(old)} → {escape(new)}" for old, new in made.renamed)
+    if made.order == "git":
+        yield "Of files with one version, the one that git has had longest comes first."
+    elif made.order == "name":
+        yield "Of files with one version, the first by name comes first: git does not know their age."
+    yield "In this order they were applied to a throw-away database, without an error."
+    if made.asked is None:
+        yield (
+            "[yellow]No history was asked:[/yellow] if one of these is applied somewhere, name that target, e.g."
+            " --project-ref REF, and its version stays."
+        )
+
+
+def conversion(made: Conversion) -> Iterator[RenderableType]:
+    if not made.written:
+        yield "Nothing to do: no file of another migration tool was found"
+        return
+    for verb, names in (("Written" if made.done else "Would write", made.written), ("removed", made.removed)):
+        yield from (f"{verb}: {escape(name)}" for name in names)
+    if made.proven:
+        yield "The migrations were applied to a throw-away database, without an error."
+    else:
+        yield "Not tried yet, for several files share a version. Next: promthctl migrations renumber"
+
+
 def bundle(made: Bundle) -> Iterator[RenderableType]:
     size = f"{count(len(made.migrations), 'migration')}, {count(made.transactions, 'transaction')}"
     yield f"[bold green]Wrote[/bold green] {escape(str(made.file))}: {size}"
+    if made.proven:
+        yield "Tried on a throw-away database: it leaves the schema that the Supabase CLI makes of these files."
+    else:
+        yield "[yellow]It was not tried.[/yellow]"
     yield "Paste it into the SQL editor of the project's dashboard and run it, or: psql -f FILE"

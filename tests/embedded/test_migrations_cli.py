@@ -108,9 +108,9 @@ def test_what_is_applied_is_overwritten_only_by_force(own: Project, database_url
 @pytest.mark.parametrize(
     ("source", "code", "words"),
     [
-        ({"001_a.sql": A, "001_b.sql": B}, 1, ["both have version 001", "git mv 001_b.sql 002_b.sql"]),
-        ({"9_a.sql": A, "10_b.sql": B}, 1, ["before 9", "git mv 9_a.sql 09_a.sql"]),
-        ({"first.sql": A}, 1, ["NNN_name.sql", "git mv first.sql 001_first.sql"]),
+        ({"001_a.sql": A, "001_b.sql": B}, 1, ["both have version 001", "promthctl migrations renumber"]),
+        ({"9_a.sql": A, "10_b.sql": B}, 1, ["before 9", "mv 9_a.sql 09_a.sql"]),
+        ({"first.sql": A}, 1, ["NNN_name.sql", "mv first.sql 001_first.sql"]),
         ({"001_a.sql": "\n"}, 1, ["001_a.sql is empty"]),
         ({"notes.txt": "x"}, 2, ["holds no migrations"]),
     ],

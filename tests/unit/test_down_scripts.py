@@ -97,4 +97,4 @@ def test_a_missing_script_is_asked_for_where_it_may_be(tmp_path: Path) -> None:
     assert raised.value.hint == f"write {tmp_path / '002_m.down.sql'}"
     with pytest.raises(RefusedError) as raised:  # the Supabase CLI would apply it there
         scripts.read_down_scripts([lacking], tmp_path)
-    assert "a folder of their own" in raised.value.hint
+    assert "/down/002_m.down.sql" in raised.value.hint

@@ -29,7 +29,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def configured(**targets: NamedTarget) -> Settings:
     keys = {"SUPABASE_URL": "https://api.shop.example", "SUPABASE_SERVICE_ROLE_KEY": "fake-service-key"}
-    return Settings(Path("/nowhere"), {"SUPABASE_DB_PASSWORD": "fake-password", **keys}, targets=targets)
+    env = {"SUPABASE_DB_PASSWORD": "fake-password", **keys}
+    return Settings(Path("/nowhere"), env, targets=targets, project_variables=frozenset(env))
 
 
 def is_production(choice: TargetChoice, settings: Settings) -> bool:

@@ -53,7 +53,9 @@ def test_two_folders_need_a_setting(tmp_path: Path) -> None:
     found = write(tmp_path, {OWN: "select 1;", "database/migrations/001_a.sql": "select 1;"})
     with pytest.raises(UsageError, match="both have SQL files") as caught:
         find_source(found)
-    write(tmp_path, {"pyproject.toml": caught.value.hint.partition(" or ")[0].replace("] m", "]\nm")})
+    line = caught.value.hint.removeprefix("set ").partition(", or ")[0]
+    assert caught.value.hint.endswith("under [tool.promthctl] in pyproject.toml")
+    write(tmp_path, {"pyproject.toml": f"[tool.promthctl]\n{line}\n"})
     assert find_source(settings.load(tmp_path)).kind == "in-place"
 
 
@@ -64,7 +66,7 @@ def test_in_place_is_what_the_cli_takes(tmp_path: Path) -> None:
     write(tmp_path, {"10_a.down.sql": "drop"})
     with pytest.raises(PromthctlError, match="would run it") as caught:
         discover_in_place(tmp_path)
-    assert "git mv 10_a.down.sql ../down/" in caught.value.hint
+    assert "promthctl migrations convert" in caught.value.hint
 
 
 def test_the_projects_folder_is_found_upward(tmp_path: Path) -> None:

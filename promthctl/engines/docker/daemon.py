@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from promthctl import trust
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError, UsageError
 from promthctl.settings import Settings
 
@@ -148,6 +149,8 @@ def gone(daemon: Daemon) -> TargetError:
 
 
 def _endpoint(settings: Settings) -> Endpoint:
+    trust.check_variable(settings, "DOCKER_HOST")
+    trust.check_variable(settings, "DOCKER_CONTEXT")
     if host := settings.get("DOCKER_HOST"):
         return Endpoint(host, "DOCKER_HOST")
     folder = Path(settings.get("DOCKER_CONFIG") or Path.home() / ".docker")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from promthctl import trust
 from promthctl.engines.docker.daemon import Daemon, answering, is_alive
 from promthctl.engines.docker.services import SERVICES
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError
@@ -64,6 +65,7 @@ class Images:
 def needed(client: APIClient, services: Iterable[str], listed: Mapping[str, str], settings: Settings) -> Images:
     """The images of those services. listed: what `supabase services` says, repository → tag."""
     tags = {repository.rpartition("/")[2]: f"{repository}:{tag}" for repository, tag in listed.items()}
+    trust.check_variable(settings, "SUPABASE_INTERNAL_IMAGE_REGISTRY")
     registry = settings.get("SUPABASE_INTERNAL_IMAGE_REGISTRY")
     wanted = [Image(name, _names(UNLISTED.get(name) or tags[SERVICES[name].image], registry)) for name in services]
     known = {tag for image in client.images() for tag in image.get("RepoTags") or ()}

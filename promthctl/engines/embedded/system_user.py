@@ -7,7 +7,7 @@ import os
 import pwd
 from pathlib import Path
 
-from promthctl import process
+from promthctl import process, trust
 from promthctl.errors import PrerequisiteError
 from promthctl.process import RunAs
 from promthctl.settings import Settings
@@ -43,6 +43,7 @@ def data_home(settings: Settings, project: str) -> Path:
     """
     if os.geteuid() != 0:
         return settings.state_dir
+    trust.check_variable(settings, "PROMTHCTL_DATA_DIR")
     return Path(settings.get("PROMTHCTL_DATA_DIR") or "/var/lib/promthctl") / project
 
 

@@ -1,0 +1,10 @@
+"""Migration files changed or put together: renumbered, converted, bundled.
+
+What comes out is applied to a throw-away database first; only then is a file written.
+
+changes.py       writes and removals of several files, all of them or none, also when it is killed in between
+git.py           what git knows of the files: which came first, and its index
+renumbering.py   a version of its own for each migration, in the order in which they apply
+converting.py    files of other tools → NNN_name.sql and a down script
+bundling.py      the bundle for the dashboard's SQL editor, proven and written
+"""
