@@ -35,7 +35,7 @@ class Commands(LazyGroup):
         "rollback": ("rollback", "Undo migrations with their down scripts, after a backup."),
         "reset": ("reset", "Drop what the migrations created and run them again."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
-        "seed": ("seed", "Store data that an app needs: API keys."),
+        "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
     }

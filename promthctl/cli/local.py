@@ -14,9 +14,10 @@ from promthctl.engines.access import stack_access
 from promthctl.resolve.production import announcement
 from promthctl.settings import API_PORT, DB_PORT
 from promthctl.views import local as views
-from promthctl.views import push as push_views
 
 app = typer.Typer(no_args_is_help=True, help="Run Supabase on this machine.")
+
+NoSeed = Annotated[bool, typer.Option("--no-seed", help="Do not run the seeds of supabase/config.toml.")]
 
 
 @app.command()
@@ -65,18 +66,22 @@ def up(
         ),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Docker: do not pull images.")] = False,
+    no_seed: NoSeed = False,
     example: Annotated[
         str | None,
         typer.Option("--example", metavar="NAME", help="Use migrations that come with promthctl: mr-promth."),
     ] = None,
 ) -> None:
-    """Start the stack, sync the migrations and apply the pending ones."""
+    """Start the stack, sync the migrations and apply the pending ones.
+
+    A new database gets supabase/roles.sql before them and the seeds after them; see `promthctl seed sql`.
+    """
     run: Invocation = context.obj
     run.example = example
     options = engines.StartOptions(api_port, db_port, bind, services, offline)
     chosen, why = engines.pick(engine, run.settings, options, run.output)
     run.output.note(announcement(f"the local stack ({chosen.name} engine: {why})"))
-    run.output.show(local_stack.up(run.settings, chosen, why, run.output), views.up)
+    run.output.show(local_stack.up(run.settings, chosen, why, run.output, seeding=not no_seed), views.up)
 
 
 @app.command()
@@ -146,9 +151,9 @@ def env(
 
 
 @app.command()
-def reset(context: typer.Context) -> None:
-    """Drop what the migrations created in the local database and run them again."""
+def reset(context: typer.Context, no_seed: NoSeed = False) -> None:
+    """Drop what the migrations created in the local database, run them again, and then the seeds."""
     run: Invocation = context.obj
     engine = engines.current(run.settings)
     run.output.note(announcement("the local stack"))
-    run.output.show(local_stack.reset(run.settings, engine, run.output), push_views.reset)
+    run.output.show(local_stack.reset(run.settings, engine, run.output, seeding=not no_seed), views.reset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, with_target
 from promthctl.keys.providers import provider_names
 from promthctl.resolve.choice import TargetChoice
+from promthctl.views.common import count
 
 app = typer.Typer(no_args_is_help=True, help="Store data an app needs.")
 
@@ -90,6 +92,40 @@ def any_keys(
     continues where it stopped.
     """
     _seed(context.obj, provider, user, keys, demo, dry_run, weak_secret, choice)
+
+
+@app.command("sql")
+@with_target
+def sql(
+    context: typer.Context,
+    choice: TargetChoice,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="SQL files. [default: the seeds of the project not run there yet]"),
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Run the project's SQL seeds on a target: what sql_paths of [db.seed] in supabase/config.toml names.
+
+    Without that, the seed is supabase/seed.sql. Each file runs in one transaction, unless it commits by itself, and is
+    recorded in supabase_migrations.seed_files, as the Supabase CLI records it; what is recorded is not run again
+    unless it is named. A dump with COPY … FROM stdin works as well. `promthctl seed sql supabase/roles.sql` makes the
+    project's roles.
+    """
+    from promthctl import seeds
+    from promthctl.views import seed as views
+
+    run: Invocation = context.obj
+    chosen = run.target(choice)
+    named = [run.settings.project_dir / run.typed_path(file) for file in files or ()]
+    plan = seeds.plan_seeds(run.settings, chosen, named)
+    if dry_run:
+        run.output.show(plan, views.planned_seeds)
+        return
+    if plan.run and not chosen.local:
+        run.output.aside(plan, views.planned_seeds)
+        run.confirm(f"Run {count(len(plan.run), 'file')} on {chosen.label}?", f"Nothing was run on {chosen.label}")
+    run.output.show(seeds.run_planned(run.settings, chosen, plan, run.output), views.run_seeds)
 
 
 def _seed(

@@ -92,6 +92,7 @@ class Engine(Protocol):
     """A local Supabase. Methods raise PromthctlError; each is safe to call again after any interruption."""
 
     name: str
+    runs_roles: bool  # making the database, it runs supabase/roles.sql by itself
 
     def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
         """Bring the stack up; when its database accepts connections, call `migrate` with the applied versions if known.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from promthctl import database, push, supabase_cli
+from promthctl import database, push, seeds, supabase_cli
 from promthctl.engines import Access, Engine
 from promthctl.engines.access import local_target
 from promthctl.locks import alone
 from promthctl.migration_set import Migration, SyncPlan, supabase_folder
 from promthctl.migration_set.source import find_source
 from promthctl.push import PushResult
+from promthctl.seeds import SeedResult
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
@@ -32,6 +33,7 @@ class UpResult:
     """started: False when everything ran already. applied: the names of the files applied now. total: of all files.
 
     source, source_kind: the folder of the migrations and where it comes from, see migration_set.source.
+    seeds: what was run of them, None if nothing had to be. unseeded: those that were not run on this database.
     unreachable: the tables and views of public that no role of the API may read or write; None when nothing was
     started or applied, so that nobody looked. removed: copies in supabase/migrations whose source is gone.
     """
@@ -48,27 +50,36 @@ class UpResult:
     total: int
     source: str
     source_kind: str
+    seeds: SeedResult | None = None
+    unseeded: tuple[str, ...] = ()
     unreachable: tuple[str, ...] | None = None
     removed: tuple[str, ...] = ()
 
 
-def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
-    """Bring the stack up, sync the migrations, apply what is pending. Changes nothing when all that is done."""
+def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: bool = True) -> UpResult:
+    """Bring the stack up, sync the migrations, apply what is pending. Changes nothing when all that is done.
+
+    On a new database supabase/roles.sql is run before the migrations, and the seeds after them if `seeding`.
+    """
     supabase_cli.check_consent(settings)
     supabase_folder.check_enabled(settings)
     source = find_source(settings)
     supabase_folder.source_migrations(settings)  # a folder that cannot be used is reported before anything starts
-    outcome: list[tuple[SyncPlan, PushResult]] = []
+    seeds.find_seeds(settings)  # and so are sql_paths
+    outcome: list[tuple[SyncPlan, PushResult, seeds.Start, SeedResult | None]] = []
 
     def migrate(access: Access, applied: tuple[str, ...] | None) -> None:
         target = local_target(access)
         versions = tuple(database.fetch_history(target)) if applied is None else applied
         plan = supabase_folder.sync_project(settings, versions, history=versions)
-        outcome.append((plan, push.apply_to_local_stack(settings, target, versions, steps)))
+        start = seeds.before_migrations(settings, target, steps, roles_ran=engine.runs_roles, seeding=seeding)
+        pushed = push.apply_to_local_stack(settings, target, versions, steps)
+        seeded = seeds.after_migrations(settings, target, start, steps, migrated=bool(pushed.applied))
+        outcome.append((plan, pushed, start, seeded))
 
     with alone(settings, steps):
         access, started = engine.up(migrate, steps)
-        plan, pushed = outcome[0]
+        plan, pushed, start, seeded = outcome[0]
         unreachable = _tables_without_grants(access) if started or pushed.applied else None
     return UpResult(
         engine=engine.name,
@@ -83,6 +94,8 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps) -> UpResult:
         total=pushed.total,
         source=str(source.folder),
         source_kind=source.kind,
+        seeds=seeded,
+        unseeded=tuple(file.name for file in start.waiting) if seeding and seeded is None else (),
         unreachable=unreachable,
         removed=plan.removed,
     )

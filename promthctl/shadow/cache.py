@@ -4,8 +4,8 @@
     <cache>/shadow/<hash>.states-*.json   the catalog after each of them
     <cache>/shadow/.work-*/               the throw-away database while it is needed; one promthctl at a time makes one
 
-The hash covers the migrations' contents, the bootstrap, the default privileges, the PostgreSQL version and the queries:
-a second run with the same migrations starts no Postgres.
+The hash covers the contents of the migrations and of roles.sql, the bootstrap, the default privileges, the PostgreSQL
+version and the queries: a second run with the same migrations starts no Postgres.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from promthctl import process, toolchain
+from promthctl import process, seeds, toolchain
 from promthctl.engines.embedded import default_privileges
 from promthctl.engines.embedded.cluster import bootstrap_scripts
 from promthctl.errors import PrerequisiteError
@@ -105,7 +105,7 @@ def _kept_or_made(
     if major > version and importlib.util.find_spec("pg0") is not None:
         version = max(POSTGRES_MAJORS)
     folder = toolchain.cache_root(settings) / FOLDER
-    path = folder / f"{_content_hash(migrations, version, privileges)}{reading.suffix}"
+    path = folder / f"{_content_hash(migrations, version, privileges, seeds.find_roles(settings))}{reading.suffix}"
     if (kept := _read_kept(reading, path)) is not None:
         return kept
     try:
@@ -148,10 +148,14 @@ def _read_from_database(
             return reading.read(connection)
 
 
-def _content_hash(migrations: Sequence[Migration] | str, major: int, privileges: Sequence[str]) -> str:
+def _content_hash(
+    migrations: Sequence[Migration] | str, major: int, privileges: Sequence[str], roles: seeds.SqlFile | None
+) -> str:
     digest = hashlib.sha256(repr((major, CATALOG_FINGERPRINT, installation.fingerprint(), tuple(privileges))).encode())
     for script in bootstrap_scripts():
         digest.update(hashlib.sha256(script.encode()).digest())
+    if roles is not None:
+        digest.update(f"roles {roles.sha256()}\n".encode())
     if isinstance(migrations, str):
         digest.update(migrations.encode())
     else:

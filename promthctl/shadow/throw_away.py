@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from promthctl import supabase_cli, toolchain
+from promthctl import seeds, supabase_cli, toolchain
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import Cluster, end_strays
 from promthctl.engines.ports import free_port
@@ -25,7 +25,7 @@ _WORK = ".work-"  # how the names of the folders begin
 
 @dataclasses.dataclass(frozen=True)
 class ThrowAwayDatabase:
-    """A running database without migrations. target: it, as the role postgres. work: its folder."""
+    """A running database with the project's roles and no migrations. target: it, as postgres. work: its folder."""
 
     target: Target
     work: Path
@@ -46,10 +46,12 @@ def throw_away_database(
 
     privileges: statements that set its default privileges, see engines.embedded.default_privileges.
     folder: where its files go; the caller holds a lock on it, so whatever a killed promthctl left there is removed.
-    Raises OSError where the folder cannot be written, and what the toolchain raises.
+    Raises OSError where the folder cannot be written, what the toolchain raises, and PromthctlError for a
+    supabase/roles.sql that fails.
     """
     tools = toolchain.ensure(settings, Silent())
     with _work_folder(folder) as work, _running_cluster(settings, tools, major, work, privileges) as target:
+        seeds.run_roles(settings, target, Silent())
         yield ThrowAwayDatabase(target, work, settings)
 
 

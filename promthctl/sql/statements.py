@@ -109,14 +109,14 @@ class NotSqlError(ValueError):
 def split_statements(sql: str) -> tuple[Piece, ...]:
     """Where each statement of a migration is, in order. Any text can be split, also one that is not SQL."""
     found: list[Piece] = []
-    start, code, nesting = 0, None, _Nesting()
+    start, code, nesting = 0, None, Nesting()
     for token in scan_sql(sql):
         if token.kind == "comment":
             continue
         quoted = token.kind in ("string", "quoted_name")
         if nesting.ends_statement("" if quoted else sql[token.start : token.end].upper()):
             found += _trimmed(sql, start, token.start, code)
-            start, code, nesting = token.end, None, _Nesting()
+            start, code, nesting = token.end, None, Nesting()
         elif code is None:
             code = token.start
     return (*found, *_trimmed(sql, start, len(sql), code))
@@ -141,7 +141,7 @@ def parse_statements(sql: str) -> tuple[Statement, ...]:
     return tuple(found)
 
 
-class _Nesting:
+class Nesting:
     """Follows a statement's words to where a semicolon ends it: not in parentheses, not in BEGIN ATOMIC … END."""
 
     def __init__(self) -> None:

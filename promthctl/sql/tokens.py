@@ -16,13 +16,13 @@ Kind = Literal["comment", "string", "quoted_name", "word", "mark"]
 
 _LETTER = r"A-Za-z_\u0080-\U0010ffff"
 # Strings on lines that follow each other are one string; a comment may end the first line.
-_CONTINUED = r"'[ \t\f\v]*(?:--[^\n\r]*)?[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'"
+CONTINUED = r"'[ \t\f\v]*(?:--[^\n\r]*)?[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'"
 _PLAIN = r"[^']*(?:''[^']*)*"
-_ESCAPED = r"[^'\\]*(?:(?:''|\\(?:.|\Z))[^'\\]*)*"
+ESCAPED = r"[^'\\]*(?:(?:''|\\(?:.|\Z))[^'\\]*)*"
 _PATTERN = rf"""[ \t\n\r\f\v]*+ (?: (?P<comment>--[^\n\r]* | /\*)
     | (?P<string>
-        [eE]'{_ESCAPED}(?:(?:{_CONTINUED}{_ESCAPED})*'|\Z)
-        | (?:[bBxX]|[uU]&)?'{_PLAIN}(?:(?:{_CONTINUED}{_PLAIN})*'|\Z)
+        [eE]'{ESCAPED}(?:(?:{CONTINUED}{ESCAPED})*'|\Z)
+        | (?:[bBxX]|[uU]&)?'{_PLAIN}(?:(?:{CONTINUED}{_PLAIN})*'|\Z)
         | \$(?P<tag>(?:[{_LETTER}][{_LETTER}0-9]*)?)\$(?:.*?\$(?P=tag)\$|.*))
     | (?P<quoted_name>(?:[uU]&)?"[^"]*(?:""[^"]*)*(?:"|\Z))
     | (?P<word>[{_LETTER}][{_LETTER}0-9$]*)
@@ -64,7 +64,7 @@ def scan_by_pattern(sql: str) -> Iterator[Token]:
         kind: Any = match.lastgroup  # the groups are named after the kinds
         start, place = match.span(kind)
         if kind == "comment" and sql[start] == "/":
-            place = _comment_end(sql, place)
+            place = comment_end(sql, place)
         yield Token(kind, start, place)
 
 
@@ -107,7 +107,7 @@ def line_at(sql: str, place: int) -> int:
     return sql.count("\n", 0, place) + 1
 
 
-def _comment_end(sql: str, place: int) -> int:
+def comment_end(sql: str, place: int) -> int:
     """Where the comment that has begun before `place` ends; comments nest."""
     depth = 1
     while depth and (match := _COMMENT_ENDS.search(sql, place)):

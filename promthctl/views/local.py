@@ -10,13 +10,14 @@ from rich.markup import escape
 from promthctl.quantities import duration, size
 from promthctl.redact import mask
 from promthctl.sql.quoting import identifier
-from promthctl.views.common import foreign, removed, skipped, table
+from promthctl.views.common import count, foreign, removed, skipped, table
+from promthctl.views.seed import files as seed_files
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from promthctl.engines import Service
-    from promthctl.local_stack import DownResult, EnvResult, StatusResult, UpResult
+    from promthctl.local_stack import DownResult, EnvResult, LocalResetResult, StatusResult, UpResult
 
 
 def up(result: UpResult) -> Iterator[RenderableType]:
@@ -31,6 +32,12 @@ def up(result: UpResult) -> Iterator[RenderableType]:
         ("Migrations", f"{result.total} applied" + (f", {len(result.applied)} of them now" if result.applied else "")),
     ]
     yield from (f"  [dim]{name:<17}[/dim] {escape(value)}" for name, value in rows)
+    if result.seeds and result.seeds.files:
+        yield f"  [dim]{'Seeds':<17}[/dim] {count(len(result.seeds.files), 'file')} run now"
+        yield from (f"  {'':<17}{line}" for line in seed_files(result.seeds))
+    if result.unseeded:
+        names = ", ".join(result.unseeded)
+        yield f"[yellow]Not run on this database:[/yellow] {escape(names)} (promthctl seed sql runs it)"
     if result.source_kind == "example":
         yield "These are Mr.Promth's example migrations: this folder has none of its own."
     yield from removed(result.removed)
@@ -118,3 +125,11 @@ def _state(service: Service) -> str:
 def env(result: EnvResult) -> Iterator[RenderableType]:
     changed = f": {', '.join(result.changed)} set" if result.changed else " is up to date; nothing was changed"
     yield f"{escape(str(result.file))}{changed}"
+
+
+def reset(result: LocalResetResult) -> Iterator[RenderableType]:
+    replayed = count(len(result.applied), "migration")
+    yield f"[bold green]Reset[/bold green] {escape(result.target)}: {replayed} replayed"
+    if result.seeds and result.seeds.files:
+        yield f"Ran {count(len(result.seeds.files), 'seed')}"
+        yield from seed_files(result.seeds)

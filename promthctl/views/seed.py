@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from promthctl.views.common import table
+from promthctl.quantities import size
+from promthctl.views.common import count, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from promthctl.keys.seeding import SeedReport
+    from promthctl.seeds import SeedPlan, SeedResult
 
 
 def seeded(result: SeedReport) -> Iterator[RenderableType]:
@@ -34,3 +36,35 @@ def seeded(result: SeedReport) -> Iterator[RenderableType]:
     yield (
         f"For {whose}: {stored.created:,} {verb} created, {stored.updated:,} updated, {stored.unchanged:,} unchanged"
     )
+
+
+def planned_seeds(plan: SeedPlan) -> Iterator[RenderableType]:
+    yield f"To run on {escape(plan.target)}: {count(len(plan.run), 'file')}"
+    yield from (f"  {escape(file.name)} ({size(file.size)})" for file in plan.run)
+    yield from _left_out(plan.done, plan.changed)
+    yield from (f"  no file matches {escape(pattern)} of sql_paths" for pattern in plan.unmatched)
+
+
+def run_seeds(result: SeedResult) -> Iterator[RenderableType]:
+    if result.files:
+        yield f"[bold green]Ran[/bold green] {count(len(result.files), 'file')} on {escape(result.target)}"
+        yield from files(result)
+    else:
+        yield f"Nothing was run on {escape(result.target)}"
+    yield from _left_out(result.done, result.changed)
+
+
+def files(result: SeedResult) -> Iterator[str]:
+    """A line for each file that was run."""
+    for run in result.files:
+        yield f"  {escape(run.name)}: {_number(run.statements, 'statement')}, {_number(run.rows, 'row')} changed"
+
+
+def _left_out(done: Iterable[str], changed: Iterable[str]) -> Iterator[str]:
+    yield from (f"  {escape(name)} was run before" for name in done)
+    for name in changed:
+        yield f"  {escape(name)} was run before and differs now; to run it again: promthctl seed sql {escape(name)}"
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.perf import bulk, pushing, rls
+from tests.perf import bulk, pushing, rls, seeds
 from tests.perf.measuring import compare, spent, timed
 from tests.perf.parts import run_parts
 from tests.promthctl_runner import Project
@@ -134,6 +134,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "seed": bench_seed,
     "bulk": bench_bulk,
     "bulk-memory": bulk.bench_memory,
+    "seed-memory": seeds.bench_seed_memory,
     "sync": bench_sync,
     "push": pushing.bench_push,
     "plan": pushing.bench_plan,

@@ -72,6 +72,18 @@ KINDS = {
         ("001_initial_schema.sql",),
         ("own",),
     ),
+    "roles, seeds with numbers, a dump": Kind(
+        {
+            "supabase/config.toml": "[db.seed]\nsql_paths = ['./seeds/*.sql']\n",
+            "supabase/roles.sql": "create role reader nologin;\n",
+            "supabase/migrations/1_notes.sql": "create table notes (id int primary key); grant all on notes to reader;",
+            "supabase/seeds/01_notes.sql": "\\restrict x\nCOPY public.notes (id) FROM stdin;\n1\n2\n\\.\n",
+            "supabase/seeds/02_more.sql": "begin;\ninsert into notes values (3);\ncommit;\n",
+        },
+        ("1_notes.sql",),
+        ("notes",),
+        "supabase/seeds/01_notes.sql: 1 statement, 2 rows changed",
+    ),
     "database/migrations": Kind(placed("database/migrations", NOTES), tuple(NOTES), ("notes",)),
     "no migrations yet": Kind({"supabase/config.toml": "project_id = 'new'\n"}, (), (), "There are no migrations yet"),
 }

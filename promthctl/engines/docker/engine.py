@@ -24,6 +24,7 @@ class DockerEngine:
     """One project's stack. options: what the flags of `local up` ask for."""
 
     name = "docker"
+    runs_roles = True  # `supabase start`: SetupDatabase in internal/db/start/start.go of the CLI
 
     def __init__(self, settings: Settings, options: StartOptions | None = None) -> None:
         self.project = DockerProject(settings, options)

@@ -26,6 +26,7 @@ class EmbeddedEngine:
     """One project's stack. api_port, db_port: what the flags ask for; None leaves it to the record, 0 picks one."""
 
     name = "embedded"
+    runs_roles = False
 
     def __init__(self, settings: Settings, api_port: int | None = None, db_port: int | None = None) -> None:
         self.settings = settings

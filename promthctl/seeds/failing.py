@@ -1,0 +1,111 @@
+"""A file that could not be run: where, why, what stays of it, and what to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from promthctl.errors import PromthctlError, TargetError
+from promthctl.seeds.files import SqlFile
+from promthctl.sql.scripts import Part
+from promthctl.targets import Target
+
+if TYPE_CHECKING:
+    import psycopg
+
+_SHOWN_LINES, _SHOWN_LETTERS = 4, 160
+_COPY_LINE = re.compile(r"COPY .*, line (\d+)")
+_RESET = "promthctl local reset makes the database anew"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """target: where it ran. again: the command that runs it again. roles: the file is the roles, not a seed."""
+
+    target: Target
+    again: str
+    roles: bool = False
+
+    def of(
+        self,
+        file: SqlFile,
+        part: Part | None,
+        before: int,
+        error: psycopg.Error,
+        ended: int | None,
+        connection: psycopg.Connection[Any],
+    ) -> PromthctlError:
+        """What the server refused. part: None for the end. before: how many statements went well. ended: see Progress.
+
+        connection: it is closed.
+        """
+        what = f"{file.name} could not be run on {self.target.label}"
+        if connection.closed:
+            kept = self._kept(ended) if part else "it is recorded if it was kept, and then not run again"
+            why = f"the connection was lost{'' if part else ' at its end'} ({_spoken(error)})"
+            return TargetError(what, why, f"check the network, then: {self.again}; {kept}")
+        connection.close()  # which undoes what is not committed, in whatever state the connection is
+        why = f"at its end: {_spoken(error)}"
+        if part is not None:
+            line, excerpt = _place(part, error)
+            why = f"line {line}, statement {before + 1}: {_spoken(error)}\n{excerpt}"
+        return PromthctlError(what, why, self._hint(file, error, ended))
+
+    def psql_line(self, file: SqlFile, part: Part, advice: str, ended: int | None) -> PromthctlError:
+        """A line for psql that cannot be left out."""
+        text = part.text.decode(errors="replace")
+        return PromthctlError(
+            f"{file.name} could not be run on {self.target.label}",
+            f"line {part.line} is for psql: {text[:_SHOWN_LETTERS]}",
+            f"{advice}; then: {self.again}; {self._kept(ended)}",
+        )
+
+    def not_text(self, file: SqlFile, ended: int | None) -> PromthctlError:
+        return PromthctlError(
+            f"{file.name} could not be run on {self.target.label}",
+            "it is not SQL in UTF-8: it has a zero byte, as UTF-16 and compressed files have",
+            f"save {file.path} as UTF-8, then: {self.again}; {self._kept(ended)}",
+        )
+
+    def _hint(self, file: SqlFile, error: psycopg.Error, ended: int | None) -> str:
+        fix, code = f"correct {file.path}", error.sqlstate
+        if code == "22021":  # character_not_in_repertoire
+            fix = f"save {file.path} as UTF-8, or begin it with a line: set client_encoding = 'LATIN1';"
+        elif code == "25001":  # active_sql_transaction
+            fix = f"take that statement out of {file.path}, which runs in one transaction"
+        elif code == "23505" and not self.roles:  # unique_violation
+            fix = f"write `on conflict do nothing` if those rows may be there already, or correct {file.path}"
+        elif code in ("42710", "42P06") and self.roles and self.target.local:  # duplicate_object
+            fix = (
+                f"correct {file.path}; if an earlier version of it made that, make the database anew: promthctl local"
+                " down --purge"
+            )
+        return f"{fix}, then: {self.again}; {self._kept(ended)}"
+
+    def _kept(self, ended: int | None) -> str:
+        if ended is None:
+            return "nothing of it was kept"
+        undo = f" ({_RESET})" if self.target.local else ""
+        return f"it has its own COMMIT or ROLLBACK: what it did up to line {ended} was not undone{undo}"
+
+
+def _place(part: Part, error: psycopg.Error) -> tuple[int, str]:
+    """The line that PostgreSQL points at, else the statement's first, and some lines from there."""
+    text = part.text.decode(errors="replace")
+    line, begin = part.line, 0
+    if found := _COPY_LINE.match(error.diag.context or ""):
+        line += text.count("\n") + int(found[1])
+    elif (error.diag.statement_position or "").isdigit():
+        begin = text.rfind("\n", 0, int(error.diag.statement_position or 1) - 1) + 1
+        line += text.count("\n", 0, begin)
+    rows = text[begin : begin + _SHOWN_LINES * _SHOWN_LETTERS].splitlines()[:_SHOWN_LINES]
+    shown = [f"    {row[:_SHOWN_LETTERS]}{'…' if len(row) > _SHOWN_LETTERS else ''}" for row in rows]
+    return line, "\n".join(shown)
+
+
+def _spoken(error: psycopg.Error) -> str:
+    """The server's message with its detail, which is about the file's own rows."""
+    said = error.diag.message_primary or str(error).strip() or type(error).__name__
+    code = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
+    return "\n".join(filter(None, [f"{said}{code}", error.diag.message_detail, error.diag.message_hint]))

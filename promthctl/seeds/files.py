@@ -1,0 +1,143 @@
+"""Which files are the seeds: [db.seed] of supabase/config.toml, as the Supabase CLI 3.1.0 reads it.
+
+sql_paths are patterns relative to supabase/, ["./seed.sql"] by default. The files of a pattern are sorted by their
+bytes, so that 10_a.sql comes before 2_b.sql; a file that two patterns match is run once, where it comes first. * and ?
+match within one folder, ** as * does; a folder stands for all SQL files in it. Seen with 3.1.0; the matching is that of
+path.Match in Go, see pkg/config/config.go (Glob) of the CLI.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promthctl.errors import PromthctlError, UsageError
+from promthctl.settings import Settings
+
+_DEFAULT = "./seed.sql"
+_MAGIC = re.compile(r"[*?\[]")
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class SqlFile:
+    """path: absolute. name: as the CLI records it, relative to the project where it is in there, e.g.
+    supabase/seed.sql. size: bytes."""
+
+    path: Path
+    name: str
+    size: int
+
+    def sha256(self) -> str:
+        """Of its bytes, in hexadecimal. Raises PromthctlError for a file that cannot be read."""
+        digest = hashlib.sha256()
+        try:
+            with self.path.open("rb") as stream:
+                while block := stream.read(_BLOCK):
+                    digest.update(block)
+        except OSError as error:
+            raise unreadable(self.path, error) from None
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class SeedFiles:
+    """unmatched: the patterns of config.toml that no file matches, as it writes them."""
+
+    files: tuple[SqlFile, ...] = ()
+    unmatched: tuple[str, ...] = ()
+
+
+def find_seeds(settings: Settings) -> SeedFiles:
+    """The seeds, in the order in which they are run; none with [db.seed] enabled = false.
+
+    Raises UsageError for sql_paths that are not a list of texts.
+    """
+    table = _seed_table(settings)
+    if table.get("enabled") is False:
+        return SeedFiles()
+    patterns = table.get("sql_paths", [_DEFAULT])
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    if not isinstance(patterns, list) or not all(isinstance(pattern, str) for pattern in patterns):
+        raise UsageError(
+            "supabase/config.toml has a wrong [db.seed] sql_paths",
+            "it must be a list of file names or patterns, relative to supabase/",
+            f'[db.seed] sql_paths = ["{_DEFAULT}"]',
+        )
+    found: dict[str, None] = {}
+    unmatched = []
+    for pattern in patterns:
+        matches = [file for match in _glob(settings.supabase_dir, pattern) for file in _sql_files(match)]
+        found |= dict.fromkeys(sorted(matches))
+        if not matches and "sql_paths" in table:
+            unmatched.append(pattern)
+    return SeedFiles(tuple(sql_file(settings, Path(path)) for path in found), tuple(unmatched))
+
+
+def seeds_are_enabled(settings: Settings) -> bool:
+    return _seed_table(settings).get("enabled") is not False
+
+
+def find_roles(settings: Settings) -> SqlFile | None:
+    """supabase/roles.sql, if there is one."""
+    path = settings.supabase_dir / "roles.sql"
+    return sql_file(settings, path) if path.is_file() else None
+
+
+def sql_file(settings: Settings, path: Path) -> SqlFile:
+    """A file by its absolute path. Raises PromthctlError for one that is not there."""
+    try:
+        size = path.stat().st_size
+        if path.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+    except OSError as error:
+        raise unreadable(path, error) from None
+    inside = path.is_relative_to(settings.project_dir)
+    return SqlFile(path, (path.relative_to(settings.project_dir) if inside else path).as_posix(), size)
+
+
+def unreadable(path: Path, error: OSError) -> PromthctlError:
+    return PromthctlError(
+        f"{path} cannot be read",
+        error.strerror or str(error),
+        "correct its name or its permissions, and run the same command again",
+    )
+
+
+def _seed_table(settings: Settings) -> dict[str, Any]:
+    database = settings.supabase.get("db")
+    table = database.get("seed") if isinstance(database, dict) else None
+    return table if isinstance(table, dict) else {}
+
+
+def _glob(folder: Path, pattern: str) -> Iterator[Path]:
+    """The absolute paths that match."""
+    root, *parts = Path(os.path.normpath(folder / pattern)).parts
+    found = [Path(root)]
+    for part in parts:
+        if _MAGIC.search(part):
+            wanted = part.replace("[^", "[!")
+            found = [
+                child for parent in found for child in _children(parent) if fnmatch.fnmatchcase(child.name, wanted)
+            ]
+        else:
+            found = [parent / part for parent in found]
+    yield from (path for path in found if path.exists())
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # not a folder, or one that cannot be read
+        return []
+
+
+def _sql_files(path: Path) -> Iterator[str]:
+    """The file itself, or the SQL files in a folder and in those below."""
+    yield from (str(file) for file in path.rglob("*.sql") if file.is_file()) if path.is_dir() else (str(path),)
