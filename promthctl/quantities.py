@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
 
 def size(number: float) -> str:
     """Bytes: 0 B, 12 kB, 340 MB, 3.4 GB."""
@@ -30,3 +34,9 @@ def duration(seconds: int) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
     largest = next((place for place, (number, _) in enumerate(parts) if number), 3)
     return " ".join(f"{number} {unit}" for number, unit in parts[largest : largest + 2] if number) or "0 s"
+
+
+def read_duration(text: str) -> float | None:
+    """Seconds of 10, 10s, 500ms, 1.5min or 1h; None for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip(), re.ASCII)
+    return float(match[1]) * _UNITS[match[2]] if match and match[2] in _UNITS else None

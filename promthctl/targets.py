@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,11 @@ from promthctl.redact import remember
 
 # Parameters that libpq prefers to the rest of the URL, so that it would connect to another place than the URL shows.
 _OVERRIDES = {"host", "hostaddr", "port", "user", "dbname", "service"}
+# Supabase's shared poolers, and the one beside a project's own database, are in transaction mode on port 6543; on 5432
+# of the same host there is a session: https://supabase.com/docs/guides/database/connecting-to-postgres
+_SUPABASE_HOST = re.compile(r"(?:[\w-]+\.pooler|db\.[a-z]{20})\.supabase\.[a-z]+", re.IGNORECASE)
+_TRANSACTION_PORT, _SESSION_PORT = 6543, 5432
+_MOVED = "Its port 6543 keeps no session, which migrations need: the session port 5432 of the same host is used."
 _ESCAPES = "in a password, @ : / ? # % are written %40 %3A …"
 
 
@@ -23,7 +29,8 @@ class Target:
     none. local: the project's own local stack, which may be changed without asking. project, ref: the name and the
     reference of the hosted project, if it was chosen by that. production: pyproject.toml marks it as that. sslmode:
     libpq's, None to leave it to the URL and PGSSLMODE. temporary: for a temporary role, returns a password that is
-    valid for the next minutes.
+    valid for the next minutes. remark: what the user should know of how it is reached, empty for nothing. lock_seconds:
+    how long a change waits for one lock, 0 for as long as it takes, None for what each command does by itself.
     """
 
     label: str
@@ -35,6 +42,8 @@ class Target:
     production: bool = False
     sslmode: str | None = None
     temporary: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    remark: str = field(default="", compare=False)
+    lock_seconds: float | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -64,23 +73,36 @@ def from_url(url: str, fallback_password: str | None = None, *, local: bool = Fa
     """The target that a URL names. fallback_password: used if the URL has none (PGPASSWORD, SUPABASE_DB_PASSWORD).
 
     place: where the URL was written. Raises UsageError, which names the place and does not repeat the URL, when it is
-    not postgresql://[user[:password]@]host[:port]/database.
+    not postgresql://[user[:password]@]host[:port]/database. A URL of Supabase's transaction pooler becomes that of its
+    session mode.
     """
+    url = url.strip()
+    if re.search(r"[\s\x00-\x1f\x7f]", url):
+        raise _not_a_url(place, "it has a space or a control character in it; a space is written %20")
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:  # the text of this error may quote part of the password
         why = f"its host or port cannot be read; {_ESCAPES}"
         raise _not_a_url(place, why) from None
     if parts.scheme not in ("postgresql", "postgres"):
         raise _not_a_url(place, "it does not begin with postgresql://")
+    if _names_a_socket(host or "", parts.query):
+        raise UsageError(
+            f"{place} names a Unix socket",
+            "the Supabase CLI, which applies migrations, connects over TCP only",
+            "promthctl … --db-url postgresql://USER@127.0.0.1:5432/DATABASE; where the server does not listen there:"
+            " alter system set listen_addresses = 'localhost', and restart it",
+        )
     if not host:
-        raise _not_a_url(place, "it has no host")
+        why = "it has no host; without one libpq takes a Unix socket, which the Supabase CLI cannot use"
+        raise _not_a_url(place, why)
     if parts.fragment or "@" in parts.path + parts.query:  # they belong to a password with unescaped characters
         raise _not_a_url(place, f"it has an @ or # after the host; {_ESCAPES}")
     given, parameters = parts.password, []
     for parameter in parts.query.split("&"):
         name, _, value = parameter.partition("=")
+        name = unquote(name)  # as libpq reads it
         if name in _OVERRIDES:
             raise _not_a_url(place, f"its parameter {name} would connect to another database than the URL shows")
         if name == "password":
@@ -92,11 +114,20 @@ def from_url(url: str, fallback_password: str | None = None, *, local: bool = Fa
     remember(password)
     user = parts.username or "postgres"
     where = f"[{host}]" if ":" in host else host
+    moved = port == _TRANSACTION_PORT and _SUPABASE_HOST.fullmatch(host) is not None
+    port = _SESSION_PORT if moved else port
     at = f"{where}:{port or 5432}"
     path = parts.path if parts.path not in ("", "/") else "/postgres"
     bare = urlunsplit(("postgresql", f"{user}@{at}", path, "&".join(parameters), ""))
     label = f"the local stack ({at})" if local else f"database {unquote(path[1:])} at {at}, user {unquote(user)}"
-    return Target(label, bare, password, local)
+    return Target(label, bare, password, local, remark=_MOVED if moved else "")
+
+
+def _names_a_socket(host: str, query: str) -> bool:
+    """True for a folder (or an abstract socket, which begins with @) as the host, or in a parameter for it."""
+    parameters = (parameter.partition("=") for parameter in query.split("&"))
+    hosts = [host, *(value for name, _, value in parameters if unquote(name) in ("host", "hostaddr"))]
+    return any(unquote(each).startswith(("/", "@")) for each in hosts)
 
 
 def command_line_options(target: Target) -> str:

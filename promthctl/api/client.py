@@ -30,6 +30,7 @@ _KEY = re.compile(r"[\x21-\x7e]+")  # what an HTTP header can carry
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 FOREIGN_KEY_VIOLATION = "23503"
 _NO_TABLE = {"PGRST205", "42P01"}
+_ADD_KEYS = "promthctl init --keys adds the migration for it, unless there is one; then "
 _NO_COLUMN = {"PGRST204", "42703"}
 _NOT_ALLOWED = "42501"
 # Classes 22, 23 and P0 (a trigger's raise); Supabase Lite (0.10.0) sends SUP for a SQLSTATE it does not know.
@@ -190,15 +191,20 @@ def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, st
         return PromthctlError(
             "The table api_keys does not exist",
             "no migration of the project creates it, or not all of them are applied",
-            "promthctl init --keys adds a migration that creates it, unless one does; then "
-            + ("promthctl local up" if access.is_local else "promthctl push --project-ref REF"),
+            _ADD_KEYS + _apply(access),
+        )
+    if code in _NO_COLUMN and table == "api_keys":
+        return PromthctlError(
+            "A column of the table api_keys does not exist",
+            "its migrations make an early form of it, or not all of them are applied",
+            _ADD_KEYS + _apply(access),
         )
     if code in _NO_TABLE | _NO_COLUMN:
         missing = f"the table {table}" if code in _NO_TABLE else f"a column of the table {table}"
         return PromthctlError(
             "The database is not ready",
             f"it does not have {missing}: its migrations are not all applied",
-            "promthctl local up" if access.is_local else "promthctl push --project-ref REF, then run again",
+            f"{_apply(access)}; what no migration makes yet, promthctl migrations new NAME begins",
         )
     if code == _NOT_ALLOWED:
         return TargetError(
@@ -207,6 +213,10 @@ def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, st
             "set SUPABASE_SERVICE_ROLE_KEY to the service_role (or secret) key; promthctl verify checks the grants",
         )
     return _status_error(access, status)
+
+
+def _apply(access: ApiAccess) -> str:
+    return "promthctl local up" if access.is_local else "promthctl push, with the options that name its database"
 
 
 def _status_error(access: ApiAccess, status: int) -> PromthctlError:

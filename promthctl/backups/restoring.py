@@ -79,7 +79,7 @@ def restore(
     """
     what = f"The restore to {target.label} failed"
     saved = backup.manifest.tables
-    with undisturbed(settings, target, steps), changing(target, what, keep=not dry_run) as change:
+    with undisturbed(settings, target, steps), changing(target, what, steps, keep=not dry_run) as change:
         connection = change.connection
         connection.execute(SPELLING.encode())
         now = read_present_tables(connection, saved)

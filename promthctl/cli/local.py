@@ -9,7 +9,7 @@ import typer
 
 from promthctl import engines, local_stack
 from promthctl.cli.invocation import Invocation
-from promthctl.cli.options import DryRun
+from promthctl.cli.options import DryRun, unix_time
 from promthctl.cli.reset import reset_local
 from promthctl.engines.access import stack_access
 from promthctl.errors import UsageError
@@ -123,11 +123,19 @@ def logs(
         str | None, typer.Argument(help="A service that `local status` shows. [default: all of them]")
     ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep showing new lines.")] = False,
+    tail: Annotated[
+        int | None, typer.Option("--tail", metavar="N", min=0, help="Only the last N lines of each service.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only what is newer: 10m ago, 2h, or a time as 2026-11-30T14:00."),
+    ] = None,
 ) -> None:
     """Show the services' logs."""
     run: Invocation = context.obj
     engine = engines.current(run.settings)
-    for name, line in engine.logs(service, follow):
+    part = engines.LogPart(follow, tail, None if since is None else unix_time(since))
+    for name, line in engine.logs(service, part):
         run.output.log_line(name, line)
 
 

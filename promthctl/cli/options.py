@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from promthctl.errors import UsageError
+from promthctl.quantities import read_duration
 from promthctl.resolve.choice import TargetChoice
 
 _LOCAL = "The local stack; this is the default."
@@ -36,7 +40,44 @@ TargetsFile = Annotated[
     Path | None, _target_option("--targets-file", "FILE", "A file with one REF, URL or NAME on each line.")
 ]
 
+LockTimeout = Annotated[
+    str | None,
+    typer.Option(
+        "--lock-timeout",
+        metavar="TIME",
+        help="How long to wait for one lock, as in 30s or 500ms; 0 for ever. [default: 10s; local push: 0]",
+        show_default=False,
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
+
+_LONGEST_LOCK = 86_400.0
+
+
+def lock_seconds(text: str | None) -> float | None:
+    """The value of --lock-timeout in seconds, None without one. Raises UsageError for what is not a duration."""
+    if text is None:
+        return None
+    seconds = read_duration(text)
+    if seconds is None or seconds > _LONGEST_LOCK or 0 < seconds < 0.001:
+        why = f"{text!r} is not a time from 1ms to {_LONGEST_LOCK / 3600:.0f}h"
+        raise UsageError("--lock-timeout cannot be understood", why, "give seconds, or a unit: --lock-timeout 30s")
+    return seconds
+
+
+def unix_time(text: str) -> float:
+    """The value of --since: a duration before now, or a time, of this machine unless it says its zone.
+
+    Raises UsageError for anything else.
+    """
+    if (seconds := read_duration(text)) is not None:
+        return time.time() - seconds
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError, OSError):
+        why = f"{text!r} is neither a duration nor a time"
+        raise UsageError("--since cannot be understood", why, "--since 10m, or --since 2026-11-30T14:00") from None
+
 
 _PARAMETERS = [
     inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

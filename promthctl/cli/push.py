@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from promthctl import push, supabase_cli
 from promthctl.cli.invocation import Invocation
-from promthctl.cli.options import DatabaseUrls, Local, ProjectRefs, TargetNames, TargetsFile
+from promthctl.cli.options import DatabaseUrls, Local, LockTimeout, ProjectRefs, TargetNames, TargetsFile, lock_seconds
 from promthctl.errors import UsageError
 from promthctl.push import batch
 from promthctl.quantities import count
@@ -44,23 +45,27 @@ def command(
     include_all: Annotated[
         bool, typer.Option("--include-all", help="Also push what is older than the newest applied migration.")
     ] = False,
+    lock_timeout: LockTimeout = None,
 ) -> None:
     """Apply the migrations that the target does not have yet, through the Supabase CLI.
 
     The plan is shown first: what is pending, which statements destroy data (with the rows at risk), which ones rewrite
     or lock a table, and where the target's history disagrees with the files. Except on the local stack, you must then
-    confirm it.
+    confirm it. While a migration waits for a lock, its holder is named; after --lock-timeout the migration is taken
+    back, so that others get on, and tried again three times.
     """
     run: Invocation = context.obj
+    patience = lock_seconds(lock_timeout)
     refs, urls, names = project_ref or [], db_url or [], target_name or []
+    if local and (refs or urls or names or targets_file is not None):
+        why = "the local stack is pushed to on its own"
+        raise UsageError("--local cannot be combined with other targets", why, "promthctl push --local")
     if targets_file is not None or len(refs) + len(urls) + len(names) > 1:
-        if local:
-            why = "the local stack is pushed to on its own"
-            raise UsageError("--local cannot be combined with other targets", why, "promthctl push --local")
-        found = batch.candidate_targets(run.settings, refs, urls, names, targets_file)
+        found = batch.candidate_targets(run.settings, refs, urls, names, targets_file, patience)
         _push_batch(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all)
         return
-    chosen = run.target(TargetChoice(local, *(next(iter(given), None) for given in (refs, urls, names))))
+    choice = TargetChoice(local, *(next(iter(given), None) for given in (refs, urls, names)))
+    chosen = replace(run.target(choice), lock_seconds=patience)
     plan = push.plan_push(run.settings, chosen, include_all)
     if dry_run:
         run.output.show(push.preview_push(plan), views.preview)

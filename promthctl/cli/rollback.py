@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from promthctl import rollback
 from promthctl.backups import folder, restoring
 from promthctl.cli.invocation import Invocation
-from promthctl.cli.options import DryRun, with_target
+from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.errors import UsageError
 from promthctl.resolve.choice import TargetChoice
 from promthctl.targets import Target
@@ -42,6 +43,7 @@ def command(
             help="With --restore, if rows exist with other values: stop, keep them, or replace them.",
         ),
     ] = "stop",
+    lock_timeout: LockTimeout = None,
 ) -> None:
     """Undo the migrations newer than VERSION with their down scripts, in one transaction.
 
@@ -49,6 +51,7 @@ def command(
     the rows back.
     """
     run: Invocation = context.obj
+    patience = lock_seconds(lock_timeout)
     if (to is not None) + (restore is not None) + list_ != 1:
         why = "one of --to VERSION, --restore BACKUP and --list is needed"
         raise UsageError("It is not clear what to roll back", why, "promthctl rollback --to VERSION --dry-run")
@@ -56,7 +59,7 @@ def command(
         run.output.show(folder.list_backups(run.settings), views.backups)
         return
     backup = folder.find_backup(run.settings, restore) if restore is not None else None  # before anything is asked
-    chosen = run.target(choice)
+    chosen = replace(run.target(choice), lock_seconds=patience)
     if backup is not None:
         _restore(run, chosen, backup, conflicts, dry_run)
     elif to is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from promthctl.database.connection_errors import lost, unreachable
+from promthctl.database.pooling import check_session
 from promthctl.errors import UsageError
 from promthctl.redact import redact
 from promthctl.targets import Target
@@ -14,15 +15,18 @@ from promthctl.targets import Target
 if TYPE_CHECKING:
     import psycopg
 
+    Connection = psycopg.Connection[tuple[object, ...]]
+
 _CONNECT_SECONDS = 10
+_sessions: set[str] = set()  # URLs that were seen to give a session
 
 
 @contextmanager
-def connect(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    """A connection in autocommit.
+def connect(target: Target) -> Iterator[Connection]:
+    """A connection in autocommit, which is a session.
 
     Raises TargetError when the target does not answer, refuses the credentials, or goes away while the block runs;
-    UsageError for a URL libpq refuses.
+    UsageError for a URL libpq refuses, RefusedError for a pooler that gives no session.
     """
     import logging
 
@@ -31,30 +35,48 @@ def connect(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     logging.getLogger("psycopg").addHandler(
         logging.NullHandler()
     )  # its warning about a broken connection repeats the error
-    try:
-        connection = psycopg.connect(
-            target.url,
-            password=target.secret(),
-            sslmode=target.sslmode,
-            connect_timeout=_CONNECT_SECONDS,
-            autocommit=True,
-        )
-        if target.steps_down:
-            connection.execute("set session role postgres")
-    except psycopg.ProgrammingError as error:
-        raise UsageError(
-            f"The URL of {target.label} cannot be used", redact(str(error)).strip(), "correct what follows the ? in it"
-        ) from None
-    except psycopg.Error as error:
-        raise unreachable(target, str(error)) from None
-    try:
-        yield connection
-    except psycopg.Error as error:
-        if connection.broken:
-            raise lost(target, str(error)) from None
-        raise
-    finally:
-        connection.close()
+    with ExitStack() as opened:
+        try:
+            connection = _open(target)
+            opened.callback(connection.close)
+            if not target.local and target.url not in _sessions:
+                check_session(target, connection, lambda: _open(target))
+                _sessions.add(target.url)
+            if target.steps_down:
+                connection.execute("set session role postgres")
+        except psycopg.ProgrammingError as error:
+            raise _refused_url(target, redact(str(error)).strip()) from None
+        except psycopg.Error as error:
+            raise unreachable(target, str(error)) from None
+        try:
+            yield connection
+        except psycopg.Error as error:
+            if connection.broken:
+                raise lost(target, str(error)) from None
+            raise
+
+
+def _open(target: Target) -> Connection:
+    import psycopg
+
+    return psycopg.connect(
+        target.url,
+        password=target.secret(),
+        sslmode=target.sslmode,
+        connect_timeout=_CONNECT_SECONDS,
+        client_encoding="UTF8",  # of a database in SQL_ASCII psycopg would give bytes
+        autocommit=True,
+    )
+
+
+def _refused_url(target: Target, message: str) -> UsageError:
+    """message: libpq's, https://github.com/postgres/postgres/blob/master/src/interfaces/libpq/fe-connect.c"""
+    hint = "correct the URL and run the same command again"
+    if "query parameter" in message:
+        hint = "correct what follows the ? in it"
+    elif "percent-encoded" in message:
+        hint = "correct the escapes in it: a % that stands for itself is written %25"
+    return UsageError(f"The URL of {target.label} cannot be used", message, hint)
 
 
 def encrypted(target: Target) -> bool:

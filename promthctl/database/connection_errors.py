@@ -44,6 +44,16 @@ _KNOWN = {
         "close other connections, or wait, then run the same command again",
         "close other connections, or wait, then run the same command again; the pool's size is " + _DASHBOARD,
     ),
+    r"unsupported startup parameter: (options|extra_float_digits)": (
+        "a pooler that refuses settings of a session",
+        "leave options out of the URL and unset PGOPTIONS, or name it in ignore_startup_parameters of pgbouncer.ini",
+        "unset PGOPTIONS and run the same command again",
+    ),
+    r"query_wait_timeout": (
+        "its pooler had no free connection for us",
+        "close other connections, or raise the pooler's pool size: promthctl needs some at a time; then run it again",
+        "close other connections, or wait, then run the same command again; the pool's size is " + _DASHBOARD,
+    ),
     r"ssl connection is required|no encryption": (
         "it accepts encrypted connections only",
         "add ?sslmode=require to the URL, or unset PGSSLMODE",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
+from promthctl.database.lock_waits import LOCK_SECONDS, LockWatch, watching_locks
 from promthctl.database.sqlstates import cause_of
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.locks import alone
@@ -18,7 +19,6 @@ from promthctl.targets import Target, command_line_options
 if TYPE_CHECKING:
     import psycopg
 
-_LOCK_TIMEOUT = "10s"  # waiting for a lock makes everybody behind it wait too
 # A rollback may take long, whatever the role's own limits say; transaction_timeout came with PostgreSQL 17.
 _UNLIMITED = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
 _DEPENDENTS = "2BP01"  # dependent_objects_still_exist: its detail names objects, others' details may show values
@@ -33,10 +33,15 @@ def undisturbed(settings: Settings, target: Target, steps: Steps) -> Iterator[No
 
 @dataclass(frozen=True)
 class ChangeTransaction:
-    """A transaction in progress. role: the one that the connection acts as, "none" for the user that opened it."""
+    """A transaction in progress. role: the one that the connection acts as, "none" for the user that opened it.
+
+    lock_seconds: how long it waits for one lock, 0 for as long as it takes. watch: who kept it waiting.
+    """
 
     connection: psycopg.Connection[Any]
     role: str
+    lock_seconds: float
+    watch: LockWatch
 
     def settle(self) -> None:
         """Reset what a script set for its session, and set our own limits for the rest of the transaction."""
@@ -44,36 +49,42 @@ class ChangeTransaction:
         self.connection.execute(
             "select set_config(name, case name when 'lock_timeout' then %s when 'client_encoding' then 'UTF8'"
             " else '0' end, true) from pg_settings where name = any (%s)",
-            (_LOCK_TIMEOUT, ["lock_timeout", "client_encoding", *_UNLIMITED]),
+            (f"{self.lock_seconds * 1000:.0f}ms", ["lock_timeout", "client_encoding", *_UNLIMITED]),
         )
         self.connection.execute("select set_config('role', %s, true)", (self.role,))
 
 
 @contextmanager
-def changing(target: Target, what: str, *, keep: bool) -> Iterator[ChangeTransaction]:
+def changing(target: Target, what: str, steps: Steps, *, keep: bool) -> Iterator[ChangeTransaction]:
     """A transaction that is committed at the end if `keep`, otherwise rolled back.
 
-    what: the sentence of the error, e.g. "The rollback of X failed". Raises PromthctlError for whatever the database
-    refuses, TargetError when the connection is lost and the commit did not reach the server.
+    what: the sentence of the error, e.g. "The rollback of X failed". steps: are told whom it waits for. Raises
+    PromthctlError for whatever the database refuses, TargetError when the connection is lost and the commit did not
+    reach the server.
     """
     import psycopg
 
     transaction = ""  # its id, once its commit was asked for
+    watch = LockWatch()  # the server itself ends what waits too long
+    seconds = LOCK_SECONDS if target.lock_seconds is None else target.lock_seconds
     with database.connect(target) as connection:
         connection.isolation_level = (
             psycopg.IsolationLevel.READ_COMMITTED
         )  # each statement sees what is committed by then
         try:
-            with connection.transaction(force_rollback=not keep):
-                ((role,),) = connection.execute("select current_setting('role')").fetchall()
-                change = ChangeTransaction(connection, str(role))
+            ((role, pid),) = connection.execute("select current_setting('role'), pg_backend_pid()").fetchall()
+            with (
+                watching_locks(target, watch, steps.note, pid=int(str(pid))),
+                connection.transaction(force_rollback=not keep),
+            ):
+                change = ChangeTransaction(connection, str(role), seconds, watch)
                 change.settle()
                 yield change
                 if keep:
                     transaction = _id_of(connection)
         except psycopg.Error as error:
             if not connection.broken:
-                raise database_failure(what, error, "nothing was changed") from None
+                raise database_failure(what, error, "nothing was changed", watch=watch) from None
             outcome = database.outcome_of(target, transaction) if transaction else "aborted"
             if outcome == "committed":  # all of it is done, only the answer was lost
                 return
@@ -94,11 +105,19 @@ def _id_of(connection: psycopg.Connection[Any]) -> str:
     return str(number)
 
 
-def database_failure(what: str, error: psycopg.Error, state: str, place: str = "") -> PromthctlError:
-    """A database error, with what to do about it. state: what became of the changes. place: file and line."""
+def database_failure(
+    what: str, error: psycopg.Error, state: str, place: str = "", watch: LockWatch | None = None
+) -> PromthctlError:
+    """A database error, with what to do about it.
+
+    state: what became of the changes. place: file and line. watch: who kept the transaction waiting.
+    """
     code, reason = error.sqlstate or "", spoken_message(error)
     cause = cause_of(code)
     advice = cause.advice or "correct that and run the same command again"
+    if cause.fault == "contention" and watch is not None and watch.blockers:
+        reason = f"{reason}: {watch.waited_for()}"
+        advice = f"{watch.remedy()}; then run the same command again, or with a longer --lock-timeout"
     kind = TargetError if cause.by_target else PromthctlError
     return kind(what, f"{place}{reason}", f"{advice}; {state}")
 

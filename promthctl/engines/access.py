@@ -12,7 +12,11 @@ def stack_access(engine: Engine) -> Access:
     """How to reach the stack, also while it is stopped. Raises TargetError when it was never started."""
     known = engine.access()
     if known is None:
-        raise TargetError("There is no local stack yet", "it was never started in this folder", "promthctl local up")
+        raise TargetError(
+            "There is no local stack",
+            "it was never started in this folder, or was removed with its data",
+            "promthctl local up",
+        )
     return known
 
 

@@ -85,6 +85,18 @@ class KeptCopy:
     kept_at: str
 
 
+@dataclass(frozen=True)
+class LogPart:
+    """Which lines of a log. follow: also those to come. tail: the newest of each service. since: Unix time.
+
+    Lines without a time belong to the line before; a log without any is not cut by `since`.
+    """
+
+    follow: bool = False
+    tail: int | None = None
+    since: float | None = None
+
+
 class Engine(Protocol):
     """A local Supabase. Methods raise PromthctlError; each is safe to call again after any interruption.
 
@@ -122,11 +134,14 @@ class Engine(Protocol):
     def kept(self) -> KeptCopy | None:
         """The database as it was before the last reset, if the engine keeps it."""
 
+    def has_data(self) -> bool:
+        """Whether a database of this project is there, running or not."""
+
     def status(self, measure: bool = False) -> Status:
         """What runs now, without changing anything. measure: also what takes a second to find out, the memory."""
 
     def access(self) -> Access | None:
         """How to reach the stack, None when it was never up."""
 
-    def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
+    def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         """(service, line) pairs, oldest first; with `follow` it goes on until interrupted."""

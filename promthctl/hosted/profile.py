@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from promthctl import trust
-from promthctl.errors import TargetError
+from promthctl.errors import UsageError
 from promthctl.settings import Settings
 
 _API_URL = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
@@ -57,7 +57,7 @@ class _Choice:
 def read_profile(settings: Settings) -> Profile:
     """The profile that the project uses. A file's path is relative to the project's folder.
 
-    Raises TargetError when the file cannot be read, or does not name the API and the projects' host.
+    Raises UsageError when the file cannot be read, or does not name the API and the projects' host.
     """
     choice = _choice(settings)
     if choice is None:
@@ -69,7 +69,7 @@ def read_profile(settings: Settings) -> Profile:
 def profile_argument(settings: Settings) -> str | None:
     """SUPABASE_PROFILE for a child process: a name, or a file's absolute path. None when the default is meant.
 
-    The file is not read. Raises TargetError when ~/.supabase/profile cannot be read.
+    The file is not read. Raises UsageError when ~/.supabase/profile cannot be read.
     """
     choice = _choice(settings)
     if choice is None:
@@ -157,8 +157,8 @@ def _text(file: Path, choice: _Choice) -> str:
         raise _unusable(f"{file} cannot be read: {reason}", choice) from None
 
 
-def _unusable(why: str, choice: _Choice) -> TargetError:
+def _unusable(why: str, choice: _Choice) -> UsageError:
     remedy = "unset it" if choice.source == "SUPABASE_PROFILE" else "remove that file"
-    return TargetError(
+    return UsageError(
         "The Supabase CLI's profile cannot be used", why, f"correct {choice.source}, or {remedy} to use supabase.com"
     )

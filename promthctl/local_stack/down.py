@@ -13,22 +13,24 @@ from promthctl.steps import Steps
 
 @dataclass(frozen=True)
 class DownResult:
-    """stopped: False when nothing ran. purged: the data was removed, and with it `kept`, the database from before the
-    last reset, if there was one.
+    """stopped: False when nothing ran. purged: its data was to be removed. had_data: there was some before. kept: the
+    database from before the last reset, if it was removed too.
     """
 
     stopped: bool
     purged: bool
+    had_data: bool
     kept: KeptCopy | None = None
 
 
 def down(settings: Settings, engine: Engine, purge: bool, steps: Steps) -> DownResult:
     """Stop the stack; with `purge` remove its data."""
+    had_data = engine.has_data()
     if not settings.state_dir.exists() and all(service.state == "stopped" for service in engine.status().services):
-        return DownResult(engine.down(purge, steps), purge)
+        return DownResult(engine.down(purge, steps), purge, had_data)
     with alone(settings, steps):
         kept = engine.kept() if purge else None
         stopped = engine.down(purge, steps)
         if purge:
             engines.forget_engine(settings)
-    return DownResult(stopped, purge, kept)
+    return DownResult(stopped, purge, had_data, kept)

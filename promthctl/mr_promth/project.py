@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,17 @@ from promthctl.errors import PrerequisiteError, UsageError
 from promthctl.migration_set import present_migrations, replace_file, supabase_folder
 from promthctl.migration_set.source import find_source
 from promthctl.settings import EXAMPLE, Settings
+from promthctl.sql.statements import split_statements
 
 _KEYS_TABLE = "create table public.api_keys"
+_METADATA = re.compile(r"\b(?:create|alter)\s+table\b[^(;]*\bapi_keys\b.*\bmetadata\b", re.IGNORECASE | re.DOTALL)
+_DROP = "drop table public.api_keys;\ndrop function public.update_api_keys_updated_at();\n"
+_ADD_METADATA = """-- What `promthctl seed` and `promthctl keys` store beside a key: its name and its endpoint.
+
+alter table public.api_keys add column if not exists metadata jsonb not null default '{}';
+create index if not exists api_keys_metadata_idx on public.api_keys using gin (metadata);
+"""
+_DROP_METADATA = "alter table public.api_keys drop column if exists metadata;\n"
 _IF_MISSING = "create table if not exists public.api_keys"
 
 
@@ -42,18 +52,28 @@ def choose_example(settings: Settings) -> InitResult:
 
 
 def add_keys_table(settings: Settings) -> InitResult:
-    """Create a migration that makes the table api_keys, unless one does. Raises as new_migration does."""
+    """Create a migration that makes the table api_keys, or the column that an early form of it is missing.
+
+    Raises as new_migration does.
+    """
     source = find_source(settings)
     files = present_migrations(source.folder)
+    name, text, down = "create_api_keys", (Path(__file__).parent / "api_keys.sql").read_text(encoding="utf-8"), _DROP
     if any(_KEYS_TABLE in file.sql or _IF_MISSING in file.sql for file in files):
-        return InitResult(())
-    made = supabase_folder.new_migration(settings, "create_api_keys")
-    _write(made.up, (Path(__file__).parent / "api_keys.sql").read_text(encoding="utf-8"))
+        if any(_has_metadata(file.sql) for file in files):
+            return InitResult(())
+        name, text, down = "add_api_keys_metadata", _ADD_METADATA, _DROP_METADATA
+    made = supabase_folder.new_migration(settings, name)
+    _write(made.up, text)
     if made.down is None:
         return InitResult((made.up,))
-    down = "drop table public.api_keys;\ndrop function public.update_api_keys_updated_at();\n"
     _write(made.down, down)
     return InitResult((made.up, made.down))
+
+
+def _has_metadata(sql: str) -> bool:
+    """True for a file that creates api_keys with its column metadata, or adds that."""
+    return any(_METADATA.search(sql[piece.start : piece.end]) for piece in split_statements(sql))
 
 
 def _write(path: Path, text: str) -> None:

@@ -91,12 +91,17 @@ class BatchResult:
 
 
 def candidate_targets(
-    settings: Settings, refs: Sequence[str], urls: Sequence[str], names: Sequence[str], file: Path | None
+    settings: Settings,
+    refs: Sequence[str],
+    urls: Sequence[str],
+    names: Sequence[str],
+    file: Path | None,
+    lock_seconds: float | None = None,
 ) -> tuple[Candidate, ...]:
     """The targets that the options name, each once, in their order; the network is not used yet.
 
     file: one target on each line: a project's reference, a database's URL, or a name from pyproject.toml; # begins a
-    comment. Raises UsageError that names the line for anything else.
+    comment. lock_seconds: see Target. Raises UsageError that names the line for anything else.
     """
     wanted = [(ref, NamedTarget(project_ref=ref)) for ref in refs]
     wanted += [(from_url(url).label, NamedTarget(db_url=url)) for url in urls]
@@ -105,10 +110,11 @@ def candidate_targets(
     found: dict[str, NamedTarget] = {}
     for name, named in wanted:
         found.setdefault(name, named)
-    return tuple(
-        Candidate(name, lambda named=named: resolve_named(named, settings, lambda _: None))  # type: ignore[misc]
-        for name, named in found.items()
-    )
+
+    def resolver(named: NamedTarget) -> Callable[[], Target]:
+        return lambda: replace(resolve_named(named, settings, lambda _: None), lock_seconds=lock_seconds)
+
+    return tuple(Candidate(name, resolver(named)) for name, named in found.items())
 
 
 def _read_targets_file(settings: Settings, file: Path) -> list[tuple[str, NamedTarget]]:

@@ -181,6 +181,7 @@ def _remove(superuser: Target, made: Iterable[Survivor], left: set[tuple[str, st
     import psycopg
 
     with database.connect(superuser) as connection:
+        connection.execute("set search_path = pg_catalog, pg_temp")  # not what the migrations have put into public
         for one in made:
             if one.key in left:
                 continue

@@ -50,7 +50,7 @@ def save_rows(
     others = [table for table in tables if table not in again]
     StateDir(settings.state_dir).make()
     made = []
-    with changing(target, f"{target.label} was not reset: its rows could not be exported", keep=False) as change:
+    with changing(target, f"{target.label} was not reset: its rows could not be exported", steps, keep=False) as change:
         _lock(change.connection, tables)
         for part, suffix in ((again, ""), (others, "-by-hand")):
             if not part:

@@ -47,6 +47,8 @@ def resolve_remote(
         return None
     found = find_target(named, settings)
     announce(announcement(found.label, found.production))
+    if found.remark:
+        announce(found.remark)
     return _with_password(found, settings, ask_password)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promthctl.database.lock_waits import LockWatch
 from promthctl.database.transactions import ChangeTransaction, database_failure
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration
@@ -56,17 +57,17 @@ def run_down_scripts(change: ChangeTransaction, scripts: Iterable[DownScript], t
                 if change.connection.broken:
                     raise
                 what = f"{script.path.name} could not be run on {target.label}"
-                raise _failed(what, script, number, error) from None
+                raise _failed(what, script, number, error, change.watch) from None
         change.connection.execute("set constraints all immediate")  # deferred ones are checked too
         change.settle()  # a script's settings end with it, as when the CLI applies migrations
 
 
-def _failed(what: str, script: DownScript, number: int, error: psycopg.Error) -> PromthctlError:
+def _failed(what: str, script: DownScript, number: int, error: psycopg.Error, watch: LockWatch) -> PromthctlError:
     """number: of the statement, from 0."""
     statement, line = script.statements[number], script.statements[number].line
     if error.diag.statement_position:
         line = line_at(script.sql, statement.start + int(error.diag.statement_position) - 1)
-    made = database_failure(what, error, "nothing was changed", f"line {line}, statement {number + 1}: ")
+    made = database_failure(what, error, "nothing was changed", f"line {line}, statement {number + 1}: ", watch)
     rows = statement.text.splitlines()
     if len(rows) > _SHOWN_LINES:
         rows = [*rows[:_SHOWN_LINES], "…"]

@@ -94,11 +94,11 @@ def plan_rollback(settings: Settings, target: Target, to: str, steps: Steps) -> 
         undo = scripts.read_down_scripts(_to_undo(files, applied, stays, target), settings.migrations_dir)
         if not undo:
             return RollbackPlan(target.label, stays, applied, (), (), (), None)
-        with steps.step("Trying the down scripts"), changing(target, _failed(target), keep=False) as change:
+        with steps.step("Trying the down scripts"), changing(target, _failed(target), steps, keep=False) as change:
             before = losses.read_tables(change.connection)
             scripts.run_down_scripts(change, undo, target)
             found = losses.compare_tables(before, losses.read_tables(change.connection))
-        with steps.step("Counting what would be lost"), changing(target, _failed(target), keep=False) as change:
+        with steps.step("Counting what would be lost"), changing(target, _failed(target), steps, keep=False) as change:
             change.connection.execute("set local row_security = off")  # fail rather than count a part
             lost = tuple(_lost(loss, _count(change.connection, loss)) for loss in found)
     path = backups_folder(settings) / _backup_name(target)
@@ -122,7 +122,7 @@ def roll_back(settings: Settings, target: Target, made: RollbackPlan, backup: bo
     with (
         undisturbed(settings, target, steps),
         new_backup(backups_folder(settings)) if backup else nullcontext() as writer,
-        changing(target, _failed(target), keep=True) as change,
+        changing(target, _failed(target), steps, keep=True) as change,
     ):
         connection = change.connection
         _expect_history(connection, made)

@@ -37,7 +37,11 @@ def choose(settings: Settings, steps: Steps) -> tuple[Path, Dialect]:
     check_consent(settings)
     binary = _on_path(settings) if wanted == "system" else Path(wanted)
     if not binary.is_file():
-        raise _unusable(binary, "there is no such file")
+        raise UnusableCliError(
+            f"The Supabase CLI {binary} cannot be used",
+            "there is no such file",
+            "give --supabase-cli the path of one, or run it again with --supabase-cli pinned",
+        )
     with _one_at_a_time:
         version = _version(binary, settings)
     dialect = dialect_of(version)

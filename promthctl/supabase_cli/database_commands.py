@@ -13,6 +13,7 @@ from typing import Literal
 
 from promthctl import database
 from promthctl.database.connection_errors import unreachable
+from promthctl.database.lock_waits import LockWatch, watching_locks
 from promthctl.database.sqlstates import cause_of, is_lost
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.migration_set import Migration
@@ -22,6 +23,7 @@ from promthctl.steps import Steps, Update
 from promthctl.supabase_cli import failures, migration_errors
 from promthctl.supabase_cli.dialects import Answer, file_being_applied
 from promthctl.supabase_cli.migration_errors import FailedRun
+from promthctl.supabase_cli.patience import CLI_NAME, run_patiently
 from promthctl.supabase_cli.runner import Runner, find_runner
 from promthctl.supabase_cli.work_folder import work_folder
 from promthctl.targets import Target, command_line_options
@@ -54,7 +56,9 @@ class DatabaseCli:
         what = f"The push to {target.label}"
         with steps.step("Applying migrations") as update:
             arguments = ["db", "push", *(["--include-all"] if include_all else [])]
-            answer = self._run(target, arguments, migrations, update)
+            answer = run_patiently(
+                lambda begin: self._run(target, arguments, migrations, begin), target, migrations, steps, update
+            )
         if not answer.ok:
             raise self._failure(target, answer, f"{what} failed", migrations)
         database.confirm_history(target, what, [file.version for file in migrations])
@@ -62,7 +66,8 @@ class DatabaseCli:
     def reset(self, target: Target, migrations: Sequence[Migration], steps: Steps) -> None:
         """`supabase db reset`: drop what the migrations made, replay them all. Raises as push does."""
         what = f"The reset of {target.label}"
-        with steps.step("Resetting the database") as update:
+        watching = watching_locks(target, LockWatch(), steps.note, application=CLI_NAME)
+        with steps.step("Resetting the database") as update, watching:
             answer = self._run(target, ["db", "reset", "--no-seed"], migrations, update)
         if not answer.ok:
             raise self._failure(target, answer, f"{what} failed", migrations)

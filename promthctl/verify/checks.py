@@ -5,13 +5,15 @@ The Supabase CLI's advisors need a second to start, so they run beside our own c
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from promthctl import database, shadow, supabase_cli
 from promthctl.database.connection_errors import unreachable
-from promthctl.errors import PromthctlError
+from promthctl.errors import PromthctlError, UsageError
 from promthctl.isolation import IsolationReport, find_side_effects, prove_isolation
 from promthctl.migration_set import supabase_folder
 from promthctl.mr_promth.lifecycle import LifecycleResult, check_lifecycles
@@ -23,6 +25,9 @@ from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
 from promthctl.verify.advice import Finding, advise
 
+if TYPE_CHECKING:
+    import psycopg
+
 
 @dataclass(frozen=True)
 class VerifyResult:
@@ -32,7 +37,8 @@ class VerifyResult:
 
     ok: nothing was found, apart from advice of level info, and everything was proven. migrations: how many the schema
     was compared with. advisors: what the Supabase CLI's advisors found, one line each; None where they could not run,
-    and then `unasked` says why.
+    and then `unasked` says why. untried: why the isolation, and what comes after it, could not be tried although it
+    was wanted; empty where it was tried.
     """
 
     target: str
@@ -44,6 +50,7 @@ class VerifyResult:
     advice: tuple[Finding, ...] = ()
     advisors: tuple[str, ...] | None = None
     unasked: str = ""
+    untried: str = ""
     catalog: Catalog | None = field(default=None, repr=False)
 
 
@@ -86,15 +93,23 @@ def _verify(settings: Settings, target: Target, only: Collection[str] | None, st
         if advisors is None:
             return VerifyResult(target.label, not differences, len(migrations), differences, catalog=actual)
         with steps.step("Trying to reach other users' rows"):
-            isolation = prove_isolation(connection, settings.public, PUBLIC_FLAGS)
-            tried = check_lifecycles(connection)
-            lifecycles = tuple(one for one in tried if one.state != "skipped")  # not applicable is not passed
+            _keep_attempts_out_of_the_log(connection)
+            try:
+                isolation = prove_isolation(connection, settings.public, PUBLIC_FLAGS)
+                tried = check_lifecycles(connection)
+                lifecycles = tuple(one for one in tried if one.state != "skipped")  # not applicable is not passed
+                untried = ""
+            except UsageError:  # of pyproject.toml
+                raise
+            except PromthctlError as error:  # what was compared by now is kept
+                isolation, lifecycles, untried = None, (), f"{error.what}: {error.why}; {error.hint}"
             advice = advise(connection)
         lines, unasked = advisors.result()
     return VerifyResult(
         target=target.label,
         ok=(
             not (differences or lines or any(one.level != "info" for one in advice))
+            and isolation is not None
             and isolation.ok
             and all(one.ok for one in lifecycles)
         ),
@@ -105,8 +120,17 @@ def _verify(settings: Settings, target: Target, only: Collection[str] | None, st
         advice=advice,
         advisors=lines,
         unasked=unasked,
+        untried=untried,
         catalog=actual,
     )
+
+
+def _keep_attempts_out_of_the_log(connection: psycopg.Connection[Any]) -> None:
+    """Hundreds of attempts are meant to be denied: the server's log tells of none, where the role may decide that."""
+    import psycopg
+
+    with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+        connection.execute("set log_min_messages = fatal")
 
 
 def _advisors(settings: Settings, target: Target, steps: Steps) -> tuple[tuple[str, ...] | None, str]:

@@ -56,6 +56,7 @@ def report_page(result: VerifyResult) -> str:
         f'<p><span class="verdict {look}">{word}</span></p>',
         _differences(result),
         _isolation(result.isolation) if result.isolation else "",
+        f'<h2>Isolation</h2><p class="bad">✘ {escape(result.untried)}</p>' if result.untried else "",
         _lifecycles(result),
         _advice(result),
     ]
@@ -140,7 +141,7 @@ def _lifecycles(result: VerifyResult) -> str:
 
 
 def _advice(result: VerifyResult) -> str:
-    if result.isolation is None:
+    if result.isolation is None and not result.untried:
         return ""
     items = [
         f"{escape(one.level)}: {escape(one.text)}{f'<pre>{escape(one.fix)}</pre>' if one.fix else ''}"

@@ -71,9 +71,11 @@ def down(result: DownResult) -> Iterator[RenderableType]:
     yield "The local stack is down." if result.stopped else "The local stack was not running."
     if result.purged:
         copy = f", and what a reset had kept ({size(result.kept.bytes)})" if result.kept else ""
-        yield f"Its data is removed{copy}."
-    else:
+        yield f"Its data is removed{copy}." if result.had_data else "There was no data to remove."
+    elif result.had_data:
         yield "Its data is kept: promthctl local up brings it back."
+    else:
+        yield "It has no data: promthctl local up makes a new one."
 
 
 def status(result: StatusResult) -> Iterator[RenderableType]:

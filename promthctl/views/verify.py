@@ -27,6 +27,8 @@ def verify(result: VerifyResult) -> Iterator[RenderableType]:
         yield from differing(one)
     if result.isolation is not None:
         yield from _isolation(result.isolation)
+    if result.untried:
+        yield f"{BAD} {escape(result.untried)}"
     for scenario in result.lifecycles:
         yield f"{OK if scenario.ok else BAD} {escape(scenario.name)}: {escape(scenario.detail)}"
     for finding in result.advice:

@@ -38,7 +38,7 @@ def test_the_data_survives_down_and_up_and_another_project_notices_nothing(
     user, others, env, ids = running.commit_row(), other.commit_row(), running.env(), other.ids()
     assert others not in running.users_with_a_row()
     assert user not in other.users_with_a_row()
-    assert running.json("local", "down") == {"stopped": True, "purged": False, "kept": None}
+    assert running.json("local", "down") == {"stopped": True, "purged": False, "had_data": True, "kept": None}
     assert running.containers() == {}
     assert running.json("local", "down")["stopped"] is False
     assert running.json("local", "status", code=1)["running"] is False
@@ -82,6 +82,11 @@ def test_reset_drops_the_rows_and_replays_the_migrations(running: DockerProject)
 def test_purge_asks_and_removes_everything(running: DockerProject) -> None:
     running.run("local", "down", "--purge", code=5)
     running.assert_works()
-    assert running.json("local", "down", "--purge", "--yes") == {"stopped": True, "purged": True, "kept": None}
+    assert running.json("local", "down", "--purge", "--yes") == {
+        "stopped": True,
+        "purged": True,
+        "had_data": True,
+        "kept": None,
+    }
     assert running.remains() == []
     assert running.json("local", "status", code=1)["running"] is False

@@ -118,18 +118,20 @@ def test_a_folder_without_a_stack(tmp_path: Path) -> None:
         ("postgres", "stopped"),
         ("api", "stopped"),
     ]
-    assert "was not running" in project.run("local", "down").stdout
+    told = project.run("local", "down").stdout
+    assert "was not running" in told and "It has no data" in told and "kept" not in told
+    assert "There was no data to remove" in project.run("local", "down", "--purge", "--yes").stdout
     assert project.run("local", "logs").stdout == ""
     for command in ("local env", "local env --write .env", "push", "push --local", "reset", "local reset"):
         told = project.run(*command.split(), code=4).stderr
-        assert "error: There is no local stack yet" in told and "next: promthctl local up" in told
+        assert "error: There is no local stack" in told and "next: promthctl local up" in told
         assert command == "local reset" or list(tmp_path.iterdir()) == []
 
 
 def test_down_and_what_still_works_then(running: Project) -> None:
     before, api_url = running.env(), running.record()["api_port"]
-    assert running.json("local", "down") == {"stopped": True, "purged": False, "kept": None}
-    assert running.json("local", "down") == {"stopped": False, "purged": False, "kept": None}
+    assert running.json("local", "down") == {"stopped": True, "purged": False, "had_data": True, "kept": None}
+    assert running.json("local", "down") == {"stopped": False, "purged": False, "had_data": True, "kept": None}
     assert running.env() == before and str(api_url) in before["SUPABASE_URL"]
     status = running.json("local", "status", code=1)
     assert (status["running"], status["studio_url"], status["migrations"]["applied"]) == (False, None, None)
@@ -145,7 +147,12 @@ def test_purging_needs_a_yes(running: Project) -> None:
     told = running.run("local", "down", "--purge", code=5, stdin="y\n").stderr
     assert "The local database was not removed" in told and "--yes" in told
     assert running.json("local", "status")["running"] is True
-    assert running.json("local", "down", "--purge", "--yes") == {"stopped": True, "purged": True, "kept": None}
+    assert running.json("local", "down", "--purge", "--yes") == {
+        "stopped": True,
+        "purged": True,
+        "had_data": True,
+        "kept": None,
+    }
     running.run("local", "env", code=4)
 
 
@@ -277,6 +284,23 @@ def test_logs_of_each_service(stack: Stack) -> None:
     lines = stack.project.run("local", "logs", "postgres", "--json").stdout.splitlines()
     objects: list[dict[str, Any]] = [json.loads(line) for line in lines]
     assert {(*sorted(entry), entry["service"]) for entry in objects} == {("line", "service", "postgres")}
+
+
+def test_a_part_of_the_logs(stack: Stack) -> None:
+    def lines(*words: str) -> list[str]:
+        return stack.project.run("local", "logs", "postgres", *words).stdout.splitlines()
+
+    with psycopg.connect(stack.db_url, autocommit=True) as connection:
+        connection.execute("do $$ begin raise log 'the first of two'; end $$")
+        (then,) = connection.execute("select now()").fetchone() or ()
+        connection.execute("do $$ begin raise log 'the second of two'; end $$")
+    assert lines("--tail", "0") == [] and len(lines("--tail", "2")) == 2
+    assert lines("--tail", "1000000") == lines() == lines("--since", "1h")
+    newer = "\n".join(lines("--since", then.isoformat()))
+    assert "the second of two" in newer and "the first of two" not in newer
+    assert lines("--since", "2100-01-01") == []
+    assert stack.project.run("local", "logs", "api", "--since", "1h").stdout  # its lines have no time
+    assert "--since 10m" in stack.project.run("local", "logs", "--since", "noon", code=2).stderr
 
 
 def test_logs_of_an_unknown_service(stack: Stack) -> None:

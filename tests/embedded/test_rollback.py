@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import pytest
 from promthctl import rollback, settings
 from promthctl.backups import writing
 from promthctl.backups.manifest import SavedTable
-from promthctl.database import transactions
 from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
 from promthctl.rollback import RollbackResult
 from promthctl.steps import Silent
@@ -263,16 +263,14 @@ def test_rows_that_row_level_security_hides_stop_the_export(filled: World, serve
     assert whole(filled) and filled.names() == []
 
 
-def test_a_table_that_somebody_uses_is_waited_for_with_patience_but_not_for_ever(
-    filled: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transactions, "_LOCK_TIMEOUT", "100ms")
+def test_a_table_that_somebody_uses_is_waited_for_with_patience_but_not_for_ever(filled: World) -> None:
+    target = replace(filled.target, lock_seconds=3.0)
     plan = filled.plan()
     with filled.session() as somebody:
         somebody.execute("select * from a")
         with pytest.raises(PromthctlError, match="lock timeout") as raised:
-            rollback.roll_back(settings.load(filled.project.path), filled.target, plan, True, Silent())
-    assert "when it is quieter" in raised.value.hint
+            rollback.roll_back(settings.load(filled.project.path), target, plan, True, Silent())
+        assert f"select pg_terminate_backend({somebody.info.backend_pid})" in raised.value.hint
     assert whole(filled) and filled.names() == []
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from promthctl import process, settings, toolchain
+from promthctl.engines.embedded import system_user
+from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.ports import free_port
+from promthctl.steps import Silent
 from tests.promthctl_runner import Project
 from tests.servers import Stack
 
@@ -43,6 +52,15 @@ def test_the_migrated_stack_is_verified(stack: Stack) -> None:
     assert len(result["isolation"]["tables"]) == 10
     assert {life["state"] for life in result["lifecycles"]} == {"passed"}
     assert result["advisors"] == []
+
+
+def test_denied_attempts_do_not_fill_the_log(stack: Stack) -> None:
+    def denied() -> int:
+        return stack.project.run("local", "logs", "postgres").stdout.count("permission denied")
+
+    before = denied()
+    stack.project.run("verify")
+    assert denied() == before
 
 
 @pytest.mark.usefixtures("broken")
@@ -195,3 +213,48 @@ def test_what_was_not_tried_is_not_called_passed(make_project: Callable[..., Pro
         connection.execute("drop table public.projects; drop schema supabase_migrations cascade")
     told = project.run("verify", "--db-url", database_url, code=None).stdout
     assert "No isolation was tried: there is no table that clients may reach" in told
+
+
+def test_a_database_without_the_client_roles_keeps_its_comparison(make_project: Callable[..., Project]) -> None:
+    """PostgreSQL as it is has neither anon nor auth."""
+    project = make_project()
+    (project.path / "sql").mkdir()
+    (project.path / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "sql"\n')
+    (project.path / "sql" / "001_a.sql").write_text("create table public.a (id int primary key);")
+    with plain_postgres(project.path) as url:
+        project.run("push", "--db-url", url, "--yes")
+        report = project.path / "report.html"
+        done = project.run("verify", "--db-url", url, "--report", str(report), code=1)
+        result = project.json("verify", "--db-url", url, code=1)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("alter table a add column strange int")
+        different = project.json("verify", "--db-url", url, code=1)
+    assert "missing roles: anon" in done.stdout and "Not verified" in done.stdout  # it is no Supabase
+    assert "cannot act as anon, authenticated, service_role" in done.stdout
+    found, then = ({(one["kind"], one["name"]) for one in each["differences"]} for each in (result, different))
+    assert ("roles", "anon") in found and then - found == {("columns", "public.a.strange")}
+    assert result["isolation"] is None and "cannot act as anon" in result["untried"]
+    assert "cannot act as anon" in report.read_text()
+
+
+@contextmanager
+def plain_postgres(folder: Path) -> Iterator[str]:
+    """A cluster as initdb makes it, with the toolchain's PostgreSQL 17."""
+    here = settings.load(folder)
+    tools = toolchain.ensure(here, Silent())
+    user = system_user.postgres_user(here)
+    home = Path(tempfile.mkdtemp(prefix="plain-", dir="/tmp"))
+    if user is not None:
+        os.chown(home, user.uid, user.gid)
+    cluster = Cluster(17, tools.postgres, home / "postgres-17", user, here)
+    binaries, environment = tools.postgres / "bin", cluster.environment()
+    made = [binaries / "initdb", "-D", cluster.data, "-U", "postgres", "-A", "trust", "-N"]
+    assert process.run(made, env=environment, cwd=Path("/"), user=user, timeout=100).code == 0
+    log, port = folder / "plain.log", free_port()
+    server = cluster.start(port, log, lambda _: None)
+    try:
+        cluster.wait(server, log)
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        cluster.stop(server)
+        shutil.rmtree(home)

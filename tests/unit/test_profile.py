@@ -149,5 +149,5 @@ def refused(asked: Settings, why: str, remedy: str) -> None:
     for use in uses:
         with pytest.raises(PromthctlError) as caught:
             use()
-        assert caught.value.what == "The Supabase CLI's profile cannot be used" and caught.value.exit_code == 4
+        assert caught.value.what == "The Supabase CLI's profile cannot be used" and caught.value.exit_code == 2
         assert why in caught.value.why and remedy in caught.value.hint

@@ -180,3 +180,75 @@ def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(TargetError) as caught, database.connect(target):
             pass
     assert "timeout" in caught.value.why and PW not in str(caught.value)
+
+
+# poolers, sockets
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["aws-0-eu-central-1.pooler.supabase.com", "AWS-1-us-east-1.pooler.supabase.com", f"db.{'a' * 20}.supabase.co"],
+)
+def test_supabase_s_transaction_port_becomes_its_session_port(host: str) -> None:
+    moved = from_url(f"postgresql://postgres.abc@{host}:6543/postgres?sslmode=require")
+    assert moved.url == f"postgresql://postgres.abc@{host.lower()}:5432/postgres?sslmode=require"
+    assert f"{host.lower()}:5432" in moved.label and "6543" in moved.remark
+    session = from_url(f"postgresql://postgres.abc@{host}/postgres?sslmode=require")
+    assert (session.url, session.remark) == (moved.url, "")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["db.example.com", "pooler.supabase.com.example.com", "127.0.0.1", f"{'a' * 20}.supabase.co", "x.supabase.com"],
+)
+def test_port_6543_of_another_host_is_left_alone(host: str) -> None:
+    assert f"{host}:6543" in from_url(f"postgresql://{host}:6543/d").url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u@%2Fvar%2Frun%2Fpostgresql/d",
+        "postgresql://%2fvar%2frun:5433/d",
+        "postgresql://u@%40abstract/d",
+        "postgresql:///d?host=/tmp",
+        "postgresql:///d?host=%2Ftmp&user=u",
+        "postgresql://h/d?%68ost=/tmp",
+        "postgresql://h/d?hostaddr=/tmp",
+        "postgresql:///d",
+        "postgresql://u@/d",
+        "postgresql://:5433/d",
+    ],
+)
+def test_a_unix_socket_is_refused_at_once(url: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        from_url(url)
+    assert "Unix socket" in raised.value.what + raised.value.why and "postgresql://USER@" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://h/my app", "postgresql://u:a b@h/d", "postgresql://h/d?a=b c", "postgresql://h/a\tb"]
+)
+def test_a_space_is_told_from_what_follows_the_question_mark(url: str) -> None:
+    with pytest.raises(UsageError, match="a space is written %20"):
+        from_url(url)
+
+
+def test_a_name_that_libpq_unescapes_cannot_hide_another_host() -> None:
+    with pytest.raises(UsageError, match="its parameter host would connect to another database"):
+        from_url("postgresql://h/d?%68ost=other")
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("postgresql://127.0.0.1:1/d?nonsense=1", "correct what follows the ?"),
+        ("postgresql://127.0.0.1:1/d?sslmode", "correct what follows the ?"),
+        ("postgresql://127.0.0.1:1/d%zz", "is written %25"),
+        ("postgresql://a%zz@127.0.0.1:1/d", "is written %25"),
+    ],
+)
+def test_what_libpq_cannot_read_is_named(url: str, hint: str) -> None:
+    with pytest.raises(UsageError) as raised, database.connect(from_url(url)):
+        pass
+    assert hint in raised.value.hint

@@ -136,7 +136,7 @@ def log_lines(
     last: at most that many. since: seconds since the epoch.
     """
     rest = b""
-    tail: Any = last or "all"
+    tail: Any = "all" if last is None else last
     for chunk in client.logs(container.id, True, True, stream=True, follow=follow, tail=tail, since=since):
         *lines, rest = (rest + chunk).split(b"\n")
         yield from (line.decode("utf-8", "replace").rstrip("\r") for line in lines)

@@ -12,7 +12,7 @@ from promthctl.engines.docker.daemon import answering
 from promthctl.engines.docker.project import DockerProject
 from promthctl.engines.docker.starting import Start
 from promthctl.engines.docker.stopping import stop_containers, stop_stack
-from promthctl.engines.engine import Access, KeptCopy, StartOptions, Status
+from promthctl.engines.engine import Access, KeptCopy, LogPart, StartOptions, Status
 from promthctl.errors import PromthctlError, TargetError, UsageError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -76,6 +76,12 @@ class DockerEngine:
         stopped = stop_stack(self.project, self.project.name, purge, steps)
         return (former is not None and stop_stack(self.project, former, purge, steps)) or stopped
 
+    def has_data(self) -> bool:
+        if self.access() is None:  # volumes of that name may be another folder's
+            return False
+        with answering(self.project.daemon):
+            return bool(containers.volumes(self.project.client, self.project.name))
+
     def status(self, measure: bool = False) -> Status:
         project = self.project
         known, found = project.records.load_stack(project.name), project.own_containers()
@@ -96,10 +102,10 @@ class DockerEngine:
         known = self.project.records.load_stack(self.project.name)
         return known.access() if known else None
 
-    def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
+    def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         project = self.project
         with answering(project.daemon):
-            yield from logs.read_logs(project.client, project.own_containers(), project.records.logs, service, follow)
+            yield from logs.read_logs(project.client, project.own_containers(), project.records.logs, service, part)
 
     def has_containers(self) -> bool:
         """True when the project's stack is on Docker, whatever the record says; False without a daemon."""

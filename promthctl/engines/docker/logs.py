@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from promthctl.engines.docker import containers
 from promthctl.engines.docker.containers import Container
 from promthctl.engines.docker.services import SERVICES
+from promthctl.engines.engine import LogPart
 from promthctl.errors import PromthctlError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read_logs(
-    client: APIClient, found: Sequence[Container], folder: Path, service: str | None, follow: bool
+    client: APIClient, found: Sequence[Container], folder: Path, service: str | None, part: LogPart
 ) -> Iterator[tuple[str, str]]:
     """(service, line) pairs. folder: .promthctl/logs. Raises UsageError for an unknown service."""
     if service is not None and service not in SERVICES:
@@ -29,11 +30,15 @@ def read_logs(
     chosen = [(name, named[name]) for name in SERVICES if name in named]
     if service is not None and not chosen:
         yield from ((service, line) for line in _kept(folder, service))
-    elif follow:
-        yield from _together(client, chosen)
+    elif part.follow:
+        yield from _together(client, chosen, part)
     else:
         for name, container in chosen:
-            yield from ((name, line) for line in containers.log_lines(client, container))
+            yield from ((name, line) for line in _lines(client, container, part))
+
+
+def _lines(client: APIClient, container: Container, part: LogPart) -> Iterator[str]:
+    return containers.log_lines(client, container, last=part.tail, since=part.since, follow=part.follow)
 
 
 def _kept(folder: Path, service: str) -> list[str]:
@@ -47,13 +52,13 @@ def _kept(folder: Path, service: str) -> list[str]:
         ) from None
 
 
-def _together(client: APIClient, chosen: Sequence[tuple[str, Container]]) -> Iterator[tuple[str, str]]:
+def _together(client: APIClient, chosen: Sequence[tuple[str, Container]], part: LogPart) -> Iterator[tuple[str, str]]:
     """The lines of all as they come, until every container has ended."""
     lines: queue.SimpleQueue[tuple[str, str] | Exception | None] = queue.SimpleQueue()
 
     def relay(name: str, container: Container) -> None:
         try:
-            for line in containers.log_lines(client, container, follow=True):
+            for line in _lines(client, container, part):
                 lines.put((name, line))
             lines.put(None)
         except Exception as error:  # for the one who reads the lines

@@ -17,7 +17,7 @@ from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
 from promthctl.engines.embedded.which_postgres import postgres_of
-from promthctl.engines.engine import Access, KeptCopy, Service, Status
+from promthctl.engines.engine import Access, KeptCopy, LogPart, Service, Status
 from promthctl.errors import RefusedError, UsageError
 from promthctl.process import ProcessId
 from promthctl.settings import API_PORT, DB_PORT, Settings
@@ -157,6 +157,10 @@ class EmbeddedEngine:
             self._purge(self._home(project))
         return bool(server or database)
 
+    def has_data(self) -> bool:
+        home = self._home(self._project(self.records.load_stack()))
+        return any(home.glob("postgres-[0-9]*"))
+
     def status(self, measure: bool = False) -> Status:
         stack = self.records.load_stack()
         server, database = self._processes(stack)
@@ -187,8 +191,8 @@ class EmbeddedEngine:
         stack = self.records.load_stack()
         return stack.access() if stack else None
 
-    def logs(self, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
-        return logs.read_logs(self.records.logs, service, follow)
+    def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
+        return logs.read_logs(self.records.logs, service, part)
 
     def _stack(self, known: EmbeddedStack | None, choice: ServerChoice, own: Collection[int]) -> EmbeddedStack:
         """The project's record brought to what is asked for. own: the ids of its processes, whose ports are free."""

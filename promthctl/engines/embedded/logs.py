@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from promthctl.engines.embedded.records import SERVICES
+from promthctl.engines.engine import LogPart
 from promthctl.errors import UsageError
 
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) UTC ")  # log_line_prefix, see cluster.py
 _POLL_SECONDS = 0.2
 
 
-def read_logs(folder: Path, service: str | None, follow: bool) -> Iterator[tuple[str, str]]:
+def read_logs(folder: Path, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
     """(service, line) pairs. Raises UsageError for a service the engine does not have."""
     if service is not None and service not in SERVICES:
         raise UsageError(
@@ -21,13 +25,27 @@ def read_logs(folder: Path, service: str | None, follow: bool) -> Iterator[tuple
             "promthctl local logs",
         )
     offsets = {name: 0 for name in SERVICES if service in (None, name)}
-    while True:
+    for name in offsets:
+        lines, offsets[name] = _lines_from(folder / f"{name}.log", 0)
+        yield from ((name, line) for line in _chosen(lines, part))
+    while part.follow:
+        time.sleep(_POLL_SECONDS)
         for name in offsets:
             lines, offsets[name] = _lines_from(folder / f"{name}.log", offsets[name])
             yield from ((name, line) for line in lines)
-        if not follow:
-            return
-        time.sleep(_POLL_SECONDS)
+
+
+def _chosen(lines: list[str], part: LogPart) -> list[str]:
+    if part.since is not None:
+        stamped = ((number, _STAMP.match(line)) for number, line in enumerate(lines))
+        times = [(number, _unix_time(stamp[1])) for number, stamp in stamped if stamp]
+        first = next((number for number, at in times if at >= part.since), len(lines) if times else 0)
+        lines = lines[first:]
+    return lines if part.tail is None else lines[max(0, len(lines) - part.tail) :]
+
+
+def _unix_time(stamp: str) -> float:
+    return datetime.strptime(stamp, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC).timestamp()
 
 
 def _lines_from(path: Path, offset: int) -> tuple[list[str], int]:
