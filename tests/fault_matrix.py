@@ -1,28 +1,35 @@
 """Commands that change a database and accidents: what promthctl says is compared with what the database has.
 
-    python -m tests.fault_matrix [RUNS]     at least that many runs (default: each combination once)
+    python -m tests.fault_matrix [RUNS]     at least that many runs (default: each combination once), two at a time
 
-Prints a line for each contradiction, and the number of runs and contradictions; ends with 1 if there is one. A part of
-it runs in tests/embedded/test_fault_matrix.py.
+Prints a line for each contradiction and a table of the runs, at last their number and that of the contradictions; ends
+with 1 if there is one. A part of it runs in tests/embedded/test_fault_matrix.py.
 """
 
 from __future__ import annotations
 
 import itertools
+import shutil
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
-from subprocess import CompletedProcess
 from urllib.parse import urlsplit
 
 import psycopg
 
 from promthctl import settings, toolchain
 from promthctl.steps import Silent
+from tests.accidents import FAULTS, NotHere, Scene, SmallDisk, accident
+from tests.fault_keys import FAULTS as KEY_FAULTS
+from tests.fault_keys import NAME as KEYS
+from tests.fault_keys import KeyRuns
+from tests.fault_outcomes import PATIENCE, Outcome, Prepared, State, run_all, settle
 from tests.promthctl_runner import Project
 from tests.servers import Server, bare_server, fresh_database
 from tests.tcp_relay import relay_to
@@ -34,180 +41,198 @@ FILES = {
     "003_c": f"{SURVIVES}create table public.c (id int primary key);\nalter table public.a add extra int;\n",
 }
 DOWN = {"002_b": "drop table public.b;\n", "003_c": "drop table public.c; alter table public.a drop extra;\n"}
-COMMANDS = {
-    "push": (["push", "--yes"], {"001"}, {"001", "002", "003"}),
-    "rollback": (["rollback", "--to", "001", "--yes"], {"001", "002", "003"}, {"001"}),
-    "adopt": (["migrations", "adopt", "--yes"], {"001"}, {"001", "002", "003"}),
-}  # the command, the history before, and after it is done
-CUTS = tuple(f"cut at {place}" for place in range(10))
-FAULTS = (*CUTS, "terminated", "statement_timeout", "lock held", "read-only", "two at once", "away for good")
-_CUT_EACH = 6  # messages of the clients between two of the places
+SEEDS = {
+    "1_a": "insert into public.a (id) select generate_series(1, 3000);\nselect pg_sleep(0.2);\n",
+    "2_c": "insert into public.c values (1), (2);\ncommit;\nselect pg_sleep(0.2);\ninsert into public.c values (3);\n",
+}
+SEEDED = {"1_a": "a", "2_c": "c"}
+CONFIG = 'project_id = "matrix"\n[db]\nport = 1\n[db.seed]\nsql_paths = ["./seeds/*.sql"]\n'
+ROWS = "insert into public.{} (id) select generate_series(1, 500)"
 
 
 @dataclass(frozen=True)
-class State:
-    """tables: of public. history: the versions."""
+class Command:
+    """words: without the target. applied: how many of the migrations are before. rows: tables that have some.
 
-    tables: frozenset[str]
-    history: frozenset[str]
+    by_hand: the SQL of the others was run by hand. undone: they were rolled back and pushed again, with a backup.
+    """
 
-    @classmethod
-    def of(cls, url: str) -> State:
-        there = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
-        with psycopg.connect(url) as connection:
-            tables = frozenset(name for (name,) in connection.execute(there))
-            rows = connection.execute("select version from supabase_migrations.schema_migrations")
-            return cls(tables, frozenset(version for (version,) in rows))
+    words: str
+    applied: int = 1
+    rows: tuple[str, ...] = ()
+    by_hand: bool = False
+    undone: bool = False
 
 
-def run_one(server: Server, folder: Path, command: str, fault: str) -> list[str]:
-    """The contradictions of one run, in a new project and database."""
-    words, before, after = COMMANDS[command]
-    with fresh_database(server) as url, relay_to(url) as relay, ExitStack() as accident:
-        project = _project(folder, url, command, before)
-        began = State.of(url)
-        accident.enter_context(_accident(server, url, relay, fault))
-        told = _run_all(project, [*words, "--db-url", relay.url], 2 if fault == "two at once" else 1)
-        accident.close()
-        _settle(url)
-        ended = State.of(url)
-        return [f"{command}, {fault}: {one}" for done in told for one in _contradictions(done, began, ended, after)]
+COMMANDS = {
+    "push": Command("push --yes --lock-timeout 1"),
+    "rollback": Command("rollback --to 001 --yes --lock-timeout 1", 3, ("a", "b")),
+    "restore": Command("rollback --restore BACKUP --yes --lock-timeout 1", 3, ("b",), undone=True),
+    "adopt": Command("migrations adopt --yes", by_hand=True),
+    "reset": Command("reset", 3, ("b",)),
+    "seed sql": Command("seed sql --yes", 3),
+}
 
 
-def _project(folder: Path, url: str, command: str, history: set[str]) -> Project:
-    folder.mkdir()
-    project = Project(folder)
-    (folder / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "db"\n')
+@dataclass(frozen=True)
+class Original:
+    """What each run gets a copy of. project: its folder. template: the database's name."""
+
+    project: Path
+    template: str
+
+
+@dataclass
+class Matrix:
+    """The server for all runs, and what is prepared on it."""
+
+    server: Server
+    folder: Path
+    disk: SmallDisk | None = None
+    prepared: dict[str, tuple[Prepared, Original]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def prepare(self, name: str) -> tuple[Prepared, Original]:
+        """The command's situation, made once by promthctl itself, and what the command makes of it."""
+        if name in self.prepared:
+            return self.prepared[name]
+        command = COMMANDS[name]
+        number = len(self.prepared)
+        original = Original(self.folder / f"prepared-{number}", f"matrix_{number}")
+        with fresh_database(self.server) as url:
+            _make(original.project, url, command)
+            self._copy_database(urlsplit(url).path[1:], original.template)
+        with self._copied(original) as (url, project), relay_to(url) as relay:
+            began, counted = State.of(url), itertools.count()
+            relay.until = lambda _: next(counted) < 0
+            (told,) = run_all([project], f"{command.words} --db-url {relay.url}")
+            done = State.of(url)
+        assert told.code == 0, told.said
+        tables = {migration: migration[-1] for migration in FILES}
+        made = Prepared(name, began, done, next(counted), tables, SEEDED)
+        self.prepared[name] = made, original
+        return self.prepared[name]
+
+    def run_one(self, name: str, fault: str, turn: int = 0) -> Outcome:
+        """A run in a new project and database. Raises NotHere where this machine cannot have the accident."""
+        (made, original), patience = self.prepare(name), PATIENCE
+        if fault == "lock held" and name in ("reset", "adopt", "seed sql"):  # which wait for ever
+            patience = 15
+        with self._copied(original) as (url, project):
+            projects = [project]
+            if fault == "two at once":  # in later turns from two machines
+                other = project.path.with_name("other")
+                projects.append(_copy(original.project, other) if turn else project)
+            scene = Scene(self.server, self.disk, project.path.parent, url, made.messages, turn)
+            with accident(fault, scene) as way:
+                began = State.of(url)
+                told = run_all(projects, f"{COMMANDS[name].words} --db-url {way}", patience)
+            settle(url)
+            return Outcome(made, fault, began, State.of(url), told)
+
+    @contextmanager
+    def _copied(self, original: Original) -> Iterator[tuple[str, Project]]:
+        number = next(self.numbers)
+        folder, name = self.folder / f"run-{number}", f"run_{number}"
+        folder.mkdir()
+        self._copy_database(original.template, name)
+        try:
+            yield self.server.url(name), _copy(original.project, folder / "project")
+        finally:
+            with psycopg.connect(self.server.url("template1", "supabase_admin"), autocommit=True) as admin:
+                admin.execute(f"drop database {name} with (force)".encode())
+            shutil.rmtree(folder)
+
+    def _copy_database(self, template: str, name: str) -> None:
+        with psycopg.connect(self.server.url("template1", "supabase_admin"), autocommit=True) as admin:
+            admin.execute(f"create database {name} template {template}".encode())
+        bootstrap = files("promthctl.engines.embedded") / "bootstrap" / "15_database.sql"
+        with psycopg.connect(self.server.url(name, "supabase_admin"), autocommit=True) as connection:
+            connection.execute(bootstrap.read_text(encoding="utf-8").encode())
+
+
+def _copy(project: Path, folder: Path) -> Project:
+    shutil.copytree(project, folder)
+    return Project(folder)
+
+
+def _make(folder: Path, url: str, command: Command) -> None:
+    (folder / "supabase" / "seeds").mkdir(parents=True)
     (folder / "db").mkdir()
-    kept = [name for name in FILES if name[:3] in history]
-    for name in kept:
+    (folder / "supabase" / "config.toml").write_text(CONFIG)
+    (folder / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "db"\n')
+    for name, text in SEEDS.items():
+        (folder / "supabase" / "seeds" / f"{name}.sql").write_text(text)
+    project = Project(folder)
+    names = list(FILES)
+    for name in names[: command.applied]:
         (folder / "db" / f"{name}.sql").write_text(FILES[name])
     project.run("push", "--db-url", url, "--yes")
-    for name, sql in FILES.items():
-        (folder / "db" / f"{name}.sql").write_text(sql)
-    for name, sql in DOWN.items():
-        (folder / "db" / f"{name}.down.sql").write_text(sql)
-    if command == "adopt":
-        with psycopg.connect(url) as connection:
-            for name in FILES.keys() - kept:
-                connection.execute(FILES[name].encode(), prepare=False)
-    return project
+    for name in names:
+        (folder / "db" / f"{name}.sql").write_text(FILES[name])
+    for name, text in DOWN.items():
+        (folder / "db" / f"{name}.down.sql").write_text(text)
+    with psycopg.connect(url) as connection:
+        for name in names[command.applied :] if command.by_hand else ():
+            connection.execute(FILES[name].encode(), prepare=False)
+        for table in command.rows:
+            connection.execute(ROWS.format(table).encode())
+    if command.undone:
+        project.run("rollback", "--to", "001", "--db-url", url, "--yes")
+        project.run("push", "--db-url", url, "--yes")
 
 
-def _run_all(project: Project, words: list[str], number: int) -> list[CompletedProcess[str]]:
-    told: list[CompletedProcess[str]] = []
-    threads = [threading.Thread(target=lambda: told.append(project.run(*words, code=None))) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(told) == number, "a run ended in a traceback"
-    return told
+def matrix(runs: int) -> Iterator[tuple[str, str, int]]:
+    """Every command with every accident, in as many turns as it takes; a reset, which is slow, in every other one."""
+    every = (
+        (name, fault, turn)
+        for turn in itertools.count()
+        for fault in FAULTS
+        for name in (*COMMANDS, KEYS)  # two of a command, one after the other, would wait
+        if (name != KEYS or fault in KEY_FAULTS) and (name != "reset" or turn % 2 == 0)
+    )
+    return itertools.islice(every, runs)
 
 
-@contextmanager
-def _accident(server: Server, url: str, relay: object, fault: str) -> Iterator[None]:
-    from tests.tcp_relay import Relay
-
-    assert isinstance(relay, Relay)
-    database, ended = urlsplit(url).path[1:], threading.Event()
-    if fault.startswith("cut at") or fault == "away for good":
-        place = 30 if fault == "away for good" else 1 + _CUT_EACH * int(fault.split()[-1])
-        numbers = itertools.count()
-
-        def until(_: bytes) -> bool:
-            now = next(numbers) == place
-            relay.closed = relay.closed or (now and fault == "away for good")
-            return now
-
-        relay.until = until
-        yield
-    elif fault in ("statement_timeout", "read-only"):
-        text = "statement_timeout = '120ms'" if fault == "statement_timeout" else "default_transaction_read_only = on"
-        with psycopg.connect(server.url("template1", "supabase_admin"), autocommit=True) as admin:
-            admin.execute(f"alter database {database} set {text}".encode())
-            yield
-            admin.execute(f"alter database {database} reset all".encode())
-    elif fault == "lock held":
-        with psycopg.connect(url) as holder:
-            holder.execute("lock table public.a in access share mode")
-            timer = threading.Timer(4, holder.rollback)
-            timer.start()
-            yield
-            timer.join()
-    elif fault == "terminated":
-        thread = threading.Thread(target=_terminate, args=(url, ended))
-        thread.start()
-        yield
-        ended.set()
-        thread.join()
-    else:
-        yield
-
-
-def _terminate(url: str, ended: threading.Event) -> None:
-    """End the first session that is seen to change something."""
-    query = """select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
-        and pid <> pg_backend_pid() and query ~*
-        '^(create table|select pg_sleep|drop table|alter table|insert)' limit 1"""
-    with psycopg.connect(url, autocommit=True) as connection:
-        while not ended.is_set() and not connection.execute(query.encode()).fetchall():
-            ended.wait(0.005)
-
-
-def _settle(url: str) -> None:
-    """Wait for sessions that lost their client."""
-    query = """select from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
-        and backend_type = 'client backend'"""
-    with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute(query.encode()).fetchone() is not None:
-            threading.Event().wait(0.05)
-
-
-def _contradictions(done: CompletedProcess[str], began: State, ended: State, after: set[str]) -> Iterator[str]:
-    said = " ".join((done.stdout + done.stderr).split())
-    checks: list[tuple[bool, bool, str]] = [
-        (done.returncode == 0, ended.history == after, "exit code 0"),
-        ("nothing was changed" in said, ended == began, "nothing was changed"),
-        ("has a bug" in said, False, "a bug"),
-        ("correct /" in said, False, "the file's fault"),
-        ("not confirm" in said, ended.history != after, "not confirmed"),
-    ]
-    for name in FILES:
-        there = name[:3] in ended.history and name[-1] in ended.tables
-        gone = name[:3] not in ended.history and (name[-1] in ended.tables) == (name[-1] in began.tables)
-        checks += [
-            (f"nothing of {name}.sql was applied" in said, gone, f"nothing of {name}"),
-            (f"the server finished {name}.sql" in said, there, f"{name} finished"),
-        ]
-    for claimed, true, what in checks:
-        if claimed and not true:
-            yield f"said: {what}; history {sorted(ended.history)}, tables {sorted(ended.tables)}: {said}"
-
-
-def matrix() -> Iterator[tuple[str, str]]:
-    yield from itertools.product(COMMANDS, FAULTS)
-
-
-def main(runs: int, report: Callable[[str], None] = print) -> int:
+def main(runs: int) -> int:
     """Run the matrix; the number of contradictions."""
-    found, number = 0, 0
-    with tempfile.TemporaryDirectory() as name:
+    codes, skipped = Counter[tuple[str, int]](), Counter[str]()
+    contradictions = unknown = 0
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o755)
         tools = toolchain.ensure(settings.load(folder), Silent())
-        with bare_server(folder, tools) as server:
-            while number < runs:
-                for command, fault in matrix():
-                    wrong = run_one(server, folder / f"run-{number}", command, fault)
-                    found, number = found + len(wrong), number + 1
-                    for line in wrong:
-                        report(line)
-                    if number >= runs:
-                        break
-    report(f"{number} runs, {found} contradictions")
-    return found
+        server = stack.enter_context(bare_server(folder, tools))
+        made = Matrix(server, folder, stack.enter_context(SmallDisk.mounted(server)))
+        keys = stack.enter_context(KeyRuns.on_a_stack(folder / "keys"))
+        for command in COMMANDS:
+            made.prepare(command)
+
+        def run(one: tuple[str, str, int]) -> Outcome | str:
+            command, fault, turn = one
+            try:
+                return keys.run_one(fault, turn) if command == KEYS else made.run_one(command, fault, turn)
+            except NotHere as why:
+                return f"{command}, {fault}: {why}"
+
+        with ThreadPoolExecutor(2) as pool:
+            for outcome in pool.map(run, matrix(runs)):
+                if isinstance(outcome, str):
+                    skipped[outcome] += 1
+                    continue
+                print(*outcome.contradictions, sep="\n", end="\n" if outcome.contradictions else "", flush=True)
+                contradictions += len(outcome.contradictions)
+                unknown += outcome.unknown
+                codes.update((outcome.made.name, one.code) for one in outcome.told)
+    for command in (*COMMANDS, KEYS):
+        ended = (f"exit {code}: {count}" for (name, code), count in sorted(codes.items()) if name == command)
+        print(f"{command:10}", *ended, sep="  ")
+    for what, count in skipped.items():
+        print(f"not tried, {count}: {what}")
+    print(f"{codes.total()} runs, {unknown} said that something is not known, {contradictions} contradictions")
+    return contradictions
 
 
 if __name__ == "__main__":
-    sys.exit(1 if main(int(sys.argv[1]) if len(sys.argv) > 1 else len([*matrix()])) else 0)
+    each = len(FAULTS) * len(COMMANDS) + len(KEY_FAULTS)
+    sys.exit(1 if main(int(sys.argv[1]) if len(sys.argv) > 1 else each) else 0)

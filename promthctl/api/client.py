@@ -29,6 +29,7 @@ _KEY = re.compile(r"[\x21-\x7e]+")  # what an HTTP header can carry
 # PostgREST's own codes (https://docs.postgrest.org/en/stable/references/errors.html) and PostgreSQL's SQLSTATEs
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 FOREIGN_KEY_VIOLATION = "23503"
+_DATABASE_CODE = re.compile(r"PGRST\d+|[0-9A-Z]{5}")
 _NO_TABLE = {"PGRST205", "42P01"}
 _ADD_KEYS = "promthctl init --keys adds the migration for it, unless there is one; then "
 _NO_COLUMN = {"PGRST204", "42703"}
@@ -58,10 +59,17 @@ class ApiConnection:
     access: ApiAccess
     client: Client
     _http: httpx.Client = field(repr=False)
+    _answers: deque[tuple[int, str]] = field(repr=False)
 
     def anonymous_client(self) -> Client:
         """A client that sends the anon key, over the same connection. Raises TargetError for a key no header takes."""
         return _client(self.access, self.access.anon_key, self._http)
+
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """supabase-py's exceptions become PromthctlErrors, as `connect` says."""
+        with _translating(self.access, self._answers):
+            yield
 
 
 @contextmanager
@@ -72,32 +80,42 @@ def connect(access: ApiAccess) -> Iterator[ApiConnection]:
     refuses the key or fails, UsageError when the URL is not one, PromthctlError for a missing table or column and for
     any other answer.
     """
+    answers: deque[tuple[int, str]] = deque(maxlen=1)
+    with _http_client(access, answers) as http, _translating(access, answers):
+        yield ApiConnection(access, _client(access, access.service_key, http), http, answers)
+
+
+@contextmanager
+def _translating(access: ApiAccess, answers: deque[tuple[int, str]]) -> Iterator[None]:
     import httpx
     from postgrest.exceptions import APIError
     from pydantic import ValidationError
     from supabase_auth.errors import AuthError, AuthRetryableError
 
-    answers: deque[tuple[int, str]] = deque(maxlen=1)
-    with _http_client(access, answers) as http:
-        try:
-            yield ApiConnection(access, _client(access, access.service_key, http), http)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise _unreachable(access, error) from None
-        except AuthRetryableError as error:
-            if error.status:
-                raise _status_error(access, error.status) from None
-            raise _unreachable(access, error.__cause__) from None
-        except ValidationError:
-            raise unexpected_answer(access, "it does not have the form that Supabase Auth documents") from None
-        except APIError as error:
-            raise _code_error(access, error, answers) from None
-        except AuthError:
-            raise _status_error(access, answers[-1][0] if answers else 0) from None
+    try:
+        yield
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        raise _unreachable(access, error) from None
+    except AuthRetryableError as error:
+        if error.status:
+            raise _status_error(access, error.status) from None
+        raise _unreachable(access, error.__cause__) from None
+    except ValidationError:
+        raise unexpected_answer(access, "it does not have the form that Supabase Auth documents") from None
+    except APIError as error:
+        raise _code_error(access, error, answers) from None
+    except AuthError:
+        raise _status_error(access, answers[-1][0] if answers else 0) from None
 
 
 def data_refused(error: APIError) -> bool:
     """True when a rule of the table refused the rows that were sent; error.code is its SQLSTATE."""
     return (error.code or "").startswith(_DATA_REFUSED)
+
+
+def from_database(error: APIError) -> bool:
+    """True when PostgREST or the database itself refused a request, so that nothing of it was done."""
+    return _DATABASE_CODE.fullmatch(error.code or "") is not None
 
 
 def unexpected_answer(access: ApiAccess, why: str) -> PromthctlError:

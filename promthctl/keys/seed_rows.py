@@ -21,8 +21,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 from uuid import NAMESPACE_DNS, uuid5
 
-from promthctl.api.client import FOREIGN_KEY_VIOLATION, ApiConnection, data_refused
-from promthctl.errors import PromthctlError
+from promthctl.api.client import FOREIGN_KEY_VIOLATION, ApiConnection, data_refused, from_database
+from promthctl.errors import PromthctlError, TargetError
 from promthctl.keys.api_keys_table import NAME
 from promthctl.keys.encryption import decrypt_or_none, encrypt, key_hash, masked_key
 from promthctl.keys.existing_rows import ExistingRows, Row, WantedRow, json_object
@@ -77,12 +77,22 @@ def store_batch(api: ApiConnection, batch: KeyBatch, secret: str, *, dry_run: bo
     """Make the rows of the batch's users match its keys; the users are identified. dry_run: only read.
 
     Raises PromthctlError when a user was deleted meanwhile or a rule of the table refuses the rows; those of earlier
-    chunks are stored then.
+    chunks are stored then. Raises what `connect` raises, with what is known to be stored.
     """
     with ThreadPoolExecutor(1) as pool:
         writer = _RowWriter(api, pool)
         existing = ExistingRows(api, batch.provider.name, writer.wait)
-        return _BatchRows(batch, secret, existing, None if dry_run else writer).store(steps)
+        try:
+            with api.translating():
+                return _BatchRows(batch, secret, existing, None if dry_run else writer).store(steps)
+        except TargetError as error:
+            if state := writer.state:
+                again = "then run the same command again"
+                hint = error.hint if again in error.hint else f"{error.hint}, {again}"
+                raise TargetError(
+                    error.what, f"{error.why}; {state}", f"{hint}: rows that are stored are left alone"
+                ) from None
+            raise
 
 
 def compare_with_nothing(batch: KeyBatch, secret: str, steps: Steps) -> SeedResult:
@@ -103,6 +113,16 @@ class _RowWriter:
         self._pool = pool
         self._under_way: Future[None] | None = None
         self._written = 0
+        self._asked = 0  # rows of which no answer has come
+
+    @property
+    def state(self) -> str:
+        """What is stored, as a clause; empty for nothing, where that is known."""
+        done = f"{self._written:,} rows were stored" if self._written else ""
+        unknown = (
+            f"whether {self._asked:,} {'more' if done else 'rows'} were stored is not known" if self._asked else ""
+        )
+        return ", ".join(filter(None, [done, unknown]))
 
     def write(self, rows: list[Row], owners: set[User]) -> None:
         """Begin to insert or replace rows by their ids, all of them or none, once the previous write has ended.
@@ -123,12 +143,16 @@ class _RowWriter:
         from postgrest.exceptions import APIError
         from postgrest.types import ReturnMethod
 
+        self._asked = len(rows)
         try:
             self._api.client.table(NAME).upsert(rows, on_conflict="id", returning=ReturnMethod.minimal).execute()
         except APIError as error:
+            if from_database(error):
+                self._asked = 0
             if not data_refused(error):
                 raise
             raise self._refused(error.code or "", owners) from None
+        self._asked = 0
         self._written += len(rows)
 
     def _refused(self, code: str, owners: set[User]) -> PromthctlError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from promthctl import database, supabase_cli
 from promthctl.database.transactions import undisturbed
-from promthctl.errors import RefusedError
+from promthctl.errors import RefusedError, TargetError
 from promthctl.migration_set import Migration, supabase_folder
 from promthctl.push.planning import check_written
 from promthctl.resetting import replay, saving
@@ -110,12 +110,17 @@ def reset_target(settings: Settings, target: Target, plan: ResetPlan, steps: Ste
         replay.drop_range_types(target)
         supabase_cli.find_database_cli(settings, steps).reset(target, files, steps)
         left = {one.key for one in plan.stays}
+        try:
+            stayed, now = read_survivors(target), read_contents(target)
+        except TargetError as error:
+            what = f"{target.label} was reset, its history is confirmed, and what it has now could not be read"
+            raise TargetError(what, error.why, f"{error.hint.partition(', then')[0]}; the reset is done") from None
         return ResetResult(
             target=target.label,
             applied=tuple(file.filename for file in files),  # the history was read back
             gone=gone,
-            stayed=tuple(one for one in read_survivors(target) if one.key in left),
-            tables=sum(table.dropped for table in read_contents(target).tables),
+            stayed=tuple(one for one in stayed if one.key in left),
+            tables=sum(table.dropped for table in now.tables),
             backups=tuple(map(str, saved)),
             again=tuple(f"promthctl rollback --restore {path.name}{command_line_options(target)}" for path in saved),
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
+from promthctl.database.lock_waits import LockWatch, watching_locks
 from promthctl.database.transactions import database_failure, undisturbed
 from promthctl.errors import PromthctlError
 from promthctl.seeds import record
@@ -76,8 +77,12 @@ def plan_seeds(settings: Settings, target: Target, named: Sequence[Path] = ()) -
 def run_planned(settings: Settings, target: Target, plan: SeedPlan, steps: Steps) -> SeedResult:
     """Carry out a plan, while no other promthctl changes the target. Raises as run_files does."""
     with undisturbed(settings, target, steps):
-        runs = run_files(settings, target, plan.run, steps, named=plan.named)
-    return SeedResult(plan.target, runs, plan.done, plan.changed)
+        # Somebody else may have run them between the plan and the lock.
+        recorded = {} if plan.named else _read_hashes(target)
+        meanwhile = [file for file in plan.run if file.name in recorded]
+        files = [file for file in plan.run if file not in meanwhile]
+        runs = run_files(settings, target, files, steps, named=plan.named)
+    return SeedResult(plan.target, runs, (*plan.done, *(file.name for file in meanwhile)), plan.changed)
 
 
 def run_seeds(settings: Settings, target: Target, steps: Steps, again: str | None = None) -> SeedResult:
@@ -99,7 +104,7 @@ def run_roles(settings: Settings, target: Target, steps: Steps) -> FileRun | Non
     file = find_roles(settings)
     if file is None:
         return None
-    with _session(target) as connection, shown(steps, file) as used:
+    with _session(target, steps) as connection, shown(steps, file) as used:
         return run_file(connection, file, roles_failure(target), lambda _: None, used)
 
 
@@ -124,10 +129,11 @@ def run_files(
     seeds = {file.path for file in find_seeds(settings).files}
     again = again or f"promthctl seed sql{command_line_options(target)}"
     done: list[FileRun] = []
-    with _session(target) as connection:
+    with _session(target, steps) as connection:
         for file in files:
             digest = file.sha256() if file.path in seeds else None
-            failure = Failure(target, f"{again} {shlex.quote(str(file.path))}" if named else again)
+            command = f"{again} {shlex.quote(str(file.path))}" if named else again
+            failure = Failure(target, command, recorded=not named)
             with shown(steps, file) as used:
                 done.append(run_file(connection, file, failure, _recording(file, digest), used))
     return tuple(done)
@@ -158,9 +164,12 @@ def shown(steps: Steps, file: SqlFile) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _session(target: Target) -> Iterator[psycopg.Connection[Any]]:
+def _session(target: Target, steps: Steps) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of which is told whom it waits for."""
     with database.connect(target) as connection:
-        yield connection
+        ((pid,),) = connection.execute("select pg_backend_pid()").fetchall()
+        with watching_locks(target, LockWatch(), steps.note, pid=int(str(pid))):
+            yield connection
 
 
 def _read_hashes(target: Target) -> Mapping[str, str]:

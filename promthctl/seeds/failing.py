@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from promthctl import database
+from promthctl.database.sqlstates import cause_of
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.seeds.files import SqlFile
 from promthctl.sql.scripts import Part
@@ -20,37 +22,63 @@ _RESET = "promthctl local reset makes the database anew"
 
 
 @dataclass(frozen=True)
+class Reached:
+    """How far a file had got. part: what the server was given last; None for the end. before: how many statements went
+    well. ended: the last line after which no transaction was open; None if one always was. transaction: the id of the
+    one whose commit was asked for; empty for none. alone: the part was sent outside of a transaction.
+    """
+
+    part: Part | None
+    before: int
+    ended: int | None
+    transaction: str
+    alone: bool
+
+
+@dataclass(frozen=True)
 class Failure:
-    """target: where it ran. again: the command that runs it again. roles: the file is the roles, not a seed."""
+    """target: where it ran. again: the command that runs it again; a recorded seed is passed over then. roles: the file
+    is the roles, not a seed. recorded: it is a seed of the project.
+    """
 
     target: Target
     again: str
     roles: bool = False
+    recorded: bool = True
 
     def of(
-        self,
-        file: SqlFile,
-        part: Part | None,
-        before: int,
-        error: psycopg.Error,
-        ended: int | None,
-        connection: psycopg.Connection[Any],
+        self, file: SqlFile, reached: Reached, error: psycopg.Error, connection: psycopg.Connection[Any]
     ) -> PromthctlError:
-        """What the server refused. part: None for the end. before: how many statements went well. ended: see Progress.
-
-        connection: it is closed.
-        """
-        what = f"{file.name} could not be run on {self.target.label}"
+        """What the server refused, or that it was lost. connection: it is closed."""
+        what, part = f"{file.name} could not be run on {self.target.label}", reached.part
         if connection.closed:
-            kept = self._kept(ended) if part else "it is recorded if it was kept, and then not run again"
-            why = f"the connection was lost{'' if part else ' at its end'} ({_spoken(error)})"
-            return TargetError(what, why, f"check the network, then: {self.again}; {kept}")
+            return self._lost(file, reached, error)
         connection.close()  # which undoes what is not committed, in whatever state the connection is
         why = f"at its end: {_spoken(error)}"
         if part is not None:
             line, excerpt = _place(part, error)
-            why = f"line {line}, statement {before + 1}: {_spoken(error)}\n{excerpt}"
-        return PromthctlError(what, why, self._hint(file, error, ended))
+            why = f"line {line}, statement {reached.before + 1}: {_spoken(error)}\n{excerpt}"
+        kind = TargetError if cause_of(error.sqlstate).by_target else PromthctlError
+        return kind(what, why, self._hint(file, error, reached.ended))
+
+    def _lost(self, file: SqlFile, reached: Reached, error: psycopg.Error) -> PromthctlError:
+        """The target is asked what became of a commit whose answer is missing."""
+        where = f"in line {reached.part.line}" if reached.part else "at its end"
+        why, kept = f"the connection was lost {where} ({_spoken(error)})", self._kept(reached.ended)
+        outcome = database.outcome_of(self.target, reached.transaction) if reached.transaction else "aborted"
+        if outcome == "committed" and reached.part is None:
+            why = f"{why}; the server finished it all the same, and kept all of it"
+            go_on = f"then: {self.again}, which goes on after it" if self.recorded else "and do not run this file again"
+            hint = f"check the network, {go_on}"
+            return TargetError(f"The run of {file.name} on {self.target.label} broke off", why, hint)
+        if outcome == "committed":
+            kept = self._kept(reached.part.line if reached.part else None)
+        elif outcome != "aborted":
+            kept = f"whether {file.name} was kept up to there is not known: {outcome}"
+        elif reached.alone and reached.part:
+            kept = f"{kept}; whether line {reached.part.line} was is not known"
+        what = f"{file.name} could not be run on {self.target.label}"
+        return TargetError(what, why, f"check the network, then: {self.again}; {kept}")
 
     def psql_line(self, file: SqlFile, part: Part, advice: str, ended: int | None) -> PromthctlError:
         """A line for psql that cannot be left out."""
@@ -81,6 +109,10 @@ class Failure:
                 f"correct {file.path}; if an earlier version of it made that, make the database anew: promthctl local"
                 " down --purge"
             )
+        if cause_of(code).fault not in ("file", "unknown"):
+            advice = database.advice_for(self.target, code, error.diag.message_primary or "")
+            fix = f"{advice}, or correct {file.path}" if cause_of(code).fault == "rights" else advice
+            return f"{fix}; the command is: {self.again}; {self._kept(ended)}"
         return f"{fix}, then: {self.again}; {self._kept(ended)}"
 
     def _kept(self, ended: int | None) -> str:

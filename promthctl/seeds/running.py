@@ -23,6 +23,7 @@ Connection = Any  # psycopg.Connection[Any]: the name is needed when the module 
 
 _BATCHED = re.compile(rb"(?:insert|update|delete)\b", re.IGNORECASE)
 _BATCH_BYTES, _BATCH_STATEMENTS = 1 << 18, 1000
+_ENDING = re.compile(rb"(?:commit|end)\b", re.IGNORECASE)  # of a transaction; one that is rolled back leaves nothing
 _COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY")  # beginnings of command tags that count rows changed
 
 
@@ -70,7 +71,7 @@ def run_file(
     except NotTextError:
         raise failure.not_text(file, run.progress.ended) from None
     except psycopg.Error as error:
-        raise failure.of(file, run.current, run.progress.statements, error, run.progress.ended, connection) from None
+        raise failure.of(file, run.reached(), error, connection) from None
     return FileRun(file.name, run.progress.statements, run.progress.rows)
 
 
@@ -82,7 +83,13 @@ class _Run:
     progress: Progress = field(default_factory=Progress)
     batch: list[Part] = field(default_factory=list)
     current: Part | None = None  # what the server was given last
+    transaction: str = ""  # its id, while its commit is asked for
+    alone: bool = False  # what the server was given last is a transaction by itself
     role: str = "none"  # that the connection acts as, before the file takes another one
+
+    def reached(self) -> failing.Reached:
+        progress = self.progress
+        return failing.Reached(self.current, progress.statements, progress.ended, self.transaction, self.alone)
 
     def all_of(self, reader: ScriptReader, used: Callable[[int], None]) -> None:
         ((self.role,),) = self.connection.execute("select current_setting('role')").fetchall()
@@ -108,10 +115,12 @@ class _Run:
     def end(self, finish: Callable[[psycopg.Connection[Any]], None]) -> None:
         """Commit, with what `finish` adds, whatever role the file has taken."""
         self.current = None
-        self.connection.execute("select set_config('role', %s, %s)", (self.role, self._in_transaction()))
+        if not self._in_transaction():
+            self.connection.execute("begin")
+        self.connection.execute("select set_config('role', %s, true)", (self.role,))
         finish(self.connection)
-        if self._in_transaction():
-            self.connection.execute("commit")
+        self.transaction = self._id()
+        self.connection.execute("commit")
 
     def _send_batch(self) -> None:
         batch, self.batch = self.batch, []
@@ -133,9 +142,17 @@ class _Run:
                 self.progress.statements += len(batch)
 
     def _send(self, part: Part) -> None:
-        self.current = part
+        self.current, self.alone = part, not self._in_transaction()
+        if _ENDING.match(part.text) and self._in_transaction():
+            self.transaction = self._id()
         self._execute(part.text, part)
+        self.transaction = ""
         self.progress.statements += 1
+
+    def _id(self) -> str:
+        """Of the transaction, by which the server is asked what became of it; empty where it has changed nothing."""
+        ((number,),) = self.connection.execute("select coalesce(pg_current_xact_id_if_assigned()::text, '')").fetchall()
+        return str(number)
 
     def _execute(self, text: bytes, part: Part | None = None) -> None:
         cursor = self.connection.execute(text, prepare=False)
@@ -145,7 +162,7 @@ class _Run:
         self._count(rows, cursor.statusmessage, part)
 
     def _copy(self, part: Part, reader: ScriptReader, used: Callable[[int], None]) -> None:
-        self.current = part
+        self.current, self.alone = part, not self._in_transaction()
         with self.connection.cursor() as cursor:
             with cursor.copy(part.text) as copy:
                 for rows in reader.rows():

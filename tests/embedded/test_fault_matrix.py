@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from tests.fault_matrix import run_one
+from tests.accidents import NotHere, SmallDisk
+from tests.fault_matrix import Matrix
 from tests.servers import Server
+
+
+@pytest.fixture(scope="module")
+def matrix(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
+    with SmallDisk.mounted(server) as disk:
+        yield Matrix(server, tmp_path_factory.mktemp("matrix"), disk)
 
 
 @pytest.mark.parametrize(
     ("command", "fault"),
-    [("push", "cut at 4"), ("push", "read-only"), ("rollback", "terminated"), ("adopt", "cut at 2")],
+    [
+        ("push", "cut at 4"),
+        ("push", "read-only"),
+        ("push", "disk full"),
+        ("rollback", "terminated"),
+        ("adopt", "cut at 9"),
+        ("restore", "cut at 8"),
+        ("seed sql", "cut at 8"),
+        ("seed sql", "disk full"),
+        ("seed sql", "lock held"),
+    ],
 )
-def test_what_is_said_is_what_the_database_has(server: Server, tmp_path: Path, command: str, fault: str) -> None:
-    assert run_one(server, tmp_path / "project", command, fault) == []
+def test_what_is_said_is_what_the_database_has(matrix: Matrix, command: str, fault: str) -> None:
+    try:
+        assert matrix.run_one(command, fault).contradictions == []
+    except NotHere as why:
+        pytest.skip(str(why))
