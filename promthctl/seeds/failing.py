@@ -111,8 +111,9 @@ class Failure:
             )
         if cause_of(code).fault not in ("file", "unknown"):
             advice = database.advice_for(self.target, code, error.diag.message_primary or "")
-            fix = f"{advice}, or correct {file.path}" if cause_of(code).fault == "rights" else advice
-            return f"{fix}; the command is: {self.again}; {self._kept(ended)}"
+            if cause_of(code).fault != "rights":
+                return f"{advice.replace('run the same command again', self.again)}; {self._kept(ended)}"
+            fix = f"{advice}, or correct {file.path}"
         return f"{fix}, then: {self.again}; {self._kept(ended)}"
 
     def _kept(self, ended: int | None) -> str:
