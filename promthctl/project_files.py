@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,3 +86,13 @@ def table_of(document: Mapping[str, Any], *names: str, where: str) -> dict[str, 
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+def missing_folder(folder: Path) -> tuple[str, str]:
+    """Why a folder is not there, and the command that makes it."""
+    quoted = shlex.quote(str(folder))
+    for part in (folder, *folder.parents):
+        if part.exists() and not part.is_dir():
+            name = shlex.quote(str(part))
+            return f"{part} is a file", f"name another folder, or: mv {name} {name}.old && mkdir -p {quoted}"
+    return f"there is no folder {folder}", f"mkdir -p {quoted}"

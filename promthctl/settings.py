@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from promthctl.errors import UsageError
-from promthctl.project_files import ENV, read_dotenv, read_supabase_config, read_toml, table_of
+from promthctl.project_files import ENV, missing_folder, read_dotenv, read_supabase_config, read_toml, table_of
 from promthctl.redact import remember
 from promthctl.targets import from_url
 
@@ -116,7 +116,7 @@ class Settings:
             raise UsageError(
                 f"There is no target {name!r}",
                 f"[tool.promthctl.targets] in pyproject.toml has: {known}",
-                f'set project_ref = "abcdefghijklmnopqrst" under [tool.promthctl.targets.{name}] in pyproject.toml',
+                _write_target(name) + (f"; or --target {min(self.targets)}" if self.targets else ""),
             )
         return self.targets[name]
 
@@ -137,10 +137,10 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
     """
     root = project_dir.expanduser().absolute()
     if not root.is_dir():
-        given = "it is what -C/--project-dir says"
         if root.exists():
-            raise UsageError(f"{root} is not a folder", given, "promthctl -C DIR, with the project's folder")
-        raise UsageError(f"The project directory {root} does not exist", given, f"mkdir -p {shlex.quote(str(root))}")
+            why = "it is what -C/--project-dir says"
+            raise UsageError(f"{root} is not a folder", why, f"promthctl -C {shlex.quote(str(root.parent))}")
+        raise UsageError(f"The project directory {root} does not exist", *missing_folder(root))
     written, unreadable = read_dotenv(root / ".env")
     dotenv = {name: value for name, value in written.items() if name not in _MACHINE}
     env = {**dotenv, **os.environ}
@@ -276,7 +276,7 @@ def _conditions(table: Mapping[str, Any]) -> dict[str, str]:
             raise UsageError(
                 f"pyproject.toml has a wrong setting: public.{name}",
                 "it must be an SQL condition on the rows that everyone may read, as text",
-                'public = { prompts = "is_public" }, or "true" for all rows of a table',
+                f'set {name} = "is_public", or "true" for all rows, under [tool.promthctl.public] in pyproject.toml',
             )
     return dict(table)
 
@@ -293,7 +293,7 @@ def _named_target(name: str, table: Any) -> NamedTarget:
     raise UsageError(
         f"pyproject.toml has a wrong setting: targets.{name}",
         why,
-        f'set project_ref = "abcdefghijklmnopqrst" under [tool.promthctl.targets.{name}] in pyproject.toml',
+        _write_target(name),
     )
 
 
@@ -341,6 +341,13 @@ def _port(config: Mapping[str, Any], section: str) -> int | None:
         raise UsageError(
             f"supabase/config.toml has a wrong [{section}] port",
             f"the variable {unset[1]} is not set" if unset else f"{value!r} is not a port (1 to 65535)",
-            f"set {unset[1]}={port} in .env or in the environment" if unset else f"[{section}] port = {port}",
+            f"set {unset[1]}={port} in .env or in the environment" if unset else f"set port = {port} under [{section}]",
         )
     return value
+
+
+def _write_target(name: str) -> str:
+    return (
+        f"write [tool.promthctl.targets.{name}] in pyproject.toml, and below it project_ref with the twenty letters of"
+        " https://supabase.com/dashboard/project/REF, or db_url"
+    )

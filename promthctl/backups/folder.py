@@ -57,11 +57,11 @@ def find_backup(settings: Settings, wanted: str) -> Backup:
     inside = backups_folder(settings) / wanted
     path = inside if inside.is_dir() else Path(wanted).expanduser()
     if not path.is_dir() or not wanted:
-        there = ", ".join(folder.name for folder in _folders(settings)) or "there is none yet"
+        there = ", ".join(folder.name for folder in _folders(settings))
         raise UsageError(
             f"The backup {wanted} does not exist",
-            f"in {backups_folder(settings)}: {there}",
-            "promthctl rollback --list",
+            f"in {backups_folder(settings)}: {there or 'there is none yet'}",
+            "promthctl rollback --list" if there else "give the path of a backup, if it was moved or made elsewhere",
         )
     try:
         backup = Backup(path, _manifest(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import with_target
 from promthctl.errors import UsageError
 from promthctl.process import write_private
+from promthctl.project_files import missing_folder
 from promthctl.resolve.choice import TargetChoice
 from promthctl.views import verify as views
 
@@ -59,7 +61,9 @@ def command(
 
 def _writable(path: Path) -> Path:
     """The report's file. Raises UsageError if it cannot be written, before anything is verified."""
-    if path.is_dir() or not path.parent.is_dir():
-        why = "it is a folder" if path.is_dir() else f"the folder {path.parent} does not exist"
-        raise UsageError(f"The report {path} cannot be written", why, "give --report a file in a folder that exists")
+    what = f"The report {path} cannot be written"
+    if path.is_dir():
+        raise UsageError(what, "it is a folder", f"--report {shlex.quote(str(path / 'verify.html'))}")
+    if not path.parent.is_dir():
+        raise UsageError(what, *missing_folder(path.parent))
     return path

@@ -45,7 +45,8 @@ def find_project(ref: str, settings: Settings) -> HostedProject:
         raise UsageError(
             f"{ref!r} is not a project reference",
             "it has twenty lowercase letters, as in https://supabase.com/dashboard/project/REF",
-            "run the same command again with --project-ref and those letters; `supabase projects list` shows them too",
+            "run the same command again with --project-ref and those letters, or correct project_ref of the target in"
+            " pyproject.toml; `supabase projects list` shows them too",
         )
     token = management.access_token(settings)
     project = management.get_json(settings, token, ref, "")

@@ -16,8 +16,11 @@ from promthctl.migration_set import Migration, supabase_folder
 from promthctl.migration_set.bundle import MARK, compose
 from promthctl.migration_set.problems import os_reason, shell_quote
 from promthctl.migration_set.sync import replace_file
+from promthctl.project_files import missing_folder
 from promthctl.settings import Settings
 from promthctl.steps import Steps
+
+_NAME = "bundle.sql"
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,15 @@ def _check_destination(path: Path, folders: Iterable[Path], force: bool) -> None
     """Raise RefusedError if a bundle would be taken for a migration, or somebody's work would be lost."""
     what = f"{path} was not written"
     if not path.parent.is_dir():
-        raise RefusedError(what, f"there is no folder {path.parent}", f"mkdir -p {shell_quote(str(path.parent))}")
+        raise RefusedError(what, *missing_folder(path.parent))
     if path.parent.resolve() in folders:
-        raise RefusedError(what, "the Supabase CLI would take it for a migration there", "choose another folder")
+        raise RefusedError(
+            what, "the Supabase CLI would take it for a migration there", f"promthctl migrations bundle {_NAME}"
+        )
     if not path.exists():
         return
     if not path.is_file():
-        raise RefusedError(what, "it is not a file", "choose another name, or - for standard output")
+        raise RefusedError(what, "it is not a file", f"promthctl migrations bundle {shell_quote(str(path / _NAME))}")
     with path.open("rb") as file:
         ours = file.read(len(MARK)) == MARK.encode()
     if not ours and not force:

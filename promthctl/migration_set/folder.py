@@ -16,6 +16,7 @@ from promthctl.errors import PromthctlError, UsageError
 from promthctl.migration_set import numbering, other_tools
 from promthctl.migration_set.problems import FolderProblem, os_reason, shell_quote, unusable_folder
 from promthctl.migration_set.psql_dumps import psql_problem
+from promthctl.project_files import missing_folder
 
 DOWN_FOLDER = "down"  # beside supabase/migrations, where the CLI would run them
 FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")  # the CLI's own pattern
@@ -79,11 +80,11 @@ def discover(folder: Path) -> tuple[Migration, ...]:
     try:
         entries = {entry.name: entry for entry in _scan(folder)}
     except OSError as error:
-        raise UsageError(
-            f"The migrations folder {folder} cannot be read",
-            "it does not exist" if isinstance(error, FileNotFoundError) else os_reason(error),
-            f"mkdir -p {shell_quote(str(folder))}, or correct migrations under [tool.promthctl] in pyproject.toml",
-        ) from None
+        why, hint = missing_folder(folder)
+        if folder.is_dir():
+            why, hint = os_reason(error), f"chmod u+rx {shell_quote(str(folder))}"
+        hint = f"{hint}, or correct migrations under [tool.promthctl] in pyproject.toml"
+        raise UsageError(f"The migrations folder {folder} cannot be read", why, hint) from None
     downs = down_scripts(entries)
     by_migration = {up: folder / down for down, up in downs.items()}
     for name, entry in entries.items():

@@ -68,7 +68,7 @@ def find_seeds(settings: Settings) -> SeedFiles:
         raise UsageError(
             "supabase/config.toml has a wrong [db.seed] sql_paths",
             "it must be a list of file names or patterns, relative to supabase/",
-            f'[db.seed] sql_paths = ["{_DEFAULT}"]',
+            f'set sql_paths = ["{_DEFAULT}"] under [db.seed] in supabase/config.toml',
         )
     found: dict[str, None] = {}
     unmatched = []
