@@ -215,7 +215,8 @@ def main(runs: int) -> int:
             except NotHere as why:
                 return f"{command}, {fault}: {why}"
 
-        with ThreadPoolExecutor(2) as pool:
+        pool = ThreadPoolExecutor(2)
+        try:
             for outcome in pool.map(run, matrix(runs)):
                 if isinstance(outcome, str):
                     skipped[outcome] += 1
@@ -224,6 +225,10 @@ def main(runs: int) -> int:
                 contradictions += len(outcome.contradictions)
                 unknown += outcome.unknown
                 codes.update((outcome.made.name, one.code) for one in outcome.told)
+        except KeyboardInterrupt:
+            print("interrupted: of the runs until now")
+        finally:
+            pool.shutdown(cancel_futures=True)
     for command in (*COMMANDS, KEYS):
         ended = (f"exit {code}: {count}" for (name, code), count in sorted(codes.items()) if name == command)
         print(f"{command:10}", *ended, sep="  ")

@@ -15,6 +15,7 @@ from tests.accidents import CUTS, LOCKS
 from tests.promthctl_runner import Project
 
 PATIENCE = 40.0  # seconds, after which a run is interrupted as by Ctrl-C; what it says then counts as well
+_PATIENCE_AFTER = 30.0  # after the first interruption for another, and after that before it is killed
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,20 @@ def _run(project: Project, words: str, patience: float, env: Mapping[str, str]) 
         project.command(*words.replace("BACKUP", backup).split()), env=project.environment(**env), cwd=project.path,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    timer = threading.Timer(patience, running.send_signal, (signal.SIGINT,))
-    timer.start()
-    said, _ = running.communicate(f"{words.rpartition('/')[2]}\n", timeout=300)
-    timer.cancel()
+    typed: str | None = f"{words.rpartition('/')[2]}\n"
+    for wait, number in (
+        (patience, signal.SIGINT),
+        (_PATIENCE_AFTER, signal.SIGINT),
+        (_PATIENCE_AFTER, signal.SIGKILL),
+    ):
+        try:
+            said, _ = running.communicate(typed, timeout=wait)
+            break
+        except subprocess.TimeoutExpired:
+            running.send_signal(number)
+            typed = None
+    else:
+        said, _ = running.communicate()  # killed: no exit code of ours
     return Told(running.returncode, " ".join(said.split()))
 
 
