@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from promthctl.toolchain import Toolchain
 from tests.accidents import NotHere, SmallDisk
+from tests.fault_keys import KeyRuns
 from tests.fault_matrix import Matrix
 from tests.servers import Server
 
@@ -26,9 +29,10 @@ def matrix(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         ("rollback", "terminated"),
         ("adopt", "cut at 9"),
         ("restore", "cut at 8"),
-        ("seed sql", "cut at 8"),
+        ("seed sql", "cut at 9"),
         ("seed sql", "disk full"),
-        ("seed sql", "lock held"),
+        ("seed sql", "two at once"),
+        ("reset", "cut at 9"),
     ],
 )
 def test_what_is_said_is_what_the_database_has(matrix: Matrix, command: str, fault: str) -> None:
@@ -36,3 +40,9 @@ def test_what_is_said_is_what_the_database_has(matrix: Matrix, command: str, fau
         assert matrix.run_one(command, fault).contradictions == []
     except NotHere as why:
         pytest.skip(str(why))
+
+
+def test_what_is_said_of_keys_is_what_is_stored(tmp_path: Path, tools: Toolchain) -> None:
+    with KeyRuns.on_a_stack(tmp_path / "keys") as keys:
+        for fault in ("cut at 4", "cut at 8"):
+            assert keys.run_one(fault).contradictions == []
