@@ -368,11 +368,14 @@ def _engine(variable: str, setting: Any) -> str:
 
 def _without_password(name: str, url: str | None) -> None:
     """Raises UsageError for a URL with a password, which does not belong in a file that is committed."""
-    if url is not None and from_url(url, place=f"targets.{name}.db_url in pyproject.toml").password:
+    target = from_url(url, place=f"targets.{name}.db_url in pyproject.toml") if url is not None else None
+    if target and (target.password or target.key_password):
         raise UsageError(
             f"pyproject.toml has a password in targets.{name}.db_url",
             "the file is committed, and everyone who sees it could use the database",
-            "remove the password there, change it on the server if it was committed, and set it as PGPASSWORD",
+            "remove the password there, change it on the server if it was committed, and set it as PGPASSWORD"
+            if target.password
+            else "remove sslpassword there, give the key another one if it was committed, and use --db-url with it",
         )
 
 
