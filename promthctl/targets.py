@@ -14,7 +14,7 @@ from promthctl.redact import remember
 # Parameters that libpq prefers to the rest of the URL, so that it would connect to another place than the URL shows.
 _OVERRIDES = {"host", "hostaddr", "port", "user", "dbname", "service"}
 # Parameters of libpq that are secrets. The Supabase CLI, which gets the URL as an argument, reads the first two from the
-# environment; the others it does not know: https://www.postgresql.org/docs/current/libpq-connect.html
+# environment and does not know the others: https://www.postgresql.org/docs/current/libpq-connect.html
 _PASSWORD, _KEY_PASSWORD = "password", "sslpassword"
 _SECRETS = {_PASSWORD, _KEY_PASSWORD, "oauth_client_secret", "scram_client_key", "scram_server_key"}
 # Supabase's shared poolers, and the one beside a project's own database, are in transaction mode on port 6543; on 5432
@@ -29,12 +29,13 @@ _ESCAPES = "in a password, @ : / ? # % are written %40 %3A …"
 class Target:
     """A database.
 
-    label: how it is shown, without secrets. url: a PostgreSQL URL without its passwords. password: None if the URL has
-    none. key_password: of the client's private key, sslpassword in a URL. local: the project's own local stack, which may be changed without asking. project, ref: the name and the
-    reference of the hosted project, if it was chosen by that. production: pyproject.toml marks it as that. sslmode:
-    libpq's, None to leave it to the URL and PGSSLMODE. temporary: for a temporary role, returns a password that is
-    valid for the next minutes. remark: what the user should know of how it is reached, empty for nothing. lock_seconds:
-    how long a change waits for one lock, 0 for as long as it takes, None for what each command does by itself.
+    label: how it is shown, without secrets. url: a PostgreSQL URL without its passwords. password: None if the URL
+    has none. key_password: of the client's private key, sslpassword in a URL. local: the project's own local stack,
+    which may be changed without asking. project, ref: the name and the reference of the hosted project, if it was
+    chosen by that. production: pyproject.toml marks it as that. sslmode: libpq's, None to leave it to the URL and
+    PGSSLMODE. temporary: for a temporary role, returns a password that is valid for the next minutes. remark: what
+    the user should know of how it is reached, empty for nothing. lock_seconds: how long a change waits for one lock,
+    0 for as long as it takes, None for what each command does by itself.
     """
 
     label: str
@@ -69,7 +70,7 @@ class Target:
         return self.temporary() if self.temporary else self.password
 
     def environment(self) -> dict[str, str]:
-        """The variables from which the Supabase CLI reads the passwords and the SSL mode; libpq has no PGSSLPASSWORD."""
+        """The variables from which the Supabase CLI reads the passwords and the SSL mode."""
         values = {"PGPASSWORD": self.secret(), "PGSSLMODE": self.sslmode, "PGSSLPASSWORD": self.key_password}
         return {name: value for name, value in values.items() if value}
 
