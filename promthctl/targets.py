@@ -13,8 +13,8 @@ from promthctl.redact import remember
 
 # Parameters that libpq prefers to the rest of the URL, so that it would connect to another place than the URL shows.
 _OVERRIDES = {"host", "hostaddr", "port", "user", "dbname", "service"}
-# Parameters of libpq that are secrets. The Supabase CLI, which gets the URL as an argument, reads the first two from the
-# environment and does not know the others: https://www.postgresql.org/docs/current/libpq-connect.html
+# Parameters of libpq that are secrets: https://www.postgresql.org/docs/current/libpq-connect.html. The Supabase CLI
+# gets the URL as an argument; it reads the first two from the environment and does not know the others.
 _PASSWORD, _KEY_PASSWORD = "password", "sslpassword"
 _SECRETS = {_PASSWORD, _KEY_PASSWORD, "oauth_client_secret", "scram_client_key", "scram_server_key"}
 # Supabase's shared poolers, and the one beside a project's own database, are in transaction mode on port 6543; on 5432

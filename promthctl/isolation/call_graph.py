@@ -22,7 +22,8 @@ _FIRST_OID = 16384  # what PostgreSQL comes with has smaller oids: FirstNormalOb
 _FUNCTIONS = f"""
 select p.oid, n.nspname, p.proname, l.lanname, e.extname, p.provolatile = 'v', r.rolsuper,
        case when l.lanname not in ('c', 'internal') and p.prokind <> 'a' then pg_get_functiondef(p.oid) else '' end,
-       p.pronargs = 1 and exists (select from pg_type t where t.oid = p.proargtypes[0] and t.typtype = 'c'),
+       p.pronargs > 0 and p.pronargs - p.pronargdefaults <= 1
+         and exists (select from pg_type t where t.oid = p.proargtypes[0] and t.typtype in ('c', 'd', 'p')),
        coalesce((select array_remove(array[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
          a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[], 0::oid) from pg_aggregate a where a.aggfnoid = p.oid),
          '{{}}')
@@ -34,12 +35,11 @@ where p.oid >= {_FIRST_OID} order by 2, 3, 1
 """  # noqa: S608 - the text inserted is a constant of this file
 
 _RELATIONS = f"""
-select c.oid, n.nspname, c.relname, c.relkind, d.refobjid is not null,
+select c.oid, n.nspname, c.relname, c.relkind,
        (select concat(s.srvname, ' (', w.fdwname, ')') from pg_foreign_table t join pg_foreign_server s
          on s.oid = t.ftserver join pg_foreign_data_wrapper w on w.oid = s.srvfdw join pg_proc h on h.oid = w.fdwhandler
          where t.ftrelid = c.oid and h.proname <> 'postgres_fdw_handler')
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-left join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
 where c.relkind in ('r', 'p', 'v', 'f') and c.oid >= {_FIRST_OID} order by 2, 3
 """  # noqa: S608
 
@@ -84,6 +84,12 @@ union select refobjid, 'operator class or type' from pg_depend where refclassid 
 order by 2, 1
 """  # noqa: S608
 _DOMAINS = "select 'domain ' || contypid::regtype, pg_get_constraintdef(oid) from pg_constraint where contypid > 0"
+# Where we are no superuser, those that run a superuser's function come with the server.
+_EVENT_TRIGGERS = """
+select evtfoid from pg_event_trigger join pg_proc f on f.oid = evtfoid join pg_roles r on r.oid = f.proowner
+where evtenabled not in ('D', 'R')
+  and (not r.rolsuper or (select rolsuper from pg_roles where rolname = current_user)) order by evtname
+"""
 _SYSTEM = "select oid, proname from pg_proc where oid = any(%s)"
 
 When = Literal["r", "i", "w"]
@@ -120,7 +126,6 @@ class Relation:
     schema: str
     name: str
     kind: str
-    extension: bool
     wrapper: str | None
 
     @property
@@ -183,6 +188,11 @@ class CallGraph:
         return self._connection.execute(_UNNAMED.encode()).fetchall()
 
     @cached_property
+    def _event_triggers(self) -> list[Function]:
+        found = self._connection.execute(_EVENT_TRIGGERS).fetchall()
+        return [self._functions[oid] for (oid,) in found if oid in self._functions]
+
+    @cached_property
     def _domains(self) -> list[tuple[str, str]]:
         return self._connection.execute(_DOMAINS).fetchall()
 
@@ -222,8 +232,6 @@ class CallGraph:
     def _of_relation(
         self, chain: tuple[str, ...], relation: Relation, when: When
     ) -> Iterator[tuple[tuple[str, ...], Any]]:
-        if relation.extension:
-            return
         for part in self._parts[relation.oid]:
             if when == "w" or part.when == "r" or part.when == when:
                 step = (*chain, f"{part.label} on {relation.label}")
@@ -239,14 +247,16 @@ class CallGraph:
                     yield chain, (self._relations[oid], when)
 
     def _named(self, mentions: Mentions) -> Iterator[Any]:
-        """The functions and tables that a text names."""
+        """The functions and tables that a text names, and the event triggers of what it defines."""
+        if "definition" in mentions.statements:
+            yield from self._event_triggers
         for schema, name in sorted(mentions.calls):
             for function in self._by_name.get(name, ()):
                 if schema in ("", function.schema):
                     yield function
             if name in self._system and schema in ("", "pg_catalog"):
                 yield (name,)
-        for name in sorted(mentions.words & self._by_name.keys()):
+        for name in sorted(mentions.attributes & self._by_name.keys()):
             yield from (function for function in self._by_name[name] if function.of_row)  # row.f is f(row)
         whens: tuple[tuple[set[tuple[str, str]], When], ...] = ((mentions.written, "w"), (mentions.inserted, "i"))
         for names, when in whens:

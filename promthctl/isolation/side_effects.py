@@ -28,7 +28,9 @@ _SYSTEM = {
     **dict.fromkeys(("nextval", "nextval_oid", "setval", "setval_oid", "setval3_oid"), _NUMBERS),
     **dict.fromkeys(("lo_export", "be_lo_export", "pg_logical_emit_message"), _OUTSIDE),
     **dict.fromkeys(
-        ("query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema", "ts_stat", "ts_rewrite"), _BUILT
+        ("query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema", "table_to_xml",
+         "table_to_xml_and_xmlschema", "schema_to_xml", "schema_to_xml_and_xmlschema", "database_to_xml", "database_to_xml_and_xmlschema", "ts_stat",
+         "ts_rewrite"), _BUILT,
     ),
     **dict.fromkeys(
         ("pg_terminate_backend", "pg_cancel_backend", "pg_reload_conf", "pg_rotate_logfile", "pg_promote",
@@ -51,12 +53,12 @@ _OUTSIDE_EXTENSIONS = {"dblink", "http", "pg_background", "plproxy", "aws_s3", "
 _HARMLESS_C = {
     "address_standardizer", "btree_gin", "btree_gist", "citext", "cube", "dict_int", "dict_xsyn", "earthdistance",
     "fuzzystrmatch", "hstore", "hypopg", "index_advisor", "insert_username", "intarray", "isn", "lo", "ltree",
-    "moddatetime", "autoinc", "refint", "pageinspect", "pg_cron", "pg_graphql", "pg_hashids", "pg_jsonschema", "pg_net",
-    "pg_trgm", "pgcrypto", "pgjwt", "pgmq", "pgroonga", "pgroonga_database", "pgsodium", "pgtap", "plpgsql",
+    "moddatetime", "autoinc", "refint", "pageinspect", "pg_cron", "pg_hashids", "pg_jsonschema", "pg_net",
+    "pg_trgm", "pgcrypto", "pgjwt", "pgmq", "pgroonga", "pgroonga_database", "pgsodium", "plpgsql",
     "plpgsql_check", "postgis", "postgis_raster", "postgis_sfcgal", "postgis_tiger_geocoder", "postgis_topology",
-    "pgrouting", "rum", "seg", "supabase_vault", "tablefunc", "tcn", "timescaledb", "tsm_system_rows",
-    "tsm_system_time", "unaccent", "uuid-ossp", "vector", "xml2",
+    "rum", "seg", "supabase_vault", "tcn", "tsm_system_rows", "tsm_system_time", "unaccent", "uuid-ossp", "vector",
 }  # fmt: skip
+_RUNNING_TEXT = {"pg_graphql", "pgrouting", "tablefunc", "xml2"}  # their functions in C run the SQL they are given
 _QUEUES = {"pgmq"}  # builds its SQL from the queue's name; what it writes are rows
 
 
@@ -167,7 +169,9 @@ def _acts(reached: Reached) -> Iterator[tuple[str, str]]:
         if what.extension in _QUEUES and what.superuser:
             return
         if what.language in ("c", "internal"):
-            if what.volatile and what.extension not in _HARMLESS_C:
+            if what.extension in _RUNNING_TEXT:
+                yield what.label, _BUILT
+            elif what.volatile and what.extension not in _HARMLESS_C:
                 yield what.label, f"it is written in {what.language.upper()}: {_UNKNOWN}"
             return
         if what.language not in ("sql", "plpgsql"):
@@ -175,5 +179,5 @@ def _acts(reached: Reached) -> Iterator[tuple[str, str]]:
             return
     if mentions.unreadable:
         yield "execute", _BUILT
-    for name in sorted(mentions.statements):
+    for name in sorted(mentions.statements & _STATEMENTS.keys()):
         yield _STATEMENTS[name]

@@ -21,6 +21,7 @@ _OPEN_FORMAT = re.compile(
     re.IGNORECASE,
 )
 _ENDS = {";", "into", "using", "loop"}
+_DEFINITIONS = {"create", "alter", "drop", "grant", "revoke", "comment", "security", "refresh", "reindex"}
 _NO_UPDATE = {"for", "do", "on", "key"}  # for update, on conflict do update, on update cascade, for no key update
 
 
@@ -28,13 +29,14 @@ _NO_UPDATE = {"for", "do", "on", "key"}  # for update, on conflict do update, on
 class Mentions:
     """Names are (schema, name), the schema empty where none is written; names without quotes are in lower case.
 
-    calls: what stands before a parenthesis. words: every name. inserted, written: tables of insert, and of any other
-    writing statement. statements: copy (to a file or a program), notify, load, import. unreadable: SQL is run that is
-    known only when it runs.
+    calls: what stands before a parenthesis. words: every name. attributes: names after a dot. inserted, written: tables of insert, and of any other
+    writing statement. statements: copy (to a file or a program), notify, load, import foreign schema, and definition
+    for any that event triggers follow. unreadable: SQL is run that is known only when it runs.
     """
 
     calls: set[tuple[str, str]] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
     inserted: set[tuple[str, str]] = field(default_factory=set)
     written: set[tuple[str, str]] = field(default_factory=set)
     statements: set[str] = field(default_factory=set)
@@ -62,16 +64,21 @@ def read_mentions(text: str) -> Mentions:
     return found
 
 
-def _read(text: str, found: Mentions) -> None:
+def _read(text: str, found: Mentions, *, within: bool = False) -> None:
+    """within: the text is a string's; otherwise its first word may be the `create` that defines what is read."""
     pieces = list(_pieces(text, found))
     for place, piece in enumerate(pieces):
         if piece.string and (inner := _inside(piece.text)) and len(inner) < len(text):
-            _read(inner, found)
+            _read(inner, found, within=True)
         if piece.name is None:
             continue
         found.words.add(piece.name)
+        if _text(pieces, place - 1) == ".":
+            found.attributes.add(piece.name)
         if _text(pieces, place + 1) == "(":
             found.calls.add((_schema(pieces, place), piece.name))
+        if piece.text in _DEFINITIONS and (place > 0 or within):
+            found.statements.add("definition")
         _read_statement(pieces, place, found)
 
 
@@ -94,7 +101,7 @@ def _read_statement(pieces: Sequence[_Piece], place: int, found: Mentions) -> No
         found.written.update(_target(pieces, place + 1))
         for piece, following in pairwise(rest):
             if piece.text in ("to", "from") and (
-                following.text == "program" or piece.text == "to" and following.is_file
+                following.text == "program" or (piece.text == "to" and following.is_file)
             ):
                 found.statements.add("copy")
     elif word == "notify" and place + 1 < len(pieces) and pieces[place + 1].name is not None:
@@ -157,11 +164,16 @@ def _built(pieces: Sequence[_Piece], place: int) -> bool:
     while len(command) > 2 and command[0].text == "(" and command[-1].text == ")":
         command = command[1:-1]
     if len(command) == 1 and command[0].string:
-        return command[0].text[0] not in "'$"
+        return not _is_plain(command[0].text)
     texts = [piece.text for piece in command]
     if texts[:2] != ["format", "("] or not command[2:] or not command[2].string or "||" in texts:
         return True
-    return command[2].text[0] not in "'$" or _OPEN_FORMAT.search(_inside(command[2].text)) is not None
+    return not _is_plain(command[2].text) or _OPEN_FORMAT.search(_inside(command[2].text)) is not None
+
+
+def _is_plain(string: str) -> bool:
+    """Whether a string says what is written there; a backslash may begin an escape."""
+    return string.startswith(("'", "$")) and "\\" not in string
 
 
 def _inside(string: str) -> str:

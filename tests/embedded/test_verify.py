@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -258,3 +259,35 @@ def plain_postgres(folder: Path) -> Iterator[str]:
     finally:
         cluster.stop(server)
         shutil.rmtree(home)
+
+
+OUTSIDE = """
+create sequence public.canary;
+create function public.draw() returns bigint language sql as 'select nextval(''public.canary'')';
+create function public.numbered() returns trigger language plpgsql security definer as
+  'begin perform public.draw(); return new; end';
+create trigger numbered after insert on public.prompts for each row execute function public.numbered();
+"""
+
+
+def test_rows_whose_triggers_cannot_be_undone_are_tried_only_with_consent(project: Project, database_url: str) -> None:
+    project.run("push", "--db-url", database_url, "--yes")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(OUTSIDE)
+
+        def drawn() -> bool:
+            row = connection.execute("select is_called from public.canary").fetchone()
+            return bool(row and row[0])
+
+        done = project.run("verify", "--db-url", database_url, "--json", code=1)
+        isolation = json.loads(done.stdout)["isolation"]
+        states = {table["table"]: table for table in isolation["tables"]}
+        chain = ["trigger numbered on prompts", "public.numbered", "public.draw", "nextval"]
+        assert states["prompts"]["state"] == "not proven" and " → ".join(chain) in states["prompts"]["reason"]
+        assert {one["state"] for name, one in states.items() if name != "prompts"} == {"proven"}
+        assert [one["chain"] for one in isolation["side_effects"]] == [chain]
+        assert "--yes tries them" in done.stderr and not drawn()
+        done = project.run("verify", "--db-url", database_url, "--json", "--yes", code=1)  # the schema differs
+        isolation = json.loads(done.stdout)["isolation"]
+        assert {one["state"] for one in isolation["tables"]} == {"proven"} and drawn()
+        assert any(" → ".join(chain) in caveat for caveat in isolation["caveats"])

@@ -103,6 +103,15 @@ ATTACKS = {
       create trigger run before insert on rest for each row execute function run();""",
     "sql from a query to xml": plain("perform query_to_xml('select deep.pu' || 'll()', true, true, '')"),
     "an update": trigger("begin perform deep.pull(); return new; end", when="before update of body"),
+    "a domain of a row": """create type pair as (a int); create domain couple as pair;
+      create function pulled(couple, bool default true) returns bool language sql as 'select deep.pull()';"""
+    + trigger("declare p couple; b bool; begin b := p.pulled; return new; end"),
+    "an escape without an e": plain(r"set local standard_conforming_strings = off; execute 'select deep.\160ull()'"),
+    "a text given to an extension": "create extension tablefunc schema extensions;"
+    + trigger(
+        "declare q text := 'select deep.pull(), 1, 1'; begin perform * from extensions.crosstab(q) as x (a int, b int);"
+        " return new; exception when others then return new; end"
+    ),
     "setval": plain("perform setval('canary', 7)"),
     "dblink": """create extension dblink schema extensions;"""
     + plain(
@@ -158,6 +167,24 @@ def test_a_trigger_on_the_users_spares_every_table(bare: str) -> None:
     assert all(proof.state == "not proven" and chain in proof.reason for proof in report.tables)
     assert report.side_effects[0].path == chain and report.side_effects[0].table == "auth.users"
     assert agreed.ok and any(chain in caveat for caveat in agreed.caveats)
+
+
+def test_an_event_trigger_is_followed_where_a_trigger_defines_something(server: Server) -> None:
+    with fresh_database(server) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                (CANARY.replace("set local", "set") + plain("create temp table x () on commit drop")).encode()
+            )
+            connection.execute(
+                "create function public.seen() returns event_trigger language plpgsql"
+                " as 'begin perform deep.pull(); end'"
+            )
+            assert all(one.harmless for one in find_side_effects(connection))
+            with psycopg.connect(server.url(url.rpartition("/")[2], "supabase_admin"), autocommit=True) as admin:
+                admin.execute("create event trigger seen on ddl_command_end execute function public.seen()")
+            report = prove_isolation(connection, spare=True)
+            assert connection.execute("select is_called from canary").fetchone() == (False,)
+    assert "public.run → public.seen → deep.pull" in next(t.reason for t in report.tables if t.table == "notes")
 
 
 HARMLESS = {
