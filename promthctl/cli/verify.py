@@ -32,7 +32,8 @@ def command(
 ) -> None:
     """Compare the schema with the migrations, and prove that no user reaches another user's rows.
 
-    All attempts are made in a transaction that is rolled back. Exit code 1 if anything is found.
+    All attempts are made in a transaction that is rolled back. Rows whose triggers do what no rollback undoes are tried
+    only if you agree (--yes). Exit code 1 if anything is found.
     """
     from promthctl.verify import checks
 

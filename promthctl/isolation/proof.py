@@ -81,7 +81,7 @@ def prove_isolation(
         found = side_effects_of(catalog, effects)
         proofs = tuple(ProofRun(sandbox, catalog, {**flagged, **declared}, effects if spare else None).run(deadline))
         advanced = [name for name, value in _sequences(connection).items() if sequences.get(name) != value]
-    told = () if spare else tuple(one.text for one in found)
+    told = tuple(one.text for one in found if one.harmless or not spare)  # the others are in the tables' reasons
     caveats = (*told, *_caveats(catalog, schemas, advanced, declared))
     return IsolationReport(tuple(sorted(proofs, key=lambda proof: proof.table)), caveats, found)
 

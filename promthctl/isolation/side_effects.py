@@ -29,8 +29,8 @@ _SYSTEM = {
     **dict.fromkeys(("lo_export", "be_lo_export", "pg_logical_emit_message"), _OUTSIDE),
     **dict.fromkeys(
         ("query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema", "table_to_xml",
-         "table_to_xml_and_xmlschema", "schema_to_xml", "schema_to_xml_and_xmlschema", "database_to_xml", "database_to_xml_and_xmlschema", "ts_stat",
-         "ts_rewrite"), _BUILT,
+         "table_to_xml_and_xmlschema", "schema_to_xml", "schema_to_xml_and_xmlschema", "database_to_xml",
+         "database_to_xml_and_xmlschema", "ts_stat", "ts_rewrite"), _BUILT,
     ),
     **dict.fromkeys(
         ("pg_terminate_backend", "pg_cancel_backend", "pg_reload_conf", "pg_rotate_logfile", "pg_promote",

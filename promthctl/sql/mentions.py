@@ -29,9 +29,10 @@ _NO_UPDATE = {"for", "do", "on", "key"}  # for update, on conflict do update, on
 class Mentions:
     """Names are (schema, name), the schema empty where none is written; names without quotes are in lower case.
 
-    calls: what stands before a parenthesis. words: every name. attributes: names after a dot. inserted, written: tables of insert, and of any other
-    writing statement. statements: copy (to a file or a program), notify, load, import foreign schema, and definition
-    for any that event triggers follow. unreadable: SQL is run that is known only when it runs.
+    calls: what stands before a parenthesis. words: every name. attributes: names after a dot. inserted, written: tables
+    of insert, and of any other writing statement. statements: copy (to a file or a program), notify, load, import
+    foreign schema, and definition for any that event triggers follow. unreadable: SQL is run that is known only when it
+    runs.
     """
 
     calls: set[tuple[str, str]] = field(default_factory=set)

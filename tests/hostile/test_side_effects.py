@@ -17,14 +17,16 @@ CANARY = """
 set local check_function_bodies = off;
 create sequence canary;
 create schema deep;
-create function deep.pull() returns boolean language plpgsql as $$ begin perform nextval('public.canary'); return true; end $$;
+create function deep.pull() returns boolean language plpgsql as
+  $$ begin perform nextval('public.canary'); return true; end $$;
 create function deep.calm(anyelement) returns boolean language plpgsql immutable as $$ begin return deep.pull(); end $$;
-create table notes (id uuid primary key default gen_random_uuid(), user_id uuid not null references auth.users on delete cascade,
-  body text, n int default 1);
+create table notes (id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users on delete cascade, body text, n int default 1);
 alter table notes enable row level security;
 grant all on notes to anon, authenticated, service_role;
 create policy own on notes to authenticated using (user_id = auth.uid()) with check (user_id = auth.uid());
-create table calm (id uuid primary key default gen_random_uuid(), user_id uuid not null references auth.users on delete cascade);
+create table calm (id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users on delete cascade);
 alter table calm enable row level security;
 grant all on calm to anon, authenticated, service_role;
 create policy own on calm to authenticated using (user_id = auth.uid()) with check (user_id = auth.uid());
@@ -46,8 +48,8 @@ ATTACKS = {
       create function b() returns void language sql as 'select c(); select deep.pull()';
       create function c() returns void language plpgsql as 'begin if false then perform a(); end if; end';"""
     + plain("perform a()"),
-    "a name in quotes and comments": 'create function "B.x("() returns bool language sql as $$select deep . /* ; */ "pull" ()$$;'
-    + plain('perform public -- here\n . "B.x("()'),
+    "a name in quotes and comments": 'create function "B.x("() returns bool language sql as'
+    ' $$select deep . /* ; */ "pull" ()$$;' + plain('perform public -- here\n . "B.x("()'),
     "execute of a literal": plain("execute 'select deep.pull()'"),
     "execute of a dollar quote with a do block": plain("execute $x$do $y$begin perform deep.pull(); end$y$$x$"),
     "execute of a text that is built": plain("execute 'select deep.pu' || 'll()'"),
@@ -57,7 +59,8 @@ ATTACKS = {
     "execute of a format with a name": plain("execute format('select deep.%I()', 'pu' || 'll')"),
     "execute of an escape": plain(r"execute E'select deep.\x70ull()'"),
     "a name with escapes": plain(r"""perform deep.U&"\0070ull"()"""),
-    "a function with a standard body": """create function a() returns boolean language sql begin atomic; select deep.pull(); end;"""
+    "a function with a standard body": """create function a() returns boolean language sql
+      begin atomic; select deep.pull(); end;"""
     + plain("perform a()"),
     "a default": "alter table notes alter n set default (case when deep.pull() then 1 end);",
     "a default of an argument": "create function a(x bool default deep.pull()) returns bool language sql as 'select x';"
@@ -72,7 +75,8 @@ ATTACKS = {
     "an operator": """create function plus(text, int) returns bool language sql as 'select deep.pull()';
       create operator ### (leftarg = text, rightarg = int, function = plus);"""
     + plain("perform 'a'::text ### 1"),
-    "a cast": """create type pair as (a int); create function plus(pair) returns int language sql as 'select deep.pull()::int';
+    "a cast": """create type pair as (a int);
+      create function plus(pair) returns int language sql as 'select deep.pull()::int';
       create cast (pair as int) with function plus(pair);"""
     + plain("new.n := row(1)::pair::int"),
     "an aggregate": """create function step(int, int) returns int language sql as 'select deep.pull()::int';
@@ -94,7 +98,8 @@ ATTACKS = {
     "a trigger on delete of what refers to it": """create table parts (note_id uuid references notes on delete cascade);
       create function run2() returns trigger language plpgsql as 'begin perform deep.pull(); return old; end';
       create trigger run2 after delete on parts for each row execute function run2();
-      create function fill() returns trigger language plpgsql as 'begin insert into parts values (new.id); return new; end';
+      create function fill() returns trigger language plpgsql as
+        'begin insert into parts values (new.id); return new; end';
       create trigger fill after insert on notes for each row execute function fill();""",
     "a trigger of a partition": """drop table notes; create table notes (id uuid default gen_random_uuid(),
         user_id uuid not null references auth.users) partition by list (user_id);
@@ -142,9 +147,9 @@ def test_no_row_is_tried_where_that_cannot_be_undone(bare: str, attack: str) -> 
     assert any(one.table in ("notes", "rest") and not one.harmless for one in told), told
     assert states["notes"].state in ("not proven", "failed") and not states["notes"].attempts
     if states["notes"].state == "not proven":
-        assert (
-            "--yes" in states["notes"].reason and "→" in states["notes"].reason or "execute" in states["notes"].reason
-        )
+        assert ("--yes" in states["notes"].reason and "→" in states["notes"].reason) or "execute" in states[
+            "notes"
+        ].reason
     assert report.side_effects == told
     if "operator" not in attack and "cast" not in attack and "domain" not in attack:
         assert states["calm"].state == "proven", states["calm"].reason
@@ -170,20 +175,18 @@ def test_a_trigger_on_the_users_spares_every_table(bare: str) -> None:
 
 
 def test_an_event_trigger_is_followed_where_a_trigger_defines_something(server: Server) -> None:
-    with fresh_database(server) as url:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(
-                (CANARY.replace("set local", "set") + plain("create temp table x () on commit drop")).encode()
-            )
-            connection.execute(
-                "create function public.seen() returns event_trigger language plpgsql"
-                " as 'begin perform deep.pull(); end'"
-            )
-            assert all(one.harmless for one in find_side_effects(connection))
-            with psycopg.connect(server.url(url.rpartition("/")[2], "supabase_admin"), autocommit=True) as admin:
-                admin.execute("create event trigger seen on ddl_command_end execute function public.seen()")
-            report = prove_isolation(connection, spare=True)
-            assert connection.execute("select is_called from canary").fetchone() == (False,)
+    with fresh_database(server) as url, psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            (CANARY.replace("set local", "set") + plain("create temp table x () on commit drop")).encode()
+        )
+        connection.execute(
+            "create function public.seen() returns event_trigger language plpgsql as 'begin perform deep.pull(); end'"
+        )
+        assert all(one.harmless for one in find_side_effects(connection))
+        with psycopg.connect(server.url(url.rpartition("/")[2], "supabase_admin"), autocommit=True) as admin:
+            admin.execute("create event trigger seen on ddl_command_end execute function public.seen()")
+        report = prove_isolation(connection, spare=True)
+        assert connection.execute("select is_called from canary").fetchone() == (False,)
     assert "public.run → public.seen → deep.pull" in next(t.reason for t in report.tables if t.table == "notes")
 
 
