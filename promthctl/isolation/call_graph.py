@@ -176,6 +176,11 @@ class CallGraph:
         for oid, follower, always in connection.execute(_FOLLOWERS):
             self._followers[oid].append((follower, always))
 
+    @property
+    def has_own_format(self) -> bool:
+        """Whether format() may be another than PostgreSQL's."""
+        return "format" in self._by_name
+
     @cached_property
     def _system_names(self) -> dict[int, str]:
         """PostgreSQL's own functions that triggers, casts and operators name by their oids."""
@@ -186,6 +191,12 @@ class CallGraph:
     @cached_property
     def _unnamed(self) -> list[tuple[int, str]]:
         return self._connection.execute(_UNNAMED.encode()).fetchall()
+
+    @cached_property
+    def _unnamed_functions(self) -> list[tuple[str, Function | int]]:
+        """Without those in C of extensions: what an extension's own operators and types do is to compute."""
+        found = [(label, self._functions.get(oid) or oid) for oid, label in self._unnamed]
+        return [(label, one) for label, one in found if isinstance(one, int) or not one.extension or one.text]
 
     @cached_property
     def _event_triggers(self) -> list[Function]:
@@ -199,7 +210,7 @@ class CallGraph:
     def reached_from(self, oid: int, when: When) -> Iterator[Reached]:
         """All that runs when rows of the table are inserted ("i"), or inserted, updated and deleted ("w")."""
         waiting: deque[tuple[tuple[str, ...], Any]] = deque([((), (self._relations[oid], when))])
-        waiting.extend(((label,), self._functions.get(function) or function) for function, label in self._unnamed)
+        waiting.extend(((label,), function) for label, function in self._unnamed_functions)
         waiting.extend(((label,), text) for label, text in self._domains)
         seen: set[Any] = set()
         while waiting:

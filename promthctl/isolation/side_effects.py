@@ -109,7 +109,7 @@ class SideEffects:
         if key not in self._found:
             found: dict[str, SideEffect] = {}
             for reached in self._graph.reached_from(table.oid, when):
-                for name, effect in _acts(reached):
+                for name, effect in _acts(reached, self._graph.has_own_format):
                     chain = reached.chain if reached.chain[-1:] == (name,) else (*reached.chain, name)
                     one = SideEffect(table.label, chain, effect, when == "i", effect == _NOT_SENT)
                     found.setdefault(f"{name} {effect}", one)
@@ -150,8 +150,8 @@ def _written(catalog: ProbedCatalog) -> Iterator[ProbedTable]:
             waiting += [catalog.tables[key.target] for key in table.foreign_keys if key.target in catalog.tables]
 
 
-def _acts(reached: Reached) -> Iterator[tuple[str, str]]:
-    """What acts there, and how."""
+def _acts(reached: Reached, own_format: bool) -> Iterator[tuple[str, str]]:
+    """What acts there, and how. own_format: format() may make any text."""
     what, mentions = reached.what, reached.mentions
     if isinstance(what, str):
         yield what, _SYSTEM[what]
@@ -177,7 +177,7 @@ def _acts(reached: Reached) -> Iterator[tuple[str, str]]:
         if what.language not in ("sql", "plpgsql"):
             yield what.label, f"it is written in {what.language}: {_UNKNOWN}"
             return
-    if mentions.unreadable:
+    if mentions.unreadable or (mentions.formatted and own_format):
         yield "execute", _BUILT
     for name in sorted(mentions.statements & _STATEMENTS.keys()):
         yield _STATEMENTS[name]

@@ -32,7 +32,7 @@ class Mentions:
     calls: what stands before a parenthesis. words: every name. attributes: names after a dot. inserted, written: tables
     of insert, and of any other writing statement. statements: copy (to a file or a program), notify, load, import
     foreign schema, and definition for any that event triggers follow. unreadable: SQL is run that is known only when it
-    runs.
+    runs. formatted: SQL is run as PostgreSQL's format() makes it.
     """
 
     calls: set[tuple[str, str]] = field(default_factory=set)
@@ -42,6 +42,7 @@ class Mentions:
     written: set[tuple[str, str]] = field(default_factory=set)
     statements: set[str] = field(default_factory=set)
     unreadable: bool = False
+    formatted: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,8 @@ def _read_statement(pieces: Sequence[_Piece], place: int, found: Mentions) -> No
     # A block of PL/pgSQL has a begin; without one the word stands in a message, or is SQL's.
     if word == "execute" and _built(pieces, place + 1) and any(piece.text == "begin" for piece in pieces):
         found.unreadable = True
+    elif word == "execute":
+        found.formatted |= "format" in after
     elif word == "insert" and after[0] == "into":
         upsert = any(piece.text == "conflict" for piece in pieces)
         (found.written if upsert else found.inserted).update(_target(pieces, place + 2))

@@ -111,6 +111,9 @@ ATTACKS = {
     "a domain of a row": """create type pair as (a int); create domain couple as pair;
       create function pulled(couple, bool default true) returns bool language sql as 'select deep.pull()';"""
     + trigger("declare p couple; b bool; begin b := p.pulled; return new; end"),
+    "a format of one's own": """create function format(text, text) returns text language sql as
+      $$select 'select deep.pu' || 'll()'$$;"""
+    + plain("execute format('select %L', 'a'::text)"),
     "an escape without an e": plain(r"set local standard_conforming_strings = off; execute 'select deep.\160ull()'"),
     "a text given to an extension": "create extension tablefunc schema extensions;"
     + trigger(
