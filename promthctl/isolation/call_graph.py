@@ -43,15 +43,16 @@ from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p', 'v', 'f') and c.oid >= {_FIRST_OID} order by 2, 3
 """  # noqa: S608
 
-# (table, what it is, its text, the function it calls in any case, when: r(ead), i(nsert) or w(rite)).
+# (table, what it is, its text, the function it calls in any case, when: on every r(ead), on an i(nsert) among others,
+# on an insert o(nly), or w(riting) otherwise).
 # A column that is numbered by its own sequence is left out: see docs/isolation.md.
 _PARTS = f"""
 select t.tgrelid, 'trigger ' || t.tgname, pg_get_triggerdef(t.oid), t.tgfoid,
-       case when t.tgtype & 4 > 0 then 'i' else 'w' end
+       case when t.tgtype & 28 = 4 then 'o' when t.tgtype & 4 > 0 then 'i' else 'w' end
 from pg_trigger t where not t.tgisinternal and t.tgenabled not in ('D', 'R')
 union all
-select adrelid, 'default', pg_get_expr(adbin, adrelid), null, 'i' from pg_attrdef
-where pg_get_expr(adbin, adrelid) !~ '^nextval\\(''[^'']*''::regclass\\)$'
+select adrelid, 'default', pg_get_expr(adbin, adrelid), null, 'o' from pg_attrdef
+where pg_get_expr(adbin, adrelid) !~ '^\\(?nextval\\(''[^'']*''::regclass\\)\\)?(::[a-z ]+)?$'
 union all select conrelid, 'check', pg_get_constraintdef(oid), null, 'i' from pg_constraint
 where contype = 'c' and conrelid > 0
 union all select indrelid, 'index', pg_get_indexdef(indexrelid), null, 'i' from pg_index
@@ -65,11 +66,11 @@ union all select partrelid, 'partition key', pg_get_partkeydef(partrelid), null,
 order by 1, 2
 """  # noqa: S608
 
-# (table, table whose rows are written with its rows, by an insert too).
+# (table, table whose rows are written with its rows, how by a write: None as that, otherwise by a cascade).
 _FOLLOWERS = """
-select inhparent, inhrelid, true from pg_inherits
-union select inhrelid, inhparent, true from pg_inherits
-union select confrelid, conrelid, false from pg_constraint
+select inhparent, inhrelid, null from pg_inherits
+union select inhrelid, inhparent, null from pg_inherits
+union select confrelid, conrelid, case when 'd' in (confdeltype, confupdtype) then 'w' else 'c' end from pg_constraint
 where contype = 'f' and (confdeltype in ('c', 'n', 'd') or confupdtype in ('c', 'n', 'd')) order by 1, 2
 """
 
@@ -92,7 +93,8 @@ where evtenabled not in ('D', 'R')
 """
 _SYSTEM = "select oid, proname from pg_proc where oid = any(%s)"
 
-When = Literal["r", "i", "w"]
+When = Literal["r", "i", "c", "w"]  # read, insert, update and delete by a cascade, any write
+_RUNS: dict[When, str] = {"r": "r", "i": "rio", "c": "riw", "w": "riow"}  # which parts run then
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +150,7 @@ class _Part(NamedTuple):
     label: str
     text: str
     function: int | None
-    when: When
+    when: str
 
 
 class CallGraph:
@@ -162,7 +164,7 @@ class CallGraph:
         self._relations: dict[int, Relation] = {}
         self._relations_by_name: dict[str, list[Relation]] = defaultdict(list)
         self._parts: dict[int, list[_Part]] = defaultdict(list)
-        self._followers: dict[int, list[tuple[int, bool]]] = defaultdict(list)
+        self._followers: dict[int, list[tuple[int, When | None]]] = defaultdict(list)
         for row in connection.execute(_FUNCTIONS.encode()):
             function = Function(*row)
             self._functions[function.oid] = function
@@ -173,8 +175,8 @@ class CallGraph:
             self._relations_by_name[relation.name].append(relation)
         for oid, *part in connection.execute(_PARTS.encode()):
             self._parts[oid].append(_Part(*part))
-        for oid, follower, always in connection.execute(_FOLLOWERS):
-            self._followers[oid].append((follower, always))
+        for oid, follower, how in connection.execute(_FOLLOWERS):
+            self._followers[oid].append((follower, how))
 
     @property
     def has_own_format(self) -> bool:
@@ -244,7 +246,7 @@ class CallGraph:
         self, chain: tuple[str, ...], relation: Relation, when: When
     ) -> Iterator[tuple[tuple[str, ...], Any]]:
         for part in self._parts[relation.oid]:
-            if when == "w" or part.when == "r" or part.when == when:
+            if part.when in _RUNS[when]:
                 step = (*chain, f"{part.label} on {relation.label}")
                 if part.function:
                     yield step, self._functions.get(part.function) or part.function
@@ -253,9 +255,9 @@ class CallGraph:
                     for table in self._tables_in(self._read(part.text)):
                         yield step, (table, "w")
         if when != "r":
-            for oid, always in self._followers[relation.oid]:
-                if (always or when == "w") and oid in self._relations:
-                    yield chain, (self._relations[oid], when)
+            for oid, how in self._followers[relation.oid]:
+                if (how is None or when != "i") and oid in self._relations:
+                    yield chain, (self._relations[oid], how or when)
 
     def _named(self, mentions: Mentions) -> Iterator[Any]:
         """The functions and tables that a text names, and the event triggers of what it defines."""

@@ -199,6 +199,10 @@ HARMLESS = {
     "a column that numbers its rows": "create table deep.log (x bigserial, y int generated always as identity);"
     + plain("insert into deep.log default values")
     + "alter function run() security definer;",
+    "an insert into what refers to it": """create table deep.parts (note_id uuid references notes on delete cascade,
+      x text default nextval('canary')::text, y bool default deep.pull());
+      create function deep.run2() returns trigger language plpgsql as 'begin perform deep.pull(); return new; end';
+      create trigger run2 before insert on deep.parts for each row execute function deep.run2();""",
     "a setting": plain("perform set_config('a.b', 'c', false); set local b.c = 'd'"),
     "a lock": plain("perform pg_advisory_xact_lock(1); perform pg_advisory_lock(2); perform pg_advisory_unlock(2)"),
     "a message": plain("raise log 'a'; raise warning 'cannot execute %: copy it to a safe place', 1"),
