@@ -23,7 +23,8 @@ _PLATFORM = (
     "dashboard_user|pgbouncer|promthctl_.*)$"
 )
 _MACROS = {
-    r"own\((\S+), (\w+)\)": r"pg_get_userbyid(\1) !~ '^(supabase_.*|pgsodium_.*|promthctl_.*|pgbouncer)$' and \2.oid >= 16384",
+    r"own\((\S+), (\w+)\)": r"pg_get_userbyid(\1) !~ '^(supabase_.*|pgsodium_.*|promthctl_.*|pgbouncer)$'"
+    r" and \2.oid >= 16384",
     r"not_member\((\w+), (\w+)\)": r"not exists (select from pg_depend d where d.classid = '\1'::regclass"
     r" and d.objid = \2.oid and d.deptype = 'e')",
     r"kept_extensions\(\)": ", ".join(f"'{name}'" for name in KEPT_EXTENSIONS),

@@ -445,10 +445,7 @@ def test_a_version_that_comes_before_the_last_applied_one(own: Callable[..., Pro
     told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))
     folder = f"{project.path}/db"
     assert "002_b.sql would come before version 003" in told
-    assert (
-        f"mv {folder}/002_b.sql {folder}/004_b.sql && mv {folder}/002_b.down.sql {folder}/004_b.down.sql"
-        in told
-    )
+    assert f"mv {folder}/002_b.sql {folder}/004_b.sql && mv {folder}/002_b.down.sql {folder}/004_b.down.sql" in told
     assert f"promthctl push --include-all --db-url {bare(database_url)[0]}" in told
     done = project.run("push", "--db-url", database_url, "--yes", "--include-all")
     assert "note: 002_b.sql would come before version 003" in done.stderr
