@@ -161,7 +161,7 @@ def test_a_migration_that_fails_changes_nothing(make_project: Callable[..., Proj
 
 
 COURSE = {  # of a reset: where it is killed
-    "while the database is copied": "subprocess:Popen.communicate:call:'cp'",
+    "while the database is copied": "promthctl.process:_relay:call:'cp'",
     "while the second is applied": "promthctl.supabase_cli.database_commands:DatabaseCli._run.<locals>.relay:call:002_",
     "before the old one stops": "promthctl.engines.embedded.engine:EmbeddedEngine._stop:call:",
     "before the old one is kept": "promthctl.engines.embedded.kept_copy:replace:call:",
