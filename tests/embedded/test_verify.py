@@ -20,6 +20,7 @@ from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
+from promthctl.toolchain import ServerChoice
 from tests.promthctl_runner import Project
 from tests.servers import Stack
 
@@ -122,8 +123,8 @@ def test_a_role_without_the_rights_is_named(project: Project, database_url: str)
         connection.execute("create role visitor login password 'not-a-secret'")
     address = database_url.rpartition("@")[2]
     told = project.run("verify", "--db-url", f"postgresql://visitor@{address}", code=1, PGPASSWORD="not-a-secret")
-    assert "postgres" in told.stderr
-    assert "Cannot connect" not in told.stderr
+    assert "the role visitor cannot act as anon, authenticated, service_role" in told.stdout
+    assert "connect as postgres to a Supabase database" in told.stdout
 
 
 def test_an_unreachable_target_is_exit_code_4(project: Project) -> None:
@@ -247,7 +248,8 @@ def plain_postgres(folder: Path) -> Iterator[str]:
     home = Path(tempfile.mkdtemp(prefix="plain-", dir="/tmp"))
     if user is not None:
         os.chown(home, user.uid, user.gid)
-    cluster = Cluster(17, tools.postgres, home / "postgres-17", user, here)
+    programs = toolchain.postgres(tools, ServerChoice(17), here, user, free_port(), Silent())
+    cluster = Cluster(programs, home / "postgres-17", user, here)
     binaries, environment = tools.postgres / "bin", cluster.environment()
     made = [binaries / "initdb", "-D", cluster.data, "-U", "postgres", "-A", "trust", "-N"]
     assert process.run(made, env=environment, cwd=Path("/"), user=user, timeout=100).code == 0
