@@ -253,6 +253,8 @@ def plain_postgres(folder: Path) -> Iterator[str]:
     binaries, environment = tools.postgres / "bin", cluster.environment()
     made = [binaries / "initdb", "-D", cluster.data, "-U", "postgres", "-A", "trust", "-N"]
     assert process.run(made, env=environment, cwd=Path("/"), user=user, timeout=100).code == 0
+    with (cluster.data / "postgresql.conf").open("a") as configuration:
+        configuration.write("unix_socket_directories = ''\n")  # the server may write to its own files only
     log, port = folder / "plain.log", free_port()
     server = cluster.start(port, log, lambda _: None)
     try:
