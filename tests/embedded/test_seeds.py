@@ -114,7 +114,9 @@ def test_roles_that_fail_leave_nothing(seeded: Project) -> None:
 
 
 def test_a_dump_of_a_project_with_pgsodium_is_told_which_lines_go(seeded: Project) -> None:
-    write(seeded, {"seeds/1.sql": """insert into notes values (3);\nselect setval('"pgsodium"."key_key_id_seq"', 1);\n"""})
+    write(
+        seeded, {"seeds/1.sql": """insert into notes values (3);\nselect setval('"pgsodium"."key_key_id_seq"', 1);\n"""}
+    )
     failed = seeded.up(code=1)
     assert "line 2, statement 2" in failed.stderr and "take the lines about pgsodium" in failed.stderr
     write(seeded, {"seeds/1.sql": "insert into notes values (3);\n"})
@@ -131,7 +133,9 @@ def test_what_another_role_owns_is_changed_after_set_role(seeded: Project) -> No
     failed = seeded.up(code=1)
     assert "004_denied.sql" in failed.stderr and "set role NAME" in failed.stderr, failed.stderr
     assert "connect as" not in failed.stderr
-    write(seeded, {"migrations/004_denied.sql": "set role keeper;\ncomment on function kept.f() is 'kept';\nreset role;"})
+    write(
+        seeded, {"migrations/004_denied.sql": "set role keeper;\ncomment on function kept.f() is 'kept';\nreset role;"}
+    )
     seeded.up()
 
 
