@@ -73,6 +73,12 @@ def users(project: Project) -> set[str]:
     return {str(user) for (user,) in rows(project, "select id from auth.users")}
 
 
+def test_a_fresh_database_has_nothing_that_a_reset_leaves(make_project: Callable[..., Project]) -> None:
+    project = own(make_project, {"001_a.sql": "create table a (id int primary key);"})
+    rows(project, "create extension pg_cron; create extension pg_net")
+    assert {one.kind for one in read_survivors(from_url(database_url(project)))} == {"extension"}
+
+
 def test_what_the_cli_leaves_behind_is_no_obstacle_however_often(make_project: Callable[..., Project]) -> None:
     project = own(make_project, {"001_a.sql": LEFT_BEHIND})
     assert {one.kind for one in read_survivors(from_url(database_url(project)))} == KINDS
