@@ -57,7 +57,7 @@ class Settings:
     project_dir: absolute. env: the process environment, over .env. migrations: the folder that pyproject.toml
     names, see migration_set.source for what applies without one. example: the bundled migrations it names instead.
     configured: pyproject.toml has [tool.promthctl]. api_port, db_port: from supabase/config.toml, None if it does not
-    set them.
+    set them, also where the variable that they name is not set, see ports.check_configured.
     postgres: the embedded engine's server: the major version of one that promthctl brings along, "system" for one that
     is installed, or the absolute folder of one. cache_dir: None for the user's own cache directory. public: by
     table, an SQL condition on the rows that everyone may read. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto"
@@ -340,14 +340,18 @@ def _postgres(root: Path, value: Any) -> int | str:
 
 def _port(config: Mapping[str, Any], section: str) -> int | None:
     value = table_of(config, section, where="supabase/config.toml").get("port")
-    if value is None:
+    if value is None or unset_variable(value):
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
-        unset = ENV.fullmatch(value) if isinstance(value, str) else None
-        port = API_PORT if section == "api" else DB_PORT
         raise UsageError(
             f"supabase/config.toml has a wrong [{section}] port",
-            f"the variable {unset[1]} is not set" if unset else f"{value!r} is not a port (1 to 65535)",
-            f"set {unset[1]}={port} in .env or in the environment" if unset else f"[{section}] port = {port}",
+            f"{value!r} is not a port (1 to 65535)",
+            f"[{section}] port = {API_PORT if section == 'api' else DB_PORT}",
         )
     return value
+
+
+def unset_variable(value: Any) -> str | None:
+    """NAME, where `supabase` of the settings still says "env(NAME)"; None for every other value."""
+    named = ENV.fullmatch(value.strip()) if isinstance(value, str) else None
+    return named[1] if named else None

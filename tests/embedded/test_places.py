@@ -329,3 +329,17 @@ def test_an_api_server_of_an_earlier_promthctl_is_replaced(project: Project, mon
     after = project.pids()
     assert after["postgres"] == before["postgres"]
     assert after["api"] != before["api"]
+
+
+def test_a_port_from_an_unset_variable_matters_only_where_no_flag_and_no_record_has_it(project: Project) -> None:
+    config = project.path / "supabase" / "config.toml"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text('[api]\nport = "env(API_PORT_OF_NOBODY)"\n[db]\nport = "env(DB_PORT_OF_NOBODY)"\n')
+    for words, name in (((), "API"), (("--api-port", "0"), "DB"), (("--db-port", "0"), "API")):
+        assert f"{name}_PORT_OF_NOBODY" in project.run("local", "up", *words, code=2).stderr
+    project.run("local", "down")
+    project.run("local", "up", "--api-port", "0", "--db-port", "0")
+    before = project.record()
+    assert_stops(project)
+    project.run("local", "up")
+    assert project.record() == before

@@ -223,5 +223,6 @@ def test_a_config_with_variables_and_a_byte_order_mark(tmp_path: Path, monkeypat
     monkeypatch.setenv("API_PORT_HERE", "5003")
     assert settings.load(tmp_path).api_port == 5003
     write(tmp_path, {"supabase/config.toml": config})
-    with pytest.raises(UsageError, match="NOT_SET_HERE"):
-        settings.load(tmp_path)
+    found = settings.load(tmp_path)  # an unset one matters to those who need the port only
+    assert (found.api_port, found.db_port) == (5003, None)
+    assert settings.unset_variable(found.supabase["db"]["port"]) == "NOT_SET_HERE"

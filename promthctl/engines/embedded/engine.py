@@ -198,6 +198,8 @@ class EmbeddedEngine:
         """The project's record brought to what is asked for. own: the ids of its processes, whose ports are free."""
         configured = {"API": self.settings.api_port or API_PORT, "database": self.settings.db_port or DB_PORT}
         recorded = {"API": known.api_port, "database": known.db_port} if known else {}
+        names = {"api": "API", "db": "database"}
+        ports.check_configured(self.settings.supabase, self.wanted, recorded, names)
         settled = ports.settle(self.wanted, recorded, configured, lambda port: ports.usable(port, own))
         api_port, db_port = settled["API"], settled["database"]
         installed = choice.installed is not None
