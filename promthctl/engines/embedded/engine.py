@@ -104,8 +104,8 @@ class EmbeddedEngine:
             )
         cluster = self._cluster(stack, choice, tools, steps)
         with cluster.made_aside(steps) as aside:
-            aside.set_default_privileges(default_privileges.of_project(stack.exposes_new_tables))
-            aside.set_passwords(stack.db_password, stack.internal_password)
+            privileges = default_privileges.of_project(stack.exposes_new_tables)
+            aside.set_passwords(stack.db_password, stack.internal_password, fresh=privileges)
             port, log = ports.free_port(), aside.data.with_name("postgres.log")
             beside = aside.start(port, log, lambda _: None)
             try:
@@ -255,9 +255,10 @@ class EmbeddedEngine:
             cluster.create(steps)
         else:
             cluster.recover()
-        if fresh or exposure_changed:  # otherwise they are what migrations have made of them
-            cluster.set_default_privileges(default_privileges.of_project(stack.exposes_new_tables))
-        cluster.set_passwords(stack.db_password, stack.internal_password)
+        privileges = default_privileges.of_project(stack.exposes_new_tables)
+        if exposure_changed and not fresh:  # otherwise they are what migrations have made of them
+            cluster.set_default_privileges(privileges)
+        cluster.set_passwords(stack.db_password, stack.internal_password, fresh=privileges if fresh else None)
         database = cluster.start(stack.db_port, self._log("postgres"), self._record("postgres"))
         cluster.wait(database, self._log("postgres"))
 
