@@ -135,6 +135,6 @@ def _make_key() -> bytes:
             return key
     raise PrerequisiteError(
         "The key that signs what promthctl keeps of this project could not be made",
-        "\n".join(problems),
-        "export XDG_CONFIG_HOME=/a/folder/you/can/write, outside of the project",
+        "; ".join(problems),
+        "export XDG_CONFIG_HOME or PROMTHCTL_CACHE_DIR to a folder you can write, outside of the project",
     )

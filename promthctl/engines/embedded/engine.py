@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -60,6 +61,8 @@ class EmbeddedEngine:
                 database = None
             if known is None and cluster.exists():
                 steps.note("The record of the stack was lost: it gets new keys, and its rows stay.")
+            elif known is None and os.path.lexists(self.records.path / "stack.json"):
+                steps.note("The record of the stack was not made for this folder: it gets a stack of its own.")
             changed = known is not None and known.exposes_new_tables != stack.exposes_new_tables
             if changed and cluster.exists():
                 steps.note(_exposure_changed(stack.exposes_new_tables))
