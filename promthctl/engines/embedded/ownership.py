@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from promthctl import signatures, trust
@@ -24,9 +25,9 @@ def project_name(settings: Settings) -> str:
 
     Another folder may be at that path by now. Versions before 0.2 went by the path: their data is still found.
     """
-    details = settings.project_dir.stat()
-    plain, _, _ = settings.project_id.rpartition("-")
-    mark = f"{os.path.realpath(settings.project_dir)}\0{details.st_ino}"
+    real = settings.project_dir.resolve()
+    plain, _, _ = replace(settings, project_dir=real).project_id.rpartition("-")
+    mark = f"{real}\0{real.stat().st_ino}"
     name = f"{plain}-{hashlib.sha256(mark.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
     earlier = system_user.data_home(settings, settings.project_id)
     if os.geteuid() == 0 and not _directories(system_user.data_home(settings, name)):
