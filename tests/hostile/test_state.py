@@ -30,6 +30,7 @@ COMMANDS = [
     ("local", "down"),
     ("local", "down", "--purge", "--yes"),
     ("local", "logs"),
+    ("rollback", "--list"),
     ("migrations", "sync"),
     ("migrations", "renumber", "--yes"),
 ]

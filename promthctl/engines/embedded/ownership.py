@@ -58,7 +58,7 @@ def check_data(settings: Settings, home: Path, stack: EmbeddedStack | None) -> N
     for data in foreign(settings, home, stack):
         if os.geteuid() == 0 and not _may_claim(data):
             raise _not_ours(data, "was not used")
-        if os.geteuid() != 0:
+        if os.geteuid() != 0 and signatures.owner(data, settings.project_dir) is None:
             trust.check_data(settings, data)
         signatures.claim(data, settings.project_dir, wanted)
 
