@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from promthctl.errors import UsageError
+from promthctl.project_files import ENV, read_dotenv, read_supabase_config, read_toml, table_of
 from promthctl.redact import remember
 from promthctl.targets import from_url
 
@@ -38,7 +39,6 @@ _SECRET_NAMES = re.compile(
 
 # Where programs and the user's own files are found: a project's .env does not decide that.
 _MACHINE = {"DOCKER_CONFIG", "HOME", "PATH", "XDG_RUNTIME_DIR"}
-_ENV = re.compile(r"env\(([^)]+)\)")  # in supabase/config.toml
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ class Settings:
     is installed, or the absolute folder of one. cache_dir: None for the user's own cache directory. public: by
     table, an SQL condition on the rows that everyone may read. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto"
     if neither sets it. supabase: supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
-    exposed: .env, if it holds secrets that other users can read. project_variables: the names of the variables that
-    only .env sets. supabase_cli_place: the file of the project that names a path as supabase_cli, None for others.
+    exposed: .env, if it holds secrets that other users can read. unreadable: the lines of .env that were left out.
+    project_variables: the names of the variables that only .env sets. supabase_cli_place: the file of the project that
+    names a path as supabase_cli, None for others.
     """
 
     project_dir: Path
@@ -81,6 +82,7 @@ class Settings:
     supabase: Mapping[str, Any] = field(default_factory=dict, repr=False)
     supabase_cli: str = "pinned"
     exposed: Path | None = None
+    unreadable: tuple[int, ...] = ()
     project_variables: frozenset[str] = frozenset()
     supabase_cli_place: str | None = None
 
@@ -145,13 +147,14 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         if root.exists():
             raise UsageError(f"{root} is not a folder", given, "promthctl -C DIR, with the project's folder")
         raise UsageError(f"The project directory {root} does not exist", given, f"mkdir -p {shlex.quote(str(root))}")
-    dotenv = {name: value for name, value in _dotenv(root / ".env").items() if name not in _MACHINE}
+    written, unreadable = read_dotenv(root / ".env")
+    dotenv = {name: value for name, value in written.items() if name not in _MACHINE}
     env = {**dotenv, **os.environ}
     for name, value in env.items():
         if _SECRET_NAMES.match(name):
             remember(_password(value) if name.endswith("_URL") else value)
-    document = _toml(root / "pyproject.toml")
-    tool = _table(document, "tool", "promthctl", where="pyproject.toml")
+    document = read_toml(root / "pyproject.toml")
+    tool = table_of(document, "tool", "promthctl", where="pyproject.toml")
     known = {"engine", "example", "migrations", "postgres", "public", "supabase_cli", "targets"}
     if unknown := sorted(set(tool) - known):
         raise UsageError(
@@ -159,7 +162,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
             f"[tool.promthctl] takes {', '.join(sorted(known))}",
             "correct the name in pyproject.toml, or remove the line",
         )
-    config = _supabase_config(root, {**dotenv, **_dotenv(root / "supabase" / ".env"), **os.environ})
+    config = read_supabase_config(root, {**dotenv, **read_dotenv(root / "supabase" / ".env")[0], **os.environ})
     source = tool.get("migrations")
     typed_cli, cli = supabase_cli or env.get("PROMTHCTL_SUPABASE_CLI"), tool.get("supabase_cli", "pinned")
     cache = env.get("PROMTHCTL_CACHE_DIR")
@@ -168,20 +171,22 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         env=env,
         migrations=_folder(root, source) if source is not None and example is None else None,
         example=_example(example or tool.get("example"), source if example is None else None),
-        configured="promthctl" in _table(document, "tool", where="pyproject.toml"),
+        configured="promthctl" in table_of(document, "tool", where="pyproject.toml"),
         api_port=_port(config, "api"),
         db_port=_port(config, "db"),
         postgres=_postgres(root, tool.get("postgres", 17)),
         targets={
-            name: _named_target(name, table) for name, table in _table(tool, "targets", where="pyproject.toml").items()
+            name: _named_target(name, target)
+            for name, target in table_of(tool, "targets", where="pyproject.toml").items()
         },
-        public=_conditions(_table(tool, "public", where="pyproject.toml")),
+        public=_conditions(table_of(tool, "public", where="pyproject.toml")),
         cache_dir=Path(cache).expanduser().absolute() if cache else None,
         engine=_engine(env.get("PROMTHCTL_ENGINE", "").strip(), tool.get("engine")),
         supabase=config,
         supabase_cli=_cli(root, typed_cli, cli),
         supabase_cli_place=None if supabase_cli else _cli_place(dotenv, cli),
         project_variables=frozenset(name for name, value in dotenv.items() if value.strip() and name not in os.environ),
+        unreadable=unreadable,
         exposed=root / ".env" if _is_exposed(root / ".env", dotenv) else None,
     )
 
@@ -227,69 +232,6 @@ def _password(url: str) -> str | None:
         return urlsplit(url).password
     except ValueError:
         return url
-
-
-def _dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    try:
-        return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path} cannot be read", _reason(error), f"write {path} as lines NAME=value in UTF-8"
-        ) from None
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # the Supabase CLI ignores a byte order mark, too
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(
-            f"{path} cannot be read", _reason(error), f"correct {path} and run the same command again"
-        ) from None
-
-
-def _supabase_config(root: Path, variables: Mapping[str, str]) -> dict[str, Any]:
-    """supabase/config.toml with each "env(NAME)" replaced, as the Supabase CLI does: by itself where it is not set."""
-    config: dict[str, Any] = _substituted(_toml(root / "supabase" / "config.toml"), variables)
-    return config
-
-
-def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {name: _typed(name, item, _substituted(item, variables)) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_substituted(item, variables) for item in value]
-    if isinstance(value, str) and (named := _ENV.fullmatch(value.strip())):
-        return variables.get(named[1]) or value
-    return value
-
-
-def _typed(name: str, written: Any, value: Any) -> Any:
-    """What a variable holds, as the kind of value that the key takes."""
-    if value is written or not isinstance(value, str):
-        return value
-    if name in ("port", "major_version") and value.isascii() and value.isdigit():
-        return int(value)
-    return value.lower() == "true" if name == "enabled" and value.lower() in ("true", "false") else value
-
-
-def _table(document: Mapping[str, Any], *names: str, where: str) -> dict[str, Any]:
-    """The nested table, empty if it is not there. Raises UsageError if it is not a table."""
-    value: Any = document
-    for name in names:
-        value = value.get(name, {})
-        if not isinstance(value, dict):
-            raise UsageError(
-                f"{where} has a wrong [{'.'.join(names)}]",
-                f"{name} must be a table",
-                f"correct {where} and run the same command again",
-            )
-    return dict(value)
 
 
 def _folder(root: Path, value: Any) -> Path:
@@ -396,11 +338,11 @@ def _postgres(root: Path, value: Any) -> int | str:
 
 
 def _port(config: Mapping[str, Any], section: str) -> int | None:
-    value = _table(config, section, where="supabase/config.toml").get("port")
+    value = table_of(config, section, where="supabase/config.toml").get("port")
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
-        unset = _ENV.fullmatch(value) if isinstance(value, str) else None
+        unset = ENV.fullmatch(value) if isinstance(value, str) else None
         port = API_PORT if section == "api" else DB_PORT
         raise UsageError(
             f"supabase/config.toml has a wrong [{section}] port",
@@ -408,7 +350,3 @@ def _port(config: Mapping[str, Any], section: str) -> int | None:
             f"set {unset[1]}={port} in .env or in the environment" if unset else f"[{section}] port = {port}",
         )
     return value
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -45,6 +45,9 @@ class Invocation:
         if loaded.exposed:
             path, quoted = loaded.exposed, shlex.quote(str(loaded.exposed))
             self.warn([f"{path} can be read by other users of this machine: chmod 600 {quoted}"])
+        if loaded.unreadable:
+            lines = ", ".join(map(str, loaded.unreadable))
+            self.warn([f"{loaded.project_dir / '.env'}, line {lines}: not NAME=value, and left out"])
         return loaded
 
     def target(self, choice: TargetChoice) -> Target:

@@ -117,10 +117,10 @@ def _renames(early: Sequence[Migration], versions: Sequence[str], last: str) -> 
 
 
 def _rename(file: Migration, version: str) -> str:
-    commands = [f"git mv {shell_quote(str(file.path), str(file.path.with_name(f'{version}_{file.name}.sql')))}"]
+    commands = [f"mv {shell_quote(str(file.path), str(file.path.with_name(f'{version}_{file.name}.sql')))}"]
     if file.down is not None:
         commands.append(
-            f"git mv {shell_quote(str(file.down), str(file.down.with_name(f'{version}_{file.name}.down.sql')))}"
+            f"mv {shell_quote(str(file.down), str(file.down.with_name(f'{version}_{file.name}.down.sql')))}"
         )
     return " && ".join(commands)
 

@@ -445,10 +445,7 @@ def test_a_version_that_comes_before_the_last_applied_one(own: Callable[..., Pro
     told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))
     folder = f"{project.path}/db"
     assert "002_b.sql would come before version 003" in told
-    assert (
-        f"git mv {folder}/002_b.sql {folder}/004_b.sql && git mv {folder}/002_b.down.sql {folder}/004_b.down.sql"
-        in told
-    )
+    assert f"mv {folder}/002_b.sql {folder}/004_b.sql && mv {folder}/002_b.down.sql {folder}/004_b.down.sql" in told
     assert f"promthctl push --include-all --db-url {bare(database_url)[0]}" in told
     done = project.run("push", "--db-url", database_url, "--yes", "--include-all")
     assert "note: 002_b.sql would come before version 003" in done.stderr
@@ -509,7 +506,7 @@ def test_a_version_under_which_another_migration_was_applied(own: Callable[..., 
     other = own_copy(project, {"001_a.sql": A, "002_ours.sql": C})
     told = three_lines(other.run("push", "--db-url", database_url, "--yes", code=5))
     assert "its history has theirs under version 002, so 002_ours.sql would never be applied" in told
-    assert f"git mv {other.path}/db/002_ours.sql {other.path}/db/003_ours.sql" in told
+    assert f"mv {other.path}/db/002_ours.sql {other.path}/db/003_ours.sql" in told
     renamed = own_copy(project, {"001_a.sql": A, "002_same_under_another_name.sql": B})
     assert "Nothing to do" in renamed.run("push", "--db-url", database_url).stdout
 

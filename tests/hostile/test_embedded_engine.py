@@ -17,7 +17,7 @@ from psycopg import sql
 from promthctl import landlock, settings, toolchain
 from promthctl.shadow.throw_away import throw_away_database
 from promthctl.sql.statements import split_statements
-from promthctl.toolchain import Toolchain, installation
+from promthctl.toolchain import ServerChoice, Toolchain, installation
 from tests.hostile.traps import ATTACKS, SHADOWS, spring
 from tests.servers import Server, fresh_database
 
@@ -128,7 +128,7 @@ def test_the_shadow_connects_to_nothing(tmp_path: Path, tools: Toolchain) -> Non
         folder.mkdir(exist_ok=True)
         try:
             with (
-                throw_away_database(settings.load(tmp_path), 17, folder) as made,
+                throw_away_database(settings.load(tmp_path), ServerChoice(17), folder) as made,
                 psycopg.connect(made.target.url, password=made.target.password, autocommit=True) as connection,
             ):
                 connection.execute("create extension dblink")
@@ -250,7 +250,7 @@ def test_a_superuser_owns_nothing_that_code_can_be_hung_on(with_all_extensions: 
                 where p.prosecdef and l.lanname <> 'c'"""  # dblink_connect_u, which nobody else may execute
         ).fetchall()
     assert relations == []
-    assert {name for name, is_superuser, _ in definers if is_superuser} == set(_LENDING)
+    assert {name for name, is_superuser, _ in definers if is_superuser} == {*_LENDING, "grant_extension_access"}
     # Unless it is named, pg_temp comes first: a caller's temporary types and tables would be taken for the real ones.
     assert [name for name, _, path in definers if path != "search_path=pg_catalog, pg_temp"] == []
 

@@ -157,7 +157,7 @@ def test_an_interrupt_ends_the_child_before_it_goes_on(marker: Path) -> None:
 # spawn_detached
 
 
-def detached(script: str, tmp_path: Path, record: Callable[[ProcessId], None], **options: Path) -> ProcessId:
+def detached(script: str, tmp_path: Path, record: Callable[[ProcessId], None], **options: bytes) -> ProcessId:
     log = tmp_path / "logs" / "service.log"
     argv = ["/bin/sh", "-c", script]
     return process.spawn_detached(argv, record=record, log=log, env={"PATH": os.defpath}, cwd=tmp_path, **options)
@@ -165,12 +165,10 @@ def detached(script: str, tmp_path: Path, record: Callable[[ProcessId], None], *
 
 def test_a_detached_program_runs_on_with_its_output_in_a_private_log(tmp_path: Path, marker: Path) -> None:
     recorded: list[ProcessId] = []
-    source = tmp_path / "input"
-    source.write_text("from the file\n")
     script = f"echo $$ >>{marker}; cat; echo error >&2; exec sleep 60"
-    identity = detached(script, tmp_path, recorded.append, stdin=source)
+    identity = detached(script, tmp_path, recorded.append, stdin=b"what it reads\n")
     log = tmp_path / "logs" / "service.log"
-    assert until(lambda: "error" in log.read_text()) and log.read_text() == "from the file\nerror\n"
+    assert until(lambda: "error" in log.read_text()) and log.read_text() == "what it reads\nerror\n"
     assert recorded == [identity] and marker.read_text() == f"{identity.pid}\n"
     assert log.stat().st_mode & 0o777 == 0o600
     assert os.getsid(identity.pid) == identity.pid  # a session of its own

@@ -66,6 +66,7 @@ def test_a_half_filled_env_file(tmp_path: Path) -> None:
     write(tmp_path, {".env": "\n# later\nENCRYPTION_SECRET=\nSUPABASE_DB_PASSWORD=  \nPGPASSWORD\n=x\nnot a line\n"})
     found = settings.load(tmp_path)
     assert found.get("ENCRYPTION_SECRET") is None and found.database_password is None
+    assert found.unreadable == (6, 7)
 
 
 @pytest.mark.parametrize("kind", ["relative", "home"])

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from promthctl.toolchain import lean
@@ -42,7 +43,7 @@ cli() {
   echo "{\\"version\\": \\"$1\\"}" >"node_modules/@supabase/cli-$system/package.json"
 }
 case "$FAKE_NPM" in
-  killed) kill -9 $PPID ;;
+  killed) echo $$ >"$FAKE_RUNS.pid"; kill -9 "$(ps -o ppid= -p $PPID)"; exec sleep 60 ;;
   fails) echo "the registry is away" >&2; exit 7 ;;
   unreachable)
     echo "npm error code ENOTFOUND" >&2
@@ -129,6 +130,11 @@ def machine(tmp_path: Path) -> Machine:
 def test_a_killed_install_is_redone_and_its_remains_are_removed(machine: Machine) -> None:
     code, _ = machine.install("killed")
     assert code == -signal.SIGKILL
+    npm = int(machine.runs.with_name("runs.pid").read_text())
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(npm) and psutil.Process(npm).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "npm goes on without the promthctl that started it"
+        time.sleep(0.05)
     assert machine.installed() == [] and len(machine.staged()) == 1
     code, stderr = machine.install("works")
     assert code == 0, stderr

@@ -59,7 +59,7 @@ def test_a_profile_of_the_clone_does_not_get_the_token(clone: Project) -> None:
 def test_plain_http_gets_no_credential(clone: Project) -> None:
     (clone.path / "plain.yaml").write_text(PROFILE.format(url="http://api.example"))
     profile = {"SUPABASE_PROFILE": str(clone.path / "plain.yaml"), "SUPABASE_ACCESS_TOKEN": TOKEN}
-    assert "not https" in clone.run("push", "--project-ref", REF, "--dry-run", code=4, **profile).stderr
+    assert "not https" in clone.run("push", "--project-ref", REF, "--dry-run", code=2, **profile).stderr
     own = {"SUPABASE_URL": "http://api.example", "SUPABASE_SERVICE_ROLE_KEY": "fake-service-key"}
     refused = clone.run("keys", "list", "--db-url", "postgresql://u@db.example/x", code=2, **own)
     assert "plain http" in refused.stderr

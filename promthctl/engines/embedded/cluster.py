@@ -105,7 +105,9 @@ class Cluster:
         try:
             if self.user is not None:
                 partial.chmod(0o711)
-            copied = process.run(["cp", "-Rp", source, partial / "data"], env=self.settings.child_env())
+            copied = process.run(
+                ["cp", "-Rp", source, partial / "data"], env=self.settings.child_env(), kill_with_parent=True
+            )
             if copied.code != 0:
                 raise PromthctlError(
                     "The database's files could not be made",

@@ -3,7 +3,7 @@
 -- Source: github.com/supabase/postgres, ansible/files/postgresql_extension_custom_scripts.
 
 create function extensions.grant_extension_access() returns event_trigger
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare member record;
 begin
   for member in

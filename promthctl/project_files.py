@@ -1,0 +1,87 @@
+"""The project's files as they are written: .env, pyproject.toml and supabase/config.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from promthctl.errors import UsageError
+
+ENV = re.compile(r"env\(([^)]+)\)")  # in supabase/config.toml
+
+
+def read_dotenv(path: Path) -> tuple[dict[str, str], tuple[int, ...]]:
+    """The variables of an env file, if it is there, and the numbers of the lines that cannot be read.
+
+    Raises UsageError for a file that cannot be read at all.
+    """
+    if not path.is_file():
+        return {}, ()
+    from dotenv.parser import parse_stream  # dotenv_values would print about such lines itself
+
+    try:
+        with path.open(encoding="utf-8") as file:
+            found = list(parse_stream(file))
+        values = {one.key: one.value or "" for one in found if one.key is not None}
+        return values, tuple(one.original.line for one in found if one.error)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path} cannot be read", _reason(error), f"write {path} as lines NAME=value in UTF-8"
+        ) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # the Supabase CLI ignores a byte order mark, too
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(
+            f"{path} cannot be read", _reason(error), f"correct {path} and run the same command again"
+        ) from None
+
+
+def read_supabase_config(root: Path, variables: Mapping[str, str]) -> dict[str, Any]:
+    """supabase/config.toml with each "env(NAME)" replaced, as the Supabase CLI does: by itself where it is not set."""
+    config: dict[str, Any] = _substituted(read_toml(root / "supabase" / "config.toml"), variables)
+    return config
+
+
+def _substituted(value: Any, variables: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _typed(name, item, _substituted(item, variables)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_substituted(item, variables) for item in value]
+    if isinstance(value, str) and (named := ENV.fullmatch(value.strip())):
+        return variables.get(named[1]) or value
+    return value
+
+
+def _typed(name: str, written: Any, value: Any) -> Any:
+    """What a variable holds, as the kind of value that the key takes."""
+    if value is written or not isinstance(value, str):
+        return value
+    if name in ("port", "major_version") and value.isascii() and value.isdigit():
+        return int(value)
+    return value.lower() == "true" if name == "enabled" and value.lower() in ("true", "false") else value
+
+
+def table_of(document: Mapping[str, Any], *names: str, where: str) -> dict[str, Any]:
+    """The nested table, empty if it is not there. Raises UsageError if it is not a table."""
+    value: Any = document
+    for name in names:
+        value = value.get(name, {})
+        if not isinstance(value, dict):
+            raise UsageError(
+                f"{where} has a wrong [{'.'.join(names)}]",
+                f"{name} must be a table",
+                f"correct {where} and run the same command again",
+            )
+    return dict(value)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
