@@ -32,7 +32,7 @@ ENGINES = ("auto", "embedded", "docker")
 
 # Variables whose values are secret wherever they are read; the last line covers VANCHIN_API_KEY_n and OPENAI_API_KEY.
 _SECRET_NAMES = re.compile(
-    r"^(ENCRYPTION_SECRET|SUPABASE_(SERVICE_ROLE_KEY|ACCESS_TOKEN|DB_PASSWORD|DB_URL)|PGPASSWORD"
+    r"^(ENCRYPTION_SECRET|SUPABASE_(SERVICE_ROLE_KEY|ACCESS_TOKEN|DB_PASSWORD|DB_URL)|PG(SSL)?PASSWORD"
     r"|[A-Z0-9_]+_API_KEY(_\d+)?)$"
 )
 
@@ -90,6 +90,11 @@ class Settings:
     def database_password(self) -> str | None:
         """The password for a database URL that has none."""
         return self.get("PGPASSWORD") or self.get("SUPABASE_DB_PASSWORD")
+
+    @property
+    def database_key_password(self) -> str | None:
+        """The password of the client's private key, for a database URL without sslpassword. Not a variable of libpq."""
+        return self.get("PGSSLPASSWORD")
 
     @property
     def project_id(self) -> str:
@@ -316,11 +321,13 @@ def _engine(variable: str, setting: Any) -> str:
 
 def _without_password(name: str, url: str | None) -> None:
     """Raises UsageError for a URL with a password, which does not belong in a file that is committed."""
-    if url is not None and from_url(url, place=f"targets.{name}.db_url in pyproject.toml").password:
+    target = from_url(url, place=f"targets.{name}.db_url in pyproject.toml") if url is not None else None
+    if target and (target.password or target.key_password):
+        variable = "PGPASSWORD" if target.password else "PGSSLPASSWORD"
         raise UsageError(
             f"pyproject.toml has a password in targets.{name}.db_url",
             "the file is committed, and everyone who sees it could use the database",
-            "remove the password there, change it on the server if it was committed, and set it as PGPASSWORD",
+            f"remove the password there, change it if it was committed, and set it as {variable}",
         )
 
 
