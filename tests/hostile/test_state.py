@@ -301,7 +301,6 @@ def test_data_with_the_mark_of_another_project_is_neither_used_nor_removed(proje
     project.up()
     user, data = commit_row(project), data_directory(project)
     project.run("local", "down")
-    own = (data / signatures.OWNER).read_bytes()
     (tmp_path / "other").mkdir()
     signatures.claim(data, tmp_path / "other", "0" * 32)
     for words in (("local", "up"), ("local", "down", "--purge", "--yes")):
@@ -311,7 +310,6 @@ def test_data_with_the_mark_of_another_project_is_neither_used_nor_removed(proje
     (data / signatures.OWNER).unlink()  # as the error says: only root can have put it there
     project.up()
     assert_works(project, user)
-    assert own != b""
 
 
 def test_a_log_that_is_a_link_is_refused_before_anything_starts(project: Project, canary: Path) -> None:
@@ -326,7 +324,7 @@ def test_a_log_that_is_a_link_is_refused_before_anything_starts(project: Project
 
 
 def test_a_database_that_came_with_a_clone_is_started_only_when_that_is_agreed(
-    unprivileged: Project, canary: Path
+    unprivileged: Project,
 ) -> None:
     """For who is not root the data lies in the project, and its configuration can run programs."""
     unprivileged.up()
@@ -334,8 +332,7 @@ def test_a_database_that_came_with_a_clone_is_started_only_when_that_is_agreed(
     data = unprivileged.path / ".promthctl" / "postgres-17"
     (data / signatures.OWNER).unlink()  # as in a clone, an archive, or of an earlier version
     (unprivileged.path / ".promthctl" / "stack.json").unlink()
-    for words in (("local", "up"), ("local", "up", "--api-port", "0", "--db-port", "0")):
-        assert "promthctl trust" in unprivileged.run(*words, code=5).stderr
+    assert "promthctl trust" in unprivileged.run("local", "up", code=5).stderr
     assert unprivileged.leftovers() == []
     config = Path(unprivileged.extra["PROMTHCTL_CACHE_DIR"]) / "config"
     agreed = {"XDG_CONFIG_HOME": str(config)}
