@@ -134,6 +134,12 @@ class Settings:
         return self.env.get(name, "").strip() or None
 
 
+def own_cache_dir() -> Path | None:
+    """The cache directory that the user's own environment names, whatever a project's .env says."""
+    value = os.environ.get("PROMTHCTL_CACHE_DIR")
+    return Path(value).expanduser().absolute() if value else None
+
+
 def load(project_dir: Path, supabase_cli: str | None = None, example: str | None = None) -> Settings:
     """Read the configuration of a project. An empty folder is a project, too.
 

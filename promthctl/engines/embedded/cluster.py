@@ -84,9 +84,10 @@ class Cluster:
     def exists(self) -> bool:
         return (self.data / "PG_VERSION").exists()
 
-    def create(self, steps: Steps) -> None:
-        """Make the data directory from the template; it appears complete or not at all."""
+    def create(self, steps: Steps, claim: Callable[[Path], None] = lambda _: None) -> None:
+        """Make the data directory from the template; it appears complete or not at all. claim: marks whose it is."""
         with self.made_aside(steps) as aside:
+            claim(aside.data)
             aside.data.rename(self.data)
 
     @contextlib.contextmanager
@@ -403,6 +404,6 @@ def _template_hash(programs: PostgresPrograms, user: RunAs | None) -> str:
 
 def _tail(log: Path, lines: int = 6) -> str:
     try:
-        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        return "\n".join(process.read_regular(log).decode(errors="replace").splitlines()[-lines:])
     except OSError:
         return ""
