@@ -8,8 +8,10 @@ then becomes the program, so a promthctl killed between the two leaves nothing b
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
+import stat
 import subprocess
 import threading
 import time
@@ -226,11 +228,33 @@ def spawn_detached(
 
 
 def open_private(path: Path, mode: str) -> IO[bytes]:
-    """Open a file that only its owner may read, also when it existed with a wider mode."""
-    flags = {"ab": os.O_APPEND, "wb": os.O_TRUNC}[mode] | os.O_WRONLY | os.O_CREAT
+    """Open a file that only its owner may read, also when it existed with a wider mode.
+
+    A link in its place, hard or symbolic, or anything that is no file, is replaced: it may lead to another's file.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            path.unlink()
+    flags = {"ab": os.O_APPEND, "wb": os.O_TRUNC}[mode] | os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
     descriptor = os.open(path, flags, 0o600)
     os.fchmod(descriptor, 0o600)
     return os.fdopen(descriptor, mode)
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file to read it. Raises OSError for a symbolic link, and for what is no file, such as a device."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # to open a FIFO would wait for its writer
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a file; errors as of open_regular."""
+    with open_regular(path) as file:
+        return file.read()
 
 
 def write_private(path: Path, content: str) -> None:

@@ -32,7 +32,7 @@ ENGINES = ("auto", "embedded", "docker")
 
 # Variables whose values are secret wherever they are read; the last line covers VANCHIN_API_KEY_n and OPENAI_API_KEY.
 _SECRET_NAMES = re.compile(
-    r"^(ENCRYPTION_SECRET|SUPABASE_(SERVICE_ROLE_KEY|ACCESS_TOKEN|DB_PASSWORD|DB_URL)|PGPASSWORD"
+    r"^(ENCRYPTION_SECRET|SUPABASE_(SERVICE_ROLE_KEY|ACCESS_TOKEN|DB_PASSWORD|DB_URL)|PG(SSL)?PASSWORD"
     r"|[A-Z0-9_]+_API_KEY(_\d+)?)$"
 )
 
@@ -57,7 +57,7 @@ class Settings:
     project_dir: absolute. env: the process environment, over .env. migrations: the folder that pyproject.toml
     names, see migration_set.source for what applies without one. example: the bundled migrations it names instead.
     configured: pyproject.toml has [tool.promthctl]. api_port, db_port: from supabase/config.toml, None if it does not
-    set them.
+    set them, also where the variable that they name is not set, see ports.check_configured.
     postgres: the embedded engine's server: the major version of one that promthctl brings along, "system" for one that
     is installed, or the absolute folder of one. cache_dir: None for the user's own cache directory. public: by
     table, an SQL condition on the rows that everyone may read. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto"
@@ -90,6 +90,11 @@ class Settings:
     def database_password(self) -> str | None:
         """The password for a database URL that has none."""
         return self.get("PGPASSWORD") or self.get("SUPABASE_DB_PASSWORD")
+
+    @property
+    def database_key_password(self) -> str | None:
+        """The password of the client's private key, for a database URL without sslpassword. Not a variable of libpq."""
+        return self.get("PGSSLPASSWORD")
 
     @property
     def project_id(self) -> str:
@@ -127,6 +132,12 @@ class Settings:
     def get(self, name: str) -> str | None:
         """The value of a variable; None if it is not set or empty, as in a half-filled .env."""
         return self.env.get(name, "").strip() or None
+
+
+def own_cache_dir() -> Path | None:
+    """The cache directory that the user's own environment names, whatever a project's .env says."""
+    value = os.environ.get("PROMTHCTL_CACHE_DIR")
+    return Path(value).expanduser().absolute() if value else None
 
 
 def load(project_dir: Path, supabase_cli: str | None = None, example: str | None = None) -> Settings:
@@ -310,11 +321,13 @@ def _engine(variable: str, setting: Any) -> str:
 
 def _without_password(name: str, url: str | None) -> None:
     """Raises UsageError for a URL with a password, which does not belong in a file that is committed."""
-    if url is not None and from_url(url, place=f"targets.{name}.db_url in pyproject.toml").password:
+    target = from_url(url, place=f"targets.{name}.db_url in pyproject.toml") if url is not None else None
+    if target and (target.password or target.key_password):
+        variable = "PGPASSWORD" if target.password else "PGSSLPASSWORD"
         raise UsageError(
             f"pyproject.toml has a password in targets.{name}.db_url",
             "the file is committed, and everyone who sees it could use the database",
-            "remove the password there, change it on the server if it was committed, and set it as PGPASSWORD",
+            f"remove the password there, change it if it was committed, and set it as {variable}",
         )
 
 
@@ -333,15 +346,13 @@ def _postgres(root: Path, value: Any) -> int | str:
 
 def _port(config: Mapping[str, Any], section: str) -> int | None:
     value = table_of(config, section, where="supabase/config.toml").get("port")
-    if value is None:
+    if value is None or unset_variable(value):
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 65536:
-        unset = ENV.fullmatch(value) if isinstance(value, str) else None
-        port = API_PORT if section == "api" else DB_PORT
         raise UsageError(
             f"supabase/config.toml has a wrong [{section}] port",
-            f"the variable {unset[1]} is not set" if unset else f"{value!r} is not a port (1 to 65535)",
-            f"set {unset[1]}={port} in .env or in the environment" if unset else f"set port = {port} under [{section}]",
+            f"{value!r} is not a port (1 to 65535)",
+            f"set port = {API_PORT if section == 'api' else DB_PORT} under [{section}]",
         )
     return value
 
@@ -351,3 +362,9 @@ def _write_target(name: str) -> str:
         f"write [tool.promthctl.targets.{name}] in pyproject.toml, and below it project_ref with the twenty letters of"
         " https://supabase.com/dashboard/project/REF, or db_url"
     )
+
+
+def unset_variable(value: Any) -> str | None:
+    """NAME, where `supabase` of the settings still says "env(NAME)"; None for every other value."""
+    named = ENV.fullmatch(value.strip()) if isinstance(value, str) else None
+    return named[1] if named else None

@@ -13,6 +13,10 @@ from promthctl.redact import remember
 
 # Parameters that libpq prefers to the rest of the URL, so that it would connect to another place than the URL shows.
 _OVERRIDES = {"host", "hostaddr", "port", "user", "dbname", "service"}
+# Parameters of libpq that are secrets: https://www.postgresql.org/docs/current/libpq-connect.html. The Supabase CLI
+# gets the URL as an argument; it reads the first two from the environment and does not know the others.
+_PASSWORD, _KEY_PASSWORD = "password", "sslpassword"
+_SECRETS = {_PASSWORD, _KEY_PASSWORD, "oauth_client_secret", "scram_client_key", "scram_server_key"}
 # Supabase's shared poolers, and the one beside a project's own database, are in transaction mode on port 6543; on 5432
 # of the same host there is a session: https://supabase.com/docs/guides/database/connecting-to-postgres
 _SUPABASE_HOST = re.compile(r"(?:[\w-]+\.pooler|db\.[a-z]{20})\.supabase\.[a-z]+", re.IGNORECASE)
@@ -25,12 +29,13 @@ _ESCAPES = "in a password, @ : / ? # % are written %40 %3A …"
 class Target:
     """A database.
 
-    label: how it is shown, without secrets. url: a PostgreSQL URL without its password. password: None if the URL has
-    none. local: the project's own local stack, which may be changed without asking. project, ref: the name and the
-    reference of the hosted project, if it was chosen by that. production: pyproject.toml marks it as that. sslmode:
-    libpq's, None to leave it to the URL and PGSSLMODE. temporary: for a temporary role, returns a password that is
-    valid for the next minutes. remark: what the user should know of how it is reached, empty for nothing. lock_seconds:
-    how long a change waits for one lock, 0 for as long as it takes, None for what each command does by itself.
+    label: how it is shown, without secrets. url: a PostgreSQL URL without its passwords. password: None if the URL
+    has none. key_password: of the client's private key, sslpassword in a URL. local: the project's own local stack,
+    which may be changed without asking. project, ref: the name and the reference of the hosted project, if it was
+    chosen by that. production: pyproject.toml marks it as that. sslmode: libpq's, None to leave it to the URL and
+    PGSSLMODE. temporary: for a temporary role, returns a password that is valid for the next minutes. remark: what
+    the user should know of how it is reached, empty for nothing. lock_seconds: how long a change waits for one lock,
+    0 for as long as it takes, None for what each command does by itself.
     """
 
     label: str
@@ -44,6 +49,7 @@ class Target:
     temporary: Callable[[], str] | None = field(default=None, repr=False, compare=False)
     remark: str = field(default="", compare=False)
     lock_seconds: float | None = field(default=None, compare=False)
+    key_password: str | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -64,8 +70,8 @@ class Target:
         return self.temporary() if self.temporary else self.password
 
     def environment(self) -> dict[str, str]:
-        """The variables from which libpq and the Supabase CLI read the password and the SSL mode."""
-        values = {"PGPASSWORD": self.secret(), "PGSSLMODE": self.sslmode}
+        """The variables from which the Supabase CLI reads the passwords and the SSL mode."""
+        values = {"PGPASSWORD": self.secret(), "PGSSLMODE": self.sslmode, "PGSSLPASSWORD": self.key_password}
         return {name: value for name, value in values.items() if value}
 
 
@@ -99,18 +105,8 @@ def from_url(url: str, fallback_password: str | None = None, *, local: bool = Fa
         raise _not_a_url(place, why)
     if parts.fragment or "@" in parts.path + parts.query:  # they belong to a password with unescaped characters
         raise _not_a_url(place, f"it has an @ or # after the host; {_ESCAPES}")
-    given, parameters = parts.password, []
-    for parameter in parts.query.split("&"):
-        name, _, value = parameter.partition("=")
-        name = unquote(name)  # as libpq reads it
-        if name in _OVERRIDES:
-            raise _not_a_url(place, f"its parameter {name} would connect to another database than the URL shows")
-        if name == "password":
-            given = given or value
-        else:
-            parameters.append(parameter)
-    remember(given)  # as the URL spells it, perhaps escaped
-    password = unquote(given) if given else fallback_password
+    found, parameters = _secrets_and_rest(parts.query, parts.password, place)
+    password = found.get(_PASSWORD) or fallback_password
     remember(password)
     user = parts.username or "postgres"
     where = f"[{host}]" if ":" in host else host
@@ -120,7 +116,36 @@ def from_url(url: str, fallback_password: str | None = None, *, local: bool = Fa
     path = parts.path if parts.path not in ("", "/") else "/postgres"
     bare = urlunsplit(("postgresql", f"{user}@{at}", path, "&".join(parameters), ""))
     label = f"the local stack ({at})" if local else f"database {unquote(path[1:])} at {at}, user {unquote(user)}"
-    return Target(label, bare, password, local, remark=_MOVED if moved else "")
+    remark = _MOVED if moved else ""
+    return Target(label, bare, password, local, remark=remark, key_password=found.get(_KEY_PASSWORD))
+
+
+def _secrets_and_rest(query: str, password: str | None, place: str) -> tuple[dict[str, str], list[str]]:
+    """The secrets in a URL by the parameter's name, decoded, and the parameters that may be shown. Raises UsageError.
+
+    password: the one before the @. What is given twice is refused where it differs: libpq takes the last, the Supabase
+    CLI the first.
+    """
+    found: dict[str, str] = {}
+    parameters = []
+    for parameter in (f"{_PASSWORD}={password or ''}", *query.split("&")):
+        spelled, _, value = parameter.partition("=")
+        name = unquote(spelled)  # as libpq reads it
+        if name in _OVERRIDES:
+            raise _not_a_url(place, f"its parameter {name} would connect to another database than the URL shows")
+        if name.lower() not in _SECRETS:
+            parameters.append(parameter)
+            continue
+        remember(value)  # as the URL spells it, perhaps escaped
+        remember(unquote(value))
+        if name not in (_PASSWORD, _KEY_PASSWORD):
+            why = f"its parameter {name} is a secret that the Supabase CLI cannot be given"
+            if name.lower() in (_PASSWORD, _KEY_PASSWORD):
+                why = f"its parameter {name} is written {name.lower()}"
+            raise _not_a_url(place, why)
+        if value and found.setdefault(name, unquote(value)) != unquote(value):
+            raise _not_a_url(place, f"it has two different values for {name}")
+    return found, parameters
 
 
 def _names_a_socket(host: str, query: str) -> bool:

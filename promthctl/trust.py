@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from promthctl import signatures
 from promthctl.errors import PrerequisiteError, RefusedError
 from promthctl.process import write_private
 from promthctl.settings import SYSTEM_POSTGRES, Settings
@@ -73,11 +75,24 @@ def check_setting(settings: Settings, name: str) -> None:
             _check(settings, wish)
 
 
+def check_data(settings: Settings, data: Path) -> None:
+    """Raise RefusedError where a data directory in .promthctl would be run that was not made there."""
+    wish = _of_data(settings, data)
+    if not wish.agreed:
+        raise RefusedError(
+            f"The database in {data} was not started",
+            "it was not made in this folder: it came with a copy, a clone or an archive, or is of an earlier version",
+            "promthctl trust, to use it all the same; promthctl local down --purge removes it",
+        )
+
+
 def wishes(settings: Settings) -> tuple[Wish, ...]:
     """Everything in the project's files that needs the user's agreement, in the order of their names."""
     names = sorted(name for name in settings.project_variables if name in _VARIABLES or name.endswith(_BASE_URL))
     variables = (_of_variable(settings, name) for name in names)
-    return (*(wish for wish in variables if wish), *_of_pyproject(settings))
+    found = () if os.geteuid() == 0 else sorted(settings.state_dir.glob("postgres-[0-9]*"))
+    data = (_of_data(settings, path) for path in found if signatures.owner(path, settings.project_dir) is None)
+    return (*(wish for wish in variables if wish), *_of_pyproject(settings), *data)
 
 
 def agree(settings: Settings, agreed: bool = True) -> TrustResult:
@@ -147,6 +162,14 @@ def _of_pyproject(settings: Settings) -> Iterator[Wish]:
         if target.db_url and own_password and host not in _LOOPBACK and not host.endswith(_PROVIDER):
             purpose = f"send the database password of your environment to {host}"
             yield _with_answer(settings, Wish(where, f"targets.{name}.db_url", target.db_url, purpose))
+
+
+def _of_data(settings: Settings, data: Path) -> Wish:
+    details = data.lstat()
+    value = f"device {details.st_dev}, inode {details.st_ino}"
+    return _with_answer(
+        settings, Wish(".promthctl", data.name, value, "run a database that was not made in this folder")
+    )
 
 
 def _with_answer(settings: Settings, wish: Wish) -> Wish:

@@ -103,14 +103,14 @@ class Project:
     def pids(self) -> dict[str, int]:
         """The recorded process ids by service."""
         record = json.loads((self.path / ".promthctl" / "processes.json").read_text())
-        return {name: entry["pid"] for name, entry in record.items()}
+        return {name: record[name]["pid"] for name in ("postgres", "api") if name in record}
 
     def leftovers(self) -> list[Sequence[str]]:
         """Command lines of processes that belong to this project and still run."""
         return [process.info["cmdline"] for process in self._processes()]
 
     def _processes(self) -> Iterator[psutil.Process]:
-        name = project_id(self.path)
+        name = stack_name(self.path)
         for process in psutil.process_iter(["cmdline", "status", "cwd"]):
             argv = process.info["cmdline"] or []
             if process.info["status"] == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
@@ -144,6 +144,14 @@ def project_id(path: Path) -> str:
     from promthctl.settings import Settings
 
     return Settings(path, {}).project_id
+
+
+def stack_name(path: Path) -> str:
+    """The project's embedded stack in paths and command lines, unless its folder was moved."""
+    from promthctl.engines.embedded.ownership import project_name
+    from promthctl.settings import Settings
+
+    return project_name(Settings(path, {}))
 
 
 def alive(pid: int) -> bool:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from promthctl.backups.manifest import NAME, DamagedError, Manifest, SavedTable
 from promthctl.errors import PromthctlError, UsageError
+from promthctl.process import open_regular, read_regular
 from promthctl.settings import Settings
+from promthctl.state import StateDir
 
 _CHUNK = 1 << 20
 
@@ -54,6 +56,7 @@ def find_backup(settings: Settings, wanted: str) -> Backup:
 
     Raises UsageError when it does not exist, PromthctlError when it is damaged or has another format.
     """
+    StateDir(settings.state_dir).check()
     inside = backups_folder(settings) / wanted
     path = inside if inside.is_dir() else Path(wanted).expanduser()
     if not path.is_dir() or not wanted:
@@ -77,6 +80,7 @@ def find_backup(settings: Settings, wanted: str) -> Backup:
 
 
 def _folders(settings: Settings) -> Iterator[Path]:
+    StateDir(settings.state_dir).check()
     if backups_folder(settings).is_dir():
         yield from sorted(p for p in backups_folder(settings).iterdir() if p.is_dir() and not p.name.startswith("."))
 
@@ -99,7 +103,7 @@ def _row(path: Path) -> BackupRow:
 
 def _manifest(path: Path) -> Manifest:
     try:
-        return Manifest.from_text((path / NAME).read_text(encoding="utf-8"))
+        return Manifest.from_text(read_regular(path / NAME).decode())
     except UnicodeDecodeError:
         raise DamagedError("its manifest is damaged") from None
     except OSError as error:
@@ -111,7 +115,7 @@ def _check(backup: Backup, table: SavedTable) -> None:
         raise DamagedError(f"its manifest names a file elsewhere: {table.file}")
     digest = hashlib.sha256()
     try:
-        with backup.file(table).open("rb") as file:
+        with open_regular(backup.file(table)) as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:

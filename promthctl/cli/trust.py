@@ -17,11 +17,12 @@ def trust(
     context: typer.Context,
     remove: Annotated[bool, typer.Option("--remove", help="Take the agreement back.")] = False,
 ) -> None:
-    """Show what the project's .env and pyproject.toml want that needs your agreement, and agree to it.
+    """Show what the project's .env, pyproject.toml and .promthctl want that needs your agreement, and agree to it.
 
-    That is to send your credentials to other addresses than their provider's, and to run other programs than
-    promthctl's own. Nothing else needs it, and neither does what your own environment or an option says. The agreement
-    is kept outside of the project and ends when one of these values changes.
+    That is to send your credentials to other addresses than their provider's, to run other programs than promthctl's
+    own, and to start a database that was not made in this folder. Nothing else needs it, and neither does what your own
+    environment or an option says. The agreement is kept outside of the project and ends when one of these values
+    changes.
     """
     from promthctl.trust import agree, trusted
 

@@ -10,10 +10,11 @@ import typer
 
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import with_target
-from promthctl.errors import UsageError
+from promthctl.errors import RefusedError, UsageError
 from promthctl.process import write_private
 from promthctl.project_files import missing_folder
 from promthctl.resolve.choice import TargetChoice
+from promthctl.targets import Target
 from promthctl.views import verify as views
 
 app = typer.Typer(add_completion=False)
@@ -33,7 +34,8 @@ def command(
 ) -> None:
     """Compare the schema with the migrations, and prove that no user reaches another user's rows.
 
-    All attempts are made in a transaction that is rolled back. Exit code 1 if anything is found.
+    All attempts are made in a transaction that is rolled back. Rows whose triggers do what no rollback undoes are tried
+    only if you agree (--yes). Exit code 1 if anything is found.
     """
     from promthctl.verify import checks
 
@@ -41,14 +43,8 @@ def command(
     chosen = run.target(choice)
     page_file = _writable(run.settings.project_dir / run.typed_path(report)) if report is not None else None
     kinds = [word.strip() for word in only.split(",") if word.strip()] if only is not None else None
-    if not chosen.local and kinds is None and (effects := checks.side_effects(chosen)):
-        for effect in effects:
-            run.output.note(f"  {effect}")
-        run.confirm(
-            f"Rows will be written to {chosen.label} and rolled back, but the above cannot be undone. Continue?",
-            "Nothing was verified",
-        )
-    result = checks.verify(run.settings, chosen, kinds, run.output)
+    agreed = chosen.local or kinds is not None or _agreed(run, chosen)
+    result = checks.verify(run.settings, chosen, kinds, run.output, agreed)
     if page_file is not None:
         from promthctl.verify.report import report_page
 
@@ -57,6 +53,25 @@ def command(
     run.output.show(result, views.verify)
     if not result.ok:
         raise typer.Exit(1)
+
+
+def _agreed(run: Invocation, target: Target) -> bool:
+    """Whether rows may be made whose triggers do what no rollback undoes; the other tables are tried in any case."""
+    from promthctl.verify import checks
+
+    effects = checks.side_effects(target)
+    if not effects:
+        return False  # what appears from now on was not asked about
+    for effect in effects:
+        run.output.note(f"  {effect.text}")
+    tables = ", ".join(dict.fromkeys(effect.table for effect in effects))
+    question = f"verify would make rows in {tables} of {target.label} and roll them back, but not the above. Try them?"
+    try:
+        run.confirm(question, "Not everything was verified")
+    except RefusedError:
+        run.output.note(f"Rows of {tables} are not tried; --yes tries them.")
+        return False
+    return True
 
 
 def _writable(path: Path) -> Path:

@@ -63,6 +63,7 @@ def _open(target: Target) -> Connection:
         target.url,
         password=target.secret(),
         sslmode=target.sslmode,
+        sslpassword=target.key_password,
         connect_timeout=_CONNECT_SECONDS,
         client_encoding="UTF8",  # of a database in SQL_ASCII psycopg would give bytes
         autocommit=True,

@@ -63,7 +63,7 @@ def recorded_engine(settings: Settings) -> str | None:
         if (name := state.read(_RECORD).get("engine")) in ENGINES:
             return str(name)
     files = {"embedded": "stack.json", "docker": "docker.json"}  # what each keeps of a stack that was not purged
-    return next((name for name, file in files.items() if (state.path / file).exists()), None)
+    return next((name for name, file in files.items() if state.has(file)), None)
 
 
 def record_engine(settings: Settings, name: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promthctl.errors import PromthctlError, UsageError
+from promthctl.settings import API_PORT, DB_PORT, unset_variable
 
 if TYPE_CHECKING:
     import psutil
@@ -44,6 +45,24 @@ def settle(
                 "promthctl local up --api-port 0 --db-port 0 picks free ones",
             )
     return ports
+
+
+def check_configured(
+    config: Mapping[str, Any], flags: Mapping[str, int | None], recorded: Collection[str], names: Mapping[str, str]
+) -> None:
+    """Raise UsageError where a port that neither a flag nor a record decides is to come from an unset variable.
+
+    config: supabase/config.toml. flags, recorded: by listener. names: the listener of the sections api and db.
+    """
+    for section, port in (("api", API_PORT), ("db", DB_PORT)):
+        table, listener = config.get(section), names[section]
+        variable = unset_variable(table.get("port")) if isinstance(table, Mapping) else None
+        if variable and flags.get(listener) is None and listener not in recorded:
+            raise UsageError(
+                f"supabase/config.toml does not tell the [{section}] port",
+                f"the variable {variable} is not set",
+                f"set {variable}={port} in .env or in the environment, or: promthctl local up --{section}-port {port}",
+            )
 
 
 def check_free(what: str, port: int, hint: str, own: Collection[int] = (), address: str = LOOPBACK) -> None:

@@ -7,6 +7,7 @@ proof_run.py       the run over all tables: who owns what, which rows are there 
 attempts.py        what is tried on one table, as whom, what should become of it and what did
 verdicts.py        what the attempts on a table amount to: proven, failed, not proven
 side_effects.py    what trying rows sets off that no rollback undoes
+call_graph.py      what a write to a table runs, to any depth, from the system catalogs
 ownership.py       whose a row is, from the foreign keys
 row_maker.py       rows that a table accepts, with the rows they refer to
 sample_row.py      SampleRow, and the SQL that inserts, changes and finds one
@@ -19,7 +20,7 @@ tables.py          what a table is here: ProbedTable, ProbedColumn and what belo
 
 from promthctl.isolation.attempts import Attempt
 from promthctl.isolation.proof import IsolationReport, prove_isolation
-from promthctl.isolation.side_effects import find_side_effects
+from promthctl.isolation.side_effects import SideEffect, find_side_effects
 from promthctl.isolation.verdicts import TableProof
 
-__all__ = ["Attempt", "IsolationReport", "TableProof", "find_side_effects", "prove_isolation"]
+__all__ = ["Attempt", "IsolationReport", "SideEffect", "TableProof", "find_side_effects", "prove_isolation"]

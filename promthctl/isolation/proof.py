@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.isolation.proof_run import ProofRun
 from promthctl.isolation.sandbox import Sandbox
-from promthctl.isolation.side_effects import side_effects_of
+from promthctl.isolation.side_effects import SideEffect, SideEffects, side_effects_of
 from promthctl.isolation.table_reading import read_tables
 from promthctl.isolation.tables import API_ROLES, ProbedCatalog
 from promthctl.isolation.verdicts import TableProof
@@ -31,10 +31,15 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True)
 class IsolationReport:
-    """Every table that clients may reach. caveats: what the rollback does not undo, and what was left out."""
+    """Every table that clients may reach. caveats: what the rollback does not undo, and what was left out.
+
+    side_effects: what trying rows sets off; on a run that spares them, the tables with those that are not harmless were
+    not tried.
+    """
 
     tables: tuple[TableProof, ...]
     caveats: tuple[str, ...]
+    side_effects: tuple[SideEffect, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -48,6 +53,7 @@ def prove_isolation(
     public_flags: Mapping[str, str] | None = None,
     schemas: Sequence[str] = ("public",),
     seconds: float = _SECONDS,
+    spare: bool = False,
 ) -> IsolationReport:
     """Try every table of `schemas` as everyone; nothing is left behind.
 
@@ -56,6 +62,7 @@ def prove_isolation(
     the schema unless that is public): an SQL condition on the rows that everyone may read; a plain collection of names
     means all their rows. public_flags: by table name, the boolean column that marks its public rows, for tables that
     have the column and are not in `public`. seconds: tables not begun by then are not proven.
+    spare: make no rows that set off what no rollback undoes.
     Raises PromthctlError where the roles or the rights for it are missing, psycopg.Error when the connection breaks.
     """
     given = public if isinstance(public, Mapping) else dict.fromkeys(public, "true")
@@ -70,10 +77,13 @@ def prove_isolation(
         flagged = {
             table.label: flags[table.label] for table in catalog.exposed if flags.get(table.label) in table.column
         }
-        proofs = tuple(ProofRun(sandbox, catalog, {**flagged, **declared}).run(deadline))
+        effects = SideEffects(connection)
+        found = side_effects_of(catalog, effects)
+        proofs = tuple(ProofRun(sandbox, catalog, {**flagged, **declared}, effects if spare else None).run(deadline))
         advanced = [name for name, value in _sequences(connection).items() if sequences.get(name) != value]
-    caveats = (*side_effects_of(catalog), *_caveats(catalog, schemas, advanced, declared))
-    return IsolationReport(tuple(sorted(proofs, key=lambda proof: proof.table)), caveats)
+    told = tuple(one.text for one in found if one.harmless or not spare)  # the others are in the tables' reasons
+    caveats = (*told, *_caveats(catalog, schemas, advanced, declared))
+    return IsolationReport(tuple(sorted(proofs, key=lambda proof: proof.table)), caveats, found)
 
 
 def _caveats(

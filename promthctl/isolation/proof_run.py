@@ -15,6 +15,7 @@ from promthctl.isolation.column_values import candidate_values, nearest_combinat
 from promthctl.isolation.row_maker import RowMaker, RowNotMade
 from promthctl.isolation.sample_row import SampleRow, Values
 from promthctl.isolation.sandbox import Actor, Sandbox
+from promthctl.isolation.side_effects import SideEffects, not_tried
 from promthctl.isolation.tables import ProbedCatalog, ProbedTable
 from promthctl.isolation.verdicts import TableProof, is_closed, verdict
 
@@ -26,12 +27,18 @@ class _GivenAway(Exception):
 
 
 class ProofRun:
-    """One run over all tables. public: table label → SQL condition on the rows that everyone may read."""
+    """One run over all tables.
 
-    def __init__(self, sandbox: Sandbox, catalog: ProbedCatalog, public: Mapping[str, str]) -> None:
-        self._sandbox, self._catalog, self._public = sandbox, catalog, public
+    public: table label → SQL condition on the rows that everyone may read. effects: no rows are made that set off what
+    no rollback undoes; None to make them all.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, catalog: ProbedCatalog, public: Mapping[str, str], effects: SideEffects | None = None
+    ) -> None:
+        self._sandbox, self._catalog, self._public, self._effects = sandbox, catalog, public, effects
         self._ownerships = ownership.find_ownerships(catalog)
-        self._maker = RowMaker(sandbox, catalog, self._ownerships)
+        self._maker = RowMaker(sandbox, catalog, self._ownerships, effects)
 
     def run(self, deadline: float) -> Iterator[TableProof]:
         """Each exposed table, parents first. deadline: of time.monotonic(). Raises psycopg.Error."""
@@ -60,6 +67,8 @@ class ProofRun:
                 yield verdict(table, (), "the time ran out before it was tried", True, False)
             elif table.kind == "f":
                 yield verdict(table, (), "", True, False)
+            elif self._effects and (reason := not_tried(self._effects.of(table))):
+                yield verdict(table, (), reason, True, False)
             else:
                 yield self._prove_table(table)
 

@@ -17,6 +17,7 @@ from promthctl.isolation.column_values import candidate_values, nearest_combinat
 from promthctl.isolation.ownership import Ownership
 from promthctl.isolation.sample_row import SampleRow, Values, insertion, literal, matching
 from promthctl.isolation.sandbox import Sandbox, email
+from promthctl.isolation.side_effects import SideEffects, not_tried
 from promthctl.isolation.tables import CheckConstraint, ForeignKey, ProbedCatalog, ProbedTable, UniqueIndex
 
 _TRIES = 80  # inserts per row
@@ -60,9 +61,17 @@ class RowMaker:
 
     present: the rows that are there now; whoever rolls back restores the dictionary too. membership_tables: by the oid
     of a table whose rows belong to groups of users, the table of the memberships, whose rows are made with it.
+    effects: rows that set off what no rollback undoes are not made; None to make them all.
     """
 
-    def __init__(self, sandbox: Sandbox, catalog: ProbedCatalog, ownerships: Mapping[int, Ownership]) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        catalog: ProbedCatalog,
+        ownerships: Mapping[int, Ownership],
+        effects: SideEffects | None = None,
+    ) -> None:
+        self._effects = effects
         self.sandbox = sandbox
         self.catalog = catalog
         self.ownerships = ownerships
@@ -264,6 +273,8 @@ class RowMaker:
 
     def insert(self, table: ProbedTable, user: str, given: Values) -> SampleRow:
         """Insert the row and read it back as the table stored it. Raises psycopg.Error, RowNotMade."""
+        if self._effects and (reason := not_tried(self._effects.of_insert(table))):
+            raise RowNotMade(reason)
         columns = [sql.Identifier(name) for name in table.primary_key] or [sql.Identifier("ctid")]
         returned = self.sandbox.run(
             insertion(table, given)

@@ -17,7 +17,7 @@ from promthctl.errors import PromthctlError, RefusedError
 from promthctl.locks import alone
 from promthctl.migration_files import git
 from promthctl.migration_set.problems import os_reason, shell_quote
-from promthctl.migration_set.supabase_folder import UNFINISHED
+from promthctl.migration_set.supabase_folder import UNFINISHED, check_unfinished
 from promthctl.migration_set.sync import replace_file
 from promthctl.settings import Settings
 from promthctl.state import StateDir
@@ -65,6 +65,7 @@ def carry_out(settings: Settings, changes: FileChanges, steps: Steps) -> None:
 
 def finish_interrupted(settings: Settings, steps: Steps) -> bool:
     """Finish what a killed run has begun; False if there is nothing to finish."""
+    check_unfinished(settings)
     if not (settings.state_dir / UNFINISHED).exists():
         return False
     with alone(settings, steps):

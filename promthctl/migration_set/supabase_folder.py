@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
@@ -9,9 +10,10 @@ from promthctl import migration_set
 from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.migration_set import Migration, NewMigration, SyncPlan, copies, numbering
 from promthctl.migration_set.folder import down_part
-from promthctl.migration_set.problems import unusable_folder
+from promthctl.migration_set.problems import shell_quote, unusable_folder
 from promthctl.migration_set.source import CONFIG, find_source
 from promthctl.settings import Settings
+from promthctl.state import StateDir
 
 UNFINISHED = "unfinished.json"  # in .promthctl: what a killed `migrations renumber` or `convert` was about to write
 _IGNORED = "# Supabase\n.branches\n.temp\n"
@@ -19,6 +21,7 @@ _IGNORED = "# Supabase\n.branches\n.temp\n"
 
 def source_migrations(settings: Settings) -> tuple[Migration, ...]:
     """The migrations to bring to a target. Raises UsageError or PromthctlError for a folder that cannot be used."""
+    check_unfinished(settings)
     if (settings.state_dir / UNFINISHED).exists():
         why = "promthctl migrations renumber or convert was interrupted: some files are changed and some are not"
         raise PromthctlError("The migrations cannot be used", why, "promthctl migrations renumber finishes it")
@@ -26,6 +29,17 @@ def source_migrations(settings: Settings) -> tuple[Migration, ...]:
     if source.kind == "in-place":
         return migration_set.discover_in_place(source.folder)
     return migration_set.discover(source.folder)
+
+
+def check_unfinished(settings: Settings) -> None:
+    """Raise RefusedError for a list of what to write and remove that was not made here."""
+    file = settings.state_dir / UNFINISHED
+    if os.path.lexists(file) and not StateDir(settings.state_dir).has(UNFINISHED):
+        raise RefusedError(
+            f"{file} was not followed",
+            "it names files to write and to remove, and was not made here, by you, for this folder",
+            f"look at the migrations (git status), then rm {shell_quote(str(file))}",
+        )
 
 
 def check_enabled(settings: Settings) -> None:

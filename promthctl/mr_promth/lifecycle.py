@@ -18,6 +18,7 @@ from promthctl.isolation import ownership
 from promthctl.isolation.row_maker import RowMaker, RowNotMade
 from promthctl.isolation.sample_row import SampleRow, Values, assignments, matching
 from promthctl.isolation.sandbox import Actor, Sandbox, StatementResult
+from promthctl.isolation.side_effects import SideEffects, not_tried
 from promthctl.isolation.table_reading import read_tables
 from promthctl.isolation.tables import ProbedTable
 
@@ -58,14 +59,15 @@ class _Missing(Exception):
     """The tables are missing; str() says which."""
 
 
-def check_lifecycles(connection: Connection[Any]) -> tuple[LifecycleResult, ...]:
+def check_lifecycles(connection: Connection[Any], spare: bool = False) -> tuple[LifecycleResult, ...]:
     """Run every scenario; nothing is left behind.
 
     connection: of a role that may write auth.users and act as authenticated: `postgres`. If it is in a transaction,
-    everything happens in a savepoint of that. Raises psycopg.Error when the connection breaks.
+    everything happens in a savepoint of that. spare: change no rows where that sets off what no rollback undoes; the
+    scenario fails then. Raises psycopg.Error when the connection breaks.
     """
     with Sandbox.opened(connection, _STATEMENT_MS, _LOCK_MS) as sandbox:
-        scenarios = _Scenarios(sandbox)
+        scenarios = _Scenarios(sandbox, SideEffects(connection) if spare else None)
         return tuple(
             _run_scenario(sandbox, name, scenario)
             for name, scenario in (
@@ -94,8 +96,8 @@ def _run_scenario(sandbox: Sandbox, name: str, scenario: Callable[[], str]) -> L
 class _Scenarios:
     """Each method runs one scenario and describes it. Raises _Missing, _Broken, RowNotMade, psycopg.Error."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, sandbox: Sandbox, effects: SideEffects | None) -> None:
+        self._sandbox, self._effects = sandbox, effects
         self._catalog = read_tables(sandbox.connection, ("public",))
         self._ownerships = ownership.find_ownerships(self._catalog)
         # Another project's `projects` or `messages` may belong to nobody: its life is not the app's.
@@ -153,6 +155,7 @@ class _Scenarios:
         if not self._there:
             raise _Missing("the schema's tables are missing")
         assert self._catalog.users is not None
+        self._agreed(self._catalog.users)
         maker, user = self._maker_and_user()
         rows = [maker.row(self._there[name], user) for name in _TABLES if name in self._there]
         try:
@@ -174,14 +177,20 @@ class _Scenarios:
             raise _Missing(f"{name} has no column {', '.join(absent)}")
         return table
 
+    def _agreed(self, table: ProbedTable) -> None:
+        """Raises RowNotMade where changing the table's rows would set off what is to be spared."""
+        if self._effects and (reason := not_tried(self._effects.of(table))):
+            raise RowNotMade(reason)
+
     def _maker_and_user(self) -> tuple[RowMaker, str]:
-        maker = RowMaker(self._sandbox, self._catalog, self._ownerships)
+        maker = RowMaker(self._sandbox, self._catalog, self._ownerships, self._effects)
         user = maker.user()
         maker.third = user
         return maker, user
 
     def _start(self, table: ProbedTable, values: Values) -> tuple[Actor, SampleRow]:
         """A new user with a row of the table that has the values; a row that a trigger has made is replaced."""
+        self._agreed(table)
         maker, user = self._maker_and_user()
         maker.parents(table, user)
         with self._sandbox.stage():

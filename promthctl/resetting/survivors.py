@@ -20,10 +20,11 @@ _LIMIT = 1000  # of each kind; a database may have a million large objects
 # Roles of the platform and of PostgreSQL; what they own is theirs.
 _PLATFORM = (
     "^(pg_.*|supabase_.*|pgsodium_.*|pgtle_.*|cli_login_.*|anon|authenticated|service_role|authenticator|postgres|"
-    "dashboard_user|pgbouncer|promthctl_api)$"
+    "dashboard_user|pgbouncer|promthctl_.*)$"
 )
 _MACROS = {
-    r"own\((\S+), (\w+)\)": r"pg_get_userbyid(\1) !~ '^(supabase_.*|pgsodium_.*|pgbouncer)$' and \2.oid >= 16384",
+    r"own\((\S+), (\w+)\)": r"pg_get_userbyid(\1) !~ '^(supabase_.*|pgsodium_.*|promthctl_.*|pgbouncer)$'"
+    r" and \2.oid >= 16384",
     r"not_member\((\w+), (\w+)\)": r"not exists (select from pg_depend d where d.classid = '\1'::regclass"
     r" and d.objid = \2.oid and d.deptype = 'e')",
     r"kept_extensions\(\)": ", ".join(f"'{name}'" for name in KEPT_EXTENSIONS),

@@ -70,6 +70,7 @@ def find_target(named: NamedTarget, settings: Settings) -> Target:
         for name in (name for name, known in settings.targets.items() if known == named):
             trust.check_setting(settings, f"targets.{name}.db_url")
         found = from_url(named.db_url, settings.database_password)
+        found = replace(found, key_password=found.key_password or settings.database_key_password)
     else:
         project = find_project(named.project_ref or "", settings)
         trust.check_variable(settings, "PGSSLMODE")

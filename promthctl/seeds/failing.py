@@ -102,6 +102,8 @@ class Failure:
             fix = f"save {file.path} as UTF-8, or begin it with a line: set client_encoding = 'LATIN1';"
         elif code == "25001":  # active_sql_transaction
             fix = f"take that statement out of {file.path}, which runs in one transaction"
+        elif code in ("42P01", "3F000") and "pgsodium" in str(error):  # undefined_table, invalid_schema_name
+            fix = f"take the lines about pgsodium, which new Supabase projects are without, out of {file.path}"
         elif code == "23505" and not self.roles:  # unique_violation
             fix = f"write `on conflict do nothing` if those rows may be there already, or correct {file.path}"
         elif code in ("42710", "42P06") and self.roles and self.target.local:  # duplicate_object

@@ -86,10 +86,8 @@ def _running_cluster(
     programs = toolchain.postgres(tools, choice, settings, user, free_port(), Silent())
     cluster = Cluster(programs, work / "data" / "postgres", user, settings, throw_away=True)
     cluster.create(Silent())
-    if privileges:
-        cluster.set_default_privileges(privileges)
     password, internal, port, log = secrets.token_hex(24), secrets.token_hex(24), free_port(), work / "postgres.log"
-    cluster.set_passwords(password, internal)
+    cluster.set_passwords(password, internal, fresh=privileges)
     server = cluster.start(port, log, lambda _: None, runs_jobs=False)
     try:
         cluster.wait(server, log)

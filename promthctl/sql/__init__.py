@@ -8,6 +8,7 @@ One module for each subject; pglast, PostgreSQL's own parser, is imported only i
     committed.py    a failed migration → how many of its statements stay applied
     parsing.py      a migration → parsed statements, those inside its DO blocks included; nothing is raised
     psql_only.py    a text → the first thing in it that only psql understands
+    mentions.py     a function's or an expression's text → what it calls, reads and writes
     do_blocks.py    a DO block → the SQL in it
     expressions.py  a policy's expression → what it calls and compares, and a faster form of it
 """

@@ -86,6 +86,11 @@ def migration_error(run: FailedRun) -> PromthctlError:
     path = source.path if source else run.filename
     if cause.fault == "file":
         advice = f"correct {path} and run the same command again"
+    elif cause.fault == "rights" and run.target.local:  # where the role is postgres in any case
+        advice = (
+            f"correct {path}: `set role NAME;` before that statement, for a role that may do it and that postgres is"
+            " a member of, and `reset role;` after it"
+        )
     elif cause.fault == "rights":
         advice = f"{advice}, or correct {path}"
     kind = TargetError if cause.by_target else PromthctlError

@@ -137,7 +137,7 @@ def _linked(choice: ServerChoice, server: InstalledPostgres, root: Path, steps: 
             with locked(root.parent / "link.lock", steps, "preparing PostgreSQL"):
                 if not linked.is_linked(root, server):
                     linked.link(root, server)
-    needs = (root, server.share, server.share / "extension", server.libraries)
+    needs = (root, server.share, server.share / "extension", server.libraries, server.libraries.parent)
     return PostgresPrograms(choice, linked.programs(root, server), preloaded(server), needs)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from promthctl import database, shadow, supabase_cli
 from promthctl.database.connection_errors import unreachable
 from promthctl.errors import PromthctlError, UsageError
-from promthctl.isolation import IsolationReport, find_side_effects, prove_isolation
+from promthctl.isolation import IsolationReport, SideEffect, find_side_effects, prove_isolation
 from promthctl.migration_set import supabase_folder
 from promthctl.mr_promth.lifecycle import LifecycleResult, check_lifecycles
 from promthctl.mr_promth.public import PUBLIC_FLAGS
@@ -54,22 +54,25 @@ class VerifyResult:
     catalog: Catalog | None = field(default=None, repr=False)
 
 
-def side_effects(target: Target) -> tuple[str, ...]:
+def side_effects(target: Target) -> tuple[SideEffect, ...]:
     """What trying rows on the target would set off that no rollback undoes. Raises TargetError."""
     with database.connect(target) as connection:
-        return find_side_effects(connection)
+        return tuple(one for one in find_side_effects(connection) if not one.harmless)
 
 
-def verify(settings: Settings, target: Target, only: Collection[str] | None, steps: Steps) -> VerifyResult:
+def verify(
+    settings: Settings, target: Target, only: Collection[str] | None, steps: Steps, agreed: bool = False
+) -> VerifyResult:
     """Run the checks; the target is left as it was.
 
     only: kinds of objects to compare, e.g. tables, rls, indexes; None for every check.
+    agreed: also make rows that set off what no rollback undoes; on the local stack that needs no agreement.
     Raises TargetError when the target cannot be reached, and what the shadow raises for migrations that fail.
     """
     import psycopg
 
     try:
-        return _verify(settings, target, only, steps)
+        return _verify(settings, target, only, steps, agreed or target.local)
     except psycopg.OperationalError as error:
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
@@ -78,7 +81,9 @@ def verify(settings: Settings, target: Target, only: Collection[str] | None, ste
         raise PromthctlError(f"{target.label} could not be verified", why, hint) from None
 
 
-def _verify(settings: Settings, target: Target, only: Collection[str] | None, steps: Steps) -> VerifyResult:
+def _verify(
+    settings: Settings, target: Target, only: Collection[str] | None, steps: Steps, agreed: bool
+) -> VerifyResult:
     migrations = supabase_folder.expected_migrations(
         settings, supabase_folder.plan_project_sync(settings, (), force=True)
     )
@@ -95,8 +100,8 @@ def _verify(settings: Settings, target: Target, only: Collection[str] | None, st
         with steps.step("Trying to reach other users' rows"):
             _keep_attempts_out_of_the_log(connection)
             try:
-                isolation = prove_isolation(connection, settings.public, PUBLIC_FLAGS)
-                tried = check_lifecycles(connection)
+                isolation = prove_isolation(connection, settings.public, PUBLIC_FLAGS, spare=not agreed)
+                tried = check_lifecycles(connection, spare=not agreed)
                 lifecycles = tuple(one for one in tried if one.state != "skipped")  # not applicable is not passed
                 untried = ""
             except UsageError:  # of pyproject.toml

@@ -164,7 +164,8 @@ def test_a_part_whose_first_part_failed_does_nothing(tmp_path: Path, database_ur
 
 
 def test_a_bundle_that_would_make_something_else_is_refused(tmp_path: Path) -> None:
-    sql = "do $$ begin if current_query() like '%promthctl%' then create table public.other (); end if; end $$;"
+    seen = "position('schema_' || 'migrations' in current_query()) > 0"  # the text that was sent has the history, too
+    sql = f"do $$ begin if {seen} then create table public.other (); end if; end $$;"
     told = own(tmp_path, {"001_a": sql}).run("migrations", "bundle", "b.sql", code=5).stderr
     assert "another schema than the Supabase CLI: extra tables: public.other" in told
     assert not (tmp_path / "b.sql").exists()
@@ -197,7 +198,6 @@ def test_what_the_supabase_cli_would_refuse_is_refused(tmp_path: Path, database_
         ("select 1;\n\ncreate index concurrently i on a (id);", "line 3: CONCURRENTLY cannot run in a transaction"),
         ("-- first\nvacuum;", "line 2: VACUUM cannot run in a transaction"),
         ("begin;\nsavepoint a;\ncommit;", "line 2: it would end or divide the transaction"),
-        ("copy a from stdin;", "line 1: COPY without a file needs psql"),
         ("select 1;\nselec 2;", 'line 2: syntax error at or near "selec"'),
     ],
 )

@@ -14,8 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from promthctl.signatures import write_signed
 from tests.embedded.working import assert_stops, assert_works, commit_row, data_directory, database_url
-from tests.promthctl_runner import Project, alive, project_id
+from tests.promthctl_runner import Project, alive, stack_name
 
 pytestmark = pytest.mark.usefixtures("tools")
 
@@ -136,8 +137,8 @@ def test_after_a_reboot_the_recorded_numbers_of_other_programs_are_left_alone(
     assert_stops(running)
     file = running.path / ".promthctl" / "processes.json"
     record = json.loads(file.read_text())
-    before = {name: {"pid": stranger, "created": entry["created"] - 3600} for name, entry in record.items()}
-    file.write_text(json.dumps(before))
+    before = {name: {"pid": stranger, "created": record[name]["created"] - 3600} for name in ("postgres", "api")}
+    write_signed(file, running.path, before)
     (data_directory(running) / "postmaster.pid").write_text("\n".join([str(stranger), *lines[1:]]))
     if command == "up":
         running.up()
@@ -234,4 +235,4 @@ def test_purge_works_on_a_full_disk(on_disk: Project, disk: Path) -> None:
     fill(disk)
     on_disk.run("local", "down", "--purge", "--yes")
     assert on_disk.leftovers() == []
-    assert not (disk / project_id(on_disk.path) / "postgres-17").exists()
+    assert not (disk / stack_name(on_disk.path) / "postgres-17").exists()

@@ -95,7 +95,7 @@ COURSE = {  # of a cold `local up`: where it is killed
     "before the record is written": "promthctl.engines.embedded.records:EmbeddedRecords.save_stack:call:",
     "with the record half written": "pathlib:Path.replace:call:stack.json",
     "before the API is on record": "promthctl.engines.embedded.records:EmbeddedRecords.save_process:call:api",
-    "while the database is copied": "subprocess:Popen.communicate:call:'cp'",
+    "while the database is copied": "promthctl.process:_relay:call:'cp'",
     "with the database copied": "promthctl.engines.embedded.cluster:Cluster.set_passwords:call:",
     "while passwords are set": "subprocess:Popen.communicate:call:--single",
     "before postgres is on record": "promthctl.engines.embedded.records:EmbeddedRecords.save_process:call:postgres",

@@ -117,12 +117,6 @@ CASES = {
         ("supabase/config.toml", "[api]\nport = 54321\n"),
         (("supabase/config.toml", '[api]\nport = "x"\n'),),
     ),
-    "a variable for a port that is not set": Case(
-        "local status",
-        "is not set",
-        (".env", "APIPORT=54321\n"),
-        (("supabase/config.toml", '[api]\nport = "env(APIPORT)"\n'),),
-    ),
     "a lock timeout that is no time": Case(f"push {NOWHERE} --lock-timeout x", "is not a time", r"--lock-timeout \w+"),
     "no migration yet": Case(LIST, "", "put the first", (("e/.keep", ""), settings('migrations = "e"'))),
     "nothing to roll back to": Case("rollback", "It is not clear what", "promthctl rollback --to VERSION --dry-run"),

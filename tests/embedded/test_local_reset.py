@@ -73,6 +73,12 @@ def users(project: Project) -> set[str]:
     return {str(user) for (user,) in rows(project, "select id from auth.users")}
 
 
+def test_a_fresh_database_has_nothing_that_a_reset_leaves(make_project: Callable[..., Project]) -> None:
+    project = own(make_project, {"001_a.sql": "create table a (id int primary key);"})
+    rows(project, "create extension pg_cron; create extension pg_net")
+    assert {one.kind for one in read_survivors(from_url(database_url(project)))} == {"extension"}
+
+
 def test_what_the_cli_leaves_behind_is_no_obstacle_however_often(make_project: Callable[..., Project]) -> None:
     project = own(make_project, {"001_a.sql": LEFT_BEHIND})
     assert {one.kind for one in read_survivors(from_url(database_url(project)))} == KINDS
@@ -155,7 +161,7 @@ def test_a_migration_that_fails_changes_nothing(make_project: Callable[..., Proj
 
 
 COURSE = {  # of a reset: where it is killed
-    "while the database is copied": "subprocess:Popen.communicate:call:'cp'",
+    "while the database is copied": "promthctl.process:_relay:call:'cp'",
     "while the second is applied": "promthctl.supabase_cli.database_commands:DatabaseCli._run.<locals>.relay:call:002_",
     "before the old one stops": "promthctl.engines.embedded.engine:EmbeddedEngine._stop:call:",
     "before the old one is kept": "promthctl.engines.embedded.kept_copy:replace:call:",

@@ -54,7 +54,7 @@ def test_a_project_reached_by_a_link_is_the_same_project(project: Project, tmp_p
     pids = project.pids()
     linked.up()
     assert project.pids() == pids
-    assert linked.json("local", "down") == {"stopped": True, "purged": False}
+    assert linked.json("local", "down")["stopped"] is True
     project.up()
     assert_works(project, user)
 
@@ -80,12 +80,15 @@ def test_a_moved_project_keeps_its_stack(make_project: Callable[..., Project]) -
     before.up()
     user = commit_row(before)
     assert_stops(before)
-    shutil.move(before.path / ".promthctl", after.path / ".promthctl")
+    after.path.rmdir()
+    before.path.rename(after.path)
     record = after.record()
     after.up()
-    assert after.record() | {"folder": ""} == record | {"folder": ""}
+    written = {"made_in": [], "signature": ""}  # they name the path
+    assert after.record() | written == record | written
     assert get(after, "/rest/v1/prompts?select=user_id") == [{"user_id": user}]
     after.run("local", "down", "--purge", "--yes")
+    before.path.mkdir()  # for the end of the test
 
 
 @pytest.fixture
@@ -173,7 +176,7 @@ def test_two_projects_run_side_by_side(make_project: Callable[..., Project]) -> 
     one.up()
     two.up()
     records = [one.record(), two.record()]
-    for name in records[0].keys() - {"postgres", "exposes_new_tables"}:
+    for name in records[0].keys() - {"postgres", "installed", "exposes_new_tables"}:
         assert records[0][name] != records[1][name], name
     user = commit_row(one)
     assert user not in {row["user_id"] for row in get(two, "/rest/v1/prompts?select=user_id")}
@@ -264,7 +267,7 @@ def test_up_on_a_running_stack_starts_nothing_and_changes_nothing(project: Proje
 
 
 def test_down_where_nothing_ever_ran_creates_nothing(project: Project) -> None:
-    assert project.json("local", "down") == {"stopped": False, "purged": False}
+    assert project.json("local", "down")["stopped"] is False
     project.run("local", "status", code=1)
     assert list(project.path.iterdir()) == []
 
@@ -329,3 +332,17 @@ def test_an_api_server_of_an_earlier_promthctl_is_replaced(project: Project, mon
     after = project.pids()
     assert after["postgres"] == before["postgres"]
     assert after["api"] != before["api"]
+
+
+def test_a_port_from_an_unset_variable_matters_only_where_no_flag_and_no_record_has_it(project: Project) -> None:
+    config = project.path / "supabase" / "config.toml"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text('[api]\nport = "env(API_PORT_OF_NOBODY)"\n[db]\nport = "env(DB_PORT_OF_NOBODY)"\n')
+    for words, name in (((), "API"), (("--api-port", "0"), "DB"), (("--db-port", "0"), "API")):
+        assert f"{name}_PORT_OF_NOBODY" in project.run("local", "up", *words, code=2).stderr
+    project.run("local", "down")
+    project.run("local", "up", "--api-port", "0", "--db-port", "0")
+    before = project.record()
+    assert_stops(project)
+    project.run("local", "up")
+    assert project.record() == before

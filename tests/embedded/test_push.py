@@ -123,9 +123,9 @@ def test_a_migration_that_was_not_written_yet_is_not_recorded(own: Callable[...,
 def test_what_only_supabase_migrations_has_is_told(own: Callable[..., Project], database_url: str) -> None:
     project = own({"001_a.sql": A, "002_b.sql": B})
     project.run("migrations", "sync")
-    (project.path / "db" / "002_b.sql").unlink()
+    (project.path / "supabase" / "migrations" / "003_mine.sql").write_text("create table public.mine ();\n")
     told = project.run("push", "--db-url", database_url, "--yes").stderr
-    assert "only in supabase/migrations, not in the source of the migrations: 002_b.sql" in told
+    assert "only in supabase/migrations, not in the source of the migrations: 003_mine.sql" in told
 
 
 def test_json_gives_the_names_and_the_plan(own: Callable[..., Project], database_url: str) -> None:
@@ -394,7 +394,7 @@ def test_data_is_destroyed_only_when_that_is_allowed(own: Callable[..., Project]
 def test_what_cannot_be_read_is_refused_before_anything_is_applied(
     own: Callable[..., Project], database_url: str
 ) -> None:
-    project = own({"001_a.sql": A, "002_b.sql": "\n\\restrict x\n"})
+    project = own({"001_a.sql": A, "002_b.sql": "\nselec 1;\n"})
     told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))
     assert "002_b.sql line 2 cannot be read" in told and tables(database_url) == []
 

@@ -113,6 +113,32 @@ def test_roles_that_fail_leave_nothing(seeded: Project) -> None:
     assert ids(seeded) == [1, 2]
 
 
+def test_a_dump_of_a_project_with_pgsodium_is_told_which_lines_go(seeded: Project) -> None:
+    write(
+        seeded, {"seeds/1.sql": """insert into notes values (3);\nselect setval('"pgsodium"."key_key_id_seq"', 1);\n"""}
+    )
+    failed = seeded.up(code=1)
+    assert "line 2, statement 2" in failed.stderr and "take the lines about pgsodium" in failed.stderr
+    write(seeded, {"seeds/1.sql": "insert into notes values (3);\n"})
+    seeded.run("seed", "sql")
+    assert ids(seeded) == [1, 2, 3]
+
+
+def test_what_another_role_owns_is_changed_after_set_role(seeded: Project) -> None:
+    made = "create role keeper nologin noinherit;\ngrant keeper to postgres with inherit false, set true;\n"
+    write(seeded, {"roles.sql": ROLES + made, "migrations/002_kept.sql": "create schema kept authorization keeper;"})
+    late = "create function kept.f() returns int language sql return 1;"
+    write(seeded, {"migrations/003_owned.sql": f"set role keeper;\n{late}\nreset role;"})
+    write(seeded, {"migrations/004_denied.sql": "comment on function kept.f() is 'kept';"})
+    failed = seeded.up(code=1)
+    assert "004_denied.sql" in failed.stderr and "set role NAME" in failed.stderr, failed.stderr
+    assert "connect as" not in failed.stderr
+    write(
+        seeded, {"migrations/004_denied.sql": "set role keeper;\ncomment on function kept.f() is 'kept';\nreset role;"}
+    )
+    seeded.up()
+
+
 def test_a_seed_that_failed_is_not_run_again_unasked_and_not_forgotten(seeded: Project) -> None:
     write(seeded, {"seeds/1.sql": "insert into notes values (3);\ninsert into notes\n  values (1);\n"})
     failed = seeded.up(code=1)

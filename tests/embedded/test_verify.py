@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
+from promthctl.toolchain import ServerChoice
 from tests.promthctl_runner import Project
 from tests.servers import Stack
 
@@ -121,8 +123,8 @@ def test_a_role_without_the_rights_is_named(project: Project, database_url: str)
         connection.execute("create role visitor login password 'not-a-secret'")
     address = database_url.rpartition("@")[2]
     told = project.run("verify", "--db-url", f"postgresql://visitor@{address}", code=1, PGPASSWORD="not-a-secret")
-    assert "postgres" in told.stderr
-    assert "Cannot connect" not in told.stderr
+    assert "the role visitor cannot act as anon, authenticated, service_role" in told.stdout
+    assert "connect as postgres to a Supabase database" in told.stdout
 
 
 def test_an_unreachable_target_is_exit_code_4(project: Project) -> None:
@@ -246,10 +248,13 @@ def plain_postgres(folder: Path) -> Iterator[str]:
     home = Path(tempfile.mkdtemp(prefix="plain-", dir="/tmp"))
     if user is not None:
         os.chown(home, user.uid, user.gid)
-    cluster = Cluster(17, tools.postgres, home / "postgres-17", user, here)
+    programs = toolchain.postgres(tools, ServerChoice(17), here, user, free_port(), Silent())
+    cluster = Cluster(programs, home / "postgres-17", user, here)
     binaries, environment = tools.postgres / "bin", cluster.environment()
     made = [binaries / "initdb", "-D", cluster.data, "-U", "postgres", "-A", "trust", "-N"]
     assert process.run(made, env=environment, cwd=Path("/"), user=user, timeout=100).code == 0
+    with (cluster.data / "postgresql.conf").open("a") as configuration:
+        configuration.write("unix_socket_directories = ''\n")  # the server may write to its own files only
     log, port = folder / "plain.log", free_port()
     server = cluster.start(port, log, lambda _: None)
     try:
@@ -258,3 +263,35 @@ def plain_postgres(folder: Path) -> Iterator[str]:
     finally:
         cluster.stop(server)
         shutil.rmtree(home)
+
+
+OUTSIDE = """
+create sequence public.canary;
+create function public.draw() returns bigint language sql as 'select nextval(''public.canary'')';
+create function public.numbered() returns trigger language plpgsql security definer as
+  'begin perform public.draw(); return new; end';
+create trigger numbered after insert on public.prompts for each row execute function public.numbered();
+"""
+
+
+def test_rows_whose_triggers_cannot_be_undone_are_tried_only_with_consent(project: Project, database_url: str) -> None:
+    project.run("push", "--db-url", database_url, "--yes")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(OUTSIDE)
+
+        def drawn() -> bool:
+            row = connection.execute("select is_called from public.canary").fetchone()
+            return bool(row and row[0])
+
+        done = project.run("verify", "--db-url", database_url, "--json", code=1)
+        isolation = json.loads(done.stdout)["isolation"]
+        states = {table["table"]: table for table in isolation["tables"]}
+        chain = ["trigger numbered on prompts", "public.numbered", "public.draw", "nextval"]
+        assert states["prompts"]["state"] == "not proven" and " → ".join(chain) in states["prompts"]["reason"]
+        assert {one["state"] for name, one in states.items() if name != "prompts"} == {"proven"}
+        assert [one["chain"] for one in isolation["side_effects"]] == [chain]
+        assert "--yes tries them" in done.stderr and not drawn()
+        done = project.run("verify", "--db-url", database_url, "--json", "--yes", code=1)  # the schema differs
+        isolation = json.loads(done.stdout)["isolation"]
+        assert {one["state"] for one in isolation["tables"]} == {"proven"} and drawn()
+        assert any(" → ".join(chain) in caveat for caveat in isolation["caveats"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -17,6 +18,7 @@ from promthctl.engines.docker.records import DockerRecords, DockerStack
 from promthctl.engines.embedded.engine import EmbeddedEngine
 from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.settings import Settings
+from promthctl.state import StateDir
 from promthctl.steps import Silent
 from tests.unit.docker_daemon import serving, stream
 
@@ -74,7 +76,9 @@ def test_the_flag_goes_first_then_configuration_then_what_was_before(tmp_path: P
 def test_where_the_choice_is_not_recorded_the_stack_tells(tmp_path: Path, file: str, engine: str) -> None:
     here = Settings(tmp_path, NOWHERE)
     here.state_dir.mkdir()
-    (here.state_dir / file).write_text("{}")
+    (here.state_dir / file).write_text("{}")  # of a clone
+    assert engines.recorded_engine(here) is None
+    StateDir(here.state_dir).write(file, {})
     assert engines.recorded_engine(here) == engine and pick(here) == (engine, "as before")
 
 
@@ -82,6 +86,7 @@ def test_where_the_choice_is_not_recorded_the_stack_tells(tmp_path: Path, file: 
 def test_a_damaged_record_is_none(tmp_path: Path, content: str) -> None:
     here = Settings(tmp_path, NOWHERE)
     here.state_dir.mkdir()
+    engines.record_engine(here, "embedded")
     (here.state_dir / "engine.json").write_text(content)
     assert engines.recorded_engine(here) is None
 
@@ -162,7 +167,7 @@ def test_a_damaged_record_of_a_stack_is_none(tmp_path: Path, damage: dict[str, A
     kept = records(tmp_path)
     kept.save_stack(replace(STACK, folder=str(kept.path)))
     file = kept.path / "docker.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | damage))
+    kept.write(file.name, kept.read(file.name) | damage)
     assert kept.load_stack("p") is None
 
 
@@ -177,6 +182,8 @@ def test_a_copied_folder_has_no_stack_and_a_moved_one_keeps_it(tmp_path: Path) -
     assert copy.former_name("another name, given to the copy") is None and original.former_name("a new name") == "p"
     (original.path / "docker.json").unlink()
     assert copy.load_stack("p") == stack and copy.original("p") is None
+    shutil.copy(copy.path / "docker.json", original.path)
+    assert original.load_stack("p") is None
 
 
 def test_a_copy_does_not_touch_the_originals_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,3 +149,17 @@ def test_ports_are_kept_picked_or_asked_for() -> None:
     assert ports.settle({"API": 0}, free, configured, lambda _: False)["API"] != free["API"]  # now another's
     with pytest.raises(UsageError, match="The API and the studio cannot both have port 54323"):
         ports.settle({"API": 54323}, {}, configured, lambda _: True)
+
+
+@pytest.mark.parametrize("section", ["api", "db"])
+def test_a_port_from_an_unset_variable_is_asked_for_where_nothing_else_decides(section: str) -> None:
+    config, names = {section: {"port": "env(PORT_HERE)"}}, {"api": "gateway", "db": "database"}
+    listener = names[section]
+    with pytest.raises(UsageError, match="PORT_HERE") as caught:
+        ports.check_configured(config, {listener: None}, {}, names)
+    assert f"--{section}-port" in caught.value.hint
+    ports.check_configured(config, {listener: 0}, {}, names)
+    ports.check_configured(config, {listener: 40001}, {}, names)
+    ports.check_configured(config, {}, {listener: 40001}, names)
+    for table in ({"port": 40001}, {}, "not a table"):
+        ports.check_configured({section: table}, {}, {}, names)

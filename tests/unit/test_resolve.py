@@ -102,3 +102,10 @@ def test_more_than_one_target_and_an_unknown_one_are_refused(choice: TargetChoic
 
 def test_the_password_of_a_url_is_not_shown() -> None:
     assert "fake-secret-pw" not in repr(TargetChoice(db_url="postgresql://me:fake-secret-pw@h/d"))
+
+
+def test_the_password_of_the_key_comes_from_the_environment_too() -> None:
+    settings = Settings(Path("/nowhere"), {"PGSSLPASSWORD": "fake-from-env"})
+    for url, expected in (("h/d?sslkey=k", "fake-from-env"), ("h/d?sslpassword=fake-from-url", "fake-from-url")):
+        found = database.find_target(NamedTarget(db_url=f"postgresql://me@{url}"), settings)
+        assert found.environment()["PGSSLPASSWORD"] == expected

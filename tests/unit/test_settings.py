@@ -123,13 +123,21 @@ def test_a_file_that_is_wrong_is_named(tmp_path: Path, kind: str) -> None:
     assert (name in told or "[tool.promthctl]" in told) and word in told and error.exit_code == 2
 
 
-@pytest.mark.parametrize("url", ["postgresql://me:fake-secret-pw@h/d", "postgresql://h/d?password=fake-secret-pw"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:fake-secret-pw@h/d",
+        "postgresql://h/d?password=fake-secret-pw",
+        "postgresql://h/d?ssl%70assword=fake-secret-pw",
+    ],
+)
 def test_a_password_in_a_committed_file_is_refused_and_not_repeated(tmp_path: Path, url: str) -> None:
     write(tmp_path, {"pyproject.toml": f"[tool.promthctl.targets.live]\ndb_url = '{url}'\n"})
     with pytest.raises(UsageError) as caught:
         settings.load(tmp_path)
     error = caught.value
-    assert "a password in targets.live.db_url" in error.what and "PGPASSWORD" in error.hint
+    assert "a password in targets.live.db_url" in error.what
+    assert ("PGSSLPASSWORD" if "ssl" in url else "PGPASSWORD") in error.hint
     assert "fake-secret-pw" not in error.what + error.why + error.hint
 
 
@@ -215,5 +223,6 @@ def test_a_config_with_variables_and_a_byte_order_mark(tmp_path: Path, monkeypat
     monkeypatch.setenv("API_PORT_HERE", "5003")
     assert settings.load(tmp_path).api_port == 5003
     write(tmp_path, {"supabase/config.toml": config})
-    with pytest.raises(UsageError, match="NOT_SET_HERE"):
-        settings.load(tmp_path)
+    found = settings.load(tmp_path)  # an unset one matters to those who need the port only
+    assert (found.api_port, found.db_port) == (5003, None)
+    assert settings.unset_variable(found.supabase["db"]["port"]) == "NOT_SET_HERE"

@@ -90,6 +90,12 @@ REFUSED = {
     f"postgresql://u:1?{PW}@h/d": "@ or #",
     "postgresql://u@h/d?dbname=other": "dbname",
     "postgresql://u@h/d?host=other&port=1": "host",
+    f"postgresql://u@h/d?SSLPassword={PW}": "is written sslpassword",
+    f"postgresql://u@h/d?%50ASSWORD={PW}": "is written password",
+    f"postgresql://u@h/d?password={PW}&password=another": "two different values for password",
+    f"postgresql://u:{PW}@h/d?pass%77ord=another": "two different values for password",
+    f"postgresql://u@h/d?oauth_client_secret={PW}": "oauth_client_secret is a secret",
+    f"postgresql://u@h/d?scram%5Fclient_key={PW}": "scram_client_key is a secret",
 }
 
 
@@ -100,6 +106,17 @@ def test_what_is_no_database_url_is_refused_without_repeating_it(url: str) -> No
     error = caught.value
     assert REFUSED[url] in error.why and "--db-url" in error.hint
     assert PW not in error.what + error.why + error.hint
+
+
+@pytest.mark.parametrize("name", ["sslpassword", "ssl%70assword", "%73%73%6c%70%61%73%73%77%6f%72%64"])
+def test_the_password_of_a_key_is_in_no_argument_and_no_message(name: str) -> None:
+    secret = "key/pw-of-a-test"
+    url = f"postgresql://me:{PW}@h/d?sslmode=require&{name}=key%2Fpw-of-a-test&sslkey=/k&{name}=key%2Fpw-of-a-test"
+    target = from_url(url)
+    assert target.url == "postgresql://me@h:5432/d?sslmode=require&sslkey=/k"
+    assert target.environment() == {"PGPASSWORD": PW, "PGSSLPASSWORD": secret}
+    assert target.key_password == secret and secret not in repr(target) + target.label
+    assert redact(f"{secret} key%2Fpw-of-a-test") == "******** ********"
 
 
 # What libpq or the CLI says: (why it is told, and a piece of what to do), for a database URL.

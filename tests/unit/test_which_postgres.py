@@ -48,7 +48,7 @@ def project(machine: Path, postgres: int | str, made_with: int | None = None) ->
     folder.mkdir(exist_ok=True)
     here = Settings(folder, {"PATH": "/nowhere", "PROMTHCTL_DATA_DIR": str(machine / "data")}, postgres=postgres)
     if made_with:
-        stack = records.new_stack(here.project_id, here.state_dir, 1, 2, made_with, True, False)
+        stack = records.new_stack(here.project_id, "id", 1, 2, made_with, True, False)
         keeper = records.EmbeddedRecords(here.state_dir)
         keeper.make()
         keeper.save_stack(stack)

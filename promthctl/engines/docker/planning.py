@@ -53,6 +53,7 @@ def _ports(
     options = project.options
     asked = dict.fromkeys(names, 0 if options.api_port == 0 else None)
     asked |= {"gateway": options.api_port, "db": options.db_port}
+    ports.check_configured(project.settings.supabase, asked, kept, {"api": "gateway", "db": "db"})
     configured = services.configured_ports(names, project.settings.supabase)
     titled = {services.title(name): name for name in configured}
     settled = ports.settle(

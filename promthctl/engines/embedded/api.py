@@ -115,7 +115,7 @@ def wait(server: ProcessId, stack: EmbeddedStack, log: Path) -> ServerStatus:
         if not server.alive() or time.monotonic() > deadline:
             raise PromthctlError(
                 "The API server did not start",
-                "\n".join(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-6:]),
+                "\n".join(process.read_regular(log).decode(errors="replace").strip().splitlines()[-6:]),
                 "promthctl local logs api, then promthctl local up",
             )
         time.sleep(0.01)

@@ -84,9 +84,10 @@ class Cluster:
     def exists(self) -> bool:
         return (self.data / "PG_VERSION").exists()
 
-    def create(self, steps: Steps) -> None:
-        """Make the data directory from the template; it appears complete or not at all."""
+    def create(self, steps: Steps, claim: Callable[[Path], None] = lambda _: None) -> None:
+        """Make the data directory from the template; it appears complete or not at all. claim: marks whose it is."""
         with self.made_aside(steps) as aside:
+            claim(aside.data)
             aside.data.rename(self.data)
 
     @contextlib.contextmanager
@@ -117,12 +118,17 @@ class Cluster:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def set_passwords(self, postgres: str, internal: str) -> None:
-        """Give the roles their passwords, with the server stopped: needs no password and heals a lost one."""
+    def set_passwords(self, postgres: str, internal: str, fresh: Sequence[str] | None = None) -> None:
+        """Give the roles their passwords, with the server stopped: needs no password and heals a lost one.
+
+        fresh: for a new cluster, the statements that set its default privileges: one start of PostgreSQL less.
+        """
         roles = {"postgres": postgres, SUPERUSER: internal} | dict.fromkeys(LOGINS, internal)
         script = "".join(f"alter role {role} password {literal(password)}\n" for role, password in roles.items())
-        # Not in the database `postgres`: its owner, a migration, may have changed settings such as password_encryption.
-        self._run_single_user(script, "The database's passwords could not be set", "template1")
+        script = "".join(f"{statement}\n" for statement in fresh or ()) + script
+        # A used database `postgres` may have settings of its owner, a migration, such as password_encryption.
+        database = "template1" if fresh is None else "postgres"
+        self._run_single_user(script, "The database's passwords could not be set", database)
 
     def set_default_privileges(self, statements: Sequence[str]) -> None:
         """Decide what new tables in public are open to, with the server stopped: see default_privileges."""
@@ -398,6 +404,6 @@ def _template_hash(programs: PostgresPrograms, user: RunAs | None) -> str:
 
 def _tail(log: Path, lines: int = 6) -> str:
     try:
-        return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        return "\n".join(process.read_regular(log).decode(errors="replace").splitlines()[-lines:])
     except OSError:
         return ""

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from promthctl import toolchain
+from promthctl import signatures, toolchain
 from promthctl.engines import ports
 from promthctl.engines.choosing import record_engine
-from promthctl.engines.embedded import api, default_privileges, kept_copy, logs, system_user
+from promthctl.engines.embedded import api, default_privileges, kept_copy, logs, ownership, system_user
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
@@ -40,11 +40,9 @@ class EmbeddedEngine:
     def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
         """See Engine.up; called by one promthctl at a time: local_stack.up holds the project's lock."""
         self.records.make()
-        self.records.drop_copy()
         choice = postgres_of(self.settings)
         tools = toolchain.ensure(self.settings, steps)
-        known = self.records.load_stack()
-        self._settle(known, steps)
+        known = self._known(steps)
         server, database = self._processes(known)
         own = [identity.pid for identity in (server, database) if identity]
         stack = self._stack(known, choice, own)
@@ -63,6 +61,8 @@ class EmbeddedEngine:
                 database = None
             if known is None and cluster.exists():
                 steps.note("The record of the stack was lost: it gets new keys, and its rows stay.")
+            elif known is None and os.path.lexists(self.records.path / "stack.json"):
+                steps.note("The record of the stack was not made for this folder: it gets a stack of its own.")
             changed = known is not None and known.exposes_new_tables != stack.exposes_new_tables
             if changed and cluster.exists():
                 steps.note(_exposure_changed(stack.exposes_new_tables))
@@ -91,8 +91,7 @@ class EmbeddedEngine:
         """
         choice = postgres_of(self.settings)
         tools = toolchain.ensure(self.settings, steps)
-        known = self.records.load_stack()
-        self._settle(known, steps)
+        known = self._known(steps)
         server, database = self._processes(known)
         stack = self._stack(known, choice, [identity.pid for identity in (server, database) if identity])
         if known is None or known.server_name != stack.server_name:
@@ -104,8 +103,9 @@ class EmbeddedEngine:
             )
         cluster = self._cluster(stack, choice, tools, steps)
         with cluster.made_aside(steps) as aside:
-            aside.set_default_privileges(default_privileges.of_project(stack.exposes_new_tables))
-            aside.set_passwords(stack.db_password, stack.internal_password)
+            self._claim(stack)(aside.data)
+            privileges = default_privileges.of_project(stack.exposes_new_tables)
+            aside.set_passwords(stack.db_password, stack.internal_password, fresh=privileges)
             port, log = ports.free_port(), aside.data.with_name("postgres.log")
             beside = aside.start(port, log, lambda _: None)
             try:
@@ -123,8 +123,7 @@ class EmbeddedEngine:
     def undo_renewal(self, steps: Steps) -> KeptCopy:
         choice = postgres_of(self.settings)
         tools = toolchain.ensure(self.settings, steps)
-        known = self.records.load_stack()
-        self._settle(known, steps)
+        known = self._known(steps)
         server, database = self._processes(known)
         stack = self._stack(known, choice, [identity.pid for identity in (server, database) if identity])
         cluster = self._cluster(stack, choice, tools, steps)
@@ -143,18 +142,21 @@ class EmbeddedEngine:
         return kept_copy.describe(self._home(stack.project) / f"postgres-{stack.server_name}") if stack else None
 
     def down(self, purge: bool, steps: Steps) -> bool:
-        self.records.drop_copy()
         stack = self.records.load_stack()
         project = self._project(stack)
-        self._settle(stack, steps)
+        home = self._home(project)
+        if purge:
+            ownership.check_purge(self.settings, home, stack)
+        if not ownership.foreign(self.settings, home, stack):
+            self._settle(home, steps)
         server, database = self._processes(stack)
         if server or database:
             with steps.step("Stopping the API and PostgreSQL"):
                 self._stop(server, database, project)
         else:
-            postgres.end_strays(self._home(project))
+            postgres.end_strays(home)
         if purge:
-            self._purge(self._home(project))
+            self._purge(home)
         return bool(server or database)
 
     def has_data(self) -> bool:
@@ -192,22 +194,25 @@ class EmbeddedEngine:
         return stack.access() if stack else None
 
     def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
+        self.records.check()
         return logs.read_logs(self.records.logs, service, part)
 
     def _stack(self, known: EmbeddedStack | None, choice: ServerChoice, own: Collection[int]) -> EmbeddedStack:
         """The project's record brought to what is asked for. own: the ids of its processes, whose ports are free."""
         configured = {"API": self.settings.api_port or API_PORT, "database": self.settings.db_port or DB_PORT}
         recorded = {"API": known.api_port, "database": known.db_port} if known else {}
+        names = {"api": "API", "db": "database"}
+        ports.check_configured(self.settings.supabase, self.wanted, recorded, names)
         settled = ports.settle(self.wanted, recorded, configured, lambda port: ports.usable(port, own))
         api_port, db_port = settled["API"], settled["database"]
         installed = choice.installed is not None
         exposed = default_privileges.exposes_new_tables(self.settings)
         if known is None:
-            project, folder = self.settings.project_id, self.records.path
-            return new_stack(project, folder, api_port, db_port, choice.major, installed, exposed)
+            project = self._project(None)
+            data_id = ownership.identity(self.settings, self._home(project))
+            return new_stack(project, data_id, api_port, db_port, choice.major, installed, exposed)
         return dataclasses.replace(
             known,
-            folder=os.path.realpath(self.records.path),
             api_port=api_port,
             db_port=db_port,
             postgres=choice.major,
@@ -217,7 +222,7 @@ class EmbeddedEngine:
 
     def _project(self, stack: EmbeddedStack | None) -> str:
         """The project's name in paths and command lines, also when its record is lost."""
-        return stack.project if stack else self.settings.project_id
+        return stack.project if stack else ownership.project_name(self.settings)
 
     def _home(self, project: str) -> Path:
         return system_user.data_home(self.settings, project)
@@ -250,18 +255,29 @@ class EmbeddedEngine:
     def _start_database(self, cluster: Cluster, stack: EmbeddedStack, exposure_changed: bool, steps: Steps) -> None:
         fresh = not cluster.exists()
         if fresh:
-            cluster.create(steps)
+            cluster.create(steps, self._claim(stack))
         else:
             cluster.recover()
-        if fresh or exposure_changed:  # otherwise they are what migrations have made of them
-            cluster.set_default_privileges(default_privileges.of_project(stack.exposes_new_tables))
-        cluster.set_passwords(stack.db_password, stack.internal_password)
+        privileges = default_privileges.of_project(stack.exposes_new_tables)
+        if exposure_changed and not fresh:  # otherwise they are what migrations have made of them
+            cluster.set_default_privileges(privileges)
+        cluster.set_passwords(stack.db_password, stack.internal_password, fresh=privileges if fresh else None)
         database = cluster.start(stack.db_port, self._log("postgres"), self._record("postgres"))
         cluster.wait(database, self._log("postgres"))
 
-    def _settle(self, stack: EmbeddedStack | None, steps: Steps) -> None:
-        """Heal what a killed reset or undo left: a half made database, or two half exchanged ones."""
+    def _known(self, steps: Steps) -> EmbeddedStack | None:
+        """The stack's record, when all of its data is known to be this project's, and is settled."""
+        stack = self.records.load_stack()
         home = self._home(self._project(stack))
+        ownership.check_data(self.settings, home, stack)
+        self._settle(home, steps)
+        return stack
+
+    def _claim(self, stack: EmbeddedStack) -> Callable[[Path], None]:
+        return lambda data: signatures.claim(data, self.settings.project_dir, stack.data_id)
+
+    def _settle(self, home: Path, steps: Steps) -> None:
+        """Heal what a killed reset or undo left: a half made database, or two half exchanged ones."""
         postgres.remove_leftovers(home)
         if kept_copy.settle(home):
             steps.note("A reset was interrupted while it put the new database in place: it was taken back.")

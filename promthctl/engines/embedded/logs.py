@@ -11,6 +11,7 @@ from pathlib import Path
 from promthctl.engines.embedded.records import SERVICES
 from promthctl.engines.engine import LogPart
 from promthctl.errors import UsageError
+from promthctl.process import open_regular
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) UTC ")  # log_line_prefix, see cluster.py
 _POLL_SECONDS = 0.2
@@ -51,7 +52,7 @@ def _unix_time(stamp: str) -> float:
 def _lines_from(path: Path, offset: int) -> tuple[list[str], int]:
     """The complete lines after `offset` and where the next begin; a file that shrank is read from its start."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, 2)
             file.seek(offset if offset <= size else 0)
             start = file.tell()

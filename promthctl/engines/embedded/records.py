@@ -3,8 +3,8 @@
     stack.json      ports, keys and passwords: written once, kept over down and up   (0600)
     processes.json  the ids of what runs: rewritten at every start                    (0600)
 
-Either may be lost or corrupted: keys are made again, ports fall back to the configured ones, and processes are found
-again by their command lines.
+Either may be lost, corrupted or not made here: keys are made again, ports fall back to the configured ones, and
+processes are found again by their command lines.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ import base64
 import contextlib
 import hmac
 import json
-import os
 import re
 import secrets
 import time
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from promthctl.engines.engine import Access
 from promthctl.process import ProcessId
@@ -37,13 +35,14 @@ SERVICES = ("postgres", "api")
 class EmbeddedStack:
     """A project's ports and secrets.
 
-    project: Settings.project_id. folder: the .promthctl it was written in. db_password: of the role postgres.
+    project: its name in paths and command lines. data_id: what its data directories bear, see signatures.owner.
+    db_password: of the role postgres.
     internal_password: of the API server's own logins. postgres: the major version; installed: of this machine's own
     PostgreSQL, not of one that promthctl brings along. exposes_new_tables: see default_privileges.
     """
 
     project: str
-    folder: str
+    data_id: str
     api_port: int
     db_port: int
     postgres: int
@@ -64,6 +63,7 @@ class EmbeddedStack:
         ports = (self.api_port, self.db_port)
         return (
             _PROJECT.fullmatch(self.project) is not None
+            and isinstance(self.data_id, str)
             and all(type(port) is int and 0 < port < 65536 for port in ports)
             and type(self.postgres) is int
             and self.postgres in SERVER_MAJORS
@@ -91,13 +91,13 @@ class EmbeddedStack:
 
 
 def new_stack(
-    project: str, folder: Path, api_port: int, db_port: int, postgres: int, installed: bool, exposes_new_tables: bool
+    project: str, data_id: str, api_port: int, db_port: int, postgres: int, installed: bool, exposes_new_tables: bool
 ) -> EmbeddedStack:
     """Fresh keys and passwords. The keys are JWTs signed with the stack's own secret, as Supabase's are."""
     jwt_secret = secrets.token_hex(20)
     return EmbeddedStack(
         project=project,
-        folder=os.path.realpath(folder),
+        data_id=data_id,
         api_port=api_port,
         db_port=db_port,
         postgres=postgres,
@@ -130,36 +130,17 @@ class EmbeddedRecords(StateDir):
     """The two files of the embedded engine."""
 
     def load_stack(self) -> EmbeddedStack | None:
-        """The stack's record, None when there is none, it is damaged, or it is another project's."""
-        stack = self._read_stack()
-        return None if stack is None or self._is_copy(stack) else stack
-
-    def save_stack(self, stack: EmbeddedStack) -> None:
-        self.write("stack.json", asdict(stack))
-
-    def drop_copy(self) -> None:
-        """Forget what came with a copied project folder: the records are those of the project it was copied from."""
-        if (stack := self._read_stack()) and self._is_copy(stack):
-            for name in ("processes.json", "stack.json"):  # the one that shows it is a copy goes last
-                (self.path / name).unlink(missing_ok=True)
-
-    def _read_stack(self) -> EmbeddedStack | None:
+        """The stack's record, None when there is none, it is damaged, or it was not made here."""
         with contextlib.suppress(TypeError, ValueError):
             stack = EmbeddedStack(**self.read("stack.json"))
             return stack if stack.valid() else None
         return None
 
-    def _is_copy(self, stack: EmbeddedStack) -> bool:
-        """True when the record was written elsewhere and is still there; a folder that was moved keeps its stack."""
-        if os.path.realpath(stack.folder) == os.path.realpath(self.path):
-            return False
-        original = EmbeddedRecords(Path(stack.folder))._read_stack()
-        return original is not None and original.project == stack.project
+    def save_stack(self, stack: EmbeddedStack) -> None:
+        self.write("stack.json", asdict(stack))
 
     def load_process(self, service: str) -> ProcessId | None:
         """The recorded process of a service, if that very process still runs."""
-        if (stack := self._read_stack()) and self._is_copy(stack):
-            return None
         with contextlib.suppress(TypeError, ValueError, KeyError, OverflowError):
             entry = self.read("processes.json")[service]
             identity = ProcessId(int(entry["pid"]), float(entry["created"]))

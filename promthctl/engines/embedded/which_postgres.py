@@ -20,7 +20,7 @@ def postgres_of(settings: Settings) -> ServerChoice:
     if isinstance(settings.postgres, int):
         return toolchain.choose_server(settings)
     stack = EmbeddedRecords(settings.state_dir).load_stack()
-    home = system_user.data_home(settings, stack.project if stack else settings.project_id)
+    home = system_user.data_home(settings, stack.project) if stack else settings.state_dir
     kept = [stack.postgres] if stack and stack.installed else []
     kept = [major for major in kept if (home / f"postgres-{server_name(major, installed=True)}").exists()]
     try:

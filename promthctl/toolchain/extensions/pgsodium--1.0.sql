@@ -6,13 +6,14 @@ create type pgsodium.key_status as enum ('default', 'valid', 'invalid', 'expired
 create type pgsodium.key_type as enum (
   'aead-ietf', 'aead-det', 'hmacsha512', 'hmacsha256', 'auth', 'shorthash', 'generichash', 'kdf', 'secretbox',
   'secretstream', 'stream_xchacha20');
+create sequence pgsodium.key_key_id_seq; -- dumps of rows set it
 create table pgsodium.key (
   id uuid primary key default gen_random_uuid(),
   status pgsodium.key_status default 'valid',
   created timestamptz not null default current_timestamp,
   expires timestamptz,
   key_type pgsodium.key_type,
-  key_id bigint,
+  key_id bigint unique default nextval('pgsodium.key_key_id_seq'),
   key_context bytea,
   name text unique,
   associated_data text default '',
@@ -22,6 +23,7 @@ create table pgsodium.key (
   comment text,
   user_data text
 );
+alter sequence pgsodium.key_key_id_seq owned by pgsodium.key.key_id;
 create view pgsodium.valid_key as
   select id, name, status, key_type, key_id, key_context, created, expires, associated_data
     from pgsodium.key where status in ('valid', 'default') and (expires is null or expires > now());
@@ -60,3 +62,4 @@ end $$;
 
 grant usage on schema pgsodium to postgres, service_role;
 grant select on pgsodium.valid_key to postgres;
+grant usage, select, update on sequence pgsodium.key_key_id_seq to postgres;

@@ -12,10 +12,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from promthctl import settings, toolchain
+from promthctl import settings, toolchain, trust
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.ports import free_port
+from promthctl.sql.statements import split_statements
 from promthctl.steps import Silent
 from promthctl.toolchain import Toolchain, installation
 
@@ -27,6 +28,7 @@ OTHER_MAJORS = (14, 15, 16, 18)  # 17 is what every other test runs on
 def started(folder: Path, tools: Toolchain, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh database on the PostgreSQL in a folder."""
     here = dataclasses.replace(settings.load(tmp_path), postgres=str(folder))
+    trust.agree(here)
     choice, user = toolchain.choose_server(here), system_user.postgres_user(here)
     programs = toolchain.postgres(tools, choice, here, user, free_port(), Silent())
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
@@ -45,7 +47,10 @@ def started(folder: Path, tools: Toolchain, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("major", OTHER_MAJORS)
-def test_a_supabase_can_be_made_on(major: int, installations: Path, tools: Toolchain, tmp_path: Path) -> None:
+def test_a_supabase_can_be_made_on(
+    major: int, installations: Path, tools: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     native = installations / f"postgres-{major}" / "native"
     installation.prepare(native)
     with started(native, tools, tmp_path) as url, psycopg.connect(url, autocommit=True) as connection:
@@ -59,7 +64,9 @@ def test_a_supabase_can_be_made_on(major: int, installations: Path, tools: Toolc
         for style in ("remote_dump", "storage", "scheduler", "vault", "queues", *newer):
             with connection.transaction(force_rollback=True):
                 for file in sorted((COMPAT / style).glob("*.sql")):
-                    connection.execute(file.read_bytes())
+                    text = file.read_text(encoding="utf-8")
+                    for start, end, _ in split_statements(text):  # one by one, as the CLI sends them
+                        connection.execute(text[start:end].encode(), prepare=False)
                     connection.execute("reset all")  # what a file sets is for its own session
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("alter table auth.users add column nickname text")

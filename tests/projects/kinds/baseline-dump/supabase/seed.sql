@@ -13,3 +13,9 @@ INSERT INTO "public"."order_lines" ("id", "order_id", "article", "quantity", "pr
 
 SELECT pg_catalog.setval('"public"."orders_id_seq"', 2, true);
 SELECT pg_catalog.setval('"public"."order_lines_id_seq"', 3, true);
+
+--
+-- Name: key_key_id_seq; Type: SEQUENCE SET; Schema: pgsodium; Owner: supabase_admin
+--
+
+SELECT pg_catalog.setval('"pgsodium"."key_key_id_seq"', 1, false);
