@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -198,6 +199,7 @@ def main(runs: int) -> int:
     """Run the matrix; the number of contradictions."""
     codes, skipped = Counter[tuple[str, int]](), Counter[str]()
     contradictions = unknown = 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job has as ignored
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o755)

@@ -88,10 +88,12 @@ def _asked(
     return None, silence
 
 
-def confirm_history(target: Target, what: str, there: Sequence[str], gone: Sequence[str] = ()) -> None:
+def confirm_history(
+    target: Target, what: str, there: Sequence[str], gone: Sequence[str] = (), *, by_migrations: bool = True
+) -> None:
     """Check after a run that reported success: the history must have some versions, and no longer have others.
 
-    what: e.g. "The push to X". Raises TargetError where the target does not answer, PromthctlError for a mismatch.
+    what: e.g. "The push to X". by_migrations: it ran their SQL, which can have undone that. Raises TargetError where the target does not answer, PromthctlError for a mismatch.
     """
     after = ask_again(target, patient=True)
     listed = f"promthctl migrations list{command_line_options(target)}"
@@ -106,8 +108,13 @@ def confirm_history(target: Target, what: str, there: Sequence[str], gone: Seque
     raise PromthctlError(
         f"{what} was reported as done, and {target.label} does not confirm it",
         f"the history has {', '.join(sorted(after.history)) or 'no version'}: {' and '.join(wrong)}",
-        "take out of the migrations before what ends a transaction (in a procedure, say) or writes to"
-        f" supabase_migrations, and run the same command again; {listed} shows the state of each",
+        (
+            "take out of the migrations before what ends a transaction (in a procedure, say) or writes to"
+            " supabase_migrations, and run the same command again"
+            if by_migrations
+            else "run the same command again"
+        )
+        + f"; {listed} shows the state of each",
     )
 
 

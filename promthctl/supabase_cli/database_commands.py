@@ -89,7 +89,9 @@ class DatabaseCli:
         if not answer.ok:
             raise self._failure(target, answer, f"The history of {target.label} could not be changed")
         what, applied = f"The change of the history of {target.label}", status == "applied"
-        database.confirm_history(target, what, versions if applied else (), () if applied else versions)
+        database.confirm_history(
+            target, what, versions if applied else (), () if applied else versions, by_migrations=False
+        )
 
     def advisors(self, target: Target) -> tuple[str, ...]:
         """`supabase db advisors`: what it warns of, one line each. Raises PromthctlError when it cannot run."""
