@@ -93,7 +93,8 @@ def confirm_history(
 ) -> None:
     """Check after a run that reported success: the history must have some versions, and no longer have others.
 
-    what: e.g. "The push to X". by_migrations: it ran their SQL, which can have undone that. Raises TargetError where the target does not answer, PromthctlError for a mismatch.
+    what: e.g. "The push to X". by_migrations: it ran their SQL, which can have undone that.
+    Raises TargetError where the target does not answer, PromthctlError for a mismatch.
     """
     after = ask_again(target, patient=True)
     listed = f"promthctl migrations list{command_line_options(target)}"
