@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from promthctl.errors import UsageError
@@ -68,6 +68,10 @@ class Target:
     def secret(self) -> str | None:
         """The password to connect with now. Raises TargetError when a temporary one cannot be renewed."""
         return self.temporary() if self.temporary else self.password
+
+    def held(self) -> Target:
+        """This target with the password of now: for sessions side by side, since a renewal ends the one before."""
+        return replace(self, password=self.secret(), temporary=None)
 
     def environment(self) -> dict[str, str]:
         """The variables from which the Supabase CLI reads the passwords and the SSL mode."""

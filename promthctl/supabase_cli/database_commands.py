@@ -57,7 +57,7 @@ class DatabaseCli:
         with steps.step("Applying migrations") as update:
             arguments = ["db", "push", *(["--include-all"] if include_all else [])]
             answer = run_patiently(
-                lambda begin: self._run(target, arguments, migrations, begin), target, migrations, steps, update
+                lambda held, begin: self._run(held, arguments, migrations, begin), target, migrations, steps, update
             )
         if not answer.ok:
             raise self._failure(target, answer, f"{what} failed", migrations)
@@ -66,9 +66,10 @@ class DatabaseCli:
     def reset(self, target: Target, migrations: Sequence[Migration], steps: Steps) -> None:
         """`supabase db reset`: drop what the migrations made, replay them all. Raises as push does."""
         what = f"The reset of {target.label}"
-        watching = watching_locks(target, LockWatch(), steps.note, application=CLI_NAME)
+        held = target.held()
+        watching = watching_locks(held, LockWatch(), steps.note, application=CLI_NAME)
         with steps.step("Resetting the database") as update, watching:
-            answer = self._run(target, ["db", "reset", "--no-seed"], migrations, update)
+            answer = self._run(held, ["db", "reset", "--no-seed"], migrations, update)
         if not answer.ok:
             raise self._failure(target, answer, f"{what} failed", migrations)
         database.confirm_history(target, what, [file.version for file in migrations])

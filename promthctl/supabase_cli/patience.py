@@ -28,25 +28,29 @@ _LONGEST_PAUSE = 60.0
 
 
 def run_patiently(
-    run: Callable[[Update], Answer], target: Target, migrations: Sequence[Migration], steps: Steps, update: Update
+    run: Callable[[Target, Update], Answer],
+    target: Target,
+    migrations: Sequence[Migration],
+    steps: Steps,
+    update: Update,
 ) -> Answer:
     """The answer of the last run; of its files, also those that earlier ones applied.
 
-    run: starts the CLI, and calls what it is given with the name of each file that is being applied.
+    run: starts the CLI on a target, and calls what it is given with the name of each file that is being applied.
     Raises PromthctlError that names the blocker, when the lock could not be had in any try.
     """
     limit = lock_seconds(target)
     own = {file.filename for file in migrations if _sets_lock_timeout(file.sql)}
     applied: tuple[str, ...] = ()
     for pause in (*_PAUSES, None):
-        watch = LockWatch(limit)
+        watch, held = LockWatch(limit), target.held()
 
         def begin(name: str, watch: LockWatch = watch) -> None:
             watch.limit = 0.0 if name in own else limit
             update(name)
 
-        with watching_locks(target, watch, steps.note, text="\n".join(file.sql for file in migrations)):
-            answer = run(begin)
+        with watching_locks(held, watch, steps.note, text="\n".join(file.sql for file in migrations)):
+            answer = run(held, begin)
         answer = replace(answer, applying=(*applied, *answer.applying))
         lacked_lock = watch.cancelled or _LACKED in answer.message
         if answer.ok or not lacked_lock or not watch.blockers:

@@ -163,7 +163,8 @@ def test_a_named_target_is_shown_as_production(shop: Project, cloud: Hosted, sto
         f'[tool.promthctl.targets.live]\nproject_ref = "{REF}"\nproduction = true\n'
     )
     done = shop.run("keys", "list", "--target", "live", SUPABASE_SERVICE_ROLE_KEY=SECRET_KEY)
-    assert done.stderr.splitlines()[0] == f"Target: hosted project Shop ({REF}, eu-central-1) · PRODUCTION"
+    label = f"hosted project Shop ({REF}, eu-central-1), through {cloud.url}"
+    assert done.stderr.splitlines()[0] == f"Target: {label} · PRODUCTION"
     shop.run("keys", "list", "--target", "live", "--local", code=2)
 
 
@@ -220,6 +221,8 @@ def test_a_profile_beside_the_project_is_found_from_anywhere(
     stored.put(stored.user(), [1])
     (shop.path / ".env").write_text("SUPABASE_PROFILE=profile.yaml\n")
     del shop.extra["SUPABASE_PROFILE"]
+    shop.extra["XDG_CONFIG_HOME"] = str(tmp_path / "config")
+    shop.run("trust", "--yes")
     done = shop.run("keys", "list", "--project-ref", REF, "--supabase-cli", str(recorder))
     assert "Agent 1" in done.stdout
     assert f"{shop.path / 'profile.yaml'} projects api-keys" in (tmp_path / "runs").read_text()

@@ -60,7 +60,7 @@ def resolve(settings: Settings) -> None:
         ({"SUPABASE_ACCESS_TOKEN": "not-a-token"}, 4, "it is not sbp_ and forty hexadecimal digits"),
         ({"SUPABASE_ACCESS_TOKEN": ""}, 3, "no Supabase access token"),
         ({"SUPABASE_DB_PASSWORD": "wrong-password"}, 4, "check SUPABASE_DB_PASSWORD, or reset"),
-        ({"SUPABASE_PROFILE": "missing.yaml"}, 4, "profile cannot be used"),
+        ({"SUPABASE_PROFILE": "missing.yaml"}, 2, "profile cannot be used"),
         ({"PGSSLMODE": ""}, 4, "it offers no encrypted connection"),
     ],
 )
@@ -120,7 +120,7 @@ def test_a_short_rate_limit_is_waited_out(here: Settings, cloud: Cloud) -> None:
     assert find_project(REF, here).name == "Shop"
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://api.invalid"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://api.invalid"])
 def test_an_api_out_of_reach_is_told(here: Settings, tmp_path: Path, url: str) -> None:
     (tmp_path / "profile.yaml").write_text(f"api_url: {url}\nproject_host: localhost\n")
     with fails(4) as told:
