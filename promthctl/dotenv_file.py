@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def merge(path: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
     so. Values are written bare: URLs and keys need no quotes.
     """
     try:
+        _check_link(path)
         before = path.read_bytes().decode()
     except FileNotFoundError:
         before = ""
@@ -50,6 +52,16 @@ def merge(path: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
     except OSError as error:
         raise _unusable(path, error) from None
     return tuple(dict.fromkeys(changed))
+
+
+def _check_link(path: Path) -> None:
+    """Raise PromthctlError for a link that leads out of its folder: in a clone it may name any file of the user's."""
+    if path.is_symlink() and not (real := path.resolve()).is_relative_to(path.parent.resolve()):
+        raise PromthctlError(
+            f"{path} cannot be updated",
+            f"it is a link to {real}, which is outside of its folder",
+            f"promthctl local env --write {shlex.quote(str(real))}, if that is the file you mean",
+        )
 
 
 def _unusable(path: Path, error: Exception) -> PromthctlError:

@@ -55,6 +55,15 @@ def test_a_link_to_a_file_not_there_yet(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "A=1\n"
 
 
+def test_a_link_out_of_its_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "clone").mkdir()
+    (tmp_path / "profile").write_text("mine\n")
+    (tmp_path / "clone" / ".env").symlink_to("../profile")
+    with pytest.raises(PromthctlError, match="outside of its folder"):
+        dotenv_file.merge(tmp_path / "clone" / ".env", {"A": "1"})
+    assert (tmp_path / "profile").read_text() == "mine\n"
+
+
 @pytest.mark.parametrize("what", ["a folder", "not UTF-8", "no folder for it", "a loop of links"])
 def test_what_cannot_be_merged_is_left_as_it_was(tmp_path: Path, what: str) -> None:
     file = tmp_path / ".env"
