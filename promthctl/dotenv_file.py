@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -56,7 +57,7 @@ def merge(path: Path, variables: Mapping[str, str]) -> tuple[str, ...]:
 
 def _check_link(path: Path) -> None:
     """Raise PromthctlError for a link that leads out of its folder: in a clone it may name any file of the user's."""
-    if path.is_symlink() and not (real := path.resolve()).is_relative_to(path.parent.resolve()):
+    if path.is_symlink() and not (real := Path(os.path.realpath(path))).is_relative_to(path.parent.resolve()):
         raise PromthctlError(
             f"{path} cannot be updated",
             f"it is a link to {real}, which is outside of its folder",
