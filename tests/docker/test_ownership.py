@@ -46,7 +46,7 @@ def test_the_database_of_a_stopped_stack_is_no_clones(make_project: Callable[...
     user = first.commit_row()
     first.run("local", "down")
     assert_refused(clone, first)
-    nothing = {"stopped": False, "purged": False, "had_data": False}
+    nothing = {"stopped": False, "purged": False, "had_data": False, "kept": None}
     assert clone.json("local", "down", PROMTHCTL_ENGINE="docker") == nothing
     shutil.rmtree(first.path / ".promthctl")  # as `git clean -xd` does
     assert_refused(clone, first)
@@ -59,7 +59,8 @@ def test_the_database_of_a_stopped_stack_is_no_clones(make_project: Callable[...
     shutil.rmtree(clone.path)
     first.path.rename(clone.path)  # a project that is moved keeps its database
     first.path.mkdir()
-    assert clone.json("local", "down", "--purge", "--yes") == {"stopped": False, "purged": True, "had_data": True}
+    purged = {"purged": True, "had_data": True, "kept": None}
+    assert clone.json("local", "down", "--purge", "--yes") == {"stopped": False, **purged}
     assert first.remains() == []
 
 
@@ -96,5 +97,6 @@ def test_a_stack_whose_project_id_was_changed_is_stopped_and_purged(project: Doc
     assert f"supabase_db_{before}" in told and project.containers() == {}, told
     assert f"supabase_db_{after}" in project.remains(after)
     del project.extra["SUPABASE_PROJECT_ID"]
-    assert project.json("local", "down", "--purge", "--yes") == {"stopped": True, "purged": True, "had_data": True}
+    purged = {"purged": True, "had_data": True, "kept": None}
+    assert project.json("local", "down", "--purge", "--yes") == {"stopped": True, **purged}
     assert project.remains() == project.remains(after) == []

@@ -295,6 +295,7 @@ def test_a_part_of_the_logs(stack: Stack) -> None:
 
     with psycopg.connect(stack.db_url, autocommit=True) as connection:
         connection.execute("do $$ begin raise log 'the first of two'; end $$")
+        connection.execute("select pg_sleep(0.01)")
         (then,) = connection.execute("select now()").fetchone() or ()
         connection.execute("do $$ begin raise log 'the second of two'; end $$")
     assert lines("--tail", "0") == [] and len(lines("--tail", "2")) == 2

@@ -77,10 +77,11 @@ class DockerEngine:
         return (former is not None and stop_stack(self.project, former, purge, steps)) or stopped
 
     def has_data(self) -> bool:
-        if self.access() is None:  # volumes of that name may be another folder's
-            return False
+        own = self.access() is not None  # otherwise volumes of that name may be another folder's
+        former = self.project.records.former_name(self.project.name)
+        names = [*([self.project.name] if own else []), *([former] if former else [])]
         with answering(self.project.daemon):
-            return bool(containers.volumes(self.project.client, self.project.name))
+            return any(containers.volumes(self.project.client, name) for name in names)
 
     def status(self, measure: bool = False) -> Status:
         project = self.project

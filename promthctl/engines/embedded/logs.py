@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ def _chosen(lines: list[str], part: LogPart) -> list[str]:
     if part.since is not None:
         stamped = ((number, _STAMP.match(line)) for number, line in enumerate(lines))
         times = [(number, _unix_time(stamp[1])) for number, stamp in stamped if stamp]
-        first = next((number for number, at in times if at >= part.since), len(lines) if times else 0)
+        since = math.floor(part.since * 1000) / 1000  # the log has milliseconds
+        first = next((number for number, at in times if at >= since), len(lines) if times else 0)
         lines = lines[first:]
     return lines if part.tail is None else lines[max(0, len(lines) - part.tail) :]
 
