@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN_LINES, _SHOWN_LETTERS = 4, 160
 _COPY_LINE = re.compile(r"COPY .*, line (\d+)")
-_RESET = "promthctl local reset makes the database anew"
+_RESET = "promthctl local reset makes a new database"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Failure:
             fix = f"write `on conflict do nothing` if those rows may be there already, or correct {file.path}"
         elif code in ("42710", "42P06") and self.roles and self.target.local:  # duplicate_object
             fix = (
-                f"correct {file.path}; if an earlier version of it made that, make the database anew: promthctl local"
+                f"correct {file.path}; if an earlier version of it made that, make a new database: promthctl local"
                 " down --purge"
             )
         if cause_of(code).fault not in ("file", "unknown"):
