@@ -30,7 +30,8 @@ _HEADINGS = "a heading"  # -- Up … -- Down, written by hand: only the two toge
 _MARKS[_HEADINGS] = r"[\s=*#@+:-]*(up|down)[\s=*#:.-]*"
 _COMPILED = {tool: re.compile(rf"--\s*{pattern}\s*", re.IGNORECASE) for tool, pattern in _MARKS.items()}
 _BACK = frozenset(("down", "below", "undo", "downs"))
-_WORTH_A_LOOK = re.compile(r"^\s*--.*(?:down|below|undo)", re.IGNORECASE | re.MULTILINE)
+_DOWN_WORDS = ("down", "below", "undo")  # looked for first: a pattern takes ten times as long
+_WORTH_A_LOOK = re.compile(rf"^\s*--.*(?:{'|'.join(_DOWN_WORDS)})", re.IGNORECASE | re.MULTILINE)
 
 _DOWN_NAME = re.compile(r"(?P<stem>.+)[._-](?:down|undo|rollback|revert)\.sql", re.IGNORECASE)
 _UP_ENDINGS = ("", ".up", "_up", "-up", ".do", "_do")
@@ -58,7 +59,8 @@ class FlywayName:
 
 def split_parts(sql: str) -> Parts | None:
     """The parts of a migration; None for one without a down part, or with nothing but comments in it."""
-    if not _WORTH_A_LOOK.search(sql):
+    lower = sql.lower()
+    if not any(word in lower for word in _DOWN_WORDS) or not _WORTH_A_LOOK.search(sql):
         return None
     tokens = scan_sql(sql)
     marks: list[tuple[str, bool, int]] = []  # tool, whether it undoes, where
