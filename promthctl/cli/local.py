@@ -10,7 +10,6 @@ import typer
 from promthctl import engines, local_stack
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, unix_time
-from promthctl.cli.reset import reset_local
 from promthctl.engines.access import stack_access
 from promthctl.errors import UsageError
 from promthctl.resolve.production import announcement
@@ -175,7 +174,11 @@ def reset(
         raise UsageError("--undo and --dry-run exclude each other", why, "promthctl local reset --undo")
     run.output.note(announcement("the local stack"))
     if undo:
+        from promthctl.local_stack.reset import undo_reset
+
         engine = engines.current(run.settings)
-        run.output.show(local_stack.undo_reset(run.settings, engine, run.output), reset_views.undo)
+        run.output.show(undo_reset(run.settings, engine, run.output), reset_views.undo)
     else:
+        from promthctl.cli.reset import reset_local
+
         reset_local(run, dry_run, seeding=not no_seed)

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from promthctl import engines, local_stack, resetting
+from promthctl import engines, resetting
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, with_target
+from promthctl.local_stack.reset import preview_reset, reset
 from promthctl.resolve.choice import TargetChoice
 from promthctl.views import reset as views
 
@@ -51,6 +52,6 @@ def reset_local(run: Invocation, dry_run: bool, *, seeding: bool) -> None:
     """The reset of the local stack, which asks nothing: what was there is kept."""
     engine = engines.current(run.settings)
     if dry_run:
-        run.output.show(local_stack.preview_reset(run.settings, engine), views.local_plan)
+        run.output.show(preview_reset(run.settings, engine), views.local_plan)
         return
-    run.output.show(local_stack.reset(run.settings, engine, run.output, seeding=seeding), views.local_reset)
+    run.output.show(reset(run.settings, engine, run.output, seeding=seeding), views.local_reset)

@@ -4,38 +4,24 @@ up      start it, sync the migrations, apply what is pending
 down    stop it, or remove its data too
 status  what runs, and how far the migrations are
 env     how an app reaches it, as variables of an env file
-reset   make a new database, replay the migrations, run the seeds; bring the one before back
+reset   make a new database, replay the migrations, run the seeds; bring the one before back (imported where it is used)
 """
 
 from __future__ import annotations
 
 from promthctl.local_stack.down import DownResult, down
 from promthctl.local_stack.env import EnvResult, write_env
-from promthctl.local_stack.reset import (
-    LocalResetPreview,
-    LocalResetResult,
-    UndoResult,
-    preview_reset,
-    reset,
-    undo_reset,
-)
 from promthctl.local_stack.status import MigrationState, StatusResult, status
 from promthctl.local_stack.up import UpResult, up
 
 __all__ = [
     "DownResult",
     "EnvResult",
-    "LocalResetPreview",
-    "LocalResetResult",
     "MigrationState",
     "StatusResult",
-    "UndoResult",
     "UpResult",
     "down",
-    "preview_reset",
-    "reset",
     "status",
-    "undo_reset",
     "up",
     "write_env",
 ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from promthctl.engines import KeptCopy
-    from promthctl.local_stack import LocalResetPreview, LocalResetResult, UndoResult
+    from promthctl.local_stack.reset import LocalResetPreview, LocalResetResult, UndoResult
     from promthctl.resetting import Contents, ResetPlan, ResetResult, Survivor
 
 _SHOWN = 20  # tables, and names of a kind
