@@ -122,12 +122,10 @@ def _place(folder: Path) -> Path:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """What was recorded; nothing where there is no record, or others could have made it."""
+    """What was recorded; nothing where there is no record. Raises PrerequisiteError where others could have made it."""
     path = _place(folder)
     try:
         check_way(path)
-        if _others_can_write(path.lstat()):
-            return {}
         known = json.loads(read_regular(path))
     except (OSError, ValueError):
         return {}
