@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from promthctl.errors import UsageError
+from promthctl.errors import RefusedError, UsageError
 
 ENV = re.compile(r"env\(([^)]+)\)")  # in supabase/config.toml
 
@@ -82,6 +82,26 @@ def table_of(document: Mapping[str, Any], *names: str, where: str) -> dict[str, 
                 f"correct {where} and run the same command again",
             )
     return dict(value)
+
+
+def repository(folder: Path) -> Path:
+    """The repository that a folder is in; without one the project's folder, or the folder itself."""
+    above = (folder, *folder.parents)
+    marks = (".git", "pyproject.toml", "supabase")
+    found = (place for mark in marks for place in above if (place / mark).exists())
+    return next(found, folder)
+
+
+def check_link(path: Path, folder: Path) -> None:
+    """Raise RefusedError for a file that leads out of the repository of `folder`: what it holds would be sent on."""
+    real = path.resolve()
+    if not real.is_relative_to(repository(folder).resolve()):
+        here, there = shlex.quote(str(path)), shlex.quote(str(real))
+        raise RefusedError(
+            f"{path} was not read: it leads out of the repository",
+            f"it is a link to {real}, and what is in there would be run and copied as SQL of this project",
+            f"cp --remove-destination {there} {here} if you want that file here, otherwise rm {here}",
+        )
 
 
 def _reason(error: Exception) -> str:

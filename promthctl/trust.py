@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from promthctl.errors import PrerequisiteError, RefusedError
 from promthctl.process import write_private
+from promthctl.project_files import repository
 from promthctl.settings import SYSTEM_POSTGRES, Settings
 
 _FILE = "trusted.json"
@@ -87,13 +88,20 @@ def check_data(settings: Settings, data: Path, home: Path) -> None:
         )
 
 
+def check_seeds(settings: Settings, pattern: str) -> bool:
+    """Whether a pattern of sql_paths leads out of the repository, by agreement. Raises RefusedError without one."""
+    wish = next((wish for wish in _of_seeds(settings) if wish.value == pattern), None)
+    _check(settings, wish)
+    return wish is not None
+
+
 def wishes(settings: Settings) -> tuple[Wish, ...]:
     """Everything in the project's files that needs the user's agreement, in the order of their names."""
     names = sorted(name for name in settings.project_variables if name in _VARIABLES or name.endswith(_BASE_URL))
     variables = (_of_variable(settings, name) for name in names)
     found = () if os.geteuid() == 0 else sorted(settings.state_dir.glob("postgres-[0-9]*"))
     data = (_of_data(settings, path) for path in found)
-    return (*(wish for wish in variables if wish), *_of_pyproject(settings), *data)
+    return (*(wish for wish in variables if wish), *_of_pyproject(settings), *_of_seeds(settings), *data)
 
 
 def agree(settings: Settings, agreed: bool = True) -> TrustResult:
@@ -163,6 +171,21 @@ def _of_pyproject(settings: Settings) -> Iterator[Wish]:
         if target.db_url and own_password and host not in _LOOPBACK and not host.endswith(_PROVIDER):
             purpose = f"send the database password of your environment to {host}"
             yield _with_answer(settings, Wish(where, f"targets.{name}.db_url", target.db_url, purpose))
+
+
+def _of_seeds(settings: Settings) -> Iterator[Wish]:
+    """The patterns of [db.seed] sql_paths that lead out of the repository."""
+    database = settings.supabase.get("db")
+    seed = database.get("seed") if isinstance(database, dict) else None
+    patterns = seed.get("sql_paths") if isinstance(seed, dict) else None
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    root = repository(settings.project_dir)
+    for pattern in patterns if isinstance(patterns, list) else ():
+        if isinstance(pattern, str) and not Path(os.path.normpath(settings.supabase_dir / pattern)).is_relative_to(
+            root
+        ):
+            purpose = "run SQL files that lie outside of the repository"
+            yield _with_answer(settings, Wish("supabase/config.toml", "db.seed.sql_paths", pattern, purpose))
 
 
 def _of_data(settings: Settings, data: Path) -> Wish:

@@ -5,7 +5,7 @@
 Each command is traced once; then it gets a signal at functions of its own course, picked by SEED, and the next commands
 must heal what is left: every committed row is there (after a reset: there or in the kept copy), no process runs that no
 record names, a project beside it keeps its processes, its rows and its files. Prints a line for each failure and one at
-the end; ends with 1 if there was one. A small part of it runs in tests/embedded/test_local_faults.py.
+the end; ends with 1 if there was one.
 """
 
 from __future__ import annotations
