@@ -36,7 +36,7 @@ _TABLES = ("user_profiles", "api_keys", "chat_sessions", "messages", "prompts", 
            "cli_sessions", "deployment_logs", "tool_executions")  # fmt: skip
 _FIRST = {"user_profiles", "api_keys", "chat_sessions", "messages", "prompts"}  # what makes a project the app
 _STAMPED = {"api_keys": "provider", "chat_sessions": "title", "prompts": "title", "projects": "name",
-            "user_profiles": "name"}  # fmt: skip
+            "user_profiles": "name", "cli_sessions": "machine_name", "deployment_logs": "deployment_url"}  # fmt: skip
 
 
 @dataclass(frozen=True)
