@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from promthctl import signatures
 from promthctl.errors import PrerequisiteError, RefusedError
 from promthctl.process import write_private
 from promthctl.settings import SYSTEM_POSTGRES, Settings
@@ -75,14 +74,16 @@ def check_setting(settings: Settings, name: str) -> None:
             _check(settings, wish)
 
 
-def check_data(settings: Settings, data: Path) -> None:
-    """Raise RefusedError where a data directory in .promthctl would be run that was not made there."""
+def check_data(settings: Settings, data: Path, home: Path) -> None:
+    """Raise RefusedError where a data directory in .promthctl would be moved to `home` and run."""
     wish = _of_data(settings, data)
     if not wish.agreed:
         raise RefusedError(
             f"The database in {data} was not started",
-            "it was not made in this folder: it came with a copy, a clone or an archive, or is of an earlier version",
-            "promthctl trust, to use it all the same; promthctl local down --purge removes it",
+            "it lies in the project, where a copy, a clone or a `git pull` may have changed it; this version keeps "
+            f"databases in {home.parent}",
+            "promthctl trust, then run the same command again: it is moved there and used; "
+            "promthctl local down --purge removes it",
         )
 
 
@@ -91,7 +92,7 @@ def wishes(settings: Settings) -> tuple[Wish, ...]:
     names = sorted(name for name in settings.project_variables if name in _VARIABLES or name.endswith(_BASE_URL))
     variables = (_of_variable(settings, name) for name in names)
     found = () if os.geteuid() == 0 else sorted(settings.state_dir.glob("postgres-[0-9]*"))
-    data = (_of_data(settings, path) for path in found if signatures.owner(path, settings.project_dir) is None)
+    data = (_of_data(settings, path) for path in found)
     return (*(wish for wish in variables if wish), *_of_pyproject(settings), *data)
 
 
@@ -168,7 +169,8 @@ def _of_data(settings: Settings, data: Path) -> Wish:
     details = data.lstat()
     value = f"device {details.st_dev}, inode {details.st_ino}"
     return _with_answer(
-        settings, Wish(".promthctl", data.name, value, "run a database that was not made in this folder")
+        settings,
+        Wish(".promthctl", data.name, value, "run a database that lies in the project, and may have come with it"),
     )
 
 
