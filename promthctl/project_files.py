@@ -96,12 +96,19 @@ def check_link(path: Path, folder: Path) -> None:
     """Raise RefusedError for a file that leads out of the repository of `folder`: what it holds would be sent on."""
     real = path.resolve()
     if not real.is_relative_to(repository(folder).resolve()):
-        here, there = shlex.quote(str(path)), shlex.quote(str(real))
+        link = next((place for place in reversed((path, *path.parents)) if _leaves(place, folder)), path)
+        here, there = shlex.quote(str(link)), shlex.quote(str(link.resolve()))
         raise RefusedError(
             f"{path} was not read: it leads out of the repository",
-            f"it is a link to {real}, and what is in there would be run and copied as SQL of this project",
-            f"cp --remove-destination {there} {here} if you want that file here, otherwise rm {here}",
+            f"it is {real}, by a link, and what is in there would be run and copied as SQL of this project",
+            f"rm {here}; or if you want a copy of it here: rm {here} && cp -R {there} {here}",
         )
+
+
+def _leaves(place: Path, folder: Path) -> bool:
+    """Whether this is the link that leads out."""
+    root = repository(folder)
+    return place.is_symlink() and place.is_relative_to(root) and not place.resolve().is_relative_to(root.resolve())
 
 
 def _reason(error: Exception) -> str:

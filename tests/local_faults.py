@@ -195,7 +195,7 @@ def _points(trace: str) -> list[str]:
     found = []
     for line in trace.splitlines():
         count, name = line.split(" ", 1)
-        if _POINT.match(name) and "<lambda>" not in name and "comp>" not in name:
+        if _POINT.match(name) and "<lambda>" not in name and "comp>" not in name and "genexpr" not in name:
             times = range(1, min(int(count), _TIMES) + 1)
             found += [f"{name}:{event}::{number}" for number in times for event in ("call", "return")]
     return found
