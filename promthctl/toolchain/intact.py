@@ -160,5 +160,5 @@ def _not_used(folder: Path, why: str) -> PrerequisiteError:
     return PrerequisiteError(
         f"The programs in {folder} are not used by root",
         why,
-        f"rm -r {shlex.quote(str(folder))}, then run the same command again: it is made anew",
+        f"rm -r {shlex.quote(str(folder))}, then run the same command again: it is made again",
     )
