@@ -20,6 +20,7 @@ from psycopg import sql
 from promthctl import settings, toolchain
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
 from promthctl.toolchain import PostgresPrograms, ServerChoice, Toolchain
@@ -127,8 +128,9 @@ def bare_server(folder: Path, tools: Toolchain) -> Iterator[Server]:
     here = settings.load(folder)
     home = system_user.data_home(here, here.project_id)
     programs = PostgresPrograms(ServerChoice(17), tools.postgres / "bin")
-    cluster = Cluster(programs, home / "postgres-17", system_user.postgres_user(here), here)
-    cluster.create(Silent())
+    user = system_user.postgres_user(here)
+    cluster = Cluster(programs, home / "postgres-17", user, here)
+    cluster.create(template(programs, user, here, Silent()))
     password, port = secrets.token_hex(12), free_port()
     cluster.set_passwords(password, password)
     log = here.project_dir / "postgres.log"
