@@ -20,6 +20,7 @@ from psycopg import sql
 from promthctl import settings, toolchain
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
 from promthctl.toolchain import ServerChoice, Toolchain
@@ -129,7 +130,7 @@ def bare_server(folder: Path, tools: Toolchain) -> Iterator[Server]:
     user = system_user.postgres_user(here)
     programs = toolchain.postgres(tools, ServerChoice(17), here, user, free_port(), Silent())
     cluster = Cluster(programs, home / "postgres-17", user, here)
-    cluster.create(Silent())
+    cluster.create(template(programs, user, here, Silent()))
     password, port = secrets.token_hex(12), free_port()
     cluster.set_passwords(password, password)
     log = here.project_dir / "postgres.log"

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
-from promthctl import database, resetting, seeds, shadow, supabase_cli
-from promthctl.engines import Access, Engine, KeptCopy
+from promthctl import database, resetting, seeds, shadow
+from promthctl.engines import Engine, Filling, KeptCopy
 from promthctl.engines.access import local_target, running_access, stack_access
 from promthctl.errors import PromthctlError
+from promthctl.local_stack.filling import Filler
 from promthctl.locks import alone
 from promthctl.migration_set import Migration, supabase_folder
 from promthctl.push.planning import check_written
@@ -24,7 +25,8 @@ class LocalResetResult:
     """applied: file names that the history has, read back. tables: how many there are now.
 
     gone: what was there before; also: what of it only a new database is without (roles, buckets …). kept: the database
-    as it was; None where the engine keeps none. seeds: what was run of them; None if they were not wanted.
+    as it was; None where the engine keeps none. seeds: what was run of them; None if they were not wanted. copied: how
+    many of the migrations came with the copy of a database that had the same ones.
     """
 
     target: str
@@ -34,6 +36,7 @@ class LocalResetResult:
     also: tuple[Survivor, ...]
     kept: KeptCopy | None
     seeds: SeedResult | None = None
+    copied: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,15 +97,19 @@ def reset(settings: Settings, engine: Engine, steps: Steps, *, seeding: bool = T
             _try_migrations(settings, files, target.label, steps)
         seeded: list[SeedResult | None] = []
 
-        def fill(new: Access) -> None:
-            with _nothing_changed(target.label) if engine.keeps_copies else nullcontext():
-                seeded.append(_fill(settings, engine, new, files, seeding, steps))
+        filler = Filler(settings, steps)
+        copied: list[int] = []
 
-        kept = engine.renew(fill, steps)
+        def fill(new: Filling) -> None:
+            with _nothing_changed(target.label) if engine.keeps_copies else nullcontext():
+                seeded.append(_fill(settings, engine, new, filler, files, seeding, steps))
+            copied.append(new.copied)
+
+        kept = engine.renew(fill, steps, filler.content())
         history = database.fetch_history(target)
-        tables = _tables(resetting.read_contents(target))
+        tables = resetting.count_tables(target)
     applied = tuple(file.filename for file in files if file.version in history)
-    return LocalResetResult(target.label, applied, tables, gone, also, kept, seeded[0])
+    return LocalResetResult(target.label, applied, tables, gone, also, kept, seeded[0], copied[0])
 
 
 def undo_reset(settings: Settings, engine: Engine, steps: Steps) -> UndoResult:
@@ -116,14 +123,21 @@ def undo_reset(settings: Settings, engine: Engine, steps: Steps) -> UndoResult:
 
 
 def _fill(
-    settings: Settings, engine: Engine, new: Access, files: tuple[Migration, ...], seeding: bool, steps: Steps
+    settings: Settings,
+    engine: Engine,
+    new: Filling,
+    filler: Filler,
+    files: tuple[Migration, ...],
+    seeding: bool,
+    steps: Steps,
 ) -> SeedResult | None:
     """Everything that a new database gets: the roles, the migrations, and the seeds if `seeding`."""
-    target = replace(local_target(new), label="the new database")
-    if not engine.runs_roles:
+    target = replace(local_target(new.access), label="the new database")
+    if new.copied:
+        seeds.forget_due(target)
+    elif not engine.runs_roles:
         seeds.run_roles(settings, target, steps)
-    if files:
-        supabase_cli.find_database_cli(settings, steps).push(target, files, steps)
+    filler.apply(target, new, files)
     supabase_folder.sync_project(settings, (), history=())
     return seeds.run_seeds(settings, target, steps, again="promthctl local reset") if seeding else None
 

@@ -68,6 +68,7 @@ select kind, count(*) from (
      and not exists ({_MEMBER.format("pg_type", "t")})
 ) found group by 1 order by 1"""  # noqa: S608
 _EXTENSIONS = "select extname from pg_extension where not extname = any (%s) order by 1"
+_AT_ONCE = 100  # tables whose rows one query counts
 _PUBLICATIONS = r"""
 select pubname from pg_publication where not pubname like any (array['supabase\_realtime%', 'realtime\_messages%'])
  order by 1"""
@@ -134,7 +135,8 @@ def read_contents(target: Target) -> Contents:
         connection.autocommit = True  # what may not be counted must not end the reading
         connection.execute("set row_security = off")  # an error instead of a part of the rows
         found: list[tuple[Any, ...]] = connection.execute(_TABLES.encode()).fetchall()
-        tables = [_counted(connection, *row) for row in found]
+        parts = [found[begin : begin + _AT_ONCE] for begin in range(0, len(found), _AT_ONCE)]
+        tables = [table for part in parts for table in _counted(connection, part)]
         users = [table.rows for table in tables if table.label == "auth.users"]
         return Contents(
             schemas=_names(connection, f"{GOING_SCHEMAS} order by 1"),
@@ -146,22 +148,35 @@ def read_contents(target: Target) -> Contents:
         )
 
 
-def _counted(
-    connection: psycopg.Connection[Any], schema: str, name: str, dropped: bool, partitioned: bool
-) -> TableRows:
+def count_tables(target: Target) -> int:
+    """How many tables a reset would drop. Raises as `reading` does."""
+    with reading(target) as connection:
+        return sum(bool(dropped) for _, _, dropped, _ in connection.execute(_TABLES.encode()).fetchall())
+
+
+def _counted(connection: psycopg.Connection[Any], tables: Sequence[tuple[Any, ...]]) -> list[TableRows]:
+    """In one query, since a round trip for each takes most of the time; one by one where some may not be read."""
     import psycopg
     from psycopg import sql
 
-    only = sql.SQL("" if partitioned else "only")
-    query = sql.SQL("select count(*) from {} {}").format(only, sql.Identifier(schema, name))
-    rows = None
+    counts = [
+        sql.SQL("select {}, count(*) from {} {}").format(
+            number, sql.SQL("" if partitioned else "only"), sql.Identifier(schema, name)
+        )
+        for number, (schema, name, _, partitioned) in enumerate(tables)
+    ]
+    rows: dict[int, int] = {}
     try:
-        if (answer := connection.execute(query).fetchone()) is not None:
-            rows = int(answer[0])
-    except psycopg.Error:  # no right to read it
+        rows = dict(connection.execute(sql.SQL(" union all ").join(counts)).fetchall())
+    except psycopg.Error:  # no right to read one of them
         if connection.broken:
             raise
-    return TableRows(schema, name, rows, dropped, partitioned)
+        if len(tables) > 1:
+            return [table for one in tables for table in _counted(connection, [one])]
+    return [
+        TableRows(schema, name, rows.get(number), dropped, partitioned)
+        for number, (schema, name, dropped, partitioned) in enumerate(tables)
+    ]
 
 
 def _names(connection: psycopg.Connection[Any], query: str, values: Sequence[Any] | None = None) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Steps, Update
 from promthctl.supabase_cli import failures, migration_errors
+from promthctl.supabase_cli.choosing import fingerprint
 from promthctl.supabase_cli.dialects import Answer, file_being_applied
 from promthctl.supabase_cli.migration_errors import FailedRun
 from promthctl.supabase_cli.patience import CLI_NAME, run_patiently
@@ -44,6 +45,11 @@ class DatabaseCli:
     """The commands that read or change one database."""
 
     runner: Runner
+
+    @property
+    def identity(self) -> str:
+        """Another text for another CLI."""
+        return repr(fingerprint(self.runner.binary))
 
     def push(self, target: Target, migrations: Sequence[Migration], steps: Steps, include_all: bool = False) -> None:
         """`supabase db push`: apply what is pending; then the target's history has all of them.

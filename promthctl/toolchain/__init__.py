@@ -74,7 +74,7 @@ def cache_root(settings: Settings) -> Path:
         root = platformdirs.site_cache_path("promthctl")
     else:
         root = platformdirs.user_cache_path("promthctl")
-    for folder in (root, *(root / name for name in ("toolchain", "templates", "shadow"))):
+    for folder in (root, *(root / name for name in ("toolchain", "templates", "states", "shadow"))):
         _check_own(folder)
     return root
 

@@ -25,7 +25,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promthctl.engines.embedded.cluster import bootstrap_scripts
+from promthctl.engines.embedded.templates import bootstrap_scripts
 from promthctl.toolchain import Toolchain, installation
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import pytest
 from promthctl import settings, toolchain, trust
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
 from promthctl.sql.statements import split_statements
 from promthctl.steps import Silent
@@ -34,7 +35,7 @@ def started(folder: Path, tools: Toolchain, tmp_path: Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o711)
         cluster = Cluster(programs, Path(home) / "data" / f"postgres-{choice.name}", user, here)
-        cluster.create(Silent())
+        cluster.create(template(programs, user, here, Silent()))
         password, port = secrets.token_hex(12), free_port()
         cluster.set_passwords(password, password)
         log = tmp_path / "postgres.log"
