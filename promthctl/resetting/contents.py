@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from promthctl import database
 from promthctl.database.connection_errors import unreachable
+from promthctl.database.lock_waits import LockWatch, ending_waits
+from promthctl.database.transactions import database_failure
 from promthctl.errors import PromthctlError
 from promthctl.redact import redact
+from promthctl.steps import Steps
 from promthctl.targets import Target
 
 if TYPE_CHECKING:
@@ -112,29 +115,33 @@ class Contents:
 
 
 @contextmanager
-def reading(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    """A connection to read the catalog with. Raises TargetError when it is lost, PromthctlError for a refusal."""
+def reading(target: Target, steps: Steps) -> Iterator[tuple[psycopg.Connection[tuple[object, ...]], LockWatch]]:
+    """A connection to read the database with, and how it waits for locks.
+
+    Raises TargetError when it is lost, PromthctlError for a refusal and for a lock that somebody holds too long.
+    """
     import psycopg
 
+    what, watch = f"What {target.label} has could not be read", LockWatch()
     try:
-        with database.connect(target) as connection:
-            yield connection
+        with database.connect(target) as connection, ending_waits(target, connection, steps.note) as watch:
+            yield connection, watch
+    except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable) as error:
+        raise database_failure(what, error, "nothing was changed", watch=watch) from None
     except psycopg.OperationalError as error:
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
         why = redact(str(error)).strip().splitlines()[0]
-        raise PromthctlError(
-            f"What {target.label} has could not be read", why, "run it again; nothing was changed"
-        ) from None
+        raise PromthctlError(what, why, "run it again; nothing was changed") from None
 
 
-def read_contents(target: Target) -> Contents:
+def read_contents(target: Target, steps: Steps) -> Contents:
     """What the database has that a reset takes. Raises as `reading` does."""
-    with reading(target) as connection:
+    with reading(target, steps) as (connection, watch):
         connection.autocommit = True  # what may not be counted must not end the reading
         connection.execute("set row_security = off")  # an error instead of a part of the rows
         found: list[tuple[Any, ...]] = connection.execute(_TABLES.encode()).fetchall()
-        tables = [_counted(connection, *row) for row in found]
+        tables = [_counted(connection, watch, *row) for row in found]
         users = [table.rows for table in tables if table.label == "auth.users"]
         return Contents(
             schemas=_names(connection, f"{GOING_SCHEMAS} order by 1"),
@@ -147,7 +154,7 @@ def read_contents(target: Target) -> Contents:
 
 
 def _counted(
-    connection: psycopg.Connection[Any], schema: str, name: str, dropped: bool, partitioned: bool
+    connection: psycopg.Connection[Any], watch: LockWatch, schema: str, name: str, dropped: bool, partitioned: bool
 ) -> TableRows:
     import psycopg
     from psycopg import sql
@@ -159,7 +166,7 @@ def _counted(
         if (answer := connection.execute(query).fetchone()) is not None:
             rows = int(answer[0])
     except psycopg.Error:  # no right to read it
-        if connection.broken:
+        if connection.broken or watch.cancelled:
             raise
     return TableRows(schema, name, rows, dropped, partitioned)
 

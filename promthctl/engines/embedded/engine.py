@@ -18,11 +18,13 @@ from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
 from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.engines.engine import Access, KeptCopy, LogPart, Service, Status
-from promthctl.errors import RefusedError, UsageError
+from promthctl.errors import RefusedError, UsageError, already_done
 from promthctl.process import ProcessId
 from promthctl.settings import API_PORT, DB_PORT, Settings
 from promthctl.steps import Steps
 from promthctl.toolchain import ServerChoice
+
+_NOT_UP = "the stack did not come up with it"
 
 
 class EmbeddedEngine:
@@ -117,7 +119,8 @@ class EmbeddedEngine:
                 self._stop(*self._processes(stack), stack.project)
                 copy = kept_copy.replace(cluster.data, aside.data)
         self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
-        self.up(lambda _, __: None, steps)
+        with already_done("The local database was reset", _NOT_UP, "the reset is done"):
+            self.up(lambda _, __: None, steps)
         return copy
 
     def undo_renewal(self, steps: Steps) -> KeptCopy:
@@ -132,7 +135,8 @@ class EmbeddedEngine:
         with steps.step("Putting the kept database back"):
             self._stop(server, database, stack.project)
             kept_copy.swap(cluster.data)
-        self.up(lambda _, __: None, steps)
+        with already_done("The database that was kept is in use again", _NOT_UP, "the exchange is done"):
+            self.up(lambda _, __: None, steps)
         copy = kept_copy.describe(cluster.data)
         assert copy is not None
         return copy
