@@ -14,7 +14,7 @@ import psycopg
 from tests.accidents import CUTS, LOCKS
 from tests.promthctl_runner import Project
 
-# Seconds, after which a run is said to hang, on however busy a machine: it is interrupted, and its exit code shows that.
+# Seconds, after which a run hangs, on however busy a machine: it is interrupted, and its exit code shows that.
 PATIENCE = 300.0
 _PATIENCE_AFTER = 120.0  # after the first interruption for another, and after that before it is killed
 

@@ -216,8 +216,8 @@ def _watch(
                 tell(f"Waiting for a lock that {blocker} holds; to end it: {blocker.remedy}")
         if watch.limit and time.monotonic() - since > watch.limit:
             _as_login_role(connection, target, True)
-            if connection.execute(_CANCEL, which).fetchone():
-                watch.cancelled = True
+            before, watch.cancelled = watch.cancelled, True  # first: the statement's error may be read at once
+            watch.cancelled = connection.execute(_CANCEL, which).fetchone() is not None or before
             waiting = None
 
 
