@@ -180,6 +180,8 @@ def _read_hashes(target: Target) -> Mapping[str, str]:
         try:
             return record.read_record(connection).hashes
         except psycopg.Error as error:
+            if connection.broken:
+                raise
             what = f"Which seeds were run on {target.label} could not be read"
             raise database_failure(what, error, "nothing was changed") from None
 

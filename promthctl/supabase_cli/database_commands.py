@@ -16,6 +16,7 @@ from promthctl.database.connection_errors import unreachable
 from promthctl.database.sqlstates import cause_of, is_lost
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.migration_set import Migration
+from promthctl.quantities import part_of
 from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Steps, Update
@@ -159,7 +160,7 @@ def _push_blocked(target: Target, migrations: Sequence[Migration], blocked: Bloc
     """What became of the file that could not have its lock is asked."""
     history = database.fetch_history(target)
     here = {file.version for file in migrations}.intersection(history)
-    state, stuck = f"{len(here)} of {len(migrations)} are applied", blocked.stuck
+    state, stuck = part_of(len(here), len(migrations), "applied"), blocked.stuck
     if stuck and stuck.partition("_")[0] not in history:
         state = f"{migration_errors.what_stays(stuck, migrations, blocked.answer.message)}, {state}"
     what = f"{stuck or 'The history'} could not be applied to {target.label}"
@@ -169,7 +170,7 @@ def _push_blocked(target: Target, migrations: Sequence[Migration], blocked: Bloc
 def _reset_blocked(target: Target, migrations: Sequence[Migration], blocked: Blocked) -> PromthctlError:
     """The CLI empties the history in the transaction that drops everything."""
     history, stuck = database.fetch_history(target), blocked.stuck
-    state = f"{len(history)} of {len(migrations)} are applied"
+    state = part_of(len(history), len(migrations), "applied")
     if not stuck and history:
         state = f"nothing was dropped, {state}"
     elif stuck:
