@@ -24,8 +24,8 @@ _INSIDE = ("TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO
 _PREPARED = ("TRANS_STMT_COMMIT_PREPARED", "TRANS_STMT_ROLLBACK_PREPARED")
 _SHOWN = 40  # characters of a command
 _INSTEAD_OF_ROLLBACK = (
-    "write `raise exception 'why'` instead of the ROLLBACK: then the migration fails and is not recorded; to undo only a"
-    " part of the block, put that part into begin … exception when others then … end, and raise an exception in it"
+    "write `raise exception 'why'` instead of the ROLLBACK: then the migration fails and is not recorded; to undo only"
+    " a part of the block, put that part into begin … exception when others then … end, and raise an exception in it"
 )
 
 
