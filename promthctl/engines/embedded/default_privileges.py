@@ -1,7 +1,7 @@
 """What a new table, view, sequence or function in public is open to: the default privileges of the role postgres.
 
-`[api] auto_expose_new_tables` of supabase/config.toml decides, as in the Supabase CLI: closed if it is false, else open
-(in the words of 3.1.0: "When unset, new entities are auto-exposed, matching the cloud default"). Closed is what a hosted
+`[api] auto_expose_new_tables` of supabase/config.toml decides, as in the Supabase CLI: closed if false, else open.
+In the words of 3.1.0: "When unset, new entities are auto-exposed, matching the cloud default". Closed is what a hosted
 project gives whose owner has switched "Default privileges for new entities" off: the API's roles get only TRUNCATE,
 REFERENCES, TRIGGER and MAINTAIN on new tables, and EXECUTE on functions, which PostgreSQL gives to PUBLIC. What
 supabase_admin makes stays open. The SQL is the CLI's (revokeDefaultDataApiPrivileges:
