@@ -23,7 +23,7 @@ from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
-from promthctl.toolchain import PostgresPrograms, ServerChoice, Toolchain
+from promthctl.toolchain import ServerChoice, Toolchain
 from promthctl.toolchain import node as nodejs
 from tests.promthctl_runner import Project
 
@@ -127,8 +127,8 @@ def bare_server(folder: Path, tools: Toolchain) -> Iterator[Server]:
     """A server for the project in `folder`, removed in the end."""
     here = settings.load(folder)
     home = system_user.data_home(here, here.project_id)
-    programs = PostgresPrograms(ServerChoice(17), tools.postgres / "bin")
     user = system_user.postgres_user(here)
+    programs = toolchain.postgres(tools, ServerChoice(17), here, user, free_port(), Silent())
     cluster = Cluster(programs, home / "postgres-17", user, here)
     cluster.create(template(programs, user, here, Silent()))
     password, port = secrets.token_hex(12), free_port()

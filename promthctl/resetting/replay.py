@@ -76,7 +76,7 @@ def try_reset(
         )
     with (
         steps.step("Trying the reset in a throw-away database"),
-        trial_database(settings, steps, premises.major, premises.privileges) as trial,
+        trial_database(settings, premises.major, premises.privileges) as trial,
     ):
         try:
             unsure = _make_alike(trial.superuser, premises)

@@ -9,6 +9,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from promthctl import seeds, supabase_cli, toolchain
@@ -16,6 +17,7 @@ from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import SUPERUSER, Cluster, end_strays
 from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
+from promthctl.locks import is_held, locked
 from promthctl.migration_set import Migration
 from promthctl.settings import Settings
 from promthctl.steps import Silent
@@ -23,6 +25,7 @@ from promthctl.targets import Target
 from promthctl.toolchain import ServerChoice
 
 _WORK = ".work-"  # how the names of the folders begin
+_IN_USE = "in-use"  # the lock file in each
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +54,7 @@ def throw_away_database(
     """A database on that PostgreSQL that runs while the block does and is removed after it.
 
     privileges: statements that set its default privileges, see engines.embedded.default_privileges.
-    folder: where its files go; the caller holds a lock on it, so whatever a killed promthctl left there is removed.
+    folder: where its files go; what a killed promthctl left there is removed.
     Raises OSError where the folder cannot be written, what the toolchain raises, and PromthctlError for a
     supabase/roles.sql that fails.
     """
@@ -63,15 +66,22 @@ def throw_away_database(
 
 @contextlib.contextmanager
 def _work_folder(folder: Path) -> Iterator[Path]:
-    """A folder that Postgres can reach, removed at the end with whatever still runs in it."""
-    for leftover in folder.glob(f"{_WORK}*"):  # of a promthctl that was killed: the caller holds the lock
-        _remove(leftover)
-    work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder))
-    try:
-        work.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        yield work
-    finally:
-        _remove(work)
+    """A folder that Postgres can reach, removed at the end with whatever still runs in it.
+
+    Its lock tells others that it is in use; the folder's own lock is held only while folders come and go.
+    """
+    with ExitStack() as held:
+        with locked(folder / "lock", Silent(), "making a database"):
+            for leftover in folder.glob(f"{_WORK}*"):
+                if not is_held(leftover / _IN_USE):  # of a promthctl that was killed
+                    _remove(leftover)
+            work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder))
+            held.enter_context(locked(work / _IN_USE, Silent(), "this database"))
+        try:
+            work.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            yield work
+        finally:
+            _remove(work)
 
 
 def _remove(work: Path) -> None:

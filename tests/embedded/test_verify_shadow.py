@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -99,6 +101,20 @@ def test_what_a_killed_run_left_is_cleared_away(here: Settings) -> None:
     (leftover / "data").mkdir(parents=True)
     shadow.catalog_after_all(here, [migration(EXAMPLE)], Silent())
     assert not leftover.exists()
+
+
+class Hurried(Silent):
+    def step(self, title: str) -> AbstractContextManager[Callable[[str], None]]:
+        assert "Waiting" not in title
+        return super().step(title)
+
+
+def test_a_database_that_is_in_use_is_neither_waited_for_nor_removed(here: Settings) -> None:
+    with shadow.trial_database(here, 17, ()) as trial:
+        shadow.catalog_after_all(here, [migration(EXAMPLE)], Hurried())
+        with psycopg.connect(trial.target.url, password=trial.target.password) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+    assert not list((cache_root(here) / cache.FOLDER).glob("*.lock"))
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(here: Settings, tmp_path: Path) -> None:

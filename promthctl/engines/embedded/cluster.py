@@ -25,7 +25,7 @@ from promthctl.toolchain import PostgresPrograms
 
 SUPERUSER = "supabase_admin"
 _REASON = re.compile(r"\b(?:ERROR|FATAL|PANIC):\s+")
-_LEFTOVER = ".postgres-partial-"
+LEFTOVER = ".postgres-partial-"
 LOGINS = ("authenticator", "supabase_auth_admin", "supabase_storage_admin", "promthctl_api")
 _STRAY_SECONDS = 5.0  # a server process asked to end may be busy for a moment
 _START_SECONDS = 60.0  # a crash recovery may have much to replay
@@ -59,13 +59,10 @@ class Cluster:
     def made_aside(self, source: Path) -> Iterator[Cluster]:
         """A copy of `source` beside this one, for the caller to rename; removed at the end if it is still there."""
         home = self.data.parent
-        home.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if self.user is not None:
-            os.chown(home, self.user.uid, self.user.gid)
-            system_user.check_readable(home, self.user)
+        system_user.make_home(home, self.user)
         remove_leftovers(home)
         # A name of its own: the `cp` of a promthctl that was killed may still be writing.
-        partial = Path(tempfile.mkdtemp(prefix=_LEFTOVER, dir=home))
+        partial = Path(tempfile.mkdtemp(prefix=LEFTOVER, dir=home))
         try:
             if self.user is not None:
                 partial.chmod(0o711)
@@ -240,7 +237,7 @@ def find_server(home: Path) -> ProcessId | None:
 
     def matches(argv: list[str], _: str) -> bool:
         serves = argv[0].endswith("postgres") and "--single" not in argv and "-D" in argv
-        return serves and inside(argv, "") and not any(_LEFTOVER in word for word in argv)  # one being made
+        return serves and inside(argv, "") and not any(LEFTOVER in word for word in argv)  # one being made
 
     found = process.find_processes(matches)
     return found[0] if found else None  # its children, newer, look the same for a moment
@@ -276,12 +273,12 @@ def remove(data: Path) -> None:
 def set_aside(data: Path) -> None:
     """Give a data directory, if it is there, a name under which the next `remove_leftovers` removes it."""
     if data.exists():
-        data.rename(data.with_name(_LEFTOVER + secrets.token_hex(4)))
+        data.rename(data.with_name(LEFTOVER + secrets.token_hex(4)))
 
 
 def remove_leftovers(home: Path) -> None:
     """Remove what a promthctl that was killed left half made or half removed, and end what runs in it."""
-    for leftover in home.glob(f"{_LEFTOVER}*"):
+    for leftover in home.glob(f"{LEFTOVER}*"):
         end_strays(leftover)
         shutil.rmtree(leftover, ignore_errors=True)
 

@@ -167,7 +167,7 @@ class EmbeddedEngine:
 
     def has_data(self) -> bool:
         home = self._home(self._project(self.records.load_stack()))
-        return any(home.glob("postgres-[0-9]*"))
+        return any(home.glob("postgres-[0-9]*")) or bool(ownership.in_project(self.settings))
 
     def status(self, measure: bool = False) -> Status:
         stack = self.records.load_stack()
@@ -243,6 +243,8 @@ class EmbeddedEngine:
         project = self._project(stack)
         server = self.records.load_process("api") or api.find_server(project)
         database = self.records.load_process("postgres") or postgres.find_server(self._home(project))
+        if database is None and ownership.in_project(self.settings):
+            database = postgres.find_server(self.records.path)
         return server, database
 
     def _record_found(self, server: ProcessId, database: ProcessId) -> None:
@@ -296,11 +298,10 @@ class EmbeddedEngine:
 
     def _purge(self, home: Path) -> None:
         kept_copy.remove_all(home)
-        for data in home.glob("postgres-[0-9]*"):
+        for data in (*home.glob("postgres-[0-9]*"), *ownership.in_project(self.settings)):
             postgres.remove(data)
-        if home != self.records.path:
-            with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
-                home.rmdir()
+        with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
+            home.rmdir()
         for name in ("stack.json", "processes.json", "dev-user.json"):
             (self.records.path / name).unlink(missing_ok=True)
 

@@ -199,6 +199,9 @@ def _fill(tar: tarfile.TarFile, tools: Toolchain) -> None:
         if Path(extra).exists():
             tar.add(Path(extra).resolve(), extra)
     tar.add(tools.root / "node_modules", "opt/toolchain/node_modules", filter=_needed)
+    with tempfile.TemporaryDirectory() as copy:
+        installation.copy_with_stand_ins(native, Path(copy))
+        tar.add(Path(copy) / "share", f"opt/toolchain/{native.relative_to(tools.root)}/share", filter=_needed)
     link = tarfile.TarInfo("opt/postgres")
     link.type, link.linkname = tarfile.SYMTYPE, f"/opt/toolchain/{native.relative_to(tools.root)}"
     tar.addfile(link)

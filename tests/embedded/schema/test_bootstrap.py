@@ -53,7 +53,7 @@ def test_a_supabase_can_be_made_on(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     native = installations / f"postgres-{major}" / "native"
-    installation.prepare(native)
+    installation.complete(native)
     with started(native, tools, tmp_path) as url, psycopg.connect(url, autocommit=True) as connection:
         assert connection.info.server_version // 10000 == major
         rights = connection.execute(
