@@ -53,6 +53,16 @@ class DoorText:
         """Its short literals, and its JSON keys."""
         return constants_of(self.text)
 
+    @cached_property
+    def reads_vault(self) -> bool:
+        return re.search(r"\bdecrypted_secrets\b|vault\W{1,3}secrets\b", self.text) is not None
+
+    @property
+    def secret_names(self) -> list[str]:
+        """Names of secrets that it may look for in the vault; none where it does not look there."""
+        likely = ("promthctl_secret", *self.compared("name"), *self.constants[0][:10])
+        return list(dict.fromkeys(likely)) if self.reads_vault else []
+
     def compared(self, column: str) -> list[str]:
         """The literals that a column of that name is compared with; empty texts count."""
         found: list[str] = []

@@ -163,6 +163,7 @@ class DoorRun:
         tables = list(self._tables(texts))
         self._rows = Witnesses(self._sandbox, self._maker, self._users)
         self._rows.make(tables, decided_by(texts, tables))
+        self._rows.keep_secrets(dict.fromkeys(name for text in texts if text.reads_vault for name in text.secret_names))
         if metadata := trials.own_metadata(texts):
             self._sandbox.run(
                 sql.SQL("update auth.users set raw_user_meta_data = {}::jsonb where id = {}::uuid returning 1").format(
@@ -204,7 +205,7 @@ class DoorRun:
     def _in_world(self, world: Mapping[int, Values], doors: Sequence[_Door], deadline: float) -> None:
         """Try the doors with the rows as they are now."""
         hidden = self._rows.hidden_from(self._attackers)
-        everything = sorted({marker for witness in self._rows.rows for marker in witness.markers.values()})
+        everything = self._rows.markers
         secret = {actor.name: some for actor, some in zip(self._attackers, hidden, strict=True)}
         query = self._rows.change_query()
         special = told(world, self._rows.rows)
@@ -222,7 +223,8 @@ class DoorRun:
         actors = [actor for actor in self._attackers if actor.role in door.roles]
         if isinstance(door.what, ApiFunction):
             rows = sorted(self._rows.rows, key=lambda witness: witness.table.oid not in door.text.tables)
-            known = Known(rows, *door.text.constants, self._users[0], self._users[1])
+            constants, keys = door.text.constants
+            known = Known(rows, [*door.text.secret_names, *constants], keys, self._users[0], self._users[1])
             yield from trials.function_trials(door.what, door.text, known, actors, markers)
         elif door.what.materialized:
             own = Actor("own", self._sandbox.own_role)

@@ -24,6 +24,7 @@ from promthctl.isolation.tables import ProbedColumn, ProbedTable
 _SHORTEST = 8  # characters of a marker
 _TEXTS = {"text", "varchar", "bpchar", "citext"}
 _ROOM = 12  # of a text column that a marker fits into
+_OF_USERS = {"encrypted_password", "phone", "raw_user_meta_data", "confirmation_token", "recovery_token"}
 _CHANCE = {"timestamp", "timestamptz", "time", "timetz", "interval", "bool", "inet", "cidr"}  # not unique enough
 
 
@@ -43,12 +44,13 @@ class Witness:
 class Witnesses:
     """The owner's rows in the tables given, with another user's beside them. users: owner, other, a third.
 
-    missing: by a table's label, why it has no row.
+    secrets: markers in the vault, by their text what they are. missing: by a table's label, why it has no row.
     """
 
     def __init__(self, sandbox: Sandbox, maker: RowMaker, users: Sequence[str]) -> None:
         self._sandbox, self._maker, self.users = sandbox, maker, tuple(users)
         self.rows: list[Witness] = []
+        self.secrets: dict[str, str] = {}
         self.missing: dict[str, str] = {}
 
     def make(self, tables: Iterable[ProbedTable], fixed: Mapping[int, Collection[str]]) -> None:
@@ -78,6 +80,19 @@ class Witnesses:
             ]  # fmt: skip
             witness.markers = _markers(witness.row, others)
 
+    def keep_secrets(self, names: Iterable[str]) -> None:
+        """Put secrets of these names into the vault, where there is one and it has none of that name."""
+        for name in names:
+            token = f"w{uuid4().hex[:16]}"
+            with suppress(psycopg.Error):
+                self._sandbox.run(sql.SQL("select vault.create_secret({}, {})").format(token, name))
+                self.secrets[token] = "vault.decrypted_secrets"
+
+    @property
+    def markers(self) -> list[str]:
+        """All of them, in an order that stays."""
+        return sorted({*self.secrets, *(marker for witness in self.rows for marker in witness.markers.values())})
+
     def _marked(self, row: SampleRow, place: int, fixed: Collection[str]) -> SampleRow:
         """The row with a marker in every column that takes one. place: of its user, the owner being the first."""
         wanted: Values = {
@@ -86,9 +101,8 @@ class Witnesses:
             if column.name not in fixed and _changeable(row, column) and (value := _marker(column, place)) is not None
         }
         for part in (wanted, *({name: value} for name, value in wanted.items())):
-            if part and self._update(row, part):
-                if part is wanted:
-                    break
+            if part and self._update(row, part) and part is wanted:
+                break
         with suppress(RowNotMade, psycopg.Error):
             row = self._maker.reread(row)
         self._maker.present[row.table.oid, row.user] = row
@@ -124,10 +138,12 @@ class Witnesses:
 
     def labels(self, marker: str) -> list[str]:
         """The columns that hold it, e.g. notes.body."""
+        if marker in self.secrets:
+            return [self.secrets[marker]]
         return [f"{w.table.label}.{name}" for w in self.rows for name, text in w.markers.items() if text == marker]
 
     def owned_by_somebody(self, marker: str) -> bool:
-        return any(marker in witness.markers.values() for witness in self.rows if witness.owned)
+        return marker in self.secrets or any(marker in each.markers.values() for each in self.rows if each.owned)
 
     def identity(self, table: ProbedTable) -> tuple[str, ...]:
         """The columns that say whose a row is."""
@@ -136,7 +152,7 @@ class Witnesses:
 
     def hidden_from(self, actors: Sequence[Actor]) -> list[set[str]]:
         """For each actor, the markers that they do not see by reading the tables themselves."""
-        everything = {marker for witness in self.rows for marker in witness.markers.values()}
+        everything = set(self.markers)
         places, trials = [], []
         for place, actor in enumerate(actors):
             for witness in self.rows:
@@ -193,9 +209,13 @@ def _changeable(row: SampleRow, column: ProbedColumn) -> bool:
     decisive = {name for policy in table.policies for name in policy.columns}
     if column.name in bound | decisive or column.generated or column.identity or column.sequence or column.type.labels:
         return False
+    if (table.schema, table.name) == ("auth", "users") and column.name not in _OF_USERS:
+        return False  # what Auth decides by
     if column.default and column.type.name in _TEXTS:  # a status, a role: what such a column starts with is a state
         return column.default.partition("::")[0] == "''"
     value = row.values.get(column.name)
+    if value and "@" in value:  # copied from auth.users, perhaps
+        return False
     return value is None or len(value) < _SHORTEST or column.type.name in _TEXTS or "{" in value
 
 

@@ -71,7 +71,10 @@ def leaks(report: DoorReport) -> list[Finding]:
 
 def rows_of_alice(connection: psycopg.Connection[Any]) -> list[Any]:
     tables = ("auth.users", "public.profiles", "public.notes", "public.invoices")
-    return [connection.execute(f"select t::text from {table} t where t::text like '%alice%'".encode()).fetchall() for table in tables]
+    return [
+        connection.execute(f"select t::text from {table} t where t::text like '%alice%'".encode()).fetchall()
+        for table in tables
+    ]
 
 
 def reaches_alice(connection: psycopg.Connection[Any], case: Case) -> bool:
@@ -86,7 +89,9 @@ def reaches_alice(connection: psycopg.Connection[Any], case: Case) -> bool:
     role = "authenticated" if user else "anon"
     metadata = {"role": "admin", "is_admin": True}  # what Mallory has written there
     claims = {"role": role} | ({"sub": user, "user_metadata": metadata} if user else {})
-    settings = sql.SQL("select set_config('request.jwt.claims', {}, true), set_config('request.jwt.claim.sub', {}, true)")
+    settings = sql.SQL(
+        "select set_config('request.jwt.claims', {}, true), set_config('request.jwt.claim.sub', {}, true)"
+    )
     connection.execute(settings.format(json.dumps(claims), user or ""))
     if not query.startswith("refresh"):  # a copy that its owner makes
         connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
