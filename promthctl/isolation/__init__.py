@@ -16,6 +16,7 @@ door_verdicts.py   what its trials amount to
 function_reading.py  the functions and views of the API, from the system catalogs
 witnesses.py       rows of the owner whose values are found again wherever they turn up
 batch.py           many things tried in one message
+outside.py         what API roles reach in Supabase's own schemas
 side_effects.py    what trying rows sets off that no rollback undoes
 call_graph.py      what a write to a table runs, to any depth, from the system catalogs
 ownership.py       whose a row is, from the foreign keys

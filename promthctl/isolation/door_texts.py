@@ -103,12 +103,11 @@ def door_text(reached: Iterable[Reached]) -> DoorText:
 def decided_by(doors: Iterable[DoorText], tables: Iterable[ProbedTable]) -> dict[int, set[str]]:
     """By a table's oid, the columns that some door compares with a constant."""
     doors = tuple(doors)
-    return {
-        table.oid: {
-            column.name for column in table.columns for door in doors if table.oid in door.tables and door.compared(column.name)
-        }
-        for table in tables
-    }  # fmt: skip
+    found: dict[int, set[str]] = {}
+    for table in tables:
+        naming = [door for door in doors if table.oid in door.tables]
+        found[table.oid] = {name for name in table.column if any(door.compared(name) for door in naming)}
+    return found
 
 
 def worlds(door: DoorText, rows: Sequence[Witness]) -> list[dict[int, Values]]:

@@ -23,6 +23,10 @@ select concat((select count(text) from promthctl_all), ':', (
     from unnest(string_to_array(current_setting('promthctl.markers'), ',')) with ordinality w (marker, place)
    where exists (select from promthctl_all where strpos(text, w.marker) > 0)))
 """
+_MARKED = """
+exists (select from unnest(string_to_array(current_setting('promthctl.markers'), ',')) m where strpos({text}, m) > 0)
+"""
+_COUNTED = "with promthctl_done as ({statement} returning 1) select count(*)::text from promthctl_done"
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,8 @@ def function_trials(
     """Every way to call it, as every actor. markers: what is looked for."""
     for call in calls_of(function, known):
         called = f"{function.identifier.as_string(None)}({call.sql})"
-        column = f"lower({called}::text) as text"
-        source = (
-            f"select {column}"
-            if function.bare
-            else f"select lower(promthctl_row::text) as text from {called} promthctl_row"
-        )
-        statement = _SEARCH.format(source=source)
+        column, place = (called, "") if function.bare else ("promthctl_row", f" from {called} promthctl_row")
+        statement = _SEARCH.format(source=f"select lower({column}::text) as text{place}")
         for actor in actors:
             base = {_MARKERS: ",".join(markers), "search_path": _path(function.schema)}
             for claimed in ({}, *claims_for(actor, text)):
@@ -66,8 +65,8 @@ def view_trials(
     rest = f" where ({condition}) is not true" if condition else ""
     for actor in actors:
         if columns := view.columns.get(actor.role):
-            text = f"lower(concat_ws(' ', {', '.join(f'{_quoted(c)}::text' for c in columns)})) as text"
-            statement = _SEARCH.format(source=f"select {text} from {name}{rest}")
+            source = f"select {_together(columns)} as text from {name}{rest}"  # noqa: S608 - names are quoted
+            statement = _SEARCH.format(source=source)
             yield DoorTrial(Trial(actor, statement, {_MARKERS: ",".join(markers)}), actor)
 
 
@@ -77,8 +76,8 @@ def copy_trial(view: ApiView, actor: Actor, own: Actor, markers: Sequence[str]) 
     own: who may run the query, since nobody else need have the right to.
     """
     if columns := view.columns.get(actor.role):
-        text = f"lower(concat_ws(' ', {', '.join(f'{_quoted(c)}::text' for c in columns)})) as text"
-        statement = _SEARCH.format(source=f"select {text} from ({view.definition}) promthctl_copy")
+        source = f"select {_together(columns)} as text from ({view.definition}) promthctl_copy"  # noqa: S608
+        statement = _SEARCH.format(source=source)
         return DoorTrial(Trial(own, statement, {_MARKERS: ",".join(markers)}), actor)
     return None
 
@@ -90,21 +89,19 @@ def write_trials(view: ApiView, actors: Sequence[Actor], markers: Sequence[str])
         columns = view.columns.get(actor.role)
         if not columns:
             continue
-        text = f"lower(concat_ws(' ', {', '.join(f'{_quoted(c)}::text' for c in columns)}))"
-        where = f"exists (select from unnest(string_to_array(current_setting('promthctl.markers'), ',')) m where strpos({text}, m) > 0)"
+        where = _MARKED.format(text=_together(columns))
         settings = {_MARKERS: ",".join(markers)}
         for verb in view.may.get(actor.role, ()):
             if verb not in view.updatable:
                 continue
             if verb == "delete":
-                statement = f"delete from {name} where {where}"
+                statement = f"delete from {name} where {where}"  # noqa: S608
             elif settable := [column for column in view.settable if column in columns]:
                 one = _quoted(settable[0])
-                statement = f"update {name} set {one} = {one} where {where}"
+                statement = f"update {name} set {one} = {one} where {where}"  # noqa: S608
             else:
                 continue
-            counted = f"with promthctl_done as ({statement} returning 1) select count(*)::text from promthctl_done"
-            yield DoorTrial(Trial(actor, counted, settings), actor, verb=verb)
+            yield DoorTrial(Trial(actor, _COUNTED.format(statement=statement), settings), actor, verb=verb)
 
 
 def seen(trial: DoorTrial, result: TrialResult, markers: Sequence[str]) -> list[str]:
@@ -154,6 +151,11 @@ def own_metadata(texts: Sequence[DoorText]) -> str:
 def _path(schema: str) -> str:
     """The search_path that PostgREST sets, with its default extra path."""
     return f"{_quoted(schema)}, public, extensions"
+
+
+def _together(columns: Sequence[str]) -> str:
+    """A row as one text in lower case."""
+    return f"lower(concat_ws(' ', {', '.join(f'{_quoted(column)}::text' for column in columns)}))"
 
 
 def _quoted(name: str) -> str:

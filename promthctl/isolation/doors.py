@@ -105,8 +105,8 @@ class _Door:
 class DoorRun:
     """One run over the functions and views of `schemas`.
 
-    users: the owner, an attacker and a third. effects: what calls set off; with `spare`, doors with lasting ones are not
-    tried. major: the server's version.
+    users: the owner, an attacker and a third. effects: what calls set off; with `spare`, doors with lasting effects are
+    not tried.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class DoorRun:
         self._major = sandbox.connection.info.server_version // 10000
 
     def run(self, deadline: float) -> DoorReport:
-        """Try them all; nothing stays. deadline: of time.monotonic(). Raises psycopg.Error when the connection breaks."""
+        """Try them all; nothing stays. deadline: of time.monotonic(). Raises psycopg.Error on a broken connection."""
         doors = [
             _Door(one.what, one.text, self._untried(one))
             for one in find_doors(self._connection, self._schemas, self._effects)
@@ -190,17 +190,10 @@ class DoorRun:
         named = {oid for text in texts for oid in text.tables}
         unread = any(text.unread for text in texts)
         for table in sorted(self._catalog.tables.values(), key=lambda table: table is not self._catalog.users):
-            own = self._maker.ownerships[table.oid]
-            if table is self._catalog.users:
+            wanted = table.oid in named or (unread and self._maker.ownerships[table.oid].known)
+            theirs = table.extension or table.schema in MANAGED_SCHEMAS
+            if table is self._catalog.users or (wanted and table.kind in "rp" and not (table.partition or theirs)):
                 yield table
-            elif (
-                table.kind in "rp"
-                and not table.partition
-                and not table.extension
-                and table.schema not in MANAGED_SCHEMAS
-            ):
-                if table.oid in named or (unread and own.known):
-                    yield table
 
     def _in_world(self, world: Mapping[int, Values], doors: Sequence[_Door], deadline: float) -> None:
         """Try the doors with the rows as they are now."""

@@ -68,9 +68,9 @@ order by 2, 3
 
 @dataclass(frozen=True)
 class Argument:
-    """type: as a cast spells it. base: the type's name, without its domain. element: of an array. row_of: a table's oid.
+    """type: as a cast spells it. base: the type's name, without its domain. element: of an array.
 
-    optional: it has a default.
+    row_of: the oid of the table whose row it is, 0 for none. optional: it has a default.
     """
 
     name: str
@@ -111,8 +111,8 @@ class ApiFunction:
 class ApiView:
     """columns, may: by client role, what it may select, and which of update and delete it may do.
 
-    definition: of a materialized view. invoker: it reads with the caller's rights. updatable: the commands that it passes on to its table. settable: its columns
-    that an update may name.
+    definition: of a materialized view. invoker: it reads with the caller's rights. updatable: the commands that it
+    passes on to its table. settable: its columns that an update may name.
     """
 
     oid: int

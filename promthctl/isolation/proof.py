@@ -18,6 +18,7 @@ from promthctl.isolation.declared import check_conditions, unneeded
 from promthctl.isolation.door_verdicts import DoorProof
 from promthctl.isolation.doors import DoorReport, DoorRun, effects_of_doors
 from promthctl.isolation.findings import Finding
+from promthctl.isolation.outside import find_outside
 from promthctl.isolation.proof_run import ProofRun
 from promthctl.isolation.sandbox import Sandbox
 from promthctl.isolation.side_effects import SideEffect, SideEffects, side_effects_of
@@ -38,7 +39,8 @@ class IsolationReport:
     """Every table that clients may reach. caveats: what the rollback does not undo, and what was left out.
 
     side_effects: what trying rows sets off; on a run that spares them, the tables with those that are not harmless were
-    not tried. findings: those that are not in a table's proof (functions, views). unneeded: what is declared and could
+    not tried. findings: those that are not in a table's proof: functions, views,
+    and what API roles reach in Supabase's own schemas. unneeded: what is declared and could
     be left out. doors: the functions and views that run with their owner's rights.
     """
 
@@ -89,6 +91,7 @@ def prove_isolation(
         doors = DoorReport()
         if run.users:
             doors = DoorRun(sandbox, catalog, run.maker, run.users, declared, effects, schemas, spare).run(deadline)
+        outside = find_outside(connection)
         advanced = [name for name, value in _sequences(connection).items() if sequences.get(name) != value]
     told = tuple(one.text for one in found if one.harmless or not spare)  # the others are in the tables' reasons
     caveats = (*told, *_caveats(catalog, schemas, advanced))
@@ -96,7 +99,7 @@ def prove_isolation(
         tuple(sorted(proofs, key=lambda proof: proof.table)),
         caveats,
         found,
-        doors.findings,
+        (*doors.findings, *outside),
         tuple(unneeded(declared, _needed(declared, proofs) | doors.used)),
         doors.proofs,
     )

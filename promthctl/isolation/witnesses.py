@@ -54,7 +54,7 @@ class Witnesses:
         self.missing: dict[str, str] = {}
 
     def make(self, tables: Iterable[ProbedTable], fixed: Mapping[int, Collection[str]]) -> None:
-        """Make the rows. fixed: by a table's oid, the columns that keep the value they got, because it decides something.
+        """Make the rows. fixed: by a table's oid, the columns whose value decides something and stays as it is.
 
         Raises psycopg.Error when the connection is lost.
         """
@@ -182,7 +182,7 @@ class Witnesses:
         return query.as_string(self._sandbox.connection)
 
     def change_query(self) -> str:
-        """A query for what differs from now in the owner's rows: a JSON object {place in rows: row now, null if gone}."""
+        """A query for what differs from now in the owner's rows: JSON, {place: [row before, row now or null]}."""
         parts = []
         for place, witness in enumerate(self.rows):
             select = sql.SQL("select to_jsonb(t) from {} t where {}").format(
