@@ -32,6 +32,8 @@ tables.py          what a table is here: ProbedTable, ProbedColumn and what belo
 from promthctl.isolation.attempts import Attempt
 from promthctl.isolation.door_verdicts import DoorProof
 from promthctl.isolation.findings import SEVERITIES, Finding, Severity
+from promthctl.isolation.proof import IsolationReport, find_side_effects, prove_isolation
+from promthctl.isolation.side_effects import SideEffect
 from promthctl.isolation.verdicts import TableProof
 
 __all__ = [
