@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from promthctl.schema import making
+from promthctl.schema.converting import change_of_type
 from promthctl.schema.making import PASSING, create_sql, grant_statements, last_part, lines
 from promthctl.schema.model import Attributes, Catalog, Difference
 from promthctl.sql.quoting import literal
@@ -179,10 +180,9 @@ def _change_column(one: Difference, whole: Attributes, expected: Catalog) -> str
     if "identity" in wanted and there["identity"]:
         statements.append(f"{change} drop identity;")
     if {"type", "collation"} & set(wanted):
+        old = str(there.get("type", whole["type"]))
         short = last_part(one.name, whole)
-        collate = f" collate {whole['collation']}" if whole["collation"] else ""
-        statements.append(f"{change} drop default;")  # it may not fit the new type
-        statements.append(f"{change} type {whole['type']}{collate} using {short}::{whole['type']};")
+        statements.append(change_of_type(whole["table"], short, old, whole["type"], whole["collation"]))
     if {"type", "collation", "default", "generated"} & set(wanted):
         default = whole["default"]
         if whole["generated"] is None and not whole["identity"]:
