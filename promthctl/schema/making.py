@@ -24,7 +24,7 @@ def owner_sql(kind: str, name: str, given: Attributes) -> str:
         what = "materialized view" if given["materialized"] else "view"
     elif given.get("kind") == "foreign table":
         what = "foreign table"
-    return f"alter {what} {name} owner to {given['owner'] or 'postgres'};"
+    return f"alter {what} {name} owner to {given.get('owner') or 'postgres'};"
 
 
 def lines(*statements: str | None) -> str:
@@ -61,7 +61,7 @@ def privileges_of_new(item: str, expected: Catalog) -> str:
 def _role(name: str, given: Attributes, expected: Catalog) -> str:
     flags = [flag for flag in ("superuser", "bypassrls", "createrole", "createdb") if given[flag]]
     groups = [f"grant {group} to {name};" for group in given["member_of"]]
-    settings = [setting_sql(name, setting, value) for setting, value in given["settings"].items()]
+    settings = [setting_sql(name, setting, value) for setting, value in given.get("settings", {}).items()]
     return lines(f"create role {' '.join([name, *flags])};", *groups, *settings)
 
 
@@ -139,7 +139,7 @@ def missing_table(name: str, given: Attributes, expected: Catalog, children: Seq
             made.append(f"alter sequence {sequence} owned by {attributes['owned_by']};")
     if given["replica_identity"] != "default":
         made.append(f"alter table {name} replica identity {given['replica_identity']};")
-    owner = owner_sql("tables", name, given) if given["owner"] else None
+    owner = owner_sql("tables", name, given) if given.get("owner") else None
     return lines(*made, privileges_of_new(f"table {name}", expected), owner)
 
 
@@ -188,7 +188,7 @@ def _view(name: str, given: Attributes, expected: Catalog) -> str:
         if attributes["table"] == name
     ]
     definition = str(given["definition"]).strip().removesuffix(";")
-    own += [column_default(name, column, value) for column, value in given["defaults"].items()]
+    own += [column_default(name, column, value) for column, value in given.get("defaults", {}).items()]
     return lines(f"create {kind} {name}{options} as\n{definition};", privileges_of_new(f"table {name}", expected), *own)
 
 

@@ -74,6 +74,11 @@ holder as materialized (
   select 0::oid as oid, 'public' as name
    union all
   select oid, quote_ident(rolname) from pg_roles where rolname !~ '{platform}'
+),
+-- Whoever runs the migrations owns what they make, by whatever name.
+owner as materialized (
+  select oid, name from holder where oid <> 0 and oid <> (select oid from pg_roles where rolname = current_user)
+     and oid <> (select datdba from pg_database where datname = current_database())
 )
 """
 
@@ -94,7 +99,7 @@ select quote_ident(r.rolname), jsonb_build_object(
          and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))), '{}'))
   from pg_roles r where r.rolname !~ '{platform}'""",
     "schemas": """
-select name, jsonb_build_object('owner', (select name from holder where oid = nspowner))
+select name, jsonb_build_object('owner', (select name from owner where oid = nspowner))
   from space""",
     "extensions": """
 select quote_ident(extname), jsonb_build_object('ddl', format('create extension %I with schema %s;', extname,
@@ -122,7 +127,7 @@ select r.name, jsonb_build_object(
     'type', format_type(q.seqtypid, null), 'start', q.seqstart, 'increment', q.seqincrement, 'min', q.seqmin,
     'max', q.seqmax, 'cache', q.seqcache, 'cycle', q.seqcycle, 'owner', case when not exists (
       select from pg_depend where classid = 'pg_class'::regclass and objid = r.oid and deptype = 'a') then
-      (select name from holder where oid = r.relowner) end, 'owned_by', (
+      (select name from owner where oid = r.relowner) end, 'owned_by', (
       select t.name || '.' || quote_ident(a.attname)
         from pg_depend d join relation t on t.oid = d.refobjid
         join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
@@ -138,7 +143,7 @@ select p.name, jsonb_build_object(
     'strict', p.proisstrict, 'security', case when p.prosecdef then 'definer' else 'invoker' end,
     'leakproof', p.proleakproof, 'parallel', case p.proparallel when 's' then 'safe' when 'r' then 'restricted'
       else 'unsafe' end,
-    'owner', (select name from holder where oid = p.proowner),
+    'owner', (select name from owner where oid = p.proowner),
     'config', coalesce((select jsonb_agg(setting order by setting) from unnest(p.proconfig) setting), '[]'),
     'ddl', case when p.prokind <> 'a' then pg_get_functiondef(p.oid) end)
   from routine p join pg_language l on l.oid = p.prolang""",
@@ -149,7 +154,7 @@ select r.name, jsonb_build_object(
     'replica_identity', case r.relreplident when 'd' then 'default' when 'n' then 'nothing' when 'f' then 'full'
       else 'using index ' || (select quote_ident(i.relname) from pg_index x join pg_class i on i.oid = x.indexrelid
                                where x.indrelid = r.oid and x.indisreplident) end,
-    'owner', (select name from holder where oid = r.relowner),
+    'owner', (select name from owner where oid = r.relowner),
     'partition_key', case when r.relkind = 'p' then pg_get_partkeydef(r.oid) end,
     'partition_bound', pg_get_expr(r.relpartbound, r.oid),
     'parents', coalesce((
@@ -184,7 +189,7 @@ select r.name || '.' || quote_ident(c.conname), jsonb_build_object(
     "views": """
 select r.name, jsonb_build_object(
     'materialized', r.relkind = 'm', 'definition', pg_get_viewdef(r.oid),
-    'owner', (select name from holder where oid = r.relowner),
+    'owner', (select name from owner where oid = r.relowner),
     'defaults', coalesce((
       select jsonb_object_agg(quote_ident(a.attname), pg_get_expr(d.adbin, d.adrelid)) from pg_attrdef d
         join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum where d.adrelid = r.oid), '{}'),
