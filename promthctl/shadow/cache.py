@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from promthctl import process, seeds, toolchain
 from promthctl.engines.embedded import default_privileges
-from promthctl.engines.embedded.cluster import bootstrap_scripts
+from promthctl.engines.embedded.templates import bootstrap_scripts
 from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.errors import PrerequisiteError
 from promthctl.locks import locked_briefly

@@ -15,6 +15,7 @@ from pathlib import Path
 from promthctl import seeds, supabase_cli, toolchain
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import SUPERUSER, Cluster, end_strays
+from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
 from promthctl.locks import is_held, locked
 from promthctl.migration_set import Migration
@@ -95,7 +96,7 @@ def _running_cluster(
     user = system_user.postgres_user(settings)
     programs = toolchain.postgres(tools, choice, settings, user, free_port(), Silent())
     cluster = Cluster(programs, work / "data" / "postgres", user, settings, throw_away=True)
-    cluster.create(Silent())
+    cluster.create(template(programs, user, settings, Silent()))
     password, internal, port, log = secrets.token_hex(24), secrets.token_hex(24), free_port(), work / "postgres.log"
     cluster.set_passwords(password, internal, fresh=privileges)
     server = cluster.start(port, log, lambda _: None, runs_jobs=False)
