@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 from promthctl.declarations import NOTHING_DECLARED, Declaration, Declarations
 from promthctl.errors import PromthctlError
 from promthctl.isolation.declared import check_conditions, unneeded
+from promthctl.isolation.door_verdicts import DoorProof
+from promthctl.isolation.doors import DoorReport, DoorRun, effects_of_doors
 from promthctl.isolation.findings import Finding
+from promthctl.isolation.outside import find_outside
 from promthctl.isolation.proof_run import ProofRun
 from promthctl.isolation.sandbox import Sandbox
 from promthctl.isolation.side_effects import SideEffect, SideEffects, side_effects_of
@@ -36,8 +39,9 @@ class IsolationReport:
     """Every table that clients may reach. caveats: what the rollback does not undo, and what was left out.
 
     side_effects: what trying rows sets off; on a run that spares them, the tables with those that are not harmless were
-    not tried. findings: those that are not in a table's proof (functions, views). unneeded: what is declared and could
-    be left out.
+    not tried. findings: those that are not in a table's proof: functions, views,
+    and what API roles reach in Supabase's own schemas. unneeded: what is declared and could
+    be left out. doors: the functions and views that run with their owner's rights.
     """
 
     tables: tuple[TableProof, ...]
@@ -45,6 +49,7 @@ class IsolationReport:
     side_effects: tuple[SideEffect, ...] = ()
     findings: tuple[Finding, ...] = ()
     unneeded: tuple[Declaration, ...] = ()
+    doors: tuple[DoorProof, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -80,10 +85,13 @@ def prove_isolation(
             table.label: flags[table.label] for table in catalog.exposed if flags.get(table.label) in table.column
         }
         effects = SideEffects(connection)
-        found = side_effects_of(catalog, effects)
-        proofs = tuple(
-            ProofRun(sandbox, catalog, {**flagged, **declared.conditions}, effects if spare else None).run(deadline)
-        )
+        found = (*side_effects_of(catalog, effects), *effects_of_doors(connection, schemas, effects))
+        run = ProofRun(sandbox, catalog, {**flagged, **declared.conditions}, effects if spare else None)
+        proofs = tuple(run.run(deadline))
+        doors = DoorReport()
+        if run.users:
+            doors = DoorRun(sandbox, catalog, run.maker, run.users, declared, effects, schemas, spare).run(deadline)
+        outside = find_outside(connection)
         advanced = [name for name, value in _sequences(connection).items() if sequences.get(name) != value]
     told = tuple(one.text for one in found if one.harmless or not spare)  # the others are in the tables' reasons
     caveats = (*told, *_caveats(catalog, schemas, advanced))
@@ -91,7 +99,18 @@ def prove_isolation(
         tuple(sorted(proofs, key=lambda proof: proof.table)),
         caveats,
         found,
-        unneeded=tuple(unneeded(declared, _needed(declared, proofs))),
+        (*doors.findings, *outside),
+        tuple(unneeded(declared, _needed(declared, proofs) | doors.used)),
+        doors.proofs,
+    )
+
+
+def find_side_effects(connection: Connection[Any], schemas: Sequence[str] = ("public",)) -> tuple[SideEffect, ...]:
+    """What a proof would set off, to be shown beforehand. Only reads. Raises psycopg.Error."""
+    effects = SideEffects(connection)
+    return (
+        *side_effects_of(read_tables(connection, schemas), effects),
+        *effects_of_doors(connection, schemas, effects),
     )
 
 
