@@ -5,7 +5,9 @@ From the entry down to what each part needs:
 proof.py           prove_isolation(): a connection → IsolationReport
 proof_run.py       the run over all tables: who owns what, which rows are there when what is tried
 attempts.py        what is tried on one table, as whom, what should become of it and what did
-verdicts.py        what the attempts on a table amount to: proven, failed, not proven
+verdicts.py        what the attempts on a table amount to: proven, leak, failed, not proven
+findings.py        Finding: what is wrong or unclear, in one shape for tables, functions and views
+declared.py        what pyproject.toml declares, held against the database
 side_effects.py    what trying rows sets off that no rollback undoes
 call_graph.py      what a write to a table runs, to any depth, from the system catalogs
 ownership.py       whose a row is, from the foreign keys
@@ -19,8 +21,18 @@ tables.py          what a table is here: ProbedTable, ProbedColumn and what belo
 """
 
 from promthctl.isolation.attempts import Attempt
+from promthctl.isolation.findings import Finding, Severity
 from promthctl.isolation.proof import IsolationReport, prove_isolation
 from promthctl.isolation.side_effects import SideEffect, find_side_effects
 from promthctl.isolation.verdicts import TableProof
 
-__all__ = ["Attempt", "IsolationReport", "SideEffect", "TableProof", "find_side_effects", "prove_isolation"]
+__all__ = [
+    "Attempt",
+    "Finding",
+    "IsolationReport",
+    "Severity",
+    "SideEffect",
+    "TableProof",
+    "find_side_effects",
+    "prove_isolation",
+]

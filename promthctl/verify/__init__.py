@@ -7,7 +7,7 @@ report.py           a VerifyResult as one HTML page
 diagram.py          the tables and their foreign keys as an SVG, for that page
 """
 
-from promthctl.verify.advice import Finding
+from promthctl.verify.advice import Advice
 from promthctl.verify.checks import VerifyResult, side_effects, verify
 
-__all__ = ["Finding", "VerifyResult", "side_effects", "verify"]
+__all__ = ["Advice", "VerifyResult", "side_effects", "verify"]

@@ -23,7 +23,7 @@ from promthctl.schema import Catalog, Difference, compare, snapshot
 from promthctl.settings import Settings
 from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
-from promthctl.verify.advice import Finding, advise
+from promthctl.verify.advice import Advice, advise
 
 if TYPE_CHECKING:
     import psycopg
@@ -47,7 +47,7 @@ class VerifyResult:
     differences: tuple[Difference, ...]
     isolation: IsolationReport | None = None
     lifecycles: tuple[LifecycleResult, ...] = ()
-    advice: tuple[Finding, ...] = ()
+    advice: tuple[Advice, ...] = ()
     advisors: tuple[str, ...] | None = None
     unasked: str = ""
     untried: str = ""
@@ -100,7 +100,7 @@ def _verify(
         with steps.step("Trying to reach other users' rows"):
             _keep_attempts_out_of_the_log(connection)
             try:
-                isolation = prove_isolation(connection, settings.public, PUBLIC_FLAGS, spare=not agreed)
+                isolation = prove_isolation(connection, settings.declared, PUBLIC_FLAGS, spare=not agreed)
                 tried = check_lifecycles(connection, spare=not agreed)
                 lifecycles = tuple(one for one in tried if one.state != "skipped")  # not applicable is not passed
                 untried = ""

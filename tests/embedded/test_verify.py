@@ -73,7 +73,7 @@ def test_a_finding_comes_with_its_fix_and_exit_code_1(stack: Stack) -> None:
     result = stack.project.json("verify", code=1)
     assert [(one["kind"], one["name"]) for one in result["differences"]] == [("rls", "public.prompts")]
     states = {table["table"]: table["state"] for table in result["isolation"]["tables"]}
-    assert states["prompts"] == "failed"
+    assert states["prompts"] == "leak"
     assert result["advisors"], "the CLI's advisors see it too"
 
 
