@@ -21,12 +21,13 @@ tables.py          what a table is here: ProbedTable, ProbedColumn and what belo
 """
 
 from promthctl.isolation.attempts import Attempt
-from promthctl.isolation.findings import Finding, Severity
+from promthctl.isolation.findings import SEVERITIES, Finding, Severity
 from promthctl.isolation.proof import IsolationReport, prove_isolation
 from promthctl.isolation.side_effects import SideEffect, find_side_effects
 from promthctl.isolation.verdicts import TableProof
 
 __all__ = [
+    "SEVERITIES",
     "Attempt",
     "Finding",
     "IsolationReport",

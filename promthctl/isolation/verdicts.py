@@ -10,6 +10,8 @@ from promthctl.isolation.attempts import Attempt
 from promthctl.isolation.findings import Finding
 from promthctl.isolation.tables import CLIENT_ROLES, ProbedTable
 
+_NOBODY = "it has no owner column (a foreign key to auth.users)"
+
 ProofState = Literal["proven", "leak", "failed", "not proven"]
 
 
@@ -54,16 +56,14 @@ def verdict(table: ProbedTable, attempts: tuple[Attempt, ...], reason: str, owne
     if not owned and any(attempt.verb == "select" and attempt.outcome == "reached" for attempt in wrong):
         return proof(
             "not proven",
-            "no column leads to auth.users, and others read it: declare it public if that is intended",
+            f"{_NOBODY}, and others read it: declare it public if that is intended",
         )
     if wrong:
         return proof("not proven", _description(wrong))
     if is_closed(table):
         return proof("proven", "closed: only service_role reaches it")
     if not owned and not declared:
-        return proof(
-            "not proven", "no column leads to auth.users: others reach nothing, but who owns its rows is unknown"
-        )
+        return proof("not proven", f"{_NOBODY}, so there is nobody to test as; others reach nothing")
     return proof("proven", "")
 
 
