@@ -80,7 +80,8 @@ class _Function:
     @cached_property
     def trees(self) -> list[Any]:
         """The syntax trees of its statements and expressions; empty where they cannot be read."""
-        from pglast.parser import ParseError, parse_plpgsql, parse_sql
+        from pglast import parse_plpgsql
+        from pglast.parser import ParseError, parse_sql
 
         if self.language == "sql":
             text = self.body.strip()
