@@ -36,7 +36,12 @@ def with_claims(actor: Actor, claims: Iterable[Claim], row: SampleRow, trusted: 
         own_words = claim.setting != CLAIMS or claim.path[0] in _SELF_SET
         if not (trusted or own_words):
             continue
-        values: list[Any] = [patterns.text_like(text.replace("%", "somebody")) for text in claim.values]
+        texts = claim.values
+        if claim.path[0] == "email" and not trusted:  # an address is confirmed: nobody has another's, but one like it
+            texts = tuple(text if "@" in text else f"%@{text}" for text in texts if "%" in text or "@" not in text)
+            if not texts:
+                continue
+        values: list[Any] = [patterns.text_like(text.replace("%", "somebody")) for text in texts]
         if claim.setting == CLAIMS:
             values += [row.values[name] for oid, name in claim.columns if oid == row.table.oid and row.values.get(name)]
         values += [] if claim.values else [True]

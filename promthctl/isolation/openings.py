@@ -23,15 +23,20 @@ from promthctl.isolation.tables import CLIENT_ROLES, ProbedCatalog, ProbedView
 from promthctl.isolation.trial_matrix import Caller, Result, TrialMatrix, Variation
 from promthctl.isolation.variations import Changes, Part, VariationMaker, parts_of, restrictions_of, several
 
+_PLACE = sql.SQL(
+    "select format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text) from {} where {} and {}"
+)
 _WITH_CLAIMS = 24  # rows that are tried with claims filled in
+_MAIL = ", if their token's email is "
 _VERBS = {
     "select": "is read by {}",
     "insert": "is inserted by {}",
     "update": "is changed by {}",
     "delete": "is deleted by {}",
     "move": "is taken over by {}",
+    "give": "can be put under another user's name by {}",
 }
-_WHO = {"anon": "anybody, signed in or not", "other": "another signed-in user"}
+_WHO = {"anon": "anybody, signed in or not", "other": "another signed-in user", "owner": "its owner"}
 
 
 @dataclass
@@ -119,7 +124,29 @@ class OpeningTrial:
             variations.append(
                 Variation(told, base.make, (*base.before, *before), acts, callers=tuple(strangers))
             )  # fmt: skip
+        if not standing:
+            owner = next(number for number, caller in enumerate(callers) if caller.name == "owner")
+            variations += self._gifts(changes, (owner,))
         self._results += matrix.run(self._sandbox, variations)
+
+    def _gifts(self, changes: Iterable[Changes], owner: tuple[int, ...]) -> Iterator[Variation]:
+        """The owner gives the row to somebody else, with other values in it."""
+        open_checks = [part for part in self._parts if part.serves("give") and part.alternative.kind != "bond"]
+        columns = {column for part in open_checks for column in part.reading.columns}
+        if not (open_checks and self._theirs and self._table.primary_key) or set(self._theirs) & {*self._table.primary_key}:
+            return
+        place = _PLACE.format(self._table.identifier, self._a.keyed, matching(self._table, self._theirs))
+        for each in changes:
+            if {column for column, _ in each} <= columns and all(oid == self._table.oid for (oid, _), _ in each):
+                values = {**{name: value for (_, name), value in each}, **self._theirs}
+                # Without a condition, which would need the new row to be readable.
+                act = sql.SQL("update {} set {} where current of promthctl_made").format(
+                    self._table.identifier, assignments(self._table, values)
+                )
+                row = sql.SQL("select * from {} where {}").format(self._table.identifier, self._a.keyed)
+                made = self._text(insertion(self._table, self._a.given))
+                yield Variation(self._told(each), self._text(place), (made,), (self._text(act),), {}, owner, "give",
+                                self._text(row))  # fmt: skip
 
     def _callers(self) -> list[Caller]:
         touched = {name for part in self._parts for oid, name in part.reading.columns if oid == self._table.oid}
@@ -206,16 +233,21 @@ class OpeningTrial:
 
     def _tell(self) -> None:
         hits: dict[tuple[str, int], list[Result]] = {}
+        mailed: dict[int, str] = {}
         for result in self._results:
             self._true |= result.holds
             who = result.caller.name.partition(",")[0]
-            if who == "owner":
+            if "give" in result.hits:
+                hits.setdefault(("give", self._cause(result, "give")), []).append(result)
+            elif who == "owner":
                 self._found.owner |= result.hits
                 if "select" in result.hits:
                     told = " and ".join(filter(None, (result.variation.told, result.caller.name.partition(", if ")[2])))
                     self._found.roles.setdefault(told)
+            if _MAIL in result.caller.name and result.hits:
+                mailed.setdefault(self._cause(result, min(result.hits)), result.caller.name.partition(_MAIL)[2])
                 continue
-            for verb in sorted(result.hits):
+            for verb in sorted(result.hits) if who != "owner" else ():
                 if verb == "select" and result.met:
                     continue
                 if verb.startswith("view ") and "select" in result.hits:
@@ -231,7 +263,7 @@ class OpeningTrial:
             target = self._found.shown if verb.startswith("view ") else self._found.leaks
             target.append(self._finding(verb, number, results, plain))
             self._found.explained |= {(each.caller.name.partition(",")[0], verb) for each in results}
-        self._found.unsettled = list(self._unsettled())
+        self._found.unsettled = [*self._by_mail(mailed), *self._unsettled()]
         readable = [part for part in self._parts if part.serves("select") and part.policy
                     and "authenticated" in part.policy.roles]  # fmt: skip
         self._found.hidden = all("service_role" in part.alternative.text for part in readable)
@@ -250,7 +282,7 @@ class OpeningTrial:
         first = min(results, key=lambda one: (len(one.variation.acts), "," in one.caller.name,
                                               one.variation.told.count(" and ") + bool(one.variation.told)))  # fmt: skip
         callers = {each.caller.name for each in results}
-        who = "anon" if "anon" in callers else "other"
+        who = "owner" if verb == "give" else "anon" if "anon" in callers else "other"
         claim = first.caller.name.partition(", ")[2]
         row = " and ".join(filter(None, (first.variation.told, claim)))
         if verb.startswith("view "):
@@ -272,10 +304,17 @@ class OpeningTrial:
             allow = Declaration("public", self._table.label, condition)
         elif verb == "insert":
             allow = Declaration("shared", self._table.label, f"insert: another user's {', '.join(self._mine) or 'row'}")
-        elif verb in ("update", "move"):
-            allow = Declaration("shared", self._table.label, f"{verb}: another user's {', '.join(self._mine) or 'row'}")
+        elif verb in ("update", "move", "give"):
+            command = "move" if verb == "give" else verb
+            allow = Declaration("shared", self._table.label, f"{command}: another user's {', '.join(self._mine) or 'row'}")
         return Finding("leak", self._table.label, what, who, part.policy.name if part and part.policy else "",
                        part.alternative.text if part else "", row, allow)  # fmt: skip
+
+    def _by_mail(self, mailed: Mapping[int, str]) -> Iterator[str]:
+        for number, address in mailed.items():
+            policy = self._parts[number].policy if number >= 0 else None
+            by = f" by policy {policy.name}: {self._parts[number].alternative.text}" if policy else ""
+            yield f"whoever has an e-mail address such as {address} gets in{by}; who gets such an address was not tried"
 
     def _unsettled(self) -> Iterator[str]:
         for number, part in enumerate(self._parts):

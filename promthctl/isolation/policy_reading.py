@@ -100,6 +100,15 @@ class _Function:
         return [tree for query in _queries(found) if (tree := _tree(query)) is not None]
 
 
+@dataclass(frozen=True)
+class _Argument:
+    """What a parameter stands for; a column without a name is the whole row."""
+
+    columns: Sequence[Column]
+    strings: tuple[str, ...] = ()
+    numbers: tuple[float, ...] = ()
+
+
 class PolicyReader:
     """Reads expressions of one database. Raises psycopg.Error where the functions cannot be read."""
 
@@ -146,7 +155,7 @@ class PolicyReader:
         trees: Sequence[Any],
         reading: Reading,
         table: ProbedTable | None,
-        parameters: Mapping[str, list[Column]],
+        parameters: Mapping[str, _Argument],
         depth: int,
     ) -> None:
         """table: whose columns names without a table are; None in functions and views."""
@@ -170,9 +179,10 @@ class PolicyReader:
             if not function.trees:
                 reading.unread.setdefault(f"{function.schema}.{function.name}")
                 continue
-            given: dict[str, list[Column]] = {}
+            given: dict[str, _Argument] = {}
             for place, argument in enumerate(call.args or ()):
-                found = scope.below(argument) or scope.row(argument)
+                literals = _comparison(argument, scope)
+                found = _Argument(scope.below(argument) or scope.row(argument), literals.strings, literals.numbers)
                 given[f"${place + 1}"] = found
                 if place < len(function.parameters):
                     given[function.parameters[place]] = found
@@ -182,7 +192,7 @@ class PolicyReader:
         from pglast import ast
 
         columns = list(dict.fromkeys(scope.below(node)))
-        comparison, chains = _comparison(node), list(_chains(node))
+        comparison, chains = _comparison(node, scope), list(_chains(node))
         if not columns and scope.loose and (comparison.strings or comparison.numbers):
             columns = scope.all_mentioned  # of a variable: it may hold any of the columns that the function reads
         for column in columns:
@@ -198,6 +208,10 @@ class PolicyReader:
             if (setting := _setting(base)) and not any(len(other) > len(path) and other[: len(path)] == path
                                                        for _, other in chains):  # fmt: skip
                 reading.claims.setdefault(Claim(setting, path, values, tuple(columns)))
+        if isinstance(node, ast.A_Expr) and any(
+            isinstance(each, ast.FuncCall) and function_name(each) == ("auth", "email") for each in walk(node)
+        ):
+            reading.claims.setdefault(Claim("request.jwt.claims", ("email",), values, tuple(columns)))
         if isinstance(node, ast.A_Expr) and node.name[-1].sval == "=":
             self._equal(node, scope, reading)
 
@@ -221,7 +235,7 @@ class _Scope:
         self,
         by_name: Mapping[str, list[ProbedTable]],
         table: ProbedTable | None,
-        parameters: Mapping[str, list[Column]],
+        parameters: Mapping[str, _Argument],
         trees: Sequence[Any],
     ) -> None:
         from pglast import ast
@@ -250,12 +264,12 @@ class _Scope:
         name = names[-1]
         if len(names) == 1:
             if name in self._parameters:
-                return self._parameters[name]
+                return list(self._parameters[name].columns)
             within = [self._table] if self._table else list(self.tables.values())
         elif names[-2] in self._aliases:
             within = self._aliases[names[-2]]
         elif names[-2] in self._parameters:  # a row's field
-            return [(oid, name) for oid, each in self._parameters[names[-2]] if not each]
+            return [(oid, name) for oid, each in self._parameters[names[-2]].columns if not each]
         else:
             within = list(self.tables.values())
         return [(table.oid, name) for table in dict.fromkeys(within) if name in table.column]
@@ -278,15 +292,25 @@ class _Scope:
             if isinstance(each, ast.ColumnRef):
                 found += self.columns(each)
             elif isinstance(each, ast.ParamRef):
-                found += self._parameters.get(f"${each.number}", [])
+                found += self._parameters[f"${each.number}"].columns if f"${each.number}" in self._parameters else []
         return [column for column in found if column[1]]
+
+    def argument(self, node: Any) -> _Argument | None:
+        """The argument that a parameter's name or number stands for."""
+        from pglast import ast
+
+        if isinstance(node, ast.ParamRef):
+            return self._parameters.get(f"${node.number}")
+        if isinstance(node, ast.ColumnRef) and len(node.fields) == 1:
+            return self._parameters.get(getattr(node.fields[0], "sval", ""))
+        return None
 
     @property
     def all_mentioned(self) -> list[Column]:
         return list(dict.fromkeys(self.below(self._trees)))
 
 
-def _comparison(node: Any) -> Comparison:
+def _comparison(node: Any, scope: _Scope) -> Comparison:
     from pglast import ast
 
     operators, functions, strings, numbers = set[str](), set[str](), list[str](), list[float]()
@@ -295,6 +319,9 @@ def _comparison(node: Any) -> Comparison:
             operators.add(each.name[-1].sval)
         elif isinstance(each, ast.FuncCall):
             functions.add(function_name(each)[1])
+        elif argument := scope.argument(each):
+            strings += argument.strings
+            numbers += argument.numbers
         elif isinstance(each, ast.A_Const) and not each.isnull:
             value = each.val
             if isinstance(value, ast.String):

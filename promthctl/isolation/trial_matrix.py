@@ -33,6 +33,10 @@ begin
           execute each;
         end loop;
         if jsonb_array_length(v -> 'acts') > 0 then
+          if v ? 'row' then
+            open made for execute v ->> 'row';
+            fetch made into r;
+          end if;
           execute caller ->> 'become';
           for each in select value from jsonb_array_elements_text(v -> 'acts') loop
             execute each;
@@ -40,6 +44,7 @@ begin
             if n = 0 then raise sqlstate 'PT002'; end if;
           end loop;
           execute plan ->> 'return';
+          if v ? 'row' then close made; end if;
         end if;
         if v -> 'forged' ? (caller ->> 'role') then
           begin
@@ -152,7 +157,8 @@ class Variation:
     """make: SQL that makes the row and returns the condition that finds it. before: SQL that makes the rows around it.
 
     told: the values that differ, for people. acts: what the caller does first. forged: by role, an insert of the row
-    by the caller. callers: by number; None for everyone.
+    by the caller. callers: by number; None for everyone. shows: the verb that reached a row if one is found afterwards.
+    row: finds the row on which the acts are, through the cursor promthctl_made.
     """
 
     told: str
@@ -161,6 +167,8 @@ class Variation:
     acts: Sequence[str] = ()
     forged: Mapping[str, str] = field(default_factory=dict)
     callers: Sequence[int] | None = None
+    shows: str = ""
+    row: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,7 +210,8 @@ class TrialMatrix:
             )  # fmt: skip
             for number, caller, hits, holds, met, failed in json.loads(answer[0][0]):
                 if hits is not None:
-                    found.append(Result(part[number], self.callers[caller], frozenset(hits), frozenset(holds),
+                    shown = {part[number].shows} if part[number].shows else hits
+                    found.append(Result(part[number], self.callers[caller], frozenset(shown), frozenset(holds),
                                         bool(met), tuple(failed)))  # fmt: skip
         return found
 
@@ -215,7 +224,8 @@ class TrialMatrix:
             "callers": [self._caller(number, each) for number, each in enumerate(self.callers)],
             "variations": [
                 {"id": number, "make": each.make, "before": list(each.before), "acts": list(each.acts),
-                 "forged": dict(each.forged), "callers": everyone if each.callers is None else list(each.callers)}
+                 "forged": dict(each.forged), "callers": everyone if each.callers is None else list(each.callers),
+                 **({"row": each.row} if each.row else {})}
                 for number, each in enumerate(variations)
             ],
         }  # fmt: skip

@@ -44,8 +44,8 @@ class Part:
         """Whether it is asked when the verb is tried."""
         if self.policy is None:
             return False
-        command = {"move": "UPDATE"}.get(verb, verb.upper())
-        return self.policy.command in (command, "ALL") and self.for_new_rows == (verb == "insert")
+        command = {"move": "UPDATE", "give": "UPDATE"}.get(verb, verb.upper())
+        return self.policy.command in (command, "ALL") and self.for_new_rows == (verb in ("insert", "give"))
 
 
 def parts_of(table: ProbedTable, views: Sequence[ProbedView], reader: PolicyReader) -> list[Part]:
@@ -56,8 +56,9 @@ def parts_of(table: ProbedTable, views: Sequence[ProbedView], reader: PolicyRead
             continue
         if policy.command != "INSERT":
             found += _parts(table, policy, policy.using, False, reader)
-        if policy.command in ("INSERT", "ALL"):
-            found += _parts(table, policy, policy.check or (policy.using if policy.command == "ALL" else None), True, reader)
+        if policy.command != "SELECT" and policy.command != "DELETE":
+            check = policy.check or policy.using  # without a check, new rows have to pass what old ones do
+            found += _parts(table, policy, check, True, reader)
     for view in views:
         reading = Reading()
         reader.read_view(view.definition, reading)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from promthctl.declarations import Declaration
@@ -59,6 +59,9 @@ def verdict(
     wrong = [attempt for attempt in attempts if not attempt.ok and not _settled(attempt, opened)]
     breaches = [attempt for attempt in wrong if _is_breach(attempt, owned, opened)]
     if leaks := [*opened.leaks, *(_finding(attempt) for attempt in breaches if _is_leak(attempt))]:
+        if not owned and all(leak.allow and leak.allow.kind == "public" for leak in leaks):
+            public = [replace(leak, severity="not proven") for leak in leaks]
+            return proof("not proven", f"{_NOBODY}, and {_sentence(leaks[0])}", public)
         more = f" (and {len(leaks) - 1} more)" if len(leaks) > 1 else ""
         return proof("leak", f"{_sentence(leaks[0])}{more}", leaks)
     if breaches:

@@ -15,12 +15,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from promthctl.declarations import read_declarations
 from promthctl.isolation.sandbox import Actor
 from tests.cases import Case, case_names, find_cases
 from tests.embedded.test_verify_isolation import prove
 from tests.servers import Server, fresh_database
 
-LEAKS = find_cases("leaks")
+LEAKS, RIGHT = find_cases("leaks"), find_cases("right")
 OWNER, OTHER = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
 _AS = re.compile(r"^-- as (anon|other)(?: (\{.*\}))?$", re.MULTILINE)
 
@@ -62,5 +63,19 @@ def test_a_leak_behind_a_condition_is_found(database: psycopg.Connection[Any], c
         report = prove(database)
         proofs = report.tables
         assert report.findings or any(proof.state == "leak" for proof in proofs), [(p.table, p.state, p.reason) for p in proofs]
+    finally:
+        database.rollback()
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=case_names(RIGHT))
+def test_a_right_schema_raises_no_alarm(database: psycopg.Connection[Any], case: Case) -> None:
+    """With what it opens on purpose declared, as pyproject.toml would, in declared.json."""
+    file = case.folder / "declared.json"
+    declared = read_declarations(json.loads(file.read_text(encoding="utf-8")) if file.exists() else {})
+    try:
+        database.execute(case.new.encode())
+        report = prove(database, declared=declared)
+        alarms = [(p.table, p.state, p.reason) for p in report.tables if p.state != "proven"]
+        assert (alarms, report.findings, report.unneeded) == ([], (), ())
     finally:
         database.rollback()
