@@ -13,7 +13,7 @@ from typing import Literal, cast
 
 from psycopg import errors, sql
 
-from promthctl.declarations import NOTHING_DECLARED, Declarations
+from promthctl.declarations import NOTHING_DECLARED, Declaration, Declarations
 from promthctl.isolation.sample_row import SampleRow, Values, assignments, insertion, matching
 from promthctl.isolation.sandbox import Actor, Sandbox, StatementResult
 from promthctl.isolation.tables import ProbedTable
@@ -58,13 +58,15 @@ class Attempt:
 class OwnerColumns:
     """Columns that together name an owner: user ids, or the key of a parent. mine, theirs: the owner's, the other's.
 
-    parent: the owner's row that they refer to; None for user ids.
+    parent: the owner's row that they refer to; None for user ids. assigned: users put in by whoever may write the row,
+    such as the members of a team, so that writing another's id is no forgery.
     """
 
     name: str
     mine: Values
     theirs: Values
     parent: SampleRow | None = None
+    assigned: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ class TableTrial:
         self.relaxed, self.closed = relaxed or closed, closed
         self.declared = declared
         self._visible: dict[str, bool] = {}
+        self.used: set[Declaration] = set()  # what was declared and needed
         self.attempts: list[Attempt] = []
         self.stopped = ""  # why the rest was not tried
         self._mine: Values = {name: value for part in owner_columns for name, value in part.mine.items()}
@@ -187,12 +190,12 @@ class TableTrial:
     def _linking(self, verb: Verb, part: OwnerColumns, columns: str = "") -> Expected:
         """Whether a user may refer to what is another's: to a row that they can read, or where that is declared."""
         columns = columns or part.name
-        if self.declared.shared(self.table.label, verb, columns) or (
-            verb == "move" and self.declared.shared(self.table.label, "update", columns)
-        ):
-            return "either"
+        for command in (verb, *(("update",) if verb == "move" else ())):
+            if one := self.declared.shared(self.table.label, command, columns):
+                self.used.add(one)
+                return "either"
         if part.parent is None:
-            return "refused"
+            return "either" if part.assigned else "refused"
         if columns not in self._visible:
             parent, role = part.parent, self.actors.other.role
             where = parent.where if (role, "SELECT") in parent.table.whole else parent.keyed
@@ -242,7 +245,9 @@ class TableTrial:
             return
         self._move(self.actors.anon, self._theirs, f"{what} to another user", "refused")
         if owned:
-            self._move(self.actors.owner, self._theirs, "their own row to another user", "refused")
+            assigned = all(part.assigned for part in self.owner_columns)
+            expected: Expected = "either" if assigned else "refused"
+            self._move(self.actors.owner, self._theirs, "their own row to another user", expected)
             for part in self.owner_columns if len(self.owner_columns) > 1 else ():
                 what = f"their own row to another user's {part.name}"
                 self._move(self.actors.owner, part.theirs, what, self._linking("move", part))

@@ -36,6 +36,8 @@ def interesting_values(column: ProbedColumn, comparisons: Sequence[Comparison]) 
 
 def _of_type(type_: ColumnType, comparisons: Sequence[Comparison]) -> Iterator[str]:
     strings = list(dict.fromkeys(itertools.chain(*(each.strings for each in comparisons))))
+    if type_.labels or type_.name in _TEXTS:
+        strings += [each for text in strings if text[:1] + text[-1:] == "{}" for each in text[1:-1].split(",")]
     numbers = list(dict.fromkeys(itertools.chain(*(each.numbers for each in comparisons))))
     functions = frozenset(itertools.chain(*(each.functions for each in comparisons)))
     if type_.labels:

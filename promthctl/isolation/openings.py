@@ -43,8 +43,8 @@ _WHO = {"anon": "anybody, signed in or not", "other": "another signed-in user", 
 class Openings:
     """leaks: what strangers reached. shown: the same through views. owner: the verbs that worked for the owner.
 
-    roles: with which values, memberships or claims the owner reads a row. direct: a policy names the owner by a column
-    of the row. hidden: no policy lets any user read. parts: how many ways in were tried. unsettled: alternatives that no row made true although they ask
+    roles: with which values, memberships or claims the owner reads a row. direct: the verbs whose policies
+    name the owner by a column of the row, or of one that it refers to. declared: what leaked is meant so. hidden: no policy lets any user read. parts: how many ways in were tried. unsettled: alternatives that no row made true although they ask
     nothing about the caller. stopped: why not everything was tried. explained: (role, verb) that the leaks tell of.
     """
 
@@ -52,7 +52,8 @@ class Openings:
     shown: list[Finding] = field(default_factory=list)
     unsettled: list[str] = field(default_factory=list)
     owner: set[str] = field(default_factory=set)
-    direct: bool = False
+    direct: set[str] = field(default_factory=set)
+    declared: bool = False
     hidden: bool = False
     parts: int = 0
     roles: dict[str, None] = field(default_factory=dict)
@@ -244,7 +245,7 @@ class OpeningTrial:
                 if "select" in result.hits:
                     told = " and ".join(filter(None, (result.variation.told, result.caller.name.partition(", if ")[2])))
                     self._found.roles.setdefault(told)
-            if _MAIL in result.caller.name and result.hits:
+            if who != "owner" and _MAIL in result.caller.name and result.hits:
                 mailed.setdefault(self._cause(result, min(result.hits)), result.caller.name.partition(_MAIL)[2])
                 continue
             for verb in sorted(result.hits) if who != "owner" else ():
@@ -267,10 +268,14 @@ class OpeningTrial:
         readable = [part for part in self._parts if part.serves("select") and part.policy
                     and "authenticated" in part.policy.roles]  # fmt: skip
         self._found.hidden = all("service_role" in part.alternative.text for part in readable)
-        self._found.direct = any(
-            oid == self._table.oid for part in readable for oid, _ in part.reading.callers
-            if part.alternative.kind == "bond"
-        )  # fmt: skip
+        above = {self._table.oid, *(key.target for key in self._table.foreign_keys)}
+        self._found.direct = {
+            verb
+            for part in self._parts
+            for verb in ("select", "insert", "update", "delete")
+            if part.serves(verb) and part.alternative.kind == "bond" and part.policy
+            and "authenticated" in part.policy.roles and any(oid in above for oid, _ in part.reading.callers)
+        }  # fmt: skip
 
     def _cause(self, result: Result, verb: str) -> int:
         """The number of the alternative that let the caller in, -1 for none that is known."""

@@ -93,7 +93,7 @@ def prove_isolation(
         caveats,
         found,
         tuple(dict.fromkeys(run.shown)),
-        unneeded=tuple(unneeded(declared, _needed(declared, proofs))),
+        unneeded=tuple(unneeded(declared, run.used | _needed(declared, proofs))),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import psycopg
 from psycopg import sql
 
-from promthctl.declarations import NOTHING_DECLARED, Declarations
+from promthctl.declarations import NOTHING_DECLARED, Declaration, Declarations
 from promthctl.isolation import ownership
 from promthctl.isolation.attempts import Actors, OwnerColumns, TableTrial
 from promthctl.isolation.column_values import candidate_values, nearest_combinations
@@ -37,6 +37,7 @@ class ProofRun:
 
     public: table label → SQL condition on the rows that everyone may read. effects: no rows are made that set off what
     no rollback undoes; None to make them all. declared: what else is open on purpose. shown: findings on views.
+    used: declarations that were needed.
     """
 
     def __init__(
@@ -53,6 +54,8 @@ class ProofRun:
         self._ownerships = ownership.find_ownerships(catalog)
         self._maker = RowMaker(sandbox, catalog, self._ownerships, effects)
         self.shown: list[Finding] = []
+        views = {view.label for view in catalog.views}
+        self.used = {one for one in declared.all if one.kind == "public" and one.name in views}
 
     def run(self, deadline: float) -> Iterator[TableProof]:
         """Each exposed table, parents first. deadline: of time.monotonic(). Raises psycopg.Error."""
@@ -168,6 +171,7 @@ class ProofRun:
                         trial.writes(owned, what)
                         if owned and not public and table.primary_key:
                             trial.loops()
+            self.used |= trial.used
             if not trial.stopped:
                 self._openings = self._try_openings(table, a, b)
         return trial
@@ -195,16 +199,22 @@ class ProofRun:
                 except RowNotMade:
                     pass
             found = trial.run(a, frozenset(names), {n: a.values[n] for n in mine}, {n: b.values[n] for n in mine})
-        found.leaks = [one for one in found.leaks if not self._allowed(one)]
+        if names and all(ownership.is_assigned(table, name) for name in names):
+            found.leaks = [one for one in found.leaks if one.who != "owner"]
+        allowed = {one: self._allowed(one) for one in found.leaks}
+        self.used |= {declaration for declaration in allowed.values() if declaration}
+        found.declared = any(allowed.values())
+        found.leaks = [one for one in found.leaks if not allowed[one]]
         self.shown += found.shown
         return found
 
-    def _allowed(self, finding: Finding) -> bool:
-        """Whether it is declared: another user's row may be written so."""
+    def _allowed(self, finding: Finding) -> Declaration | None:
+        """What declares that another user's row may be written so."""
         allow = finding.allow
-        return allow is not None and any(
-            (one.kind, one.name, one.what) == ("shared", allow.name, allow.what) for one in self._declared.all
-        )
+        if allow is None or allow.kind != "shared":
+            return None
+        found = (one for one in self._declared.all if one.kind == "shared" and one.name == allow.name)
+        return next((one for one in found if one.what == allow.what), None)
 
     def _with_witness(self, a: SampleRow) -> SampleRow:
         """The row with a text in its empty columns by which it is known wherever it is shown."""
@@ -246,9 +256,9 @@ class ProofRun:
         owner_columns = []
         self._untried: list[str] = []
         if names:
-            owner_columns.append(
-                OwnerColumns(", ".join(names), dict.fromkeys(names, mine), dict.fromkeys(names, theirs))
-            )
+            assigned = all(ownership.is_assigned(a.table, name) for name in names) and bool(a.table.policies)
+            held = (dict.fromkeys(names, user) for user in self._users)
+            owner_columns.append(OwnerColumns(", ".join(names), *held, assigned=assigned))
         for key in own.links:
             columns = [name for name in key.columns if name not in own.identity]
             held = [(a.values[name], b.values[name]) for name in columns]

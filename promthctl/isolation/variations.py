@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +18,12 @@ from psycopg import sql
 from promthctl.isolation.column_values import nearest_combinations
 from promthctl.isolation.conditions import Alternative, alternatives
 from promthctl.isolation.interesting_values import interesting_values
-from promthctl.isolation.policy_reading import Column, PolicyReader, Reading
+from promthctl.isolation.policy_reading import Column, Comparison, PolicyReader, Reading
 from promthctl.isolation.sample_row import SampleRow, literal
-from promthctl.isolation.sandbox import Actor, Sandbox
+from promthctl.isolation.sandbox import Actor, Sandbox, email
 from promthctl.isolation.tables import CLIENT_ROLES, Policy, ProbedCatalog, ProbedTable, ProbedView
 
+_TEXT = re.compile(r"'((?:[^']|'')*)'")
 _COMBINED = 48  # rows of one alternative that are made
 _ASKED = 20_000  # rows of one alternative that PostgreSQL is asked about without making them
 _FOUND = 8  # of those for which it is true
@@ -109,7 +111,7 @@ class VariationMaker:
         for reading in (part.reading, restrictions):
             for column, comparisons in reading.columns.items():
                 if column not in choices and (values := self._values(column, comparisons, settable)):
-                    choices[column] = values
+                    choices[column] = [*self._own_words(column, reading), *values]
         for column, values in choices.items():
             yield from (((column, value),) for value in values)
         kept: list[list[tuple[Column, str | None] | None]] = [
@@ -120,7 +122,7 @@ class VariationMaker:
         for chosen in nearest_combinations(kept, _COMBINED):
             yield tuple(each for each in chosen if each is not None)
 
-    def _values(self, column: Column, comparisons: Sequence[object], settable: frozenset[int]) -> list[str | None]:
+    def _values(self, column: Column, comparisons: Sequence[Comparison], settable: frozenset[int]) -> list[str | None]:
         oid, name = column
         table = self._catalog.tables.get(oid)
         if table is None or name not in table.column or not (oid == self._a.table.oid or oid in settable):
@@ -134,7 +136,16 @@ class VariationMaker:
             return [None] if own and not probed.not_null and name not in table.primary_key else []
         if name in table.primary_key and own:
             return []
-        return interesting_values(probed, comparisons)  # type: ignore[arg-type]
+        listed = [text for check in table.checks if name in check.columns for text in _TEXT.findall(check.definition)]
+        return interesting_values(probed, [*comparisons, Comparison(strings=tuple(listed))])
+
+    def _own_words(self, column: Column, reading: Reading) -> list[str | None]:
+        """What makes the row the owner's, where a policy finds the caller in a text of it, such as a path."""
+        oid, name = column
+        user = self._a.user
+        if column not in reading.callers or oid != self._a.table.oid or not self._a.table.column[name].type.name == "text":
+            return []
+        return [email(user)] if reading.callers[column] == "email" else [user, f"{user}/x", f"x/{user}/x"]
 
     def _asked(self, part: Part, choices: Mapping[Column, Sequence[str | None]]) -> Iterator[Changes]:
         """The combinations for which PostgreSQL says, asked as a stranger, that the alternative is true."""

@@ -75,6 +75,8 @@ def verdict(
     if opened.unsettled:
         return proof("not proven", opened.unsettled[0])
     if not owned and not declared:
+        if opened.declared:
+            return proof("proven", "what others may do with it is declared; they reach nothing else")
         if "select" in opened.owner:
             return proof("proven", f"read only by callers who are let in: {next(iter(opened.roles)) or 'by a lookup'}")
         return proof("not proven", f"{_NOBODY}, so there is nobody to test as; others reach nothing")
@@ -87,10 +89,13 @@ def _settled(attempt: Attempt, opened: Openings) -> bool:
     """Whether the trial of other rows answers what went wrong with this one."""
     if attempt.role in ("anon", "other"):
         return attempt.outcome == "reached" and (attempt.role, attempt.verb) in opened.explained
-    if attempt.role != "owner" or attempt.outcome in ("reached", "error"):
+    if attempt.role != "owner" or attempt.outcome in ("reached", "error") or not opened.parts:
         return False
     needed = {"insert", "update"} if attempt.verb == "upsert" else {attempt.verb}
-    return needed <= opened.owner or (attempt.verb == "select" and opened.hidden)
+    if needed <= opened.owner or (attempt.verb == "select" and opened.hidden):
+        return True
+    # What only some role may do works for nobody here, if the made memberships do not have it.
+    return attempt.verb != "select" and not needed <= opened.direct
 
 
 def _is_leak(attempt: Attempt) -> bool:
@@ -104,7 +109,7 @@ def _is_breach(attempt: Attempt, owned: bool, opened: Openings) -> bool:
     if attempt.expected != "reached":
         return False
     if attempt.verb == "select" and attempt.role == "owner":
-        return opened.direct or not opened.parts  # otherwise the made memberships may not have been the right ones
+        return "select" in opened.direct or not opened.parts  # otherwise the made memberships may not have been the right ones
     return attempt.verb == "select" or (attempt.role == "service_role" and attempt.outcome != "error")
 
 
