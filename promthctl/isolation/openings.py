@@ -267,7 +267,6 @@ class OpeningTrial:
         self._found.unsettled = [*self._by_mail(mailed), *self._unsettled()]
         readable = [part for part in self._parts if part.serves("select") and part.policy
                     and "authenticated" in part.policy.roles]  # fmt: skip
-        self._found.hidden = all("service_role" in part.alternative.text for part in readable)
         above = {self._table.oid, *(key.target for key in self._table.foreign_keys)}
         self._found.direct = {
             verb
@@ -276,6 +275,8 @@ class OpeningTrial:
             if part.serves(verb) and part.alternative.kind == "bond" and part.policy
             and "authenticated" in part.policy.roles and any(oid in above for oid, _ in part.reading.callers)
         }  # fmt: skip
+        for_server = all("service_role" in part.alternative.text for part in readable)
+        self._found.hidden = for_server and not (self._found.direct & {"update", "delete"} and not readable)
 
     def _cause(self, result: Result, verb: str) -> int:
         """The number of the alternative that let the caller in, -1 for none that is known."""

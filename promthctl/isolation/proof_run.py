@@ -183,7 +183,7 @@ class ProofRun:
         if views:
             a = self._with_witness(a)
         own = self._ownerships[table.oid]
-        names = [name for name in own.identity if a.values[name] == a.user and b.values[name] == b.user]
+        names = self._identity(a, b)
         keys = [name for key in own.links for name in key.columns if name not in own.identity]
         same = [name for name in keys if a.values[name] is None or a.values[name] == b.values[name]]
         mine = names or [name for name in keys if name not in same]
@@ -251,13 +251,12 @@ class ProofRun:
     def _owner_columns(self, a: SampleRow, b: SampleRow) -> list[OwnerColumns]:
         """The columns that make row a the owner's and row b the other user's."""
         own = self._ownerships[a.table.oid]
-        mine, theirs = self._users
-        names = [name for name in own.identity if a.values[name] == mine and b.values[name] == theirs]
+        names = self._identity(a, b)
         owner_columns = []
         self._untried: list[str] = []
         if names:
             assigned = all(ownership.is_assigned(a.table, name) for name in names) and bool(a.table.policies)
-            held = (dict.fromkeys(names, user) for user in self._users)
+            held = ({name: row.values[name] for name in names} for row in (a, b))
             owner_columns.append(OwnerColumns(", ".join(names), *held, assigned=assigned))
         for key in own.links:
             columns = [name for name in key.columns if name not in own.identity]
@@ -271,6 +270,14 @@ class ProofRun:
             held_by = ({n: row.values[n] for n in columns} for row in (a, b))
             owner_columns.append(OwnerColumns(", ".join(columns), *held_by, parent))
         return owner_columns
+
+    def _identity(self, a: SampleRow, b: SampleRow) -> list[str]:
+        """The columns with users' ids by which row a is the owner's and row b the other's; none if they are not."""
+        identity = self._ownerships[a.table.oid].identity
+        names = [name for name in identity if a.values[name] == a.user and b.values[name] == b.user]
+        if not names and all(row.user in (row.values[name] for name in identity) for row in (a, b)):
+            return list(identity)  # a check puts them in an order, as in pairs of friends
+        return names
 
     def _open_parent(self, oid: int) -> bool:
         """Whether the owner's row of that table is public, so that anyone may refer to it."""

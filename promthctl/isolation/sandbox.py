@@ -23,6 +23,8 @@ _ATTEMPT = sql.Identifier("promthctl_attempt")
 _STEP = sql.Identifier("promthctl_step")
 _CLAIMS = ("request.jwt.claim", "request.jwt.claims", "request.jwt.claim.sub", "request.jwt.claim.role",
            "request.jwt.claim.email")  # fmt: skip
+# What PostgREST sets besides: https://docs.postgrest.org/en/stable/references/transactions.html
+_REQUEST = {"request.headers": "{}", "request.cookies": "{}", "request.method": "GET", "request.path": "/"}
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ class Sandbox:
 def become(actor: Actor) -> sql.Composed:
     """SQL that takes the actor's role and claims, for the rest of the transaction."""
     values = ("", json.dumps(actor.claims), actor.user or "", actor.role, email(actor.user) if actor.user else "")
-    settings = [*zip(_CLAIMS, values, strict=True), *actor.settings.items(), ("role", actor.role)]
+    request = {**_REQUEST, **actor.settings}
+    settings = [*zip(_CLAIMS, values, strict=True), *request.items(), ("role", actor.role)]
     calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings)
     return sql.SQL("select {}").format(sql.SQL(", ").join(calls))

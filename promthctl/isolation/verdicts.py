@@ -99,7 +99,7 @@ def _settled(attempt: Attempt, opened: Openings) -> bool:
 
 
 def _is_leak(attempt: Attempt) -> bool:
-    return attempt.outcome == "reached"
+    return attempt.outcome == "reached" and attempt.expected != "reached"
 
 
 def _is_breach(attempt: Attempt, owned: bool, opened: Openings) -> bool:
@@ -109,7 +109,7 @@ def _is_breach(attempt: Attempt, owned: bool, opened: Openings) -> bool:
     if attempt.expected != "reached":
         return False
     if attempt.verb == "select" and attempt.role == "owner":
-        return "select" in opened.direct or not opened.parts  # otherwise the made memberships may not have been the right ones
+        return bool(opened.direct & {"select", "update", "delete"}) or not opened.parts  # otherwise the made memberships may not have been the right ones
     return attempt.verb == "select" or (attempt.role == "service_role" and attempt.outcome != "error")
 
 
