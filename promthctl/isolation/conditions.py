@@ -211,7 +211,10 @@ def _kind(leaf: Any, knows_caller: KnowsCaller) -> Literal["bond", "plain", "cla
 
     if not asks_caller(leaf, knows_caller):
         return "plain"
-    names = {each.sval for each in walk(leaf) if isinstance(each, ast.String)}
+    names = {str(each.val.sval) for each in walk(leaf)
+             if isinstance(each, ast.A_Const) and isinstance(each.val, ast.String)}  # fmt: skip
+    if any(isinstance(each, ast.FuncCall) and function_name(each) == ("auth", "role") for each in walk(leaf)):
+        names.add("role")
     if isinstance(leaf, (ast.NullTest, ast.BoolExpr)):
         return "signed in" if not any(isinstance(each, ast.ColumnRef) for each in walk(leaf)) else "claims"
     if isinstance(leaf, ast.FuncCall):

@@ -52,6 +52,8 @@ def _of_type(type_: ColumnType, comparisons: Sequence[Comparison]) -> Iterator[s
     elif type_.name in _TEXTS:
         yield from _texts(comparisons, strings, numbers, functions)
     elif type_.name in _TIMES:
+        if functions & {"extract", "date_part", "to_char"}:
+            yield from _dates_with(numbers)
         yield from _times(strings)
     elif type_.name in ("json", "jsonb"):
         yield from _documents(comparisons)
@@ -112,6 +114,15 @@ def _times(strings: Iterable[str]) -> Iterator[str]:
             yield from (str(day - timedelta(days=1)), str(day + timedelta(days=1)))
 
 
+def _dates_with(numbers: Iterable[float]) -> Iterator[str]:
+    """Dates that have the numbers as year, month, hour, or day of the week."""
+    for n in (int(number + step) for number in numbers for step in (0, 1, -1)):
+        if 1000 <= n <= 9999:
+            yield f"{n}-06-15"
+        elif 0 <= n < 24:
+            yield f"2024-{max(min(n, 12), 1):02}-{7 + n % 7:02} {n:02}:30"
+
+
 def _arrays(element: ColumnType, strings: Sequence[str], numbers: Sequence[float]) -> Iterator[str]:
     given = [text for text in strings if text.startswith("{")]
     members = [text for text in strings if not text.startswith("{")] or [
@@ -129,7 +140,7 @@ def _arrays(element: ColumnType, strings: Sequence[str], numbers: Sequence[float
 
 
 def _documents(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Objects with each path and each value beside it; then those that have several paths at once."""
+    """Objects with each path and each value beside it; those that have several paths at once first."""
     whole = [text for each in comparisons for text in each.strings if text[:1] in "{[" and _is_json(text)]
     choices: dict[tuple[str, ...], list[Any]] = {}
     for each in comparisons:
@@ -141,14 +152,14 @@ def _documents(comparisons: Sequence[Comparison]) -> Iterator[str]:
                 found += [_plain(n), _plain(n + 1), _plain(n - 1), [0] * min(int(abs(n)) + 1, 20)]
             choices.setdefault(path, []).extend([*found, True, 1, "a", False, None, [], {}])
     yield from whole
-    for path, values in choices.items():
-        yield from (json.dumps(_nested({}, path, value)) for value in values[:8])
     if len(choices) > 1:
-        for chosen in itertools.islice(itertools.product(*(values[:3] for values in choices.values())), 9):
+        for chosen in itertools.islice(itertools.product(*(values[:3] for values in choices.values())), 6):
             document: dict[str, Any] = {}
             for path, value in zip(choices, chosen, strict=True):
                 _nested(document, path, value)
             yield json.dumps(document)
+    for path, values in choices.items():
+        yield from (json.dumps(_nested({}, path, value)) for value in values[:8])
     strings = [text for each in comparisons for text in each.strings if not _is_json(text)]
     yield from (json.dumps([text]) for text in strings[:2])
     yield "{}"

@@ -171,7 +171,8 @@ class Sandbox:
 
 def become(actor: Actor) -> sql.Composed:
     """SQL that takes the actor's role and claims, for the rest of the transaction."""
-    values = ("", json.dumps(actor.claims), actor.user or "", actor.role, email(actor.user) if actor.user else "")
+    claims = actor.claims
+    values = ("", json.dumps(claims), actor.user or "", actor.role, str(claims.get("email", "")))
     request = {**_REQUEST, **actor.settings}
     settings = [*zip(_CLAIMS, values, strict=True), *request.items(), ("role", actor.role)]
     calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings)

@@ -119,6 +119,14 @@ class Surroundings:
         for part in parts:
             columns.update(part.reading.columns)
             tables.update({oid: None for oid, _ in part.reading.callers})
+        users = self._catalog.users
+        for column, comparisons in columns.items():
+            if users and column == (users.oid, "raw_user_meta_data") and column[1] in users.column:
+                for value in interesting_values(users.column[column[1]], comparisons)[:_SELF_MADE]:
+                    statement = sql.SQL("update {} set {} where id = {}").format(
+                        users.identifier, assignments(users, {column[1]: value}), other.user
+                    )
+                    yield f"they set their own user_metadata to {value}", [self._text(statement)], []
         for oid in tables:
             looked_up = self._catalog.tables.get(oid)
             if looked_up is None or oid == table.oid or looked_up is self._catalog.users:
