@@ -188,7 +188,8 @@ class Sandbox:
 
 def settings_of(actor: Actor) -> list[tuple[str, str]]:
     """The settings by which the database knows who calls and with which request, the role last."""
-    values = ("", json.dumps(actor.claims), actor.user or "", actor.role, email(actor.user) if actor.user else "")
+    claims = actor.claims
+    values = ("", json.dumps(claims), actor.user or "", actor.role, str(claims.get("email", "")))
     request = {**_REQUEST, **actor.settings}
     return [*zip(_CLAIMS, values, strict=True), *request.items(), ("role", actor.role)]
 
