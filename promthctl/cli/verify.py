@@ -93,7 +93,9 @@ def _least(strict: bool, fail_on: str | None) -> Severity:
         if fail_on.strip().lower().replace("-", " ") == severity:
             return severity
     words = ", ".join(severity.replace(" ", "-") for severity in SEVERITIES)
-    raise UsageError(f"{fail_on!r} is not a severity", f"--fail-on takes {words}", "promthctl verify --fail-on difference")
+    raise UsageError(
+        f"{fail_on!r} is not a severity", f"--fail-on takes {words}", "promthctl verify --fail-on difference"
+    )
 
 
 def _check_reason(accept: bool, reason: str | None) -> None:
