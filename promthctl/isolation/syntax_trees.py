@@ -34,12 +34,14 @@ def spelled(node: Any) -> str:
 
 def walk(node: Any) -> Iterator[Any]:
     """Every node of a syntax tree, from the top down."""
+    from pglast import ast
+
     waiting = [node]
     while waiting:
         each = waiting.pop()
         if isinstance(each, (tuple, list)):
             waiting.extend(reversed(each))
-        elif is_a(each, "Node"):
+        elif isinstance(each, ast.Node):
             yield each
             waiting.extend(getattr(each, name) for name in reversed(tuple(each)))
 
