@@ -65,7 +65,8 @@ class Settings:
     supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
     exposed: .env, if it holds secrets that other users can read. unreadable: the lines of .env that were left out.
     project_variables: the names of the variables that only .env sets. supabase_cli_place: the file of the project that
-    names a path as supabase_cli, None for others.
+    names a path as supabase_cli, None for others. replay: a new local database runs every migration, even where a copy
+    of one with the same is kept.
     """
 
     project_dir: Path
@@ -86,6 +87,7 @@ class Settings:
     unreadable: tuple[int, ...] = ()
     project_variables: frozenset[str] = frozenset()
     supabase_cli_place: str | None = None
+    replay: bool = False
 
     @property
     def database_password(self) -> str | None:
@@ -114,6 +116,12 @@ class Settings:
     @property
     def migrations_dir(self) -> Path:
         return self.supabase_dir / "migrations"
+
+    @property
+    def api_schemas(self) -> tuple[str, ...]:
+        """The schemas that the API exposes; without a list in config.toml those of a new project."""
+        listed = table_of(self.supabase, "api", where="supabase/config.toml").get("schemas")
+        return tuple(map(str, listed)) if isinstance(listed, list) else ("public", "graphql_public")
 
     def target(self, name: str) -> NamedTarget:
         """A target of [tool.promthctl.targets]. Raises UsageError, which lists the known names, for any other."""
@@ -161,7 +169,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
             remember(_password(value) if name.endswith("_URL") else value)
     document = read_toml(root / "pyproject.toml")
     tool = table_of(document, "tool", "promthctl", where="pyproject.toml")
-    known = {"engine", "example", "migrations", "postgres", "supabase_cli", "targets", *DECLARED_IN}
+    known = {"engine", "example", "migrations", "postgres", "replay", "supabase_cli", "targets", *DECLARED_IN}
     if unknown := sorted(set(tool) - known):
         raise UsageError(
             f"pyproject.toml has an unknown setting: {unknown[0]}",
@@ -193,6 +201,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         supabase_cli_place=None if supabase_cli else _cli_place(dotenv, cli),
         project_variables=frozenset(name for name, value in dotenv.items() if value.strip() and name not in os.environ),
         unreadable=unreadable,
+        replay=_replay(env.get("PROMTHCTL_REPLAY", "").strip(), tool.get("replay", False)),
         exposed=root / ".env" if _is_exposed(root / ".env", dotenv) else None,
     )
 
@@ -307,6 +316,16 @@ def _engine(variable: str, setting: Any) -> str:
         f"{'PROMTHCTL_ENGINE' if variable else '[tool.promthctl] engine'} takes {', '.join(ENGINES)}",
         "unset PROMTHCTL_ENGINE" if variable else 'set engine = "auto" under [tool.promthctl] in pyproject.toml',
     )
+
+
+def _replay(variable: str, setting: Any) -> bool:
+    if not isinstance(setting, bool):
+        raise UsageError(
+            "pyproject.toml has a wrong setting: replay",
+            "it must be true or false: whether a new local database runs every migration, instead of copying one",
+            "set replay = true under [tool.promthctl] in pyproject.toml, or remove the line",
+        )
+    return variable.lower() not in ("0", "false", "no") if variable else setting
 
 
 def _without_password(name: str, url: str | None) -> None:

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 from psycopg import errors, sql
 
 from promthctl.declarations import NOTHING_DECLARED, Declaration, Declarations
+from promthctl.isolation.outcomes import Attempt, Expected, RoleName, Verb, judge
 from promthctl.isolation.sample_row import SampleRow, Values, assignments, insertion, matching
 from promthctl.isolation.sandbox import Actor, Sandbox, StatementResult
 from promthctl.isolation.tables import ProbedTable
-
-RoleName = Literal["anon", "owner", "other", "service_role"]
-Verb = Literal["select", "insert", "update", "delete", "move", "upsert"]
-Outcome = Literal["reached", "denied", "filtered", "error"]
-Expected = Literal["reached", "refused", "either"]
 
 _PRIVILEGES: dict[Verb, tuple[str, ...]] = {
     "select": ("SELECT",),
@@ -32,26 +28,6 @@ _PRIVILEGES: dict[Verb, tuple[str, ...]] = {
     "upsert": ("INSERT", "UPDATE", "SELECT"),
 }
 _CURSOR = sql.SQL("promthctl_row")
-_NOT_ALLOWED = "42501"  # insufficient_privilege, also what row level security raises
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One thing tried, in the rolled-back transaction.
-
-    role: anon, the row's owner, another signed-in user, or service_role. verb: move gives a row to another owner or
-    takes it from one; upsert is insert … on conflict do update. outcome: the row was reached, the database refused
-    (denied), it answered as if the row were not there (filtered), or something else stopped it (error). expected:
-    reached, refused (denied or filtered) or either. detail: what exactly was tried, and what stopped it.
-    """
-
-    table: str
-    role: RoleName
-    verb: Verb
-    outcome: Outcome
-    expected: Expected
-    ok: bool
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -380,7 +356,7 @@ class TableTrial:
     def _record(self, actor: Actor, verb: Verb, result: StatementResult, expected: Expected, detail: str) -> None:
         if self.stopped:
             return
-        outcome, why, rule = _judge(result)
+        outcome, why, rule = judge(result)
         if rule and actor.name == "service_role" and verb == "insert":
             outcome = "error"  # the row is unsuitable for a trial, so the others' refusals prove nothing
         ok = {
@@ -390,20 +366,6 @@ class TableTrial:
         }[expected]
         text = f"{detail}: {why}" if why else detail
         self.attempts.append(Attempt(self.table.label, _role(actor), verb, outcome, expected, ok, text))
-
-
-def _judge(result: StatementResult) -> tuple[Outcome, str, bool]:
-    """What happened, the database's message, and whether a rule about the data refused it, which it does for anyone."""
-    if result.error is None:
-        return ("reached" if result.rows else "filtered"), "", False
-    state = result.error.sqlstate or ""
-    why = (result.error.diag.message_primary or str(result.error)).partition("\n")[0]
-    if state == _NOT_ALLOWED:
-        return "denied", why, False
-    # That a row exists already says nothing about who may write; what a constraint or a trigger refuses is refused.
-    if state[:2] in ("23", "P0") and not isinstance(result.error, (errors.UniqueViolation, errors.ExclusionViolation)):
-        return "denied", why, True
-    return "error", why, False
 
 
 def _role(actor: Actor) -> RoleName:

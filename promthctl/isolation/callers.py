@@ -132,7 +132,11 @@ class CallerMaker:
     def _witnesses(self) -> Iterator[str]:
         """Values by which the row is known wherever it is shown."""
         for name, value in self._a.values.items():
-            if value and len(value) >= 12 and (name in self._table.primary_key or name in self._mine or "promthctl" in value):
+            if (
+                value
+                and len(value) >= 12
+                and (name in self._table.primary_key or name in self._mine or "promthctl" in value)
+            ):
                 yield value
         yield self._a.user
 
@@ -149,8 +153,8 @@ class CallerMaker:
                 seen = sql.SQL("select 1 from {} where {}").format(
                     table.identifier, sql.SQL(" and ").join([self._keyed, matching(table, self._theirs)])
                 )  # fmt: skip
-                yield self._write("move", sql.SQL("update {} set {}").format(
-                    table.identifier, assignments(table, self._theirs)), self._text(seen) if keyed else None)  # fmt: skip
+                move = sql.SQL("update {} set {}").format(table.identifier, assignments(table, self._theirs))
+                yield self._write("move", move, self._text(seen) if keyed else None)
         if table.may(role, "DELETE"):
             yield self._write("delete", sql.SQL("delete from {}").format(table.identifier))
 

@@ -8,17 +8,17 @@ The expressions are those that pg_get_expr prints; the grammar is PostgreSQL's o
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from promthctl.isolation.syntax_trees import function_name, is_a, parse, setting_named, spelled, walk
 
 _MOST = 32  # alternatives of one expression; one with more is taken whole
 _CALLER = {("auth", name) for name in ("uid", "jwt", "email", "role")}
 _BINDING = {"=", "@>", "<@", "&&", "?", "?|", "?&"}  # operators that are true for few callers only
 _SELF_SET = {"user_metadata", "raw_user_meta_data"}  # what users write about themselves
 _ANYONE = {"aal", "amr", "is_anonymous", "role", "aud", "session_id"}  # claims that a stranger's token has, too
-_TEXT_CAST = re.compile(r"CAST\(('(?:[^']|'')*') AS (?:text|pg_catalog\.bpchar|varchar)\)")
 
 Kind = Literal["bond", "plain", "claims"]
 KnowsCaller = Callable[[str, str], bool]  # (schema or "", function) → whether its body asks who calls
@@ -58,61 +58,12 @@ def alternatives(expression: str | None, knows_caller: KnowsCaller) -> list[Alte
     return list(dict.fromkeys(found))
 
 
-def parse(expression: str) -> Any:
-    """The syntax tree of an SQL expression, None where it is none."""
-    from pglast.parser import ParseError, parse_sql
-
-    try:
-        return parse_sql(f"select ({expression}\n)")[0].stmt.targetList[0].val  # type: ignore[union-attr, index]
-    except (ParseError, TypeError, AttributeError):
-        return None
-
-
-def spelled(node: Any) -> str:
-    """The SQL of a syntax tree, without the casts of literals to text that PostgreSQL adds when it prints."""
-    from pglast.stream import RawStream
-
-    return _TEXT_CAST.sub(r"\1", str(RawStream()(node)))
-
-
-def walk(node: Any) -> Iterator[Any]:
-    """Every node of a syntax tree, from the top down."""
-    from pglast import ast
-
-    waiting = [node]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, (tuple, list)):
-            waiting.extend(reversed(each))
-        elif isinstance(each, ast.Node):
-            yield each
-            waiting.extend(getattr(each, name) for name in reversed(tuple(each)))
-
-
-def function_name(call: Any) -> tuple[str, str]:
-    """Schema (or "") and name of a function call."""
-    names = [part.sval for part in call.funcname]
-    return (names[-2] if len(names) > 1 else ""), names[-1]
-
-
-def setting_named(node: Any) -> str | None:
-    """The setting that `current_setting('…')` reads, None for any other node."""
-    from pglast import ast
-
-    if not isinstance(node, ast.FuncCall) or function_name(node)[1] != "current_setting" or not node.args:
-        return None
-    return next((str(each.val.sval) for each in walk(node.args[0]) if isinstance(each, ast.A_Const)
-                 and isinstance(each.val, ast.String)), None)  # fmt: skip
-
-
 def asks_caller(node: Any, knows_caller: KnowsCaller) -> bool:
     """Whether it asks who calls, itself or through functions."""
-    from pglast import ast
-
     for each in walk(node):
-        if isinstance(each, ast.SQLValueFunction) and each.op.name.endswith(("_USER", "_ROLE")):
+        if is_a(each, "SQLValueFunction") and each.op.name.endswith(("_USER", "_ROLE")):
             return True
-        if isinstance(each, ast.FuncCall):
+        if is_a(each, "FuncCall"):
             name = function_name(each)
             if name in _CALLER or (setting_named(each) or "").startswith("request."):
                 return True
@@ -133,39 +84,38 @@ def _split(node: Any) -> list[list[Any]]:
 
 
 def _alternatives_of(node: Any, negated: bool) -> list[list[Any]]:
-    from pglast import ast
     from pglast.enums import BoolExprType, BoolTestType, SubLinkType
 
-    if isinstance(node, ast.BoolExpr):
+    if is_a(node, "BoolExpr"):
         if node.boolop == BoolExprType.NOT_EXPR:
             return _alternatives_of(node.args[0], not negated)
         parts = [_alternatives_of(arg, negated) for arg in node.args]
         either = (node.boolop == BoolExprType.OR_EXPR) != negated
         return list(itertools.chain(*parts)) if either else _all_of(parts)
-    if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Boolean):
+    if is_a(node, "A_Const") and is_a(node.val, "Boolean"):
         return [[]] if bool(node.val.boolval) != negated else []
-    if isinstance(node, ast.SubLink) and node.subLinkType == SubLinkType.EXPR_SUBLINK:
+    if is_a(node, "SubLink") and node.subLinkType == SubLinkType.EXPR_SUBLINK:
         inner = node.subselect
         if not inner.fromClause and not inner.whereClause and inner.targetList and len(inner.targetList) == 1:
             target = inner.targetList[0].val
-            if not isinstance(target, ast.FuncCall):
+            if not is_a(target, "FuncCall"):
                 return _alternatives_of(target, negated)
-    if isinstance(node, ast.BooleanTest):
+    if is_a(node, "BooleanTest"):
         kind = BoolTestType(node.booltesttype)
         true = kind in (BoolTestType.IS_TRUE, BoolTestType.IS_NOT_FALSE)
         if kind in (BoolTestType.IS_TRUE, BoolTestType.IS_FALSE) and not negated:
             return _alternatives_of(node.arg, not true)
         if kind in (BoolTestType.IS_NOT_FALSE, BoolTestType.IS_NOT_TRUE) and not negated:
             return [*_alternatives_of(node.arg, not true), [_null(node.arg)]]
-    if isinstance(node, ast.CoalesceExpr) and not negated:
+    if is_a(node, "CoalesceExpr") and not negated:
         found, before = [], list[Any]()
         for arg in node.args:
             found += _all_of([[list(before)], _alternatives_of(arg, False)])
             before.append(_null(arg))
         return found
-    if isinstance(node, ast.CoalesceExpr):
+    if is_a(node, "CoalesceExpr"):
         return [*_alternatives_of(node.args[0], True), [_not(node)]]
-    if isinstance(node, ast.CaseExpr):
+    if is_a(node, "CaseExpr"):
         return _cases(node, negated)
     return [[_not(node)]] if negated else [[node]]
 
@@ -206,31 +156,30 @@ def _not(node: Any) -> Any:
 
 def _kind(leaf: Any, knows_caller: KnowsCaller) -> Literal["bond", "plain", "claims", "signed in"]:
     """How one condition depends on the caller; "signed in" asks no more than that there is one."""
-    from pglast import ast
     from pglast.enums import A_Expr_Kind, SubLinkType
 
     if not asks_caller(leaf, knows_caller):
         return "plain"
     names = {str(each.val.sval) for each in walk(leaf)
-             if isinstance(each, ast.A_Const) and isinstance(each.val, ast.String)}  # fmt: skip
-    if any(isinstance(each, ast.FuncCall) and function_name(each) == ("auth", "role") for each in walk(leaf)):
+             if is_a(each, "A_Const") and is_a(each.val, "String")}  # fmt: skip
+    if any(is_a(each, "FuncCall") and function_name(each) == ("auth", "role") for each in walk(leaf)):
         names.add("role")
-    if isinstance(leaf, (ast.NullTest, ast.BoolExpr)):
-        return "signed in" if not any(isinstance(each, ast.ColumnRef) for each in walk(leaf)) else "claims"
-    if isinstance(leaf, ast.FuncCall):
+    if is_a(leaf, "NullTest", "BoolExpr"):
+        return "signed in" if not any(is_a(each, "ColumnRef") for each in walk(leaf)) else "claims"
+    if is_a(leaf, "FuncCall"):
         return "bond"
-    if isinstance(leaf, ast.SubLink):
+    if is_a(leaf, "SubLink"):
         return "bond" if leaf.subLinkType != SubLinkType.EXPR_SUBLINK or leaf.subselect.fromClause else "claims"
     if names & _SELF_SET or any(setting_named(each) in ("request.headers", "request.cookies") for each in walk(leaf)):
         # A secret in a header that the row has, too, is known to those who were told.
-        secret = not names & _SELF_SET and any(isinstance(each, ast.ColumnRef) for each in walk(leaf))
+        secret = not names & _SELF_SET and any(is_a(each, "ColumnRef") for each in walk(leaf))
         return "bond" if secret else "claims"
-    if isinstance(leaf, ast.A_Expr) and leaf.name[-1].sval in _BINDING:
+    if is_a(leaf, "A_Expr") and leaf.name[-1].sval in _BINDING:
         if leaf.kind == A_Expr_Kind.AEXPR_NOT_DISTINCT:
             return "claims"
         if names & {"service_role", "app_metadata"} or not names & _ANYONE:
             return "bond"
         return "signed in" if "authenticated" in names else "claims"
-    if isinstance(leaf, ast.A_Expr) and leaf.kind in (A_Expr_Kind.AEXPR_IN, A_Expr_Kind.AEXPR_OP_ANY):
+    if is_a(leaf, "A_Expr") and leaf.kind in (A_Expr_Kind.AEXPR_IN, A_Expr_Kind.AEXPR_OP_ANY):
         return "bond" if leaf.name[-1].sval == "=" and not names & _ANYONE else "claims"
     return "claims"

@@ -28,7 +28,7 @@ _DAYS = {"year": 365.25, "mon": 30.5, "day": 1, "hour": 1 / 24, "min": 1 / 1440,
 
 
 def interesting_values(column: ProbedColumn, comparisons: Sequence[Comparison]) -> list[str | None]:
-    """Up to MOST different values as text input of the column's type, those it is compared with first; None for null."""
+    """Up to MOST different values as text input of the type, those it is compared with first; None for null."""
     found: list[str | None] = list(_of_type(column.type, comparisons))
     distinct = list(dict.fromkeys(found))[: MOST - 1]
     return distinct if column.not_null or column.type.not_null else [*distinct, None]

@@ -21,7 +21,7 @@ from promthctl.isolation.sandbox import Actor, Sandbox
 from promthctl.isolation.surroundings import Surroundings
 from promthctl.isolation.tables import CLIENT_ROLES, ProbedCatalog, ProbedView
 from promthctl.isolation.trial_matrix import Caller, Result, TrialMatrix, Variation
-from promthctl.isolation.variations import Changes, Part, VariationMaker, parts_of, restrictions_of, several
+from promthctl.isolation.variations import Changes, VariationMaker, parts_of, restrictions_of, several
 
 _PLACE = sql.SQL(
     "select format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text) from {} where {} and {}"
@@ -43,8 +43,9 @@ _WHO = {"anon": "anybody, signed in or not", "other": "another signed-in user", 
 class Openings:
     """leaks: what strangers reached. shown: the same through views. owner: the verbs that worked for the owner.
 
-    roles: with which values, memberships or claims the owner reads a row. direct: the verbs whose policies
-    name the owner by a column of the row, or of one that it refers to. declared: what leaked is meant so. hidden: no policy lets any user read. parts: how many ways in were tried. unsettled: alternatives that no row made true although they ask
+    roles: with which values, memberships or claims the owner reads a row. direct: the verbs whose policies name the
+    owner by a column of the row, or of one that it refers to. declared: what leaked is meant so. hidden: no policy lets
+    any user read. parts: how many ways in were tried. unsettled: alternatives that no row made true although they ask
     nothing about the caller. stopped: why not everything was tried. explained: (role, verb) that the leaks tell of.
     """
 
@@ -134,7 +135,9 @@ class OpeningTrial:
         """The owner gives the row to somebody else, with other values in it."""
         open_checks = [part for part in self._parts if part.serves("give") and part.alternative.kind != "bond"]
         columns = {column for part in open_checks for column in part.reading.columns}
-        if not (open_checks and self._theirs and self._table.primary_key) or set(self._theirs) & {*self._table.primary_key}:
+        if not (open_checks and self._theirs and self._table.primary_key) or set(self._theirs) & {
+            *self._table.primary_key
+        }:
             return
         place = _PLACE.format(self._table.identifier, self._a.keyed, matching(self._table, self._theirs))
         for each in changes:
@@ -172,7 +175,9 @@ class OpeningTrial:
         if self._mine and self._table.primary_key:
             key = {column: self._a.values[column] for column in self._table.primary_key}
             forged = sql.SQL("select 1 from {} where {}").format(name, matching(self._table, {**key, **self._mine}))
-        public = sql.SQL("select ({}) is true from {} where @").format(sql.SQL(self._public), name) if self._public else None
+        public = (
+            sql.SQL("select ({}) is true from {} where @").format(sql.SQL(self._public), name) if self._public else None
+        )
         return TrialMatrix(
             callers,
             self._text(sql.SQL("select to_jsonb(promthctl_row) from {} promthctl_row where @").format(name)),
@@ -183,7 +188,11 @@ class OpeningTrial:
         )
 
     def _variation(
-        self, changes: Changes, settable: Mapping[int, Sequence[SampleRow]], standing: bool, callers: Sequence[int] | None
+        self,
+        changes: Changes,
+        settable: Mapping[int, Sequence[SampleRow]],
+        standing: bool,
+        callers: Sequence[int] | None,
     ) -> Variation:
         own: dict[str, str | None] = {}
         before = []
@@ -205,7 +214,9 @@ class OpeningTrial:
             make = sql.SQL("update {} set {} where {}").format(
                 self._table.identifier, assignments(self._table, values), self._a.keyed) + place  # fmt: skip
             if not own:
-                make = sql.SQL("select format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text) from {}").format(keyed)
+                make = sql.SQL(
+                    "select format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text) from {}"
+                ).format(keyed)
         else:
             make = insertion(self._table, given) + place
             forged = {role: self._text(insertion(self._table, self._allowed(role, given)))
@@ -255,7 +266,7 @@ class OpeningTrial:
                     continue
                 hits.setdefault((verb, self._cause(result, verb)), []).append(result)
         plain: dict[str, None] = {}
-        for (verb, number), results in sorted(hits.items()):
+        for verb, number in sorted(hits):
             if verb == "select" and number >= 0 and self._parts[number].alternative.kind == "plain":
                 plain.setdefault(self._parts[number].alternative.condition)
         for (verb, number), results in sorted(hits.items()):
@@ -285,12 +296,12 @@ class OpeningTrial:
         return min(asked, key=lambda n: kinds.index(self._parts[n].alternative.kind), default=-1)
 
     def _finding(self, verb: str, number: int, results: Sequence[Result], plain: Iterable[str]) -> Finding:
-        first = min(results, key=lambda one: (len(one.variation.acts), "," in one.caller.name,
-                                              one.variation.told.count(" and ") + bool(one.variation.told)))  # fmt: skip
+        first = min(results, key=_effort)
         callers = {each.caller.name for each in results}
         who = "owner" if verb == "give" else "anon" if "anon" in callers else "other"
         claim = first.caller.name.partition(", ")[2]
         row = " and ".join(filter(None, (first.variation.told, claim)))
+        allow: Declaration | None
         if verb.startswith("view "):
             label = verb.removeprefix("view ")
             allow = Declaration("public", label, "true")
@@ -312,7 +323,9 @@ class OpeningTrial:
             allow = Declaration("shared", self._table.label, f"insert: another user's {', '.join(self._mine) or 'row'}")
         elif verb in ("update", "move", "give"):
             command = "move" if verb == "give" else verb
-            allow = Declaration("shared", self._table.label, f"{command}: another user's {', '.join(self._mine) or 'row'}")
+            allow = Declaration(
+                "shared", self._table.label, f"{command}: another user's {', '.join(self._mine) or 'row'}"
+            )
         return Finding("leak", self._table.label, what, who, part.policy.name if part and part.policy else "",
                        part.alternative.text if part else "", row, allow)  # fmt: skip
 
@@ -328,7 +341,9 @@ class OpeningTrial:
             if policy is None or part.alternative.kind == "bond" or number in self._true:
                 continue
             commands = ("SELECT", "INSERT", "UPDATE", "DELETE") if policy.command == "ALL" else (policy.command,)
-            if part.for_new_rows or not any(self._table.may(r, c) for r in policy.roles & {*CLIENT_ROLES} for c in commands):
+            if part.for_new_rows or not any(
+                self._table.may(r, c) for r in policy.roles & {*CLIENT_ROLES} for c in commands
+            ):
                 continue
             yield (
                 f"no row was found for which policy {policy.name} is true by `{part.alternative.text}`, "
@@ -343,6 +358,11 @@ def _named(caller: Caller, name: str) -> Caller:
     return Caller(name, caller.role, caller.become, caller.probes, caller.alternatives, caller.before)
 
 
+def _effort(result: Result) -> tuple[int, bool, int]:
+    """How much has to be so for it: the least is told."""
+    told = result.variation.told
+    return len(result.variation.acts), "," in result.caller.name, told.count(" and ") + bool(told)
+
+
 def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
-

@@ -66,8 +66,8 @@ def find_ownerships(catalog: ProbedCatalog) -> dict[int, Ownership]:
 def is_assigned(table: ProbedTable, column: str) -> bool:
     """Whether users are put into the column by whoever may write the row, rather than writing in their own name.
 
-    No policy for writing names it, and it is one of a pair that is unique (a member of a team, a student of a course) or
-    has no usual name of an author.
+    No policy for writing names it, and it is one of a pair that is unique (a member of a team, a student of a course),
+    or has no usual name of an author.
     """
     if any(column in policy.columns for policy in table.policies if policy.command not in ("SELECT", "DELETE")):
         return False

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from promthctl.isolation.conditions import asks_caller, function_name, parse, setting_named, walk
+from promthctl.isolation.conditions import asks_caller
+from promthctl.isolation.syntax_trees import (
+    as_number,
+    function_name,
+    is_a,
+    json_chain,
+    json_chains,
+    parse,
+    queries_of,
+    setting_named,
+    statement_tree,
+    walk,
+)
 from promthctl.isolation.tables import ProbedCatalog, ProbedTable
 
 if TYPE_CHECKING:
@@ -28,7 +40,6 @@ where l.lanname in ('sql', 'plpgsql') and p.prokind = 'f' and p.oid >= 16384
   and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')
 order by 1, 2, p.oid
 """
-_JSON = {"->", "->>", "#>", "#>>"}
 _DEPTH = 6  # how deep functions are followed
 
 Column = tuple[int, str]  # table's oid, column
@@ -47,7 +58,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Claim:
-    """What is asked about the caller's own words: a setting, the keys in it, and the values or columns it should have."""
+    """What is asked of a setting of the request: the keys in it, and the values or columns it should equal."""
 
     setting: str
     path: tuple[str, ...]
@@ -97,7 +108,7 @@ class _Function:
             found = parse_plpgsql(self.definition)
         except (ParseError, json.JSONDecodeError):
             return []
-        return [tree for query in _queries(found) if (tree := _tree(query)) is not None]
+        return [tree for query in queries_of(found) if (tree := statement_tree(query)) is not None]
 
 
 @dataclass(frozen=True)
@@ -143,7 +154,7 @@ class PolicyReader:
 
     def read_view(self, definition: str, into: Reading) -> None:
         """What a view's query asks about."""
-        tree = _tree(definition)
+        tree = statement_tree(definition)
         if tree is not None:
             self._read([tree], into, None, {}, 0)
 
@@ -159,19 +170,17 @@ class PolicyReader:
         depth: int,
     ) -> None:
         """table: whose columns names without a table are; None in functions and views."""
-        from pglast import ast
-
         scope = _Scope(self._by_name, table, parameters, trees)
         for oid in scope.tables:
             reading.tables.setdefault(oid)
         for tree in trees:
             for node in walk(tree):
-                if isinstance(node, ast.ColumnRef):
+                if is_a(node, "ColumnRef"):
                     for column in scope.columns(node):
-                        reading.columns[column]  # noqa: B018 - a defaultdict: now it is mentioned
-                elif isinstance(node, ast.A_Expr) or (isinstance(node, (ast.CaseExpr, ast.FuncCall))):
+                        reading.columns[column]
+                elif is_a(node, "A_Expr") or (is_a(node, "CaseExpr", "FuncCall")):
                     self._compare(node, scope, reading)
-                if isinstance(node, ast.FuncCall) and depth < _DEPTH:
+                if is_a(node, "FuncCall") and depth < _DEPTH:
                     self._follow(node, scope, reading, depth)
 
     def _follow(self, call: Any, scope: _Scope, reading: Reading, depth: int) -> None:
@@ -189,10 +198,8 @@ class PolicyReader:
             self._read(function.trees, reading, None, given, depth + 1)
 
     def _compare(self, node: Any, scope: _Scope, reading: Reading) -> None:
-        from pglast import ast
-
         columns = list(dict.fromkeys(scope.below(node)))
-        comparison, chains = _comparison(node, scope), list(_chains(node))
+        comparison, chains = _comparison(node, scope), list(json_chains(node))
         if not columns and scope.loose and (comparison.strings or comparison.numbers):
             columns = scope.all_mentioned  # of a variable: it may hold any of the columns that the function reads
         for column in columns:
@@ -208,11 +215,11 @@ class PolicyReader:
             if (setting := _setting(base)) and not any(len(other) > len(path) and other[: len(path)] == path
                                                        for _, other in chains):  # fmt: skip
                 reading.claims.setdefault(Claim(setting, path, values, tuple(columns)))
-        if isinstance(node, ast.A_Expr) and any(
-            isinstance(each, ast.FuncCall) and function_name(each) == ("auth", "email") for each in walk(node)
+        if is_a(node, "A_Expr") and any(
+            is_a(each, "FuncCall") and function_name(each) == ("auth", "email") for each in walk(node)
         ):
             reading.claims.setdefault(Claim("request.jwt.claims", ("email",), values, tuple(columns)))
-        if isinstance(node, ast.A_Expr) and node.name[-1].sval == "=":
+        if is_a(node, "A_Expr") and node.name[-1].sval == "=":
             self._equal(node, scope, reading)
 
     def _equal(self, node: Any, scope: _Scope, reading: Reading) -> None:
@@ -238,15 +245,13 @@ class _Scope:
         parameters: Mapping[str, _Argument],
         trees: Sequence[Any],
     ) -> None:
-        from pglast import ast
-
         self._table, self._parameters, self._trees = table, parameters, trees
         self._aliases: dict[str, list[ProbedTable]] = defaultdict(list)
         self.tables: dict[int, ProbedTable] = {}
         self.loose = table is None  # a function's: its variables stand for columns
         for tree in trees:
             for node in walk(tree):
-                if isinstance(node, ast.RangeVar):
+                if is_a(node, "RangeVar"):
                     meant = [each for each in by_name.get(node.relname, ()) if node.schemaname in (None, each.schema)]
                     self.tables.update({each.oid: each for each in meant})
                     for name in {node.relname, node.alias.aliasname if node.alias else node.relname}:
@@ -256,9 +261,7 @@ class _Scope:
 
     def columns(self, reference: Any) -> list[Column]:
         """What a column reference means."""
-        from pglast import ast
-
-        names = [part.sval for part in reference.fields if isinstance(part, ast.String)]
+        names = [part.sval for part in reference.fields if is_a(part, "String")]
         if len(names) != len(reference.fields) or not names:
             return []
         name = names[-1]
@@ -276,32 +279,26 @@ class _Scope:
 
     def row(self, argument: Any) -> list[Column]:
         """A whole row as an argument: the table with an empty column name."""
-        from pglast import ast
-
-        if not isinstance(argument, ast.ColumnRef):
+        if not is_a(argument, "ColumnRef"):
             return []
         first = argument.fields[0]
         return [(table.oid, "") for table in self._aliases.get(getattr(first, "sval", ""), ())]
 
     def below(self, node: Any) -> list[Column]:
         """Every column that is mentioned in it."""
-        from pglast import ast
-
         found = []
         for each in walk(node):
-            if isinstance(each, ast.ColumnRef):
+            if is_a(each, "ColumnRef"):
                 found += self.columns(each)
-            elif isinstance(each, ast.ParamRef):
+            elif is_a(each, "ParamRef"):
                 found += self._parameters[f"${each.number}"].columns if f"${each.number}" in self._parameters else []
         return [column for column in found if column[1]]
 
     def argument(self, node: Any) -> _Argument | None:
         """The argument that a parameter's name or number stands for."""
-        from pglast import ast
-
-        if isinstance(node, ast.ParamRef):
+        if is_a(node, "ParamRef"):
             return self._parameters.get(f"${node.number}")
-        if isinstance(node, ast.ColumnRef) and len(node.fields) == 1:
+        if is_a(node, "ColumnRef") and len(node.fields) == 1:
             return self._parameters.get(getattr(node.fields[0], "sval", ""))
         return None
 
@@ -311,72 +308,33 @@ class _Scope:
 
 
 def _comparison(node: Any, scope: _Scope) -> Comparison:
-    from pglast import ast
-
     operators, functions, strings, numbers = set[str](), set[str](), list[str](), list[float]()
     for each in walk(node):
-        if isinstance(each, ast.A_Expr):
+        if is_a(each, "A_Expr"):
             operators.add(each.name[-1].sval)
-        elif isinstance(each, ast.FuncCall):
+        elif is_a(each, "FuncCall"):
             functions.add(function_name(each)[1])
         elif argument := scope.argument(each):
             strings += argument.strings
             numbers += argument.numbers
-        elif isinstance(each, ast.A_Const) and not each.isnull:
+        elif is_a(each, "A_Const") and not each.isnull:
             value = each.val
-            if isinstance(value, ast.String):
+            if is_a(value, "String"):
                 strings.append(value.sval)
-                if _number(value.sval) is not None:
+                if as_number(value.sval) is not None:
                     numbers.append(float(value.sval))
-            elif isinstance(value, ast.Integer):
+            elif is_a(value, "Integer"):
                 numbers.append(float(value.ival))
-            elif isinstance(value, ast.Float):
+            elif is_a(value, "Float"):
                 numbers.append(float(value.fval))
     return Comparison(frozenset(operators), frozenset(functions), tuple(dict.fromkeys(strings)),
                       tuple(dict.fromkeys(numbers)))  # fmt: skip
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _chains(node: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """`base -> 'a' ->> 'b'` as (base, ("a", "b")), each chain and each beginning of one; `base ? 'a'`, too."""
-    from pglast import ast
-
-    for each in walk(node):
-        if isinstance(each, ast.A_Expr) and each.name[-1].sval in (*_JSON, "?"):
-            base, path = _chain(each)
-            if path:
-                yield base, path
-
-
-def _chain(node: Any) -> tuple[Any, tuple[str, ...]]:
-    from pglast import ast
-
-    while isinstance(node, ast.TypeCast):
-        node = node.arg
-    if isinstance(node, ast.SubLink) and node.subselect.targetList:  # (select auth.jwt())
-        node = node.subselect.targetList[0].val
-    if not isinstance(node, ast.A_Expr) or node.name[-1].sval not in (*_JSON, "?"):
-        return node, ()
-    base, path = _chain(node.lexpr)
-    keys = [str(each.val.sval) for each in walk(node.rexpr)
-            if isinstance(each, ast.A_Const) and isinstance(each.val, ast.String)]  # fmt: skip
-    if node.name[-1].sval in ("#>", "#>>"):
-        keys = [key for text in keys for key in text.strip("{}").replace('"', "").split(",")]
-    return base, (*path, *keys)
-
-
 def _setting(base: Any) -> str | None:
     """The setting that a JSON chain begins with: the access token's claims, or another one of the request."""
-    from pglast import ast
-
     for each in walk(base):
-        if isinstance(each, ast.FuncCall):
+        if is_a(each, "FuncCall"):
             if function_name(each) == ("auth", "jwt"):
                 return "request.jwt.claims"
             name = setting_named(each)
@@ -386,38 +344,12 @@ def _setting(base: Any) -> str | None:
 
 
 def _caller(node: Any) -> str | None:
-    """"id" or "email" where it is the caller's."""
-    from pglast import ast
-
+    """ "id" or "email" where it is the caller's."""
     for each in walk(node):
-        if isinstance(each, ast.ColumnRef):
+        if is_a(each, "ColumnRef"):
             return None
-        if isinstance(each, ast.FuncCall) and function_name(each) in (("auth", "uid"), ("auth", "email")):
+        if is_a(each, "FuncCall") and function_name(each) in (("auth", "uid"), ("auth", "email")):
             return {"uid": "id"}.get(function_name(each)[1], "email")
-        if isinstance(each, ast.A_Expr) and (path := _chain(each)[1]) in (("sub",), ("email",)) and _setting(each):
+        if is_a(each, "A_Expr") and (path := json_chain(each)[1]) in (("sub",), ("email",)) and _setting(each):
             return "id" if path == ("sub",) else "email"
-    return None
-
-
-def _queries(found: Any) -> Iterator[str]:
-    if isinstance(found, list):
-        for each in found:
-            yield from _queries(each)
-    elif isinstance(found, dict):
-        if isinstance(query := found.get("query"), str):
-            yield query
-        for each in found.values():
-            yield from _queries(each)
-
-
-def _tree(query: str) -> Any:
-    """The syntax tree of a statement or an expression; `x := y` is read as y."""
-    from pglast.parser import ParseError, parse_sql
-
-    for text in (query, f"select {query}", f"select {query.partition(':=')[2]}"):
-        try:
-            if found := parse_sql(text):
-                return found[0].stmt
-        except ParseError:
-            continue
     return None

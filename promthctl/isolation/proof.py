@@ -62,11 +62,13 @@ def prove_isolation(
     declared: Declarations = NOTHING_DECLARED,
     public_flags: Mapping[str, str] | None = None,
     schemas: Sequence[str] | None = None,
+    exposed: Sequence[str] = ("public",),
     seconds: float = _SECONDS,
     spare: bool = False,
 ) -> IsolationReport:
     """Try every table of `schemas` as everyone; nothing is left behind. schemas: None for every one of the user's.
 
+    exposed: the schemas whose functions and views the API shows.
     connection: of a role that bypasses RLS, may write auth.users and may act as the API roles: `postgres`. If it is in
     a transaction, everything happens in a savepoint of that. declared: what is open on purpose. public_flags: by
     table name, the boolean column that marks its public rows, for tables that have the column and are not declared.
@@ -86,13 +88,13 @@ def prove_isolation(
             table.label: flags[table.label] for table in catalog.exposed if flags.get(table.label) in table.column
         }
         effects = SideEffects(connection)
-        found = (*side_effects_of(catalog, effects), *effects_of_doors(connection, schemas, effects))
+        found = (*side_effects_of(catalog, effects), *effects_of_doors(connection, exposed, effects))
         public = {**flagged, **declared.conditions}
         run = ProofRun(sandbox, catalog, public, effects if spare else None, declared)
         proofs = tuple(run.run(deadline))
         doors = DoorReport()
         if run.users:
-            doors = DoorRun(sandbox, catalog, run.maker, run.users, declared, effects, schemas, spare).run(deadline)
+            doors = DoorRun(sandbox, catalog, run.maker, run.users, declared, effects, exposed, spare).run(deadline)
         outside = find_outside(connection)
         advanced = [name for name, value in _sequences(connection).items() if sequences.get(name) != value]
     shown = tuple(dict.fromkeys(run.shown))  # of views, with the policy's condition; a door tells the rest
@@ -108,12 +110,15 @@ def prove_isolation(
     )
 
 
-def find_side_effects(connection: Connection[Any], schemas: Sequence[str] = ("public",)) -> tuple[SideEffect, ...]:
+def find_side_effects(
+    connection: Connection[Any], schemas: Sequence[str] | None = None, exposed: Sequence[str] = ("public",)
+) -> tuple[SideEffect, ...]:
     """What a proof would set off, to be shown beforehand. Only reads. Raises psycopg.Error."""
     effects = SideEffects(connection)
+    schemas = own_schemas(connection) if schemas is None else schemas
     return (
         *side_effects_of(read_tables(connection, schemas), effects),
-        *effects_of_doors(connection, schemas, effects),
+        *effects_of_doors(connection, exposed, effects),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import psycopg
@@ -141,8 +141,9 @@ class ProofRun:
         reason = trial.stopped or (f"not tried with another user's {', '.join(self._untried)}" if self._untried else "")
         proof = verdict(table, tuple(trial.attempts), reason, owned, declared, self._openings)
         if shared and proof.state == "proven" and not proof.reason:
-            roles = [told for told in self._openings.roles if shared.label in told] if self._openings else []
-            as_whom = f" ({roles[0]})" if roles and "" not in self._openings.roles else ""  # type: ignore[union-attr]
+            let_in: dict[str, None] = self._openings.roles if self._openings else {}
+            roles = [told for told in let_in if shared.label in told]
+            as_whom = f" ({roles[0]})" if roles and "" not in let_in else ""
             note = f"shared through {shared.label}: members{as_whom} reach it, others do not"
             return replace(proof, reason=note)
         return proof
@@ -201,10 +202,8 @@ class ProofRun:
         )  # fmt: skip
         with self._undone_afterwards():
             if (membership_table := self._maker.membership_tables.get(table.oid)) and table.primary_key:
-                try:
+                with suppress(RowNotMade):
                     self._maker.row(membership_table, a.user)
-                except RowNotMade:
-                    pass
             found = trial.run(a, frozenset(names), {n: a.values[n] for n in mine}, {n: b.values[n] for n in mine})
         if names and all(ownership.is_assigned(table, name) for name in names):
             found.leaks = [one for one in found.leaks if one.who != "owner"]
@@ -263,8 +262,8 @@ class ProofRun:
         self._untried: list[str] = []
         if names:
             assigned = all(ownership.is_assigned(a.table, name) for name in names) and bool(a.table.policies)
-            held = ({name: row.values[name] for name in names} for row in (a, b))
-            owner_columns.append(OwnerColumns(", ".join(names), *held, assigned=assigned))
+            mine, theirs = ({name: row.values[name] for name in names} for row in (a, b))
+            owner_columns.append(OwnerColumns(", ".join(names), mine, theirs, assigned=assigned))
         for key in own.links:
             columns = [name for name in key.columns if name not in own.identity]
             held = [(a.values[name], b.values[name]) for name in columns]
@@ -274,8 +273,8 @@ class ProofRun:
                 self._untried.append(", ".join(columns))
                 continue
             parent = self._maker.present.get((key.target, self._users[0]))
-            held_by = ({n: row.values[n] for n in columns} for row in (a, b))
-            owner_columns.append(OwnerColumns(", ".join(columns), *held_by, parent))
+            mine, theirs = ({n: row.values[n] for n in columns} for row in (a, b))
+            owner_columns.append(OwnerColumns(", ".join(columns), mine, theirs, parent))
         return owner_columns
 
     def _identity(self, a: SampleRow, b: SampleRow) -> list[str]:

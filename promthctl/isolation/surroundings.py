@@ -50,9 +50,7 @@ class Surroundings:
         return found
 
     @contextmanager
-    def made(
-        self, table: ProbedTable, a: SampleRow, tables: Sequence[int], parts: Sequence[Part]
-    ) -> Iterator[bool]:
+    def made(self, table: ProbedTable, a: SampleRow, tables: Sequence[int], parts: Sequence[Part]) -> Iterator[bool]:
         """Make what is looked up in `tables`; whether anything was made. All of it is gone afterwards."""
         present = dict(self._maker.present)
         with self._sandbox.stage():
@@ -158,16 +156,20 @@ class Surroundings:
         if looked_up.lets("authenticated", "UPDATE") and looked_up.primary_key:
             place = [] if standing or row.found else [self._text(insertion(looked_up, row.given))]
             for column, value in changes:
-                act = sql.SQL("update {} set {} where {}").format(name, assignments(looked_up, {column: value}), row.keyed)
+                act = sql.SQL("update {} set {} where {}").format(
+                    name, assignments(looked_up, {column: value}), row.keyed
+                )
                 yield f"they set {looked_up.label}.{column} to {value} themselves", place, [self._text(act)]
         if looked_up.lets("authenticated", "INSERT") and not standing and not row.found:
             joined = self._owners_group(looked_up, a)
             for column, value in changes or [("", None)]:
                 given = {**row.given, **joined, **({column: value} if column else {})}
                 told = f" with {column} = {value}" if column else ""
-                yield f"they insert a row into {looked_up.label}{told} themselves", [], [
-                    self._text(insertion(looked_up, given))
-                ]
+                yield (
+                    f"they insert a row into {looked_up.label}{told} themselves",
+                    [],
+                    [self._text(insertion(looked_up, given))],
+                )
 
     def _owners_group(self, looked_up: ProbedTable, a: SampleRow) -> Values:
         """The owner's group in the columns that refer to it."""

@@ -20,7 +20,6 @@ from promthctl.isolation.tables import (
     Trigger,
     UniqueIndex,
 )
-
 from promthctl.schema.queries import MANAGED_SCHEMAS
 
 if TYPE_CHECKING:
@@ -111,12 +110,14 @@ with recursive direct as (
   where r.rulename = '_RETURN' and d.refobjid <> r.ev_class
 ),
 shown as (select * from direct union select s.view, n.relation from shown s join direct n on n.view = s.relation)
-select n.nspname, c.relname, c.relkind, pg_get_viewdef(c.oid), array(select distinct relation from shown where view = c.oid),
+select n.nspname, c.relname, c.relkind, pg_get_viewdef(c.oid),
+       array(select distinct relation from shown where view = c.oid),
        array(select r.rolname::text from pg_roles r where r.rolname = any(%s)
              and has_schema_privilege(r.oid, n.oid, 'USAGE') and has_any_column_privilege(r.oid, c.oid, 'SELECT'))
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('v', 'm') and n.nspname = any(%s) and {_OWN}
-  and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e')
+  and not exists (select from pg_depend e
+    where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e')
 order by 1, 2
 """  # noqa: S608
 

@@ -52,7 +52,7 @@ class Part:
 
 def parts_of(table: ProbedTable, views: Sequence[ProbedView], reader: PolicyReader) -> list[Part]:
     """Everything that decides who reaches a row of the table, apart from restrictive policies."""
-    found = []
+    found: list[Part] = []
     for policy in table.policies:
         if not policy.permissive or not policy.roles & {*CLIENT_ROLES}:
             continue
@@ -143,7 +143,7 @@ class VariationMaker:
         """What makes the row the owner's, where a policy finds the caller in a text of it, such as a path."""
         oid, name = column
         user = self._a.user
-        if column not in reading.callers or oid != self._a.table.oid or not self._a.table.column[name].type.name == "text":
+        if column not in reading.callers or oid != self._a.table.oid or self._a.table.column[name].type.name != "text":
             return []
         return [email(user)] if reading.callers[column] == "email" else [user, f"{user}/x", f"x/{user}/x"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from promthctl.declarations import Declaration
-from promthctl.isolation.attempts import Attempt
 from promthctl.isolation.findings import Finding
 from promthctl.isolation.openings import Openings
+from promthctl.isolation.outcomes import Attempt
 from promthctl.isolation.tables import CLIENT_ROLES, ProbedTable
 
 _NOBODY = "it has no owner column (a foreign key to auth.users)"
@@ -109,7 +109,9 @@ def _is_breach(attempt: Attempt, owned: bool, opened: Openings) -> bool:
     if attempt.expected != "reached":
         return False
     if attempt.verb == "select" and attempt.role == "owner":
-        return bool(opened.direct & {"select", "update", "delete"}) or not opened.parts  # otherwise the made memberships may not have been the right ones
+        return (
+            bool(opened.direct & {"select", "update", "delete"}) or not opened.parts
+        )  # otherwise the made memberships may not have been the right ones
     return attempt.verb == "select" or (attempt.role == "service_role" and attempt.outcome != "error")
 
 

@@ -107,6 +107,8 @@ def _difference(
     if wanted is None or there is None:
         state: DifferenceState = "missing" if there is None else "extra"
         return Difference(kind, name, state, wanted, there, "")
+    if wanted == there:  # nearly all of them; to spell both in one way costs far more
+        return None
     left, right = canonical(wanted, loose), canonical(there, loose)
     differing = sorted(key for key in {**left, **right} if left.get(key) != right.get(key))
     if not differing:
@@ -142,6 +144,8 @@ def _privileges(attributes: Attributes | None) -> list[str]:
 
 def _drop_renamed(wanted: dict[str, Attributes], there: dict[str, Attributes], loose: bool) -> None:
     """Remove what both sides have, by content: the name of an index or constraint does not matter."""
+    for name in [name for name, given in wanted.items() if given == there.get(name)]:  # no need to spell it alike
+        del wanted[name], there[name]
     by_content: dict[str, list[str]] = {}
     for name in sorted(there, key=lambda name: name in wanted):  # its namesake last: popped first
         by_content.setdefault(_content(there[name], loose), []).append(name)

@@ -62,7 +62,9 @@ def test_a_leak_behind_a_condition_is_found(database: psycopg.Connection[Any], c
             assert reached(database, (case.folder / "leak.sql").read_text(encoding="utf-8")) > 0, "it does not leak"
         report = prove(database)
         proofs = report.tables
-        assert report.findings or any(proof.state == "leak" for proof in proofs), [(p.table, p.state, p.reason) for p in proofs]
+        assert report.findings or any(proof.state == "leak" for proof in proofs), [
+            (p.table, p.state, p.reason) for p in proofs
+        ]
     finally:
         database.rollback()
 

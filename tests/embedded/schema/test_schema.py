@@ -365,9 +365,9 @@ def test_anon_is_denied_everything(people: str) -> None:
 
 
 def test_every_table_has_created_at_and_most_have_updated_at(schema: str) -> None:
-    query = """select table_name::text from information_schema.columns where table_schema = 'public' and column_name = %s
-      and data_type = 'timestamp with time zone' and is_nullable = 'NO' and column_default = 'now()'
-      order by 1"""
+    query = """select table_name::text from information_schema.columns
+      where table_schema = 'public' and column_name = %s and data_type = 'timestamp with time zone'
+        and is_nullable = 'NO' and column_default = 'now()' order by 1"""
     assert [name for (name,) in read(schema, query, "created_at")] == sorted(TABLES)
     assert [name for (name,) in read(schema, query, "updated_at")] == sorted(STAMPED)
 

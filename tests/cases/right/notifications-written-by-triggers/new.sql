@@ -9,3 +9,4 @@ grant all on notifications to authenticated, service_role;
 create policy own on posts to authenticated using (author_id = auth.uid()) with check (author_id = auth.uid());
 create policy own on notifications for select to authenticated using (user_id = auth.uid());
 create policy seen on notifications for update to authenticated using (user_id = auth.uid()) with check (user_id = auth.uid());
+revoke update on notifications from authenticated; grant update (read) on notifications to authenticated;
