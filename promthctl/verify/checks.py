@@ -96,10 +96,10 @@ def judged(result: VerifyResult, known: Collection[Accepted], fail_on: Severity)
     )
 
 
-def side_effects(target: Target) -> tuple[SideEffect, ...]:
+def side_effects(settings: Settings, target: Target) -> tuple[SideEffect, ...]:
     """What trying rows on the target would set off that no rollback undoes. Raises TargetError."""
     with database.connect(target) as connection:
-        return tuple(one for one in find_side_effects(connection) if not one.harmless)
+        return tuple(one for one in find_side_effects(connection, exposed=settings.api_schemas) if not one.harmless)
 
 
 def verify(
@@ -150,7 +150,9 @@ def _verify(
             _keep_attempts_out_of_the_log(connection)
             try:
                 flags = PUBLIC_FLAGS if is_the_app(actual.of("tables")) else {}
-                isolation = prove_isolation(connection, settings.declared, flags, spare=not agreed)
+                isolation = prove_isolation(
+                    connection, settings.declared, flags, exposed=settings.api_schemas, spare=not agreed
+                )
                 tried = check_lifecycles(connection, spare=not agreed)
                 lifecycles = tuple(one for one in tried if one.state != "skipped")  # not applicable is not passed
                 untried = ""
