@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from promthctl.isolation.call_graph import CallGraph, Function, Reached, Relation, When
-from promthctl.isolation.table_reading import read_tables
+from promthctl.isolation.table_reading import own_schemas, read_tables
 from promthctl.isolation.tables import ProbedCatalog, ProbedTable
 
 if TYPE_CHECKING:
@@ -117,8 +117,9 @@ class SideEffects:
         return self._found[key]
 
 
-def find_side_effects(connection: Connection[Any], schemas: Sequence[str] = ("public",)) -> tuple[SideEffect, ...]:
+def find_side_effects(connection: Connection[Any], schemas: Sequence[str] | None = None) -> tuple[SideEffect, ...]:
     """What a proof would set off, to be shown beforehand. Only reads. Raises psycopg.Error."""
+    schemas = own_schemas(connection) if schemas is None else schemas
     return side_effects_of(read_tables(connection, schemas), SideEffects(connection))
 
 
