@@ -81,7 +81,7 @@ class ProofRun:
                 continue
             if time.monotonic() > deadline:
                 yield verdict(table, (), "the time ran out before it was tried", True, False)
-            elif table.kind == "f":
+            elif table.kind == "f" or not any(table.may(*right) for right in table.rights):
                 yield verdict(table, (), "", True, False)
             elif self._effects and (reason := not_tried(self._effects.of(table))):
                 yield verdict(table, (), reason, True, False)
