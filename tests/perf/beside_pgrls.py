@@ -41,7 +41,7 @@ def peer(program: str, url: str) -> str:
             "--format",
             "json",
             "--schemas",
-            "public,app,My App",
+            ",".join(schemas),
             "--database-url",
             url,
         ]
