@@ -4,8 +4,18 @@ From the entry down to what each part needs:
 
 proof.py           prove_isolation(): a connection → IsolationReport
 proof_run.py       the run over all tables: who owns what, which rows are there when what is tried
-attempts.py        what is tried on one table, as whom, what should become of it and what did
-verdicts.py        what the attempts on a table amount to: proven, leak, failed, not proven
+attempts.py        what is tried on one row of a table, as whom, and what should become of it
+outcomes.py        Attempt, and what became of it
+openings.py        what is tried on rows with other values and with other rows around them, and what it amounts to
+verdicts.py        what all of it amounts to: proven, leak, failed, not proven
+variations.py      which values to try, for every alternative of every policy
+surroundings.py    the rows that policies look up: memberships, roles, settings, shares
+callers.py         who tries those rows, with what claims and with which statements
+trial_matrix.py    many rows tried by many callers in one round trip
+conditions.py      a policy's expression as alternatives: bonds to the caller, and openings
+policy_reading.py  what policies, functions and views ask about
+syntax_trees.py    PostgreSQL's syntax trees
+interesting_values.py  values that a condition could tell apart
 findings.py        Finding: what is wrong or unclear, in one shape for tables, functions and views
 declared.py        what pyproject.toml declares, held against the database
 doors.py           the run over functions and views of the API that have their owner's rights

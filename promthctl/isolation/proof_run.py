@@ -74,6 +74,7 @@ class ProofRun:
         self._users = (one, two)
         self._maker.third = three
         self.users = (one, two, three)
+        self.shown += self._materialized()
         self._actors = Actors(
             Actor("anon", "anon"),
             Actor("owner", "authenticated", one),
@@ -87,12 +88,21 @@ class ProofRun:
                 continue
             if time.monotonic() > deadline:
                 yield verdict(table, (), "the time ran out before it was tried", True, False)
-            elif table.kind == "f":
+            elif table.kind == "f" or not any(table.may(*right) for right in table.rights):
                 yield verdict(table, (), "", True, False)
             elif self._effects and (reason := not_tried(self._effects.of(table))):
                 yield verdict(table, (), reason, True, False)
             else:
                 yield self._prove_table(table)
+
+    def _materialized(self) -> Iterator[Finding]:
+        """Materialized views that clients may read: they hold what no policy guards, and no made row."""
+        for view in self._catalog.views:
+            guarded = [table for table in self._catalog.exposed if table.rls and table.oid in view.tables]
+            if view.kind == "m" and guarded and view.label not in self._public:
+                what = f"it has no policies, and holds rows of {guarded[0].label} as they were at its last refresh"
+                who = "anon" if "anon" in view.roles else "other"
+                yield Finding("not proven", view.label, what, who, allow=Declaration("public", view.label, "true"))
 
     @contextmanager
     def _undone_afterwards(self) -> Iterator[None]:
@@ -195,7 +205,9 @@ class ProofRun:
         keys = [name for key in own.links for name in key.columns if name not in own.identity]
         same = [name for name in keys if a.values[name] is None or a.values[name] == b.values[name]]
         mine = names or [name for name in keys if name not in same]
-        surroundings = Surroundings(self._sandbox, self._catalog, self._maker, self._ownerships, self._users)
+        surroundings = Surroundings(
+            self._sandbox, self._catalog, self._maker, self._ownerships, self._users, self._effects
+        )
         trial = OpeningTrial(
             self._sandbox, self._catalog, self._reader, surroundings, self._actors.owner, self._actors.other,
             self._actors.anon, self._public.get(table.label), views,

@@ -19,6 +19,7 @@ from promthctl.isolation.policy_reading import Column, Comparison
 from promthctl.isolation.row_maker import RowMaker, RowNotMade
 from promthctl.isolation.sample_row import SampleRow, Values, assignments, insertion
 from promthctl.isolation.sandbox import Actor, Sandbox, email
+from promthctl.isolation.side_effects import SideEffects, not_tried
 from promthctl.isolation.tables import ProbedCatalog, ProbedTable
 from promthctl.isolation.variations import Part
 
@@ -26,14 +27,23 @@ _SELF_MADE = 6  # values that a stranger tries to give themselves, in one column
 
 
 class Surroundings:
-    """The rows around the row of one table. users: the owner's id and the other's."""
+    """The rows around the row of one table.
+
+    users: the owner's id and the other's. effects: rows that set off what no rollback undoes are left alone; None to
+    change them all.
+    """
 
     def __init__(
-        self, sandbox: Sandbox, catalog: ProbedCatalog, maker: RowMaker, ownerships: Mapping[int, Ownership],
+        self,
+        sandbox: Sandbox,
+        catalog: ProbedCatalog,
+        maker: RowMaker,
+        ownerships: Mapping[int, Ownership],
         users: tuple[str, str],
-    ) -> None:  # fmt: skip
+        effects: SideEffects | None,
+    ) -> None:
         self._sandbox, self._catalog, self._maker, self._users = sandbox, catalog, maker, users
-        self._ownerships = ownerships
+        self._ownerships, self._effects = ownerships, effects
 
     def standing(self, table: ProbedTable, a: SampleRow) -> bool:
         """Whether the owner's row is there already, because another refers to it."""
@@ -43,7 +53,7 @@ class Surroundings:
         """By table, the rows that may be changed: the owner's, and the other user's in their own group."""
         found: dict[int, list[SampleRow]] = {}
         for (oid, user), row in self._maker.present.items():
-            if oid == table.oid or not row.table.primary_key:
+            if oid == table.oid or not row.table.primary_key or self._spared(row.table):
                 continue
             if user == a.user or (user == self._users[1] and self._in_group(row.table, table)):
                 found.setdefault(oid, []).append(row)
@@ -119,7 +129,12 @@ class Surroundings:
             tables.update({oid: None for oid, _ in part.reading.callers})
         users = self._catalog.users
         for column, comparisons in columns.items():
-            if users and column == (users.oid, "raw_user_meta_data") and column[1] in users.column:
+            if (
+                users
+                and not self._spared(users)
+                and column == (users.oid, "raw_user_meta_data")
+                and column[1] in users.column
+            ):
                 for value in interesting_values(users.column[column[1]], comparisons)[:_SELF_MADE]:
                     statement = sql.SQL("update {} set {} where id = {}").format(
                         users.identifier, assignments(users, {column[1]: value}), other.user
@@ -127,7 +142,7 @@ class Surroundings:
                     yield f"they set their own user_metadata to {value}", [self._text(statement)], []
         for oid in tables:
             looked_up = self._catalog.tables.get(oid)
-            if looked_up is None or oid == table.oid or looked_up is self._catalog.users:
+            if looked_up is None or oid == table.oid or looked_up is users or self._spared(looked_up):
                 continue
             own = self._ownerships[oid].identity
             changes = [
@@ -179,6 +194,10 @@ class Surroundings:
             if row and not set(key.columns) & {*self._ownerships[looked_up.oid].identity}:
                 found |= {n: row.values[t] for n, t in zip(key.columns, key.target_columns, strict=True)}
         return found
+
+    def _spared(self, table: ProbedTable) -> bool:
+        """Whether writing to the table would set off what no rollback undoes."""
+        return self._effects is not None and bool(not_tried(self._effects.of(table)))
 
     def _in_group(self, looked_up: ProbedTable, table: ProbedTable) -> bool:
         """Whether its rows tie a user to what rows of `table` belong to, or to one of them."""

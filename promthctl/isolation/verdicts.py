@@ -66,6 +66,8 @@ def verdict(
         return proof("leak", f"{_sentence(leaks[0])}{more}", leaks)
     if breaches:
         return proof("failed", _description(breaches))
+    if not held and not attempts:  # nothing has to be tried: PostgreSQL's own list of rights is the observation
+        return proof("proven", "server only: anon and authenticated have no rights on it")
     if reason or opened.stopped:
         return proof("not proven", reason or opened.stopped)
     if wrong:

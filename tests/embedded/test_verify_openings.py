@@ -50,7 +50,7 @@ def reached(connection: psycopg.Connection[Any], leak: str) -> int:
         connection.execute("select set_config(%s, %s, true)", (name, value))
     rows = 0
     for statement in filter(str.strip, tried.split(";\n")):
-        rows = connection.execute(sql.SQL(statement)).rowcount  # type: ignore[arg-type]
+        rows = connection.execute(sql.SQL(statement)).rowcount
     return rows
 
 

@@ -219,8 +219,8 @@ HARMLESS = {
 def test_what_a_rollback_undoes_needs_no_question(bare: str, name: str) -> None:
     with psycopg.connect(bare) as connection:
         connection.execute((CANARY + HARMLESS[name]).encode())
-        told = find_side_effects(connection)
-        report = prove_isolation(connection, spare=True)
+        told = find_side_effects(connection, ("public",))
+        report = prove_isolation(connection, schemas=("public",), spare=True)
         assert connection.execute("select is_called from canary").fetchone() == (False,)
         connection.rollback()
     assert all(one.harmless for one in told), told

@@ -86,6 +86,10 @@ supabase_cli/api_keys.py · _service_keys
 
 # Their errors are tested; that what they advise helps was not tried by a test yet.
 NOT_FOLLOWED_YET = """
+engines/embedded/cluster.py · copy_data
+engines/embedded/cluster.py · failed
+engines/embedded/templates.py · template
+settings.py · _replay
 adoption/adopting.py · _decide
 adoption/adopting.py · _find_on_target
 api/client.py · _check_access
