@@ -47,7 +47,7 @@ class EmbeddedEngine:
         own = [identity.pid for identity in (server, database) if identity]
         stack = self._stack(known, choice, own)
         cluster = self._cluster(stack, choice, tools, steps)
-        if stack == known and server and database and (answer := api.ask_status(stack)) and answer.current:
+        if stack == known and server and database and (answer := api.ask_status(stack, self.settings)) and answer.current:
             self._record_found(server, database)
             migrate(stack.access(), answer.applied)
             return stack.access(), False
@@ -81,7 +81,7 @@ class EmbeddedEngine:
                 self._stop(*self._processes(stack), stack.project)
                 raise
         migrate(stack.access(), () if fresh else None)
-        api.wait(server, stack, self._log("api"))
+        api.wait(server, stack, self.settings, self._log("api"))
         return stack.access(), True
 
     def renew(self, fill: Callable[[Access], None], steps: Steps) -> KeptCopy | None:
@@ -167,7 +167,7 @@ class EmbeddedEngine:
         stack = self.records.load_stack()
         server, database = self._processes(stack)
         found = {"postgres": database, "api": server}
-        answer = api.ask_status(stack) if stack and server and database else None
+        answer = api.ask_status(stack, self.settings) if stack and server and database else None
         listening = {"postgres": stack.db_port, "api": stack.api_port} if stack else {}
         services = tuple(
             Service(
