@@ -47,7 +47,13 @@ class EmbeddedEngine:
         own = [identity.pid for identity in (server, database) if identity]
         stack = self._stack(known, choice, own)
         cluster = self._cluster(stack, choice, tools, steps)
-        if stack == known and server and database and (answer := api.ask_status(stack, self.settings)) and answer.current:
+        if (
+            stack == known
+            and server
+            and database
+            and (answer := api.ask_status(stack, self.settings))
+            and answer.current
+        ):
             self._record_found(server, database)
             migrate(stack.access(), answer.applied)
             return stack.access(), False

@@ -15,10 +15,7 @@ function isMeant(relation, target, hint) {
   if (self) {
     // One foreign key is two relationships: the table's name means the children, the column's the parent.
     if (hint === undefined) return (named && kind === "o2m") || (kind === "m2o" && single(relation, 0) === target);
-    return (
-      named && ((kind === "o2m" && (single(relation, 1) === hint || constraint === hint)) ||
-      (kind === "m2m" && junction.table.name === hint))
-    );
+    return named && kind === "o2m" && single(relation, 1) === hint;
   }
   if (hint === undefined)
     return named || (!foreignIsView && (constraint === target || single(relation, 0) === target) && target !== undefined);

@@ -76,7 +76,7 @@ export function mutation(request, context) {
   const payload = method === "DELETE" ? undefined : readPayload(request.body, request.type, { columns });
   const below = (entries) => entries.filter(([path]) => path.length > 0);
   const plan = planRead({
-    ...readOptions(request, context), table, from: true, filters: below(query.filters), logic: below(query.logic),
+    ...readOptions(request, context), table, from: SOURCE, filters: below(query.filters), logic: below(query.logic),
     ranges: [], maxRows: null,
   });
   const own = [...query.filters, ...query.logic].filter(([path]) => path.length === 0).map(([, tree]) => tree);
@@ -126,7 +126,7 @@ export function call(request, context) {
   const found = findFunction(catalog, request.schema, request.name, keys, post ? type : "application/json", post);
   const table = { schema: found.schema, name: found.composite ? found.returns.name : found.name };
   const plan = planRead({
-    ...readOptions(request, context), table, from: true, filters: query.filters, logic: query.logic, ranges: query.ranges,
+    ...readOptions(request, context), table, from: SOURCE, filters: query.filters, logic: query.logic, ranges: query.ranges,
     maxRows: settings.maxRows,
   });
   const scalar = returnsScalar(found);
