@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from promthctl.engines.embedded.api import NODE_OPTIONS
 from promthctl.engines.embedded.program import server_program
 from promthctl.engines.ports import free_port
 from promthctl.toolchain import Toolchain
@@ -70,7 +71,7 @@ class Rest:
             sent["content-type"] = "application/json"
         self._connection.request(method, f"/rest/v1{path}", data.encode() if isinstance(data, str) else data, sent)
         answer = self._connection.getresponse()
-        text = answer.read().decode()
+        text = answer.read().decode(errors="replace")
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, text)
 
     def until(self, method: str, path: str, status: int = 200, **headers: str) -> Answer:
@@ -105,7 +106,7 @@ def rest_server(db_url: str, tools: Toolchain, **api: Any) -> Iterator[Rest]:
         "rest": {"enabled": True, "schemas": ["public"], "extraSearchPath": ["extensions"], "maxRows": None} | api,
     }
     server = subprocess.Popen(
-        [tools.node, "--input-type=module", "-"],
+        [tools.node, *NODE_OPTIONS, "-"],
         cwd=tools.root,
         env={"PATH": os.defpath, "TZ": "UTC", "PROMTHCTL_API": json.dumps(configuration), "LITE_TELEMETRY": "0"},
         stdin=subprocess.PIPE,

@@ -280,15 +280,17 @@ async function answer(request, peerAddress) {
 }
 
 /** What REST answers to a request for a path below /rest/v1. Resolves to {status, reason, headers, body}. */
-async function restAnswer(request, url) {
+async function restAnswer(request) {
   const refuse = (status, message, more = {}) => ({
     status,
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ message, ...more }),
   });
-  const path = decoded(url.pathname);
+  const { headers, method, url } = request;
+  const mark = url.indexOf("?");
+  const path = decoded(mark < 0 ? url : url.slice(0, mark));
+  const pairs = mark < 0 ? [] : url.slice(mark + 1).split("&");
   if (path === null) return refuse(400, "The path is not UTF-8");
-  const { headers, method } = request;
   if (!LOOPBACK.test(headers.host ?? "")) return refuse(421, "Not a loopback host");
   if (method === "OPTIONS" && headers.origin && headers["access-control-request-method"])
     return {
@@ -301,14 +303,15 @@ async function restAnswer(request, url) {
       body: "",
     };
   const bearer = bearerOf(headers.authorization);
-  const [key, ...others] = [headers.apikey, url.searchParams.get("apikey"), bearer].filter((text) => text !== undefined && text !== null);
-  if (method !== "OPTIONS" && !hasKey(key, ...others)) return refuse(401, "No API key found in request");
+  const inQuery = pairs.find((pair) => pair.startsWith("apikey="))?.slice("apikey=".length);
+  const key = headers.apikey ?? inQuery;
+  if (method !== "OPTIONS" && !hasKey(key, inQuery, bearer)) return refuse(401, "No API key found in request");
   if (!config.rest.enabled)
     return refuse(404, "The REST API is disabled", { hint: "set enabled = true under [api] in supabase/config.toml, then: promthctl local up" });
   const token = bearer ?? key;
   if (/^\/rest\/v1\/?$/.test(path) && method !== "OPTIONS" && roleOf(token) !== "service_role")
     return refuse(403, "Access to schema is forbidden", { hint: "Accessing the schema via the Data API is only allowed using a secret API key." });
-  const search = url.search.slice(1).split("&").filter((pair) => !pair.startsWith("apikey=")).join("&");
+  const search = pairs.filter((pair) => !pair.startsWith("apikey=")).join("&");
   const body = await readBody(request);
   if (body === null) return refuse(413, "The request's body is too large");
   return rest.answer({ method, path: path.slice(8) || "/", search, headers, token, body });
@@ -318,7 +321,7 @@ const others = getRequestListener((request, env) => answer(request, env.incoming
 
 const server = createServer((request, response) => {
   if (!/^\/rest\/v1(?=[/?]|$)/.test(request.url)) return others(request, response);
-  restAnswer(request, new URL(request.url, "http://localhost"))
+  restAnswer(request)
     .catch((error) => {
       console.error(error);
       return { status: 500, headers: { "content-type": "application/json" }, body: JSON.stringify({ message: "The server failed" }) };

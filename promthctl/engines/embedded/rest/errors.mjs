@@ -1,11 +1,10 @@
 // Errors in the API's own JSON, with PostgREST's codes and HTTP statuses.
 // Source: https://docs.postgrest.org/en/v14/references/errors.html
 
-/** An answer that says why a request was refused: {code, message, details, hint}. */
-export class ApiError extends Error {
+/** An answer that says why a request was refused: {code, message, details, hint}. No Error: nobody needs its stack. */
+export class ApiError {
   constructor(status, code, message, { details = null, hint = null, headers = {}, reason } = {}) {
-    super(message);
-    Object.assign(this, { status, code, details, hint, headers, reason });
+    Object.assign(this, { status, code, message, details, hint, headers, reason });
   }
 
   body() {

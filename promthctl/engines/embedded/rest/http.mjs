@@ -1,9 +1,12 @@
 // Node's HTTP request and response around an answer of rest.mjs.
 
 const MOST = 256 * 1024 * 1024; // bytes of a body, which is kept in memory
+const EMPTY = Buffer.alloc(0);
 
 /** The whole body of a request as a Buffer; null for one that is too large. */
 export async function readBody(request) {
+  const { "content-length": length, "transfer-encoding": coding } = request.headers;
+  if (coding === undefined && (length === undefined || length === "0")) return EMPTY;
   const parts = [];
   let size = 0;
   for await (const part of request) {

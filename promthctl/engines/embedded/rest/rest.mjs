@@ -286,7 +286,6 @@ function respond(request, statement, row, guess) {
       ? { status: inserted ? 201 : 200, headers: { ...headers, ...content }, body: row.body }
       : { status: 204, headers, body: "" };
   }
-  if (shape.kind === "custom" && shape.handler.bytes && answer.body) answer.body = Buffer.from(answer.body.slice(2), "hex");
   const chosen = chosenBySql(row ?? { headers: null, status: null });
   answer.status = chosen.status ?? answer.status;
   // SQL's headers replace ours; several of one name stay several.

@@ -133,7 +133,7 @@ export function call(request, context) {
   const needed = neededColumns(plan);
   const names = needed.length === 0 || needed[0] === "*" ? needed : [...new Set([...needed, ...filterNames(plan.filters)])];
   const { args, parameters } = callArguments(found, keys, { pairs, payload, body: request.body });
-  const custom = found.media && { media: found.media, call: found.mediaType, bytes: found.returns.name === "bytea" };
+  const custom = found.media && { media: found.media, call: found.mediaType };
   const shape = shapeFor(request, settings, custom);
   checkPreferences(preferences);
   if (preferences.handling === "strict" && preferences.maxAffected !== undefined && returnsSingle(found))
