@@ -87,11 +87,11 @@ class Rest:
 def rest_server(db_url: str, tools: Toolchain, **api: Any) -> Iterator[Rest]:
     """A server of the database. api: what `[api]` of config.toml would say, e.g. schemas=["public"]."""
     parts = urlsplit(db_url)
-    anon, service = token(role="anon"), token(role="service_role")
+    anon, service, port = token(role="anon"), token(role="service_role"), free_port()
     configuration = {
         "project": "test",
         "program": "test",
-        "port": free_port(),
+        "port": port,
         "db": {
             "host": "127.0.0.1",
             "port": parts.port,
@@ -116,7 +116,7 @@ def rest_server(db_url: str, tools: Toolchain, **api: Any) -> Iterator[Rest]:
         assert server.stdin is not None
         server.stdin.write(server_program().encode())
         server.stdin.close()
-        rest = Rest(configuration["port"], db_url, anon, service, server.pid)
+        rest = Rest(port, db_url, anon, service, server.pid)
         deadline = time.monotonic() + 30
         while True:
             with contextlib.suppress(OSError, http.client.HTTPException):

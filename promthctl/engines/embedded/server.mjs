@@ -21,7 +21,7 @@ import { PostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
 
 import { Rest } from "./rest/rest.mjs";
-import { readBody, restResponse } from "./rest/http.mjs";
+import { bearerOf, isRest, listener } from "./rest/http.mjs";
 
 const config = JSON.parse(process.env.PROMTHCTL_API ?? "{}");
 delete process.env.PROMTHCTL_API;
@@ -32,17 +32,37 @@ const PORT_TAKEN = 75; // EX_TEMPFAIL of sysexits.h
 const iso = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
 const passThrough = (type, parse) => ({ to: type, from: [type], serialize: (value) => value, parse });
 
+const EXPOSED = new Set(["public", "graphql_public"]);
+const exposed = new WeakMap(); // introspection → its exposed part
+
 class Connection extends PostgresConnection {
   // Always set the request's role. Lite's own check grants ALL on every table to anon once it sees a policy,
   // and leaves the role unset where there is none. Can go when Lite takes grants as it finds them.
   async ensureRlsContext() {
     return true;
   }
+
+  // Only what a project's own tables are in. Lite finds columns by a table's bare name: it would take those of
+  // realtime.messages for those of public.messages. Can go when Lite asks for the schema too (0.10.0 does not).
+  async introspect(options) {
+    const found = await super.introspect(options);
+    if (!exposed.has(found)) {
+      const kept = Object.entries(found).map(([kind, entries]) => [
+        kind,
+        Array.isArray(entries) ? entries.filter(({ schema }) => !schema || EXPOSED.has(schema)) : entries,
+      ]);
+      exposed.set(found, Object.fromEntries(kept));
+    }
+    return exposed.get(found);
+  }
 }
 
 // Lite's Auth hands its driver JSON as text, which the driver would encode once more: a trigger on auth.users would
 // find a string where hosted Supabase has an object. Can go when Lite stores objects (0.10.0 does not).
-const jsonText = { ...passThrough(3802, JSON.parse), serialize: (v) => (typeof v === "string" ? v : JSON.stringify(v)) };
+const jsonText = {
+  ...passThrough(3802, JSON.parse),
+  serialize: (v) => (typeof v === "string" ? v : JSON.stringify(v)),
+};
 
 const connect = (user, types = {}) =>
   new Connection({
@@ -232,7 +252,6 @@ const absent = (service) => ({
   hint: "promthctl local up --engine docker has it",
 });
 
-const bearerOf = (authorization) => authorization?.match(/^Bearer\s+(.*)$/i)?.[1];
 const hasKey = (...keys) => keys.some((key) => key && roleOf(key));
 
 async function route(request, peerAddress) {
@@ -244,15 +263,22 @@ async function route(request, peerAddress) {
   // Studio's own page asks these without a key; a browser says truly where a request comes from.
   const ofStudio = path.startsWith("/_system/") && request.headers.get("sec-fetch-site") === "same-origin";
   const needsKey = API.test(path) && !OPEN.test(path) && request.method !== "OPTIONS";
-  const keys = [request.headers.get("apikey"), url.searchParams.get("apikey"), bearerOf(request.headers.get("authorization"))];
+  const keys = [
+    request.headers.get("apikey"),
+    url.searchParams.get("apikey"),
+    bearerOf(request.headers.get("authorization")),
+  ];
   if (needsKey && !ofStudio && !hasKey(...keys)) return json({ message: "No API key found in request" }, 401);
   if (path === "/_promthctl/status")
-    return roleOf(request.headers.get("apikey") ?? "") === "service_role" ? status() : json({ message: "Forbidden" }, 403);
+    return roleOf(request.headers.get("apikey") ?? "") === "service_role"
+      ? status()
+      : json({ message: "Forbidden" }, 403);
   // Lite shows its database options here, the password among them; Studio needs the rest.
   if (path.startsWith("/_system/info") && request.method !== "OPTIONS")
     return json({ ...(await (await studio.fetch(request)).json()), connection: {} });
   if (path.startsWith("/auth/v1/admin/") && request.method !== "OPTIONS") return admin(request, path.slice(15));
   if (path.startsWith("/static/")) return asset(path.slice(8));
+  if (path.startsWith("/rest/")) return json({ message: "Not found" }, 404); // a spelling that isRest does not know
   const missing = MISSING.find(([pattern]) => pattern.test(path));
   if (missing) return json(absent(missing[1]), 501);
   return (path.startsWith("/auth/") ? auth : studio).fetch(request, { peerAddress });
@@ -279,59 +305,18 @@ async function answer(request, peerAddress) {
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
-/** What REST answers to a request for a path below /rest/v1. Resolves to {status, reason, headers, body}. */
-async function restAnswer(request) {
-  const refuse = (status, message, more = {}) => ({
-    status,
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ message, ...more }),
-  });
-  const { headers, method, url } = request;
-  const mark = url.indexOf("?");
-  const path = decoded(mark < 0 ? url : url.slice(0, mark));
-  const pairs = mark < 0 ? [] : url.slice(mark + 1).split("&");
-  if (path === null) return refuse(400, "The path is not UTF-8");
-  if (!LOOPBACK.test(headers.host ?? "")) return refuse(421, "Not a loopback host");
-  if (method === "OPTIONS" && headers.origin && headers["access-control-request-method"])
-    return {
-      status: 200,
-      headers: {
-        "access-control-allow-methods": "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD",
-        "access-control-allow-headers": headers["access-control-request-headers"] ?? "*",
-        "access-control-max-age": "86400",
-      },
-      body: "",
-    };
-  const bearer = bearerOf(headers.authorization);
-  const inQuery = pairs.find((pair) => pair.startsWith("apikey="))?.slice("apikey=".length);
-  const key = headers.apikey ?? inQuery;
-  if (method !== "OPTIONS" && !hasKey(key, inQuery, bearer)) return refuse(401, "No API key found in request");
-  if (!config.rest.enabled)
-    return refuse(404, "The REST API is disabled", { hint: "set enabled = true under [api] in supabase/config.toml, then: promthctl local up" });
-  const token = bearer ?? key;
-  if (/^\/rest\/v1\/?$/.test(path) && method !== "OPTIONS" && roleOf(token) !== "service_role")
-    return refuse(403, "Access to schema is forbidden", { hint: "Accessing the schema via the Data API is only allowed using a secret API key." });
-  const search = pairs.filter((pair) => !pair.startsWith("apikey=")).join("&");
-  const body = await readBody(request);
-  if (body === null) return refuse(413, "The request's body is too large");
-  return rest.answer({ method, path: path.slice(8) || "/", search, headers, token, body });
-}
-
 const others = getRequestListener((request, env) => answer(request, env.incoming.socket.remoteAddress ?? null));
 
-const server = createServer((request, response) => {
-  if (!/^\/rest\/v1(?=[/?]|$)/.test(request.url)) return others(request, response);
-  restAnswer(request)
-    .catch((error) => {
-      console.error(error);
-      return { status: 500, headers: { "content-type": "application/json" }, body: JSON.stringify({ message: "The server failed" }) };
-    })
-    .then((made) => restResponse(request, response, made, mayRead));
+const restListener = listener({
+  rest,
+  enabled: config.rest.enabled,
+  roleOf,
+  isLoopback: (host) => LOOPBACK.test(host),
+  mayRead,
 });
-server.on("upgrade", (request, socket) => {
-  const body = JSON.stringify(absent("Realtime"));
-  socket.end(`HTTP/1.1 501 Not Implemented\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
-});
+
+const server = createServer((request, response) => (isRest(request.url) ? restListener : others)(request, response));
+server.keepAliveTimeout = 65_000; // clients keep connections for some seconds, and must not meet one that just closes
 server.on("error", (error) => {
   console.error(error.message);
   process.exit(error.code === "EADDRINUSE" ? PORT_TAKEN : 1);
@@ -343,7 +328,13 @@ server.listen(config.port, "127.0.0.1", () =>
 async function stop() {
   server.close();
   server.closeAllConnections?.();
-  await Promise.allSettled([studio.connection.close(), auth.connection.close(), sql.end(), authSql.end(), restSql.end()]);
+  await Promise.allSettled([
+    studio.connection.close(),
+    auth.connection.close(),
+    sql.end(),
+    authSql.end(),
+    restSql.end(),
+  ]);
   process.exit(0);
 }
 process.on("SIGTERM", stop);

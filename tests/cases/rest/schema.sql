@@ -69,6 +69,11 @@ create function claims() returns json language sql stable as $$ select json_buil
   'role', current_user, 'sub', current_setting('request.jwt.claims', true)::json ->> 'sub',
   'method', current_setting('request.method', true), 'path', current_setting('request.path', true),
   'header', current_setting('request.headers', true)::json ->> 'x-mark', 'timeout', current_setting('statement_timeout')) $$;
+create function bad_header() returns text language plpgsql as $$
+begin
+  perform set_config('response.headers', '[{"X-Bad": "a\nb"}]', true);
+  return 'x';
+end $$;
 create function utc() returns text language sql stable as $$ select current_setting('timezone') $$;
 -- A domain with its own JSON and its own texts: a data representation.
 create domain colour as integer;

@@ -240,8 +240,16 @@ const whole = (text) => (/^-?\d+$/.test(text.trim()) ? Number(text) : null);
  */
 export function readQuery(text, ofFunction) {
   const query = {
-    select: undefined, filters: [], order: [], logic: [], ranges: new Map(), columns: undefined, onConflict: undefined,
-    args: [], filterNames: new Set(), canonical: "",
+    select: undefined,
+    filters: [],
+    order: [],
+    logic: [],
+    ranges: new Map(),
+    columns: undefined,
+    onConflict: undefined,
+    args: [],
+    filterNames: new Set(),
+    canonical: "",
   };
   const all = pairs(text);
   const range = (path) => {

@@ -14,7 +14,10 @@ const PREFERENCES = {
 /** Prefer: of one kind only the first counts. unknown: the texts that are none. mayEnd: whether tx= is allowed. */
 export function readPreferences(header = "", mayEnd) {
   const found = { unknown: [] };
-  for (const text of header.split(",").map((part) => part.trim()).filter(Boolean)) {
+  for (const text of header
+    .split(",")
+    .map((part) => part.trim())
+    .filter(Boolean)) {
     const at = text.indexOf("=");
     const [name, value] = [text.slice(0, at), text.slice(at + 1)];
     if (name === "timezone") found.timezone ??= value;
@@ -52,9 +55,12 @@ function mediaType(text) {
 export const contentType = (header) => (header === undefined ? "application/json" : mediaType(header).type);
 
 const JSON_SHAPES = {
-  "*/*": {}, "application/json": {},
-  "application/vnd.pgrst.object": { single: true }, "application/vnd.pgrst.object+json": { single: true },
-  "application/vnd.pgrst.array": {}, "application/vnd.pgrst.array+json": {},
+  "*/*": {},
+  "application/json": {},
+  "application/vnd.pgrst.object": { single: true },
+  "application/vnd.pgrst.object+json": { single: true },
+  "application/vnd.pgrst.array": {},
+  "application/vnd.pgrst.array+json": {},
 };
 
 function shapeOf({ type, parameters }, { plan, custom }) {
@@ -64,15 +70,33 @@ function shapeOf({ type, parameters }, { plan, custom }) {
   if (type in JSON_SHAPES) {
     const { single = false } = JSON_SHAPES[type];
     const strip = parameters.nulls === "stripped" && type.startsWith("application/vnd.");
-    const name = single ? "application/vnd.pgrst.object+json" : strip ? "application/vnd.pgrst.array+json" : "application/json";
-    return { kind: "json", single, strip, mime: `${name}${strip ? ";nulls=stripped" : ""}`, type: `${name}${strip ? ";nulls=stripped" : ""}; charset=utf-8` };
+    const name = single
+      ? "application/vnd.pgrst.object+json"
+      : strip
+        ? "application/vnd.pgrst.array+json"
+        : "application/json";
+    return {
+      kind: "json",
+      single,
+      strip,
+      mime: `${name}${strip ? ";nulls=stripped" : ""}`,
+      type: `${name}${strip ? ";nulls=stripped" : ""}; charset=utf-8`,
+    };
   }
   const [, format = ""] = /^application\/vnd\.pgrst\.plan(?:\+(json|text))?$/.exec(type) ?? [];
   if (plan && /^application\/vnd\.pgrst\.plan(\+(json|text))?$/.test(type)) {
     const inner = shapeOf(mediaType(parameters.for ?? "application/json"), { custom });
-    const options = (parameters.options ?? "").split("|").filter((word) => /^(analyze|verbose|settings|buffers|wal)$/.test(word));
+    const options = (parameters.options ?? "")
+      .split("|")
+      .filter((word) => /^(analyze|verbose|settings|buffers|wal)$/.test(word));
     const name = `application/vnd.pgrst.plan+${format || "text"}; for="${inner?.mime ?? parameters.for}"`;
-    return inner && { ...inner, explain: { format: format || "text", options }, type: `${name}${options.length ? `; options=${options.join("|")}` : ""}; charset=utf-8` };
+    return (
+      inner && {
+        ...inner,
+        explain: { format: format || "text", options },
+        type: `${name}${options.length ? `; options=${options.join("|")}` : ""}; charset=utf-8`,
+      }
+    );
   }
   return undefined;
 }
@@ -102,7 +126,13 @@ export const acceptsOpenApi = (header) =>
   accepted(header).some(({ type }) => ["application/openapi+json", "application/json", "*/*"].includes(type));
 
 export const unacceptable = (header) =>
-  new ApiError(406, "PGRST107", `None of these media types are available: ${accepted(header).map(({ type }) => type).join(", ")}`);
+  new ApiError(
+    406,
+    "PGRST107",
+    `None of these media types are available: ${accepted(header)
+      .map(({ type }) => type)
+      .join(", ")}`,
+  );
 
 const invalidRange = (details) => new ApiError(416, "PGRST103", "Requested range not satisfiable", { details });
 

@@ -91,7 +91,8 @@ export class Reader {
     do {
       const before = this.at;
       const word = this.identifier();
-      if (this.at === before) this.at === start ? this.fail("field name (* or [a..z0..9_$])") : this.fail("letter", "digit");
+      if (this.at === before)
+        this.at === start ? this.fail("field name (* or [a..z0..9_$])") : this.fail("letter", "digit");
       words.push(word);
     } while (this.match(/-(?!>)/y));
     return words.join("-");
@@ -107,7 +108,13 @@ export class Reader {
       else {
         const key = this.match(/[^(\-:.,>)]+(?:-(?!>)[^(\-:.,>)]+)*/y);
         if (!key) this.fail('"-"', "digit", "any non reserved character different from: .,>()");
-        steps.push({ arrow: arrow[0], key: key[0].split("-").map((part) => part.trim()).join("-") });
+        steps.push({
+          arrow: arrow[0],
+          key: key[0]
+            .split("-")
+            .map((part) => part.trim())
+            .join("-"),
+        });
       }
     }
     return steps;

@@ -22,7 +22,9 @@ export const setting = (name, value) => `set_config(${literal(name)}, ${literal(
 export const currentSetting = (name) => `nullif(current_setting('${name}', true), '')`;
 
 const jsonPath = (path) =>
-  path.map(({ arrow, key, index }) => `${arrow}${index === undefined ? literal(key) : `${literal(index)}::int`}`).join("");
+  path
+    .map(({ arrow, key, index }) => `${arrow}${index === undefined ? literal(key) : `${literal(index)}::int`}`)
+    .join("");
 
 /**
  * A field of a table: a column, a path into its JSON, or a computed field.
@@ -39,7 +41,15 @@ export function fieldSql(table, { name, path, fullRow }, known, search) {
 
 const SIMPLE = { neq: "<>", cs: "@>", cd: "<@", ov: "&&", sl: "<<", sr: ">>", nxr: "&<", nxl: "&>", adj: "-|-" };
 const QUANTIFIABLE = {
-  eq: "=", gte: ">=", gt: ">", lte: "<=", lt: "<", like: "like", ilike: "ilike", match: "~", imatch: "~*",
+  eq: "=",
+  gte: ">=",
+  gt: ">",
+  lte: "<=",
+  lt: "<",
+  like: "like",
+  ilike: "ilike",
+  match: "~",
+  imatch: "~*",
 };
 const SEARCH = { fts: "to_tsquery", plfts: "plainto_tsquery", phfts: "phraseto_tsquery", wfts: "websearch_to_tsquery" };
 const IS = { null: "NULL", not_null: "NOT NULL", true: "TRUE", false: "FALSE", unknown: "UNKNOWN" };
