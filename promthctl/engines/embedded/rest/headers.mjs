@@ -63,8 +63,13 @@ const JSON_SHAPES = {
   "application/vnd.pgrst.array+json": {},
 };
 
+const WITH_CHARSET = new Set(["application/json", "application/geo+json", "text/csv", "text/plain", "text/xml"]);
+
 function shapeOf({ type, parameters }, { plan, custom }) {
-  if (custom && type === custom.media) return { kind: "custom", type, handler: custom };
+  if (custom && (type === custom.media || custom.media === "*/*")) {
+    const made = custom.media === "*/*" ? "application/octet-stream" : type;
+    return { kind: "custom", type: WITH_CHARSET.has(made) ? `${made}; charset=utf-8` : made, handler: custom };
+  }
   if (type === "text/csv") return { kind: "csv", type: "text/csv; charset=utf-8" };
   if (type === "application/geo+json") return { kind: "geojson", type: "application/geo+json; charset=utf-8" };
   if (type in JSON_SHAPES) {
@@ -143,6 +148,11 @@ const invalidRange = (details) => new ApiError(416, "PGRST103", "Requested range
 export function rootRange(method, header, ranges) {
   const asked = ranges.get("") ?? { offset: 0, limit: null };
   let { offset, limit } = asked;
+  if (offset < 0) {
+    // From before the first row: as many rows fewer.
+    if (limit !== null && limit !== 0) limit += offset;
+    offset = 0;
+  }
   if (limit !== null && limit < 0) throw invalidRange("Limit should be greater than or equal to zero.");
   const [, from, to] = (method === "GET" && /^(\d+)-(\d*)$/.exec(header ?? "")) || [];
   if (from !== undefined && limit !== 0) {

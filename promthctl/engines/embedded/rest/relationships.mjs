@@ -169,9 +169,12 @@ export function byPair(found, exposed) {
     const names = JSON.stringify([table.schema, table.name, foreign.schema, foreign.name]);
     if (!relation.function && replaced.has(names)) continue;
     if (!exposed.has(table.schema) || !exposed.has(foreign.schema)) continue;
-    if (junction && !exposed.has(junction.table.schema)) continue;
     const other = relation.function ? relation.function.schema : foreign.schema;
     const pair = JSON.stringify([table.schema, table.name, other]);
+    if (junction && !exposed.has(junction.table.schema)) {
+      if (!pairs.has(pair)) pairs.set(pair, []); // it has relationships, though none that can be used
+      continue;
+    }
     pairs.set(pair, [...(pairs.get(pair) ?? []), relation]);
   }
   for (const list of pairs.values()) list.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));

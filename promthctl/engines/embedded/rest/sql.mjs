@@ -34,7 +34,7 @@ const jsonPath = (path) =>
 export function fieldSql(table, { name, path, fullRow }, known, search) {
   let sql = fullRow ? ident(table.name) : column(table, name);
   if (path?.length) sql = (/^jsonb?$/.test(known?.nominal) ? sql : `to_jsonb(${sql})`) + jsonPath(path);
-  if (search && known?.type !== "tsvector")
+  if (search && known && known.type !== "tsvector")
     sql = `to_tsvector(${search.language === undefined ? "" : `${literal(search.language)}, `}${sql})`;
   return sql;
 }
