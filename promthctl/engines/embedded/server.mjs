@@ -130,13 +130,12 @@ const rest = new Rest({
 
 // As PostgREST does: what is known of the schema is forgotten when the database says that it has changed, also when
 // the connection that says so comes back. Lite itself reads the schema once and for all (0.10.0).
-const forget = () => {
-  rest.reload().catch(() => {}); // it has said so itself
-  return Promise.all([studio, auth].map(({ connection }) => connection.clearSchemaCache()));
-};
+const forget = () =>
+  Promise.all([rest.reload(), ...[studio, auth].map(({ connection }) => connection.clearSchemaCache())]);
+const heard = () => forget().catch(() => {}); // what REST could not read it has said, and tries again
 let listening; // once the database is up; from then on the driver reconnects by itself
 const listen = () =>
-  (listening ??= sql.listen("pgrst", forget, forget).catch((error) => {
+  (listening ??= sql.listen("pgrst", heard, heard).catch((error) => {
     listening = undefined;
     throw error;
   }));
@@ -269,10 +268,11 @@ async function route(request, peerAddress) {
     bearerOf(request.headers.get("authorization")),
   ];
   if (needsKey && !ofStudio && !hasKey(...keys)) return json({ message: "No API key found in request" }, 401);
-  if (path === "/_promthctl/status")
-    return roleOf(request.headers.get("apikey") ?? "") === "service_role"
-      ? status()
-      : json({ message: "Forbidden" }, 403);
+  if (path === "/_promthctl/status") {
+    if (roleOf(request.headers.get("apikey") ?? "") !== "service_role") return json({ message: "Forbidden" }, 403);
+    if (request.method === "POST") await forget(); // the database was exchanged for another
+    return status();
+  }
   // Lite shows its database options here, the password among them; Studio needs the rest.
   if (path.startsWith("/_system/info") && request.method !== "OPTIONS")
     return json({ ...(await (await studio.fetch(request)).json()), connection: {} });
