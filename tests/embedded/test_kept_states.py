@@ -109,7 +109,7 @@ def test_what_is_known_is_copied_and_only_the_rest_is_run(make_project: Callable
     write(project, "roles.sql", "create role another;")
     assert reset() == 0
     assert rows(project, "select rolname from pg_roles where rolname in ('of_roles_sql', 'another')") == [("another",)]
-    write(project, "config.toml", "[api]\nauto_expose_new_tables = false\n")
+    write(project, "config.toml", "[api]\nauto_expose_new_tables = true\n")
     assert reset() == 0 and reset() == 3
 
 

@@ -50,10 +50,7 @@ def write_project(project: Project, tables: int, migrations: int) -> None:
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir()
     for number in range(1, migrations + 1):
-        if number <= tables:
-            text = _table(number)
-        else:
-            text = LATER[number % 3].format(number % tables + 1, number)
+        text = _table(number) if number <= tables else LATER[number % 3].format(number % tables + 1, number)
         (source / f"{number:04}_step.sql").write_text(text)
     (project.path / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "db"\n')
 

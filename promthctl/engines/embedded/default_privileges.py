@@ -1,12 +1,11 @@
 """What a new table, view, sequence or function in public is open to: the default privileges of the role postgres.
 
-`[api] auto_expose_new_tables` of supabase/config.toml decides, as in the Supabase CLI: closed if false, else open.
-In the words of 3.1.0: "When unset, new entities are auto-exposed, matching the cloud default". Closed is what a hosted
-project gives whose owner has switched "Default privileges for new entities" off: the API's roles get only TRUNCATE,
-REFERENCES, TRIGGER and MAINTAIN on new tables, and EXECUTE on functions, which PostgreSQL gives to PUBLIC. What
-supabase_admin makes stays open. The SQL is the CLI's (revokeDefaultDataApiPrivileges:
-https://github.com/supabase/cli/pull/5239); the switch:
+Supabase announced for hosted projects that from 30 October 2026 on the API's roles get only TRUNCATE, REFERENCES,
+TRIGGER and MAINTAIN on new tables, and EXECUTE on functions, which PostgreSQL gives to PUBLIC. What supabase_admin
+makes stays open. Source:
 https://supabase.com/changelog/45329-breaking-change-tables-not-exposed-to-data-and-graphql-api-automatically
+`[api] auto_expose_new_tables` of supabase/config.toml decides, as in the Supabase CLI, whose SQL this is
+(revokeDefaultDataApiPrivileges: https://github.com/supabase/cli/pull/5239).
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
     import psycopg
 
 CONFIG_KEY = "[api] auto_expose_new_tables"
-# Versions 2.106 and later of the CLI's second line closed them without the key, until
-# https://github.com/supabase/cli/pull/6337; the pinned one opens them.
-_EXPOSED_UNLESS_SAID = True
+# Without the key: as hosted. The CLI reads that as false from 2.106 on, and as true again in its latest versions
+# (https://github.com/supabase/cli/pull/6337).
+_EXPOSED_UNLESS_SAID = False
 _API_ROLES = ("anon", "authenticated", "service_role")
 _DEFAULTS = "alter default privileges for role postgres in schema public"
 _DATA_PRIVILEGES = {
