@@ -12,7 +12,7 @@ from pathlib import Path
 from promthctl import toolchain
 from promthctl.engines import ports
 from promthctl.engines.choosing import record_engine
-from promthctl.engines.embedded import api, default_privileges, kept_copy, logs, ownership, system_user
+from promthctl.engines.embedded import absent, api, default_privileges, kept_copy, logs, ownership, system_user
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.new_database import Server, made_aside
@@ -52,7 +52,13 @@ class EmbeddedEngine:
         own = [identity.pid for identity in (server, database) if identity]
         stack = self._stack(known, choice, own)
         cluster = self._cluster(stack, choice, tools, steps)
-        if stack == known and server and database and (answer := api.ask_status(stack)) and answer.current:
+        if (
+            stack == known
+            and server
+            and database
+            and (answer := api.ask_status(stack, self.settings))
+            and answer.current
+        ):
             self._record_found(server, database)
             migrate(Filling(stack.access(), answer.applied))
             return stack.access(), False
@@ -71,6 +77,8 @@ class EmbeddedEngine:
             changed = known is not None and known.exposes_new_tables != stack.exposes_new_tables
             if changed and cluster.exists():
                 steps.note(_exposure_changed(stack.exposes_new_tables))
+            if (lacking := absent.warning(self.settings, self.records)) is not None:
+                steps.note(lacking)
             record_engine(self.settings, self.name)
             self.records.save_stack(stack)  # only now: a server that outlived a killed `up` would have other keys
             filling = Filling(stack.access(), None)
@@ -86,7 +94,7 @@ class EmbeddedEngine:
                 self._stop(*self._processes(stack), stack.project)
                 raise
         migrate(filling)
-        api.wait(server, stack, self._log("api"))
+        api.wait(server, stack, self.settings, self._log("api"))
         return stack.access(), True
 
     def renew(self, fill: Callable[[Filling], None], steps: Steps, content: Content | None = None) -> KeptCopy | None:
@@ -125,7 +133,7 @@ class EmbeddedEngine:
                     Server(cluster, stack.db_port, self._log("postgres"), self._record("postgres")).start()
                     if server:
                         with contextlib.suppress(PromthctlError):  # `up` starts another one
-                            api.wait(server, stack, self._log("api"), renewed=True)
+                            api.wait(server, stack, self.settings, self._log("api"), renewed=True)
         with already_done("The local database was reset", _NOT_UP, "the reset is done"):
             self.up(lambda _: None, steps)
         return copy
@@ -178,7 +186,7 @@ class EmbeddedEngine:
         stack = self.records.load_stack()
         server, database = self._processes(stack)
         found = {"postgres": database, "api": server}
-        answer = api.ask_status(stack) if stack and server and database else None
+        answer = api.ask_status(stack, self.settings) if stack and server and database else None
         listening = {"postgres": stack.db_port, "api": stack.api_port} if stack else {}
         services = tuple(
             Service(
@@ -307,7 +315,7 @@ class EmbeddedEngine:
             postgres.remove(data)
         with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
             home.rmdir()
-        for name in ("stack.json", "processes.json", "dev-user.json"):
+        for name in ("stack.json", "processes.json", "dev-user.json", "absent.json"):
             (self.records.path / name).unlink(missing_ok=True)
 
     def _log(self, service: str) -> Path:

@@ -1,8 +1,9 @@
-// The embedded engine's API: Supabase Lite's REST, Auth and Studio in front of our PostgreSQL.
+// The embedded engine's API: our own REST (rest/), Supabase Lite's Auth and Studio, in front of our PostgreSQL.
 //
-// Run from the toolchain's folder as `node --input-type=module - <project>`, with the configuration as JSON in
-// PROMTHCTL_API: {project, program (a hash of this file), port, db: {host, port, database, password}, jwtSecret,
-// anonKey, serviceKey, siteUrl, origins}.
+// Run from the toolchain's folder as `node --input-type=module - <project>`, joined with the modules it imports by
+// program.py, with the configuration as JSON in PROMTHCTL_API: {project, program (what tells this configuration and
+// program from others), port, db: {host, port, database, password}, jwtSecret, anonKey, serviceKey, siteUrl, origins,
+// rest: {enabled, schemas, extraSearchPath, maxRows}}.
 // It exits with code 75 when the port is taken.
 //
 // `lite start` itself cannot be used: it accepts no JWT-shaped keys, answers with timestamps supabase-py refuses,
@@ -11,12 +12,16 @@
 
 import { timingSafeEqual } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { extname, resolve, sep } from "node:path";
 
-import { serve } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
 import { App } from "@supabase/lite";
 import { PostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
+
+import { Rest } from "./rest/rest.mjs";
+import { bearerOf, isRest, listener } from "./rest/http.mjs";
 
 const config = JSON.parse(process.env.PROMTHCTL_API ?? "{}");
 delete process.env.PROMTHCTL_API;
@@ -37,8 +42,8 @@ class Connection extends PostgresConnection {
     return true;
   }
 
-  // Only what REST exposes. Lite expands `*` and finds foreign keys by a table's bare name: it would take the columns
-  // of realtime.messages for those of public.messages. Can go when Lite asks for the schema too (0.10.0 does not).
+  // Only what a project's own tables are in. Lite finds columns by a table's bare name: it would take those of
+  // realtime.messages for those of public.messages. Can go when Lite asks for the schema too (0.10.0 does not).
   async introspect(options) {
     const found = await super.introspect(options);
     if (!exposed.has(found)) {
@@ -50,25 +55,14 @@ class Connection extends PostgresConnection {
     }
     return exposed.get(found);
   }
-
-  // Lite answers 500 without Postgres's code to what it does not list, a check or `raise exception` among it. Its
-  // own form for errors that bring their answer along says it as PostgREST does. Can go when Lite lists them.
-  normalizeDbError(error) {
-    const known = super.normalizeDbError(error);
-    if (!/^(23(?!502|503|505)|P0)/.test(known?.code ?? "")) return known;
-    const { code, message, detail: details = null, hint = null } = known;
-    const status = code.startsWith("P0") && code !== "P0001" ? 500 : 400;
-    return {
-      code: "PGRST",
-      message: JSON.stringify({ code, message, details, hint }),
-      detail: JSON.stringify({ status, headers: {} }),
-    };
-  }
 }
 
 // Lite's Auth hands its driver JSON as text, which the driver would encode once more: a trigger on auth.users would
 // find a string where hosted Supabase has an object. Can go when Lite stores objects (0.10.0 does not).
-const jsonText = { ...passThrough(3802, JSON.parse), serialize: (v) => (typeof v === "string" ? v : JSON.stringify(v)) };
+const jsonText = {
+  ...passThrough(3802, JSON.parse),
+  serialize: (v) => (typeof v === "string" ? v : JSON.stringify(v)),
+};
 
 const connect = (user, types = {}) =>
   new Connection({
@@ -111,18 +105,37 @@ const app = (connection) =>
     },
   });
 
-// Two logins, as hosted Supabase has: Auth writes as the owner of its tables, REST can only become a client role.
-const rest = app(connect("promthctl_api"));
+// Logins as hosted Supabase has them: Auth writes as the owner of its tables, REST can only become a client role.
+const studio = app(connect("promthctl_api"));
 const auth = app(connect("supabase_auth_admin", { jsonb: jsonText }));
 const sql = postgres({ ...config.db, user: "promthctl_api", max: 2, onnotice: () => {} });
 const authSql = postgres({ ...config.db, user: "supabase_auth_admin", max: 2, onnotice: () => {} });
+const text = { to: 25, from: [114, 3802], serialize: (value) => value, parse: (value) => value };
+const restSql = postgres({
+  ...config.db,
+  user: "authenticator",
+  max: 10,
+  max_pipeline: 1, // a request must not wait for one that happened to get the same connection
+  fetch_types: false,
+  onnotice: () => {},
+  types: { json: text },
+  connection: { application_name: "promthctl rest" },
+});
+const rest = new Rest({
+  sql: restSql,
+  configured: config.rest,
+  secret: config.jwtSecret,
+  log: (line) => console.error(`${new Date().toISOString()} rest: ${line}`),
+});
 
 // As PostgREST does: what is known of the schema is forgotten when the database says that it has changed, also when
 // the connection that says so comes back. Lite itself reads the schema once and for all (0.10.0).
-const forget = () => Promise.all([rest, auth].map(({ connection }) => connection.clearSchemaCache()));
+const forget = () =>
+  Promise.all([rest.reload(), ...[studio, auth].map(({ connection }) => connection.clearSchemaCache())]);
+const heard = () => forget().catch(() => {}); // what REST could not read it has said, and tries again
 let listening; // once the database is up; from then on the driver reconnects by itself
 const listen = () =>
-  (listening ??= sql.listen("pgrst", forget, forget).catch((error) => {
+  (listening ??= sql.listen("pgrst", heard, heard).catch((error) => {
     listening = undefined;
     throw error;
   }));
@@ -225,10 +238,20 @@ function decoded(path) {
 const API = /^\/(rest|auth|storage|graphql|functions|realtime|pg|mcp|_[a-z]+)(\/|$)/;
 const OPEN = /^\/auth\/v1\/(verify|callback|authorize|sso\/saml|\.well-known)(\/|$)/;
 
-function hasKey(request, url) {
-  const bearer = request.headers.get("authorization")?.replace(/^Bearer\s+/i, "");
-  return [request.headers.get("apikey"), url.searchParams.get("apikey"), bearer].some((key) => key && roleOf(key));
-}
+// Services of a Supabase project that only the Docker engine has.
+const MISSING = [
+  [/^\/functions(\/|$)/, "Edge Functions"],
+  [/^\/realtime(\/|$)/, "Realtime"],
+  [/^\/graphql(\/|$)/, "GraphQL"],
+];
+const absent = (service) => ({
+  code: "not_implemented",
+  message: `${service} is not there on the embedded engine`,
+  details: null,
+  hint: "promthctl local up --engine docker has it",
+});
+
+const hasKey = (...keys) => keys.some((key) => key && roleOf(key));
 
 async function route(request, peerAddress) {
   const url = new URL(request.url);
@@ -239,7 +262,12 @@ async function route(request, peerAddress) {
   // Studio's own page asks these without a key; a browser says truly where a request comes from.
   const ofStudio = path.startsWith("/_system/") && request.headers.get("sec-fetch-site") === "same-origin";
   const needsKey = API.test(path) && !OPEN.test(path) && request.method !== "OPTIONS";
-  if (needsKey && !ofStudio && !hasKey(request, url)) return json({ message: "No API key found in request" }, 401);
+  const keys = [
+    request.headers.get("apikey"),
+    url.searchParams.get("apikey"),
+    bearerOf(request.headers.get("authorization")),
+  ];
+  if (needsKey && !ofStudio && !hasKey(...keys)) return json({ message: "No API key found in request" }, 401);
   if (path === "/_promthctl/status") {
     if (roleOf(request.headers.get("apikey") ?? "") !== "service_role") return json({ message: "Forbidden" }, 403);
     if (request.method === "POST") await forget(); // the database was exchanged for another
@@ -247,15 +275,21 @@ async function route(request, peerAddress) {
   }
   // Lite shows its database options here, the password among them; Studio needs the rest.
   if (path.startsWith("/_system/info") && request.method !== "OPTIONS")
-    return json({ ...(await (await rest.fetch(request)).json()), connection: {} });
+    return json({ ...(await (await studio.fetch(request)).json()), connection: {} });
   if (path.startsWith("/auth/v1/admin/") && request.method !== "OPTIONS") return admin(request, path.slice(15));
   if (path.startsWith("/static/")) return asset(path.slice(8));
-  return (path.startsWith("/auth/") ? auth : rest).fetch(request, { peerAddress });
+  if (path.startsWith("/rest/")) return json({ message: "Not found" }, 404); // a spelling that isRest does not know
+  const missing = MISSING.find(([pattern]) => pattern.test(path));
+  if (missing) return json(absent(missing[1]), 501);
+  return (path.startsWith("/auth/") ? auth : studio).fetch(request, { peerAddress });
 }
 
 const LOOPBACK_ORIGIN = /^https?:\/\/(([a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
-/** The answer, which a page of another site may not read: only this machine's and the project's own site_url may. */
+/** Which pages may read an answer: those of this machine and of the project's own site_url. */
+const mayRead = (origin) => LOOPBACK_ORIGIN.test(origin) || config.origins.includes(origin.toLowerCase());
+
+/** The answer, which a page of another site may not read. */
 async function answer(request, peerAddress) {
   const response = await route(request, peerAddress).catch((error) => {
     console.error(error);
@@ -267,28 +301,40 @@ async function answer(request, peerAddress) {
   headers.delete("access-control-allow-origin");
   headers.delete("access-control-allow-credentials");
   headers.append("vary", "Origin");
-  if (LOOPBACK_ORIGIN.test(origin) || config.origins.includes(origin.toLowerCase()))
-    headers.set("access-control-allow-origin", origin);
+  if (mayRead(origin)) headers.set("access-control-allow-origin", origin);
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
-const server = serve(
-  {
-    hostname: "127.0.0.1",
-    port: config.port,
-    fetch: (request, env) => answer(request, env.incoming.socket.remoteAddress ?? null),
-  },
-  ({ port }) => console.log(`${new Date().toISOString()} listening on 127.0.0.1:${port}`),
-);
+const others = getRequestListener((request, env) => answer(request, env.incoming.socket.remoteAddress ?? null));
+
+const restListener = listener({
+  rest,
+  enabled: config.rest.enabled,
+  roleOf,
+  isLoopback: (host) => LOOPBACK.test(host),
+  mayRead,
+});
+
+const server = createServer((request, response) => (isRest(request.url) ? restListener : others)(request, response));
+server.keepAliveTimeout = 65_000; // clients keep connections for some seconds, and must not meet one that just closes
 server.on("error", (error) => {
   console.error(error.message);
   process.exit(error.code === "EADDRINUSE" ? PORT_TAKEN : 1);
 });
+server.listen(config.port, "127.0.0.1", () =>
+  console.log(`${new Date().toISOString()} listening on 127.0.0.1:${server.address().port}`),
+);
 
 async function stop() {
   server.close();
   server.closeAllConnections?.();
-  await Promise.allSettled([rest.connection.close(), auth.connection.close(), sql.end(), authSql.end()]);
+  await Promise.allSettled([
+    studio.connection.close(),
+    auth.connection.close(),
+    sql.end(),
+    authSql.end(),
+    restSql.end(),
+  ]);
   process.exit(0);
 }
 process.on("SIGTERM", stop);
