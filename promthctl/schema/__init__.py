@@ -11,12 +11,13 @@ fixing.py      the SQL that removes a difference
 
 from promthctl.schema.comparing import compare
 from promthctl.schema.model import KINDS, Attributes, Catalog, Difference
-from promthctl.schema.queries import CATALOG_FINGERPRINT, catalog_query
+from promthctl.schema.queries import CATALOG_FINGERPRINT, MANAGED_SCHEMAS, catalog_query
 from promthctl.schema.reading import SPELLING, snapshot
 
 __all__ = [
     "CATALOG_FINGERPRINT",
     "KINDS",
+    "MANAGED_SCHEMAS",
     "SPELLING",
     "Attributes",
     "Catalog",

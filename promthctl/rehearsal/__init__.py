@@ -1,0 +1,1 @@
+"""A push tried in a throw-away Postgres before it touches anything."""
