@@ -8,7 +8,14 @@ risks/            what each statement of a plan does to the target's data, locks
 """
 
 from promthctl.push.applying import PushResult, apply_plan, apply_to_local_stack
-from promthctl.push.planning import PushPlan, PushPreview, check_destructive, plan_push, preview_push
+from promthctl.push.planning import (
+    PushPlan,
+    PushPreview,
+    check_accepted,
+    check_destructive,
+    plan_push,
+    preview_push,
+)
 
 __all__ = [
     "PushPlan",
@@ -16,6 +23,7 @@ __all__ = [
     "PushResult",
     "apply_plan",
     "apply_to_local_stack",
+    "check_accepted",
     "check_destructive",
     "plan_push",
     "preview_push",

@@ -23,7 +23,7 @@ _SECONDS, _ALL_SECONDS = 5.0, 20.0
 _STEADY = """
 select p.proname::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
  where n.nspname = 'pg_catalog' group by 1 having bool_and(p.provolatile <> 'v')"""
-_RANDOM = {"gen_random_uuid", "clock_timestamp", "random"}
+_RANDOM = frozenset(("gen_random_uuid", "clock_timestamp", "random"))
 
 
 class Asker:
@@ -74,11 +74,15 @@ class Asker:
 
         Calls()(node)
         return fine and all(
-            name[:-1] in ((), ("pg_catalog",)) and (name[-1] in self._built_in() or name[-1] in _RANDOM) for name in names
+            name[:-1] in ((), ("pg_catalog",)) and (name[-1] in self._built_in() or name[-1] in _RANDOM)
+            for name in names
         )
 
-    def affected(self, node: Any, table: Content) -> int | None:
-        """How many rows of the target a DELETE or UPDATE would take or change; None where that cannot be told."""
+    def affected(self, node: Any, table: Content, triggered: bool = False) -> int | None:
+        """How many rows of the target a DELETE or UPDATE would take or change; None where that cannot be told.
+
+        triggered: an UPDATE changes every row that it meets, since a trigger runs.
+        """
         kind = type(node).__name__
         clauses = [node.whereClause] if node.whereClause is not None else []
         if node.withClause is not None or getattr(node, "usingClause", None) or getattr(node, "fromClause", None):
@@ -94,7 +98,7 @@ class Asker:
         if any(column != "*" and column not in named for part in outer for column in _own_columns(part)):
             return None
         where = f"({printed(node.whereClause)})" if clauses else "true"
-        if kind == "UpdateStmt":
+        if kind == "UpdateStmt" and not triggered:
             if any(type(target.val).__name__ in ("SetToDefault", "MultiAssignRef") for target in targets):
                 return None
             lost = " or ".join(

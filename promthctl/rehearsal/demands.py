@@ -36,7 +36,7 @@ class Demand:
 
 
 def demands_of(connection: psycopg.Connection[Any], node: Any) -> list[Demand]:
-    """What the statement demands, its names looked up in the twin as they are now; nothing for what is not known here."""
+    """What the statement demands, its names looked up in the twin as they are now; nothing for other kinds."""
     kind = type(node).__name__
     if kind == "IndexStmt" and node.unique:
         found = _relation(connection, node.relation)
@@ -153,9 +153,7 @@ def _duplicates(table: int, parts: Sequence[str], columns: Sequence[str], where:
         " having count(*) > 1) d"
     )
     shown = ", ".join(dict.fromkeys(columns))
-    bad = (
-        f"({grouped}) in (select {grouped} from {{t}}{condition} group by {grouped} having count(*) > 1)"  # noqa: S608
-    )
+    bad = f"({grouped}) in (select {grouped} from {{t}}{condition} group by {grouped} having count(*) > 1)"  # noqa: S608
     return Demand(table, bad, tuple(columns), f"share their {shown} with another row", query, tuple(columns))
 
 
@@ -184,10 +182,9 @@ def _changed_type(connection: psycopg.Connection[Any], table: int, command: Any)
     elif category == "S" and new not in ("text", "character varying", "character", "name"):
         bad = f"{name} is not null and not pg_input_is_valid({name}::text, {literal(new)})"
         yield Demand(table, bad, (column,), f"have a {column} that is not a valid {new}")
-    elif category in ("S",) and new in ("character varying", "character") and definition.raw_default is None:
-        if (length := _length(definition.typeName)) is not None:
-            bad = f"length(rtrim({name}::text)) > {length}"
-            yield Demand(table, bad, (column,), f"have a {column} longer than {length}")
+    elif category == "S" and definition.raw_default is None and (length := _length(definition.typeName)) is not None:
+        bad = f"length(rtrim({name}::text)) > {length}"
+        yield Demand(table, bad, (column,), f"have a {column} longer than {length}")
 
 
 def _length(node: Any) -> int | None:

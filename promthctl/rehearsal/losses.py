@@ -33,13 +33,17 @@ class TableLoss:
 
     def covers(self, other: TableLoss) -> bool:
         """True where everything that `other` lost is lost here too."""
+        if self.gone:
+            return True
         return (
-            (self.gone or not other.gone)
+            not other.gone
             and self.rows >= other.rows
-            and (self.gone or self.columns >= other.columns)
-            and all(self.gone or self.changed.get(one, frozenset()) >= rows - self.rows or one in self.columns
-                    for one, rows in other.changed.items())
-        )  # fmt: skip
+            and self.columns >= other.columns
+            and all(
+                number in self.columns or self.changed.get(number, frozenset()) | self.rows >= rows
+                for number, rows in other.changed.items()
+            )
+        )
 
 
 def table_loss(before: Content, now: Content | None, same: Same) -> TableLoss:
@@ -159,9 +163,7 @@ def _homes(
     for oid, rows in wide:
         names = {name for row in rows for name in row if not name.startswith("was ")}
         for name in names:
-            if all(
-                any(_alike(row.get(name), str(value)) and _has(row, key) for row in rows) for value, key in wanted
-            ):
+            if all(any(_alike(row.get(name), str(value)) and _has(row, key) for row in rows) for value, key in wanted):
                 yield oid
                 break
 

@@ -14,34 +14,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import psycopg
 
-SCHEMA = "promthctl_rehearsal"
-_MOST_ROWS = 5000  # read of one table
+_MOST_ROWS = 5000  # read of one table, and one more to see that there are more
 # Modes that let rows or their table be changed. Source: src/include/storage/lockdefs.h.
 _CHANGING = frozenset(("RowExclusiveLock", "ShareUpdateExclusiveLock", "ShareRowExclusiveLock", "ExclusiveLock",
                        "AccessExclusiveLock"))  # fmt: skip
 
-_INSTALL = f"""
-create schema {SCHEMA};
-grant usage on schema {SCHEMA} to public;
-create table {SCHEMA}.writes (relation oid, operation text);
-create function {SCHEMA}.wrote() returns trigger language plpgsql security definer
+_INSTALL = """
+create schema promthctl_rehearsal;
+grant usage on schema promthctl_rehearsal to public;
+create table promthctl_rehearsal.writes (relation oid, operation text);
+create function promthctl_rehearsal.wrote() returns trigger language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $$
 begin
-  insert into {SCHEMA}.writes values (tg_relid, tg_op);
+  insert into promthctl_rehearsal.writes values (tg_relid, tg_op);
   return null;
 end $$;
-create function {SCHEMA}.look() returns jsonb language plpgsql security definer
+create function promthctl_rehearsal.look() returns jsonb language plpgsql security definer
 set search_path = pg_catalog, pg_temp as $$
 declare locks jsonb; wrote jsonb;
 begin
   select jsonb_agg(distinct jsonb_build_array(l.relation::bigint, l.mode)) into locks from pg_locks l
    where l.pid = pg_backend_pid() and l.locktype = 'relation' and l.relation >= 16384
-     and l.relation <> '{SCHEMA}.writes'::regclass;
-  with gone as (delete from {SCHEMA}.writes returning *)
+     and l.relation <> 'promthctl_rehearsal.writes'::regclass;
+  with gone as (delete from promthctl_rehearsal.writes returning *)
   select jsonb_agg(distinct jsonb_build_array(relation::bigint, operation)) into wrote from gone;
   return jsonb_build_array(coalesce(locks, '[]'), coalesce(wrote, '[]'));
 end $$;
-create function {SCHEMA}.read(wanted oid[])
+create function promthctl_rehearsal.read(wanted oid[])
 returns table (id bigint, space text, relation text, filenode bigint, parts jsonb, content jsonb)
 language plpgsql security definer set search_path = pg_catalog, pg_temp set datestyle = 'ISO, YMD' set timezone = 'UTC'
 set intervalstyle = 'postgres' set extra_float_digits = 1 set bytea_output = 'hex' set xmloption = 'content' as $$
@@ -51,21 +50,22 @@ begin
     select c.oid, n.nspname, c.relname, coalesce(pg_relation_filenode(c.oid), 0) as file
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where c.relkind = 'r' and c.relpersistence <> 't' and (c.oid = any (wanted) or wanted is null)
-       and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', '{SCHEMA}', 'supabase_migrations')
+       and n.nspname !~ '^(pg_.*|information_schema|promthctl_rehearsal|supabase_migrations)$'
   loop
     id := one.oid; space := one.nspname; relation := one.relname; filenode := one.file;
-    select coalesce(jsonb_agg(jsonb_build_array(attnum, attname, format_type(atttypid, atttypmod)) order by attnum), '[]'),
+    select coalesce(jsonb_agg(jsonb_build_array(attnum, attname, format_type(atttypid, atttypmod)) order by attnum),
+                    '[]'),
            string_agg(format('case when %1$I is distinct from null then format(''%%s'', %1$I) end', attname), ', '
                       order by attnum)
       into parts, texts
       from pg_attribute where attrelid = one.oid and attnum > 0 and not attisdropped and attgenerated <> 'v';
     execute format('select coalesce(jsonb_agg(x.v), ''[]'') from (select to_jsonb(array[%s]::text[]) as v'
-                   ' from only %I.%I limit {_MOST_ROWS + 1}) x', coalesce(texts, ''), one.nspname, one.relname)
+                   ' from only %I.%I limit 5001) x', coalesce(texts, ''), one.nspname, one.relname)
       into content;
     return next;
   end loop;
 end $$;
-create function {SCHEMA}.sequences()
+create function promthctl_rehearsal.sequences()
 returns table (id bigint, label text, reached numeric, up boolean, owner bigint, place integer)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -74,24 +74,24 @@ begin
       from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_sequence s on s.seqrelid = c.oid
       left join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
         and d.refclassid = 'pg_class'::regclass
-     where c.relpersistence <> 't' and n.nspname not in ('{SCHEMA}', 'supabase_migrations')
+     where c.relpersistence <> 't' and n.nspname not in ('promthctl_rehearsal', 'supabase_migrations')
   loop
     execute format('select case when is_called then last_value else last_value - 1 end from %s', label) into reached;
     return next;
   end loop;
 end $$;
-create function {SCHEMA}.labels() returns table (id bigint, label text) language sql security definer
+create function promthctl_rehearsal.labels() returns table (id bigint, label text) language sql security definer
 set search_path = pg_catalog, pg_temp as 'select oid::bigint, enumlabel::text from pg_enum';
 """
-_WATCH = f"""
+_WATCH = """
 do $$ declare one record; begin
   for one in select c.oid::regclass::text as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and c.relpersistence <> 't'
-      and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', '{SCHEMA}', 'supabase_migrations')
+      and n.nspname !~ '^(pg_.*|information_schema|promthctl_rehearsal|supabase_migrations)$'
   loop
-    execute format('create trigger {SCHEMA} after update or delete or truncate on %s for each statement
-      execute function {SCHEMA}.wrote()', one.name);
-    execute format('alter table %s enable always trigger {SCHEMA}', one.name);
+    execute format('create trigger promthctl_rehearsal after update or delete or truncate on %s for each statement
+      execute function promthctl_rehearsal.wrote()', one.name);
+    execute format('alter table %s enable always trigger promthctl_rehearsal', one.name);
   end loop;
 end $$;
 """
@@ -147,7 +147,7 @@ def install(connection: psycopg.Connection[Any]) -> None:
 
 def look(connection: psycopg.Connection[Any]) -> Glance:
     """What the transaction holds; what it wrote since the last look."""
-    found = connection.execute(f"select {SCHEMA}.look()".encode()).fetchone()
+    found = connection.execute(b"select promthctl_rehearsal.look()").fetchone()
     assert found is not None
     locks, writes = ({}, {})  # type: dict[int, set[str]], dict[int, set[str]]
     for oid, mode in found[0][0]:
@@ -162,7 +162,7 @@ def look(connection: psycopg.Connection[Any]) -> Glance:
 
 def read(connection: psycopg.Connection[Any], oids: Collection[int] | None = None) -> dict[int, Content]:
     """The rows of these tables that are still there, or of all."""
-    query = f"select * from {SCHEMA}.read(%s::oid[])"
+    query = "select * from promthctl_rehearsal.read(%s::oid[])"
     wanted = None if oids is None else [*oids]
     found = {}
     for oid, schema, name, filenode, columns, rows in connection.execute(query.encode(), [wanted]):
@@ -186,10 +186,10 @@ class Counter:
 
 def sequences(connection: psycopg.Connection[Any]) -> dict[int, Counter]:
     """Every sequence by its oid."""
-    found = connection.execute(f"select * from {SCHEMA}.sequences()".encode())
+    found = connection.execute(b"select * from promthctl_rehearsal.sequences()")
     return {oid: Counter(label, int(reached), up, owner, column) for oid, label, reached, up, owner, column in found}
 
 
 def labels(connection: psycopg.Connection[Any]) -> dict[int, str]:
     """The members of all enums by their oid, which a member keeps when it is renamed."""
-    return dict(connection.execute(f"select * from {SCHEMA}.labels()".encode()).fetchall())
+    return dict(connection.execute(b"select * from promthctl_rehearsal.labels()").fetchall())

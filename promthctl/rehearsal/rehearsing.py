@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from promthctl.errors import PromthctlError
@@ -13,11 +16,11 @@ from promthctl.rehearsal.asking import Asker
 from promthctl.rehearsal.demands import Demand, demands_of
 from promthctl.rehearsal.model import Drift, Finding, Rehearsal, RowsAtRisk
 from promthctl.rehearsal.observer import Content
-from promthctl.rehearsal.replay import Course, Failure, Replay
-from promthctl.rehearsal.static import Inside, look_inside
-from promthctl.rehearsal.twin import Twin, running_twin
-from promthctl.rehearsal.verdict import Suspicion, judge, looked_into
-from promthctl.schema import MANAGED_SCHEMAS, snapshot
+from promthctl.rehearsal.replay import Failure, Replay
+from promthctl.rehearsal.static import look_inside, proven_harmless
+from promthctl.rehearsal.twin import Twin, TwinFacts, running_twin
+from promthctl.rehearsal.verdict import Context, Suspicion, Verdict, judge, looked_into
+from promthctl.schema import MANAGED_SCHEMAS, Catalog, snapshot
 from promthctl.settings import Settings
 from promthctl.shadow import default_privileges_of
 from promthctl.steps import Steps
@@ -35,70 +38,118 @@ _CERTAIN = {
 }
 
 
+# Tables with a trigger of the database's own for each updated row: 1 is ROW, 16 is UPDATE in pg_trigger.tgtype.
+_TRIGGERED = "select distinct tgrelid::bigint from pg_trigger where not tgisinternal and tgtype & 17 = 17"
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a twin showed, before its target is asked. demands: (file, line, demand, whether it holds for the target).
+
+    tables: the twin's, under the names that they have on the target. judged: the statements that ran.
+    """
+
+    facts: TwinFacts
+    verdict: Verdict
+    demands: Sequence[tuple[str, int, Demand, bool]]
+    tables: Mapping[int, Content]
+    failure: Failure | None
+    judged: frozenset[tuple[str, int]]
+
+
+_outcomes: dict[str, _Outcome] = {}  # of twins in this process: in a batch many targets are alike
+_one_at_a_time = Lock()
+
+
 def rehearse(
     settings: Settings,
     connection: psycopg.Connection[Any],
     applied: Sequence[Migration],
     pending: Sequence[Migration],
     steps: Steps,
-    drift: bool = True,
 ) -> Rehearsal:
     """Try the pending migrations in a twin of the database behind the connection, which is only read from.
 
-    applied: the files of its history, in order. drift: whether to tell how its catalog differs from what they make.
-    Raises psycopg.Error where the target's connection is lost, and KeyboardInterrupt; everything else that keeps the
-    rehearsal from being made is told in its `unsure`.
+    connection: in autocommit. applied: the files of its history, in order.
+    Raises psycopg.Error where the target's connection is lost; everything else that keeps the rehearsal from being
+    made is told in its `unsure`.
     """
     import psycopg
 
     actual = snapshot(connection)
     privileges = default_privileges_of(connection) or ()
     try:
-        with (
-            steps.step("Rehearsing the push in a throw-away database"),
-            running_twin(settings, applied, actual, privileges, steps) as twin,
-        ):
-            return _tried(twin, connection, pending, actual.major, drift)
+        with _one_at_a_time:
+            key = _key(actual, privileges, applied, pending)
+            if key not in _outcomes:
+                with (
+                    steps.step("Rehearsing the push in a throw-away database"),
+                    running_twin(settings, applied, actual, privileges, steps) as twin,
+                ):
+                    _outcomes[key] = _run(twin, pending)
+        return _asked_of(connection, _outcomes[key], pending, actual.major)
     except PromthctlError as error:
-        return Rehearsal(tried=False, unsure=(f"{error.what}: {error.why}".replace("\n", "; "),))
+        return _untried(f"{error.what}: {error.why}".replace("\n", "; "), pending)
     except psycopg.Error as error:
         if connection.closed:
             raise
-        return Rehearsal(tried=False, unsure=(redact(str(error)).strip().splitlines()[0],))
+        return _untried(redact(str(error)).strip().splitlines()[0], pending)
 
 
-def _tried(
-    twin: Twin, connection: psycopg.Connection[Any], pending: Sequence[Migration], major: int, drift: bool
-) -> Rehearsal:
+def _key(actual: Catalog, privileges: Sequence[str], applied: Sequence[Migration], pending: Sequence[Migration]) -> str:
+    digest = hashlib.sha256(repr((actual.to_json(), tuple(privileges))).encode())
+    for file in (*applied, *pending):
+        digest.update(f"{file.filename} {file.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def _untried(why: str, pending: Sequence[Migration]) -> Rehearsal:
+    """Without a rehearsal only the parser can clear a file."""
+    findings = tuple(
+        Finding("not_rehearsed", file.filename, 0, "", "was not rehearsed, and its effects are not known from its text")
+        for file in pending
+        if not proven_harmless(file.sql)
+    )
+    return Rehearsal(tried=False, findings=findings, unsure=(why,))
+
+
+def _run(twin: Twin, pending: Sequence[Migration]) -> _Outcome:
     import psycopg
 
     with (
         psycopg.connect(twin.superuser.url, password=twin.superuser.password, autocommit=True) as reader,
         psycopg.connect(twin.target.url, password=twin.target.password, autocommit=True) as own,
     ):
-        replay = Replay(twin, own, reader)
+        replay = Replay(own, reader)
         watch = _Watch(replay, own)
         first = dict(replay.baseline)
         course = replay.run(pending, watch.before)
         watch.last()
-        verdict = judge(replay, course, watch.insides)
+        verdict = judge(replay, course, watch.context)
+        judged = frozenset((step.file, step.line) for step in course.steps)
+        return _Outcome(twin.facts, verdict, watch.demands, first, course.failure, judged)
+
+
+def _asked_of(
+    connection: psycopg.Connection[Any], outcome: _Outcome, pending: Sequence[Migration], major: int
+) -> Rehearsal:
+    """The outcome with the rows of this target."""
     asker = Asker(connection)
-    findings = [_asked(asker, one) for one in verdict.suspicions]
-    findings += _violated(asker, watch, first)
-    unsure = list(_unlike(twin, major))
-    if course.failure is not None:
-        findings.append(_failed(course.failure, bool(twin.facts.unlike)))
-    kept = frozenset(place for place in verdict.kept
-                     if not any((one.file, one.line) == place and one.destructive for one in findings))  # fmt: skip
+    findings = [_asked(asker, one) for one in outcome.verdict.suspicions]
+    findings += _violated(asker, outcome)
+    if outcome.failure is not None:
+        findings.append(_failed(outcome.failure, bool(outcome.facts.unlike)))
+    worse = {(one.file, one.line) for one in findings if one.destructive}
     order = {file.filename: number for number, file in enumerate(pending)}
     findings.sort(key=lambda one: (order.get(one.file, len(order)), one.line))
     return Rehearsal(
         tried=True,
         findings=tuple(dict.fromkeys(findings)),
-        kept=kept,
-        judged=frozenset((step.file, step.line) for step in course.steps),
-        unsure=tuple(unsure),
-        drift=tuple(Drift(*one) for one in twin.facts.drift) if drift else None,
+        kept=frozenset(outcome.verdict.kept - worse),
+        judged=outcome.judged,
+        unsure=tuple(_unlike(outcome.facts, major)),
+        drift=tuple(Drift(*one) for one in outcome.facts.drift),
     )
 
 
@@ -107,13 +158,16 @@ class _Watch:
 
     def __init__(self, replay: Replay, connection: psycopg.Connection[Any]) -> None:
         self._replay, self._connection = replay, connection
-        self.insides: dict[int, Inside] = {}
+        self.context = Context(
+            triggered=frozenset(oid for (oid,) in connection.execute(_TRIGGERED.encode()).fetchall())
+        )
         self.demands: list[tuple[str, int, Demand, bool]] = []
         self._looked = 0
         self._written: set[int] = set()
 
     def before(self, statement: Statement, file: str) -> None:
         self._steps_since()
+        self.context.written[self._looked] = frozenset(self._written)
         if type(statement.node).__name__ in ("AlterTableStmt", "IndexStmt"):
             for demand in demands_of(self._connection, statement.node):
                 plain = not self._written & {demand.table, *demand.others} and self._as_in_target(demand)
@@ -126,9 +180,17 @@ class _Watch:
         for place in range(self._looked, len(self._replay.steps)):
             step = self._replay.steps[place]
             self._written |= {oid for oid, modes in step.glance.locks.items() if "RowExclusiveLock" in modes}
+            self._written |= {oid for oid, content in step.seen.items() if self._changed(oid, content)}
             if looked_into(step):
-                self.insides[place] = look_inside(self._connection, step.text, step.node)
+                self.context.insides[place] = look_inside(self._connection, step.text, step.node)
         self._looked = len(self._replay.steps)
+
+    def _changed(self, oid: int, content: Content | None) -> bool:
+        """Whether a column is of another type than on the target."""
+        before = {column.number: column for column in self._replay.baseline[oid].columns}
+        return content is not None and any(
+            before[column.number] != column for column in content.columns if column.number in before
+        )
 
     def _as_in_target(self, demand: Demand) -> bool:
         """Whether the table and the columns have the names and the place that they have on the target."""
@@ -148,7 +210,7 @@ def _asked(asker: Asker, one: Suspicion) -> Finding:
     if one.table is None:
         return finding
     if type(node).__name__ in ("DeleteStmt", "UpdateStmt"):
-        count = asker.affected(node, one.table)
+        count = asker.affected(node, one.table, one.triggered)
         if count is not None:
             rows = RowsAtRisk(count, exact=True)
             kind = "destroys" if finding.kind == "not_rehearsed" else finding.kind
@@ -160,11 +222,11 @@ def _asked(asker: Asker, one: Suspicion) -> Finding:
     return replace(finding, rows=asker.rows(one.table, one.columns))
 
 
-def _violated(asker: Asker, watch: _Watch, tables: dict[int, Content]) -> Iterator[Finding]:
+def _violated(asker: Asker, outcome: _Outcome) -> Iterator[Finding]:
     """What pending statements demand of rows that the target has otherwise."""
-    for file, line, demand, plain in watch.demands:
-        table = tables.get(demand.table)
-        other = tables.get(demand.others[0]) if demand.others else None
+    for file, line, demand, plain in outcome.demands:
+        table = outcome.tables.get(demand.table)
+        other = outcome.tables.get(demand.others[0]) if demand.others else None
         if table is None or not plain or (demand.others and other is None):
             continue
         count = asker.violations(demand, table, other)
@@ -181,14 +243,15 @@ def _failed(failure: Failure, unlike: bool) -> Finding:
     certain = failure.sqlstate in _CERTAIN and not unlike and not platform and "role " not in failure.message
     if certain:
         return Finding("fails", failure.file, failure.line, "", failure.message)
-    what = f"failed in the rehearsal, and what follows was not tried: {failure.message}"
+    message = _QUOTED.sub('"…"', failure.message) if failure.rows else failure.message  # it quotes values
+    what = f"failed in the rehearsal, and what follows was not tried: {message}"
     return Finding("not_rehearsed", failure.file, failure.line, "", what)
 
 
-def _unlike(twin: Twin, major: int) -> Iterator[str]:
-    if twin.facts.major != major:
-        yield f"it was rehearsed on PostgreSQL {twin.facts.major}, and the target has {major}"
-    for one in twin.facts.unlike:
+def _unlike(facts: TwinFacts, major: int) -> Iterator[str]:
+    if facts.major != major:
+        yield f"it was rehearsed on PostgreSQL {facts.major}, and the target has {major}"
+    for one in facts.unlike:
         yield f"the throw-away database could not be made like the target: {one}"
-    for table, why in twin.facts.without:
+    for table, why in facts.without:
         yield f"no row could be made for {table}: {why}"

@@ -17,7 +17,6 @@ from promthctl.redact import redact
 from promthctl.rehearsal import observer
 from promthctl.rehearsal.demands import purge_statements, written_table
 from promthctl.rehearsal.observer import Content, Counter, Glance
-from promthctl.rehearsal.twin import Twin
 from promthctl.sql.committed import sent_alone
 from promthctl.sql.statements import NotSqlError, Statement, parse_statements, split_statements
 from promthctl.sql.tokens import line_at
@@ -39,7 +38,7 @@ _SPELLING = (
 
 @dataclass(frozen=True)
 class Step:
-    """A statement that ran. seen: the tables that it may have changed, as they were after it; None for one that is gone.
+    """A statement that ran. seen: the tables that it may have changed, as they are after it; None where one is gone.
 
     node: pglast's, None where its parser cannot read it. purged: tables whose witness rows stood in its way and were
     taken out. reads: tables that it began to read. target: the table that it makes or writes to, by its statement.
@@ -84,8 +83,8 @@ class Replay:
     in the column's first type that mean the same.
     """
 
-    def __init__(self, twin: Twin, connection: psycopg.Connection[Any], reader: psycopg.Connection[Any]) -> None:
-        self.twin, self._connection, self._reader = twin, connection, reader
+    def __init__(self, connection: psycopg.Connection[Any], reader: psycopg.Connection[Any]) -> None:
+        self._connection, self._reader = connection, reader
         self.baseline = observer.read(reader)
         self.sequences = observer.sequences(reader)
         self.steps: list[Step] = []
@@ -288,12 +287,9 @@ def statements_of(sql: str) -> Iterator[Statement]:
     try:
         found: Sequence[Statement] = parse_statements(sql)
     except NotSqlError:
-        found = [
-            Statement(sql[piece.start : piece.end], piece.start, line_at(sql, piece.code), _node(sql[piece.start : piece.end]))
-            for piece in split_statements(sql)
-            if piece.code is not None
-        ]  # fmt: skip
-        yield from found
+        for start, end, code in split_statements(sql):
+            if code is not None:
+                yield Statement(sql[start:end], start, line_at(sql, code), _node(sql[start:end]))
         return
     yield from (one for one in found if one.node is not None)
 

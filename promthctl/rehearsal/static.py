@@ -1,4 +1,4 @@
-"""What the text of a statement shows of what runs inside it: DO blocks, functions that it calls, common table expressions."""
+"""What the text of a statement shows of what runs in it: DO blocks, functions it calls, common table expressions."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ _DEEPEST = 6  # functions that call functions
 _FUNCTIONS = """
 select p.oid::bigint, l.lanname::text, p.prosrc from pg_proc p join pg_namespace n on n.oid = p.pronamespace
   join pg_language l on l.oid = p.prolang
- where p.proname = any (%s) and l.lanname in ('sql', 'plpgsql') and n.nspname not in ('pg_catalog', 'information_schema')
-   and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')"""
+ where p.proname = any (%s) and l.lanname in ('sql', 'plpgsql')
+   and n.nspname not in ('pg_catalog', 'information_schema') and not exists (
+     select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,13 @@ def look_inside(connection: psycopg.Connection[Any], text: str, node: Any) -> In
 
 
 def _may_call(node: Any) -> bool:
-    return type(node).__name__ not in ("CreateFunctionStmt", "CommentStmt", "CreatePolicyStmt", "ViewStmt", "CreateTrigStmt")
+    return type(node).__name__ not in (
+        "CreateFunctionStmt",
+        "CommentStmt",
+        "CreatePolicyStmt",
+        "ViewStmt",
+        "CreateTrigStmt",
+    )
 
 
 def _writes(node: Any) -> Iterator[Any]:
@@ -111,6 +118,21 @@ def names_of(node: Any) -> tuple[str, ...]:
     if type(node).__name__ == "TruncateStmt":
         return tuple(each.relname for each in node.relations)
     return (node.relation.relname,)
+
+
+def has_subquery(node: Any) -> bool:
+    """Whether it reads other rows than those of its table."""
+    from pglast.visitors import Visitor
+
+    found = False
+
+    class Selects(Visitor):
+        def visit_SelectStmt(self, _: Any, part: Any) -> None:
+            nonlocal found
+            found = True
+
+    Selects()(node)
+    return found
 
 
 def fills_only(node: Any, column_numbers: dict[str, int], old: frozenset[int]) -> bool:
@@ -161,7 +183,7 @@ def _whole(select: Any) -> bool:
     limits = (select.whereClause, select.limitCount, select.limitOffset, select.distinctClause, select.groupClause,
               select.havingClause, select.withClause)  # fmt: skip
     sources = select.fromClause or ()
-    one = len(sources) == 1 and type(sources[0]).__name__ == "RangeVar"
+    one = [type(source).__name__ for source in sources] == ["RangeVar"]
     return one and not any(limits) and all(_plain(target.val) for target in select.targetList)
 
 
@@ -177,3 +199,33 @@ def _plain(node: Any) -> bool:
         name = node.funcname[-1].sval
         return name in ("to_jsonb", "to_json", "row_to_json") or not columns_in(node)
     return False
+
+
+_HARMLESS = {
+    *("CommentStmt", "CreatePolicyStmt", "CreateFunctionStmt", "GrantStmt", "CreateTrigStmt", "ViewStmt", "IndexStmt"),
+    *("CreateStmt", "CreateEnumStmt", "CreateDomainStmt", "CompositeTypeStmt", "CreateSeqStmt", "CreateExtensionStmt"),
+    *("AlterPolicyStmt", "AlterDefaultPrivilegesStmt", "AlterOwnerStmt", "CreateRoleStmt", "AlterEnumStmt"),
+    *("VariableSetStmt", "TransactionStmt", "CreatePublicationStmt", "AlterPublicationStmt", "CreateSchemaStmt"),
+}
+_HARMLESS_COMMANDS = {
+    *("AT_AddColumn", "AT_AddConstraint", "AT_EnableRowSecurity", "AT_ForceRowSecurity", "AT_ColumnDefault"),
+    *("AT_SetNotNull", "AT_DropNotNull", "AT_ValidateConstraint", "AT_ChangeOwner", "AT_DropConstraint"),
+    *("AT_EnableTrig", "AT_DisableTrig", "AT_ReplicaIdentity", "AT_SetStatistics", "AT_AddIdentity"),
+}
+
+
+def proven_harmless(sql: str) -> bool:
+    """True for a file of which its text alone shows that no row or value is lost, whatever the target has."""
+    return all(_proven(piece.node) for piece in parse_migration(sql))
+
+
+def _proven(node: Any) -> bool:
+    sort = type(node).__name__
+    if sort == "AlterTableStmt":
+        return all(command.subtype.name in _HARMLESS_COMMANDS for command in node.cmds)
+    if sort == "InsertStmt":
+        writes = list(_writes(node))
+        return len(writes) == 1 and (
+            node.onConflictClause is None or node.onConflictClause.action.name.endswith("NOTHING")
+        )
+    return sort in _HARMLESS and (sort in ("CreateFunctionStmt", "CreateTrigStmt") or not list(_writes(node)))

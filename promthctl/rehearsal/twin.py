@@ -139,5 +139,3 @@ def _fingerprint() -> str:
 
 
 _FINGERPRINT = _fingerprint()
-
-

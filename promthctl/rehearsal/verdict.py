@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from promthctl.rehearsal.losses import TableLoss, found_again, table_loss
-from promthctl.rehearsal.model import Finding
+from promthctl.rehearsal.model import Finding, FindingKind
 from promthctl.rehearsal.observer import Content, Counter
 from promthctl.rehearsal.replay import Course, Replay, Step
-from promthctl.rehearsal.static import Inside, carries_all, fills_only, names_of
+from promthctl.rehearsal.static import Inside, carries_all, fills_only, has_subquery, names_of
+
+_Culprit = tuple[int, Step] | None  # a step and its place
 
 
 @dataclass(frozen=True)
 class Suspicion:
     """A finding before the target was asked. table: of the twin. columns: names of it whose values count.
 
-    node: the DELETE or UPDATE whose rows can be counted on the target by its own condition; then `decided` says that
-    no such row means no loss.
+    node: the DELETE or UPDATE whose rows its own condition counts on the target. triggered: an UPDATE changes
+    more than it says.
     """
 
     finding: Finding
     table: Content | None = None
     columns: tuple[str, ...] = ()
     node: object = None
+    triggered: bool = False
 
 
 @dataclass
@@ -34,14 +37,26 @@ class Verdict:
     kept: set[tuple[str, int]] = field(default_factory=set)
 
 
-def judge(replay: Replay, course: Course, insides: Mapping[int, Inside]) -> Verdict:
-    """insides: what the text of a step shows, by its place among the steps."""
-    return _Judge(replay, course, insides).verdict()
+@dataclass
+class Context:
+    """What was around the steps, each by its place. insides: what its text shows. written: tables written to before it.
+
+    triggered: tables whose own triggers run at an UPDATE.
+    """
+
+    insides: dict[int, Inside] = field(default_factory=dict)
+    written: dict[int, frozenset[int]] = field(default_factory=dict)
+    triggered: frozenset[int] = frozenset()
+
+
+def judge(replay: Replay, course: Course, context: Context) -> Verdict:
+    """What was lost, and what could not be decided."""
+    return _Judge(replay, course, context).verdict()
 
 
 class _Judge:
-    def __init__(self, replay: Replay, course: Course, insides: Mapping[int, Inside]) -> None:
-        self._replay, self._course, self._insides = replay, course, insides
+    def __init__(self, replay: Replay, course: Course, context: Context) -> None:
+        self._replay, self._course, self._context = replay, course, context
         self._renamed = replay.renamed_labels()
         self._result = Verdict()
 
@@ -54,8 +69,6 @@ class _Judge:
         self._counters()
         for place, step in enumerate(self._course.steps):
             self._undecided(place, step, {oid for at, oid in blamed if at == place})
-        order = {id(step): place for place, step in enumerate(self._course.steps)}
-        del order
         self._result.suspicions.sort(key=lambda one: (one.finding.file, one.finding.line))
         return self._result
 
@@ -66,72 +79,62 @@ class _Judge:
         return table_loss(before, now, lambda number, old, new: self._same(before.oid, number, old, new))
 
     def _lost(self, before: Content, loss: TableLoss) -> set[tuple[int, int]]:
-        """Blame each part of a table's loss on the statement after which it stayed lost."""
-        blamed: set[tuple[int, int]] = set()
-        seen = [(place, step) for place, step in enumerate(self._course.steps) if before.oid in step.seen]
-        parts = [(place, step, self._loss(before, step.seen[before.oid])) for place, step in seen]
+        """Blame each part of a table's loss on the statement after which it stayed lost; (step, table) of each."""
+        looks = [
+            (place, step, self._loss(before, step.seen[before.oid]))
+            for place, step in enumerate(self._course.steps)
+            if before.oid in step.seen
+        ]
 
-        def first(holds: object) -> tuple[int, Step] | None:
-            """The first statement from which on the loss is there at every look."""
+        def first(part: TableLoss) -> _Culprit:
+            """The first statement from which on this part of the loss is there at every look."""
             found = None
-            for place, step, part in reversed(parts):
-                if not holds(part):  # type: ignore[operator]
+            for place, step, so_far in reversed(looks):
+                if not so_far.covers(part):
                     break
                 found = (place, step)
             return found
 
-        rows = loss.rows
-        if loss.gone or rows:
-            by = first(lambda part: part.gone) if loss.gone else first(lambda part: part.gone or part.rows >= rows)
-            emptied = first(lambda part: part.gone or part.rows >= rows) if before.rows else None
-            culprit = emptied or by
-            if before.rows and self._moved(before, rows, [column.number for column in before.columns], None):
-                self._keep(culprit)
-                if culprit:
-                    blamed.add((culprit[0], before.oid))
-            else:
-                if loss.gone and (not before.rows or emptied is None or by == emptied or emptied is by):
-                    what = f"drops table {before.label} with all its rows"
-                elif loss.gone:
-                    what = f"the rows of {before.label} are gone, and then the table"
-                else:
-                    share = "all" if len(rows) == len(before.rows) else f"{len(rows)} of {len(before.rows)}"
-                    what = f"deletes rows of {before.label} ({share} of the rehearsal's)"
-                    if share == "all":
-                        what = f"deletes the rows of {before.label}"
-                node = culprit[1].node if culprit and not loss.gone and len(rows) < len(before.rows) else None
-                self._add("destroys", culprit, before, what, (), node)
-                if culprit:
-                    blamed.add((culprit[0], before.oid))
-        names = {column.number: column.name for column in before.columns}
-        for number in sorted(loss.columns):
-            culprit = first(lambda part, number=number: part.gone or number in part.columns)
-            place = before.place(number)
-            held = [index for index, row in enumerate(before.rows) if place is not None and row[place] is not None]
-            if culprit:
-                blamed.add((culprit[0], before.oid))
-            if self._moved(before, held, [number], before.oid):
-                self._keep(culprit)
-                continue
-            what = f"drops the values of {before.label}.{names[number]}"
-            self._add("destroys", culprit, before, what, (names[number],))
-        for number, indexes in sorted(loss.changed.items()):
-            culprit = first(
-                lambda part, number=number, indexes=indexes: part.gone
-                or part.changed.get(number, frozenset()) | part.rows >= indexes
-                or number in part.columns
-            )
-            if culprit:
-                blamed.add((culprit[0], before.oid))
-            if self._moved(before, indexes, [number], before.oid):
-                self._keep(culprit)
-                continue
-            node = culprit[1].node if culprit else None
-            what = f"changes the values of {before.label}.{names[number]}"
-            self._add("changes", culprit, before, what, (names[number],), node)
-        return blamed
+        culprits = [self._rows_lost(before, loss, first)] if loss.gone or loss.rows else []
+        for number in loss.columns:
+            culprit = first(TableLoss(columns=frozenset((number,))))
+            culprits.append(self._values_lost("destroys", before, number, range(len(before.rows)), culprit))
+        for number, rows in loss.changed.items():
+            culprit = first(TableLoss(changed={number: rows}))
+            culprits.append(self._values_lost("changes", before, number, rows, culprit))
+        return {(culprit[0], before.oid) for culprit in culprits if culprit}
 
-    def _keep(self, culprit: tuple[int, Step] | None) -> None:
+    def _rows_lost(self, before: Content, loss: TableLoss, first: Callable[[TableLoss], _Culprit]) -> _Culprit:
+        emptied, dropped = first(TableLoss(rows=loss.rows)), first(TableLoss(gone=True)) if loss.gone else None
+        culprit = emptied or dropped
+        if before.rows and self._moved(before, loss.rows, [column.number for column in before.columns], None):
+            self._keep(culprit)
+            return culprit
+        whole = len(loss.rows) == len(before.rows)
+        if loss.gone and culprit == dropped:
+            what = f"drops table {before.label} with all its rows"
+        elif whole:
+            what = f"deletes the rows of {before.label}"
+        else:
+            what = f"deletes rows of {before.label} ({len(loss.rows)} of the {len(before.rows)} made for it)"
+        self._add("destroys", culprit, before, what, counted=not whole)
+        return culprit
+
+    def _values_lost(
+        self, kind: FindingKind, before: Content, number: int, rows: Iterable[int], culprit: _Culprit
+    ) -> _Culprit:
+        place = before.place(number)
+        held = [index for index in rows if place is not None and before.rows[index][place] is not None]
+        if self._moved(before, held, [number], before.oid):
+            self._keep(culprit)
+            return culprit
+        name = next(column.name for column in before.columns if column.number == number)
+        verb = "drops" if kind == "destroys" else "changes"
+        what = f"{verb} the values of {before.label}.{name}"
+        self._add(kind, culprit, before, what, (name,), counted=kind == "changes")
+        return culprit
+
+    def _keep(self, culprit: _Culprit) -> None:
         if culprit:
             self._result.kept.add((culprit[1].file, culprit[1].line))
 
@@ -142,9 +145,7 @@ class _Judge:
         homes = found_again(before, rows, numbers, self._course.end, but)
         if not homes:
             return False
-        return all(
-            any(carries_all(step.node) for step in self._course.steps if step.target == home) for home in homes
-        )
+        return all(any(carries_all(step.node) for step in self._course.steps if step.target == home) for home in homes)
 
     def _counters(self) -> None:
         """Sequences that were set back or dropped."""
@@ -187,14 +188,14 @@ class _Judge:
 
     def _undecided(self, place: int, step: Step, blamed: set[int]) -> None:
         """Writes that met no witness row, and code whose course depends on rows that only the target has."""
-        inside = self._insides.get(place)
+        inside = self._context.insides.get(place)
         baseline = self._replay.baseline
         for oid, operations in step.glance.writes.items():
             before = baseline.get(oid)
             if before is None or oid in blamed:
                 continue
             for operation in sorted(operations):
-                self._write(step, before, operation, inside)
+                self._write(place, step, before, operation, inside)
         if inside is None or not inside.runs_code:
             return
         reads = [oid for oid in step.reads if oid in baseline] or [
@@ -205,42 +206,49 @@ class _Judge:
             what = f"runs code whose course depends on {'the rows of ' if reads else ''}{on}"
             self._add("not_rehearsed", (place, step), None, what)
 
-    def _write(self, step: Step, before: Content, operation: str, inside: Inside | None) -> None:
+    def _write(self, place: int, step: Step, before: Content, operation: str, inside: Inside | None) -> None:
         now = step.seen.get(before.oid) or before
         numbers = {column.name: column.number for column in now.columns}
         old = frozenset(column.number for column in before.columns)
         names = {before.name, now.name}
         related = [node for node in (inside.writes if inside else ()) if names & set(names_of(node))]
-        sure = bool(related) and inside is not None and not (inside.hidden and not inside.branches)
-        if operation == "UPDATE" and sure and inside and not inside.hidden:
-            if all(fills_only(node, numbers, old) for node in related if type(node).__name__ != "InsertStmt") and not any(
-                type(node).__name__ in ("InsertStmt", "MergeStmt") for node in related
-            ):
-                return
-        top = step.node if type(step.node).__name__ in ("DeleteStmt", "UpdateStmt") else None
-        own = top is not None and names_of(top)[0] in names and now.name == before.name
+        seen = related and inside is not None and not inside.hidden and before.oid not in self._context.triggered
+        if operation == "UPDATE" and seen and all(fills_only(node, numbers, old) for node in related):
+            return
         verb = {"DELETE": "deletes", "UPDATE": "overwrites", "TRUNCATE": "empties"}[operation]
         if operation == "TRUNCATE":
-            self._add("destroys", (0, step), before, f"empties {before.label}")
-        elif own:
+            self._add("destroys", (place, step), before, f"empties {before.label}")
+        elif self._countable(place, step, before):
             what = f"{verb} the rows of {before.label} that meet its condition"
-            self._add("not_rehearsed", (0, step), before, what, (), top)
+            self._add("not_rehearsed", (place, step), before, what, counted=True)
         else:
-            self._add("not_rehearsed", (0, step), before, f"{verb} rows of {before.label}; which ones depends on the target's")
+            what = f"{verb} rows of {before.label}; which ones depends on the target's"
+            self._add("not_rehearsed", (place, step), before, what)
+
+    def _countable(self, place: int, step: Step, before: Content) -> bool:
+        """Whether the target can be asked which rows the statement meets: nothing pending changes that before."""
+        if type(step.node).__name__ not in ("DeleteStmt", "UpdateStmt") or names_of(step.node) != (before.name,):
+            return False
+        written = self._context.written.get(place, frozenset())
+        return before.oid not in written and not (written and has_subquery(step.node))
 
     def _add(
         self,
-        kind: str,
-        culprit: tuple[int, Step] | None,
+        kind: FindingKind,
+        culprit: _Culprit,
         before: Content | None,
         what: str,
         columns: tuple[str, ...] = (),
-        node: object = None,
+        counted: bool = False,
     ) -> None:
+        """counted: the statement's own condition says which rows."""
         file, line = (culprit[1].file, culprit[1].line) if culprit else ("", 0)
-        label = before.label if before else ""
-        finding = Finding(kind, file, line, label, what)  # type: ignore[arg-type]
-        self._result.suspicions.append(Suspicion(finding, before, columns, node))
+        node = None
+        if counted and culprit and before and self._countable(*culprit, before):
+            node = culprit[1].node
+        finding = Finding(kind, file, line, before.label if before else "", what)
+        triggered = before is not None and before.oid in self._context.triggered
+        self._result.suspicions.append(Suspicion(finding, before, columns, node, triggered))
 
 
 def _is_number(text: str) -> bool:
@@ -250,8 +258,3 @@ def _is_number(text: str) -> bool:
 def looked_into(step: Step) -> bool:
     """Whether the text of the step says something about what it wrote or ran."""
     return bool(step.glance.writes) or type(step.node).__name__ in ("DoStmt", "CallStmt", "SelectStmt", "NoneType")
-
-
-def losses_of(steps: Collection[Step]) -> Iterator[Step]:
-    """The steps after which some table was looked at."""
-    return (step for step in steps if step.seen)

@@ -29,7 +29,8 @@ _LEFT_OUT = ("supabase_migrations", "realtime", "_realtime", "cron", "net", "pgm
 _ADVANCE = """
 do $$ declare one record; top bigint; begin
   for one in
-    select c.oid::regclass as name, s.seqincrement as step, s.seqstart as start, d.refobjid::regclass as owner, a.attname
+    select c.oid::regclass as name, s.seqincrement as step, s.seqstart as start, d.refobjid::regclass as owner,
+           a.attname
       from pg_class c join pg_sequence s on s.seqrelid = c.oid
       left join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
         and d.refclassid = 'pg_class'::regclass

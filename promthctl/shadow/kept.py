@@ -121,9 +121,7 @@ class _Servers:
         """A copy of that data directory, running."""
         cluster = self._cluster("copy")
         cluster.data.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        copied = process.run(
-            ["cp", "-Rp", source, cluster.data], env=self._settings.child_env(), kill_with_parent=True
-        )
+        copied = process.run(["cp", "-Rp", source, cluster.data], env=self._settings.child_env(), kill_with_parent=True)
         if copied.code != 0:
             raise PromthctlError(
                 "The throw-away database could not be copied",
@@ -145,7 +143,9 @@ class _Servers:
         server = cluster.start(port, log, lambda _: None, runs_jobs=False)
         try:
             cluster.wait(server, log)
-            own = Target("a throw-away database", f"postgresql://postgres@127.0.0.1:{port}/postgres", password, local=True)
+            own = Target(
+                "a throw-away database", f"postgresql://postgres@127.0.0.1:{port}/postgres", password, local=True
+            )
             url = f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres"
             yield own, replace(own, url=url, password=internal)
         finally:

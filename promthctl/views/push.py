@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from promthctl.quantities import all_of, count
+from promthctl.views import rehearsal as rehearsal_views
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,13 +59,19 @@ def planned(plan: PushPreview) -> Iterator[RenderableType]:
     if not plan.pending:
         return
     yield f"Pending on {escape(plan.target)}: {len(plan.pending)} of {count(plan.total, 'migration')}"
+    yield from rehearsal_views.rehearsed(plan.rehearsal)
     rest: list[PlannedStatement] = []
     unlisted = 0
     files: dict[str, list[PlannedStatement]] = {name: [] for name in plan.pending}
     for statement in plan.statements:
         files[statement.file].append(statement)
+    found_again = plan.rehearsal.kept if plan.rehearsal else frozenset()
+
+    def kept(one: PlannedStatement, risk: Risk) -> bool:
+        return risk.kind == "destroys" and (one.file, one.line) in found_again
+
     for name, statements in files.items():
-        shown = [(one, risk) for one in statements for risk in one.risks if _notable(risk)]
+        shown = [(one, risk) for one in statements for risk in one.risks if _notable(risk) and not kept(one, risk)]
         if not shown and len(plan.pending) > _ALL_LISTED:
             rest += statements
             unlisted += 1
