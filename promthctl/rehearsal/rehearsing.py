@@ -16,7 +16,9 @@ from promthctl.rehearsal.asking import Asker
 from promthctl.rehearsal.demands import Demand, demands_of
 from promthctl.rehearsal.model import Drift, Finding, Rehearsal, RowsAtRisk
 from promthctl.rehearsal.observer import Content
+from promthctl.rehearsal.openings import find_openings, may_open
 from promthctl.rehearsal.replay import Failure, Replay
+from promthctl.rehearsal.rights import read_rights
 from promthctl.rehearsal.static import look_inside, proven_harmless
 from promthctl.rehearsal.twin import Twin, TwinFacts, running_twin
 from promthctl.rehearsal.verdict import Context, Suspicion, Verdict, judge, looked_into
@@ -44,10 +46,11 @@ _QUOTED = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class Outcome:
     """What a twin showed, before its target is asked. demands: (file, line, demand, whether it holds for the target).
 
-    tables: the twin's, under the names that they have on the target. judged: the statements that ran.
+    tables: the twin's, under the names that they have on the target. judged: the statements that ran. opened: what is
+    open afterwards.
     """
 
     facts: TwinFacts
@@ -56,9 +59,10 @@ class _Outcome:
     tables: Mapping[int, Content]
     failure: Failure | None
     judged: frozenset[tuple[str, int]]
+    opened: tuple[Finding, ...]
 
 
-_outcomes: dict[str, _Outcome] = {}  # of twins in this process: in a batch many targets are alike
+_outcomes: dict[str, Outcome] = {}  # of twins in this process: in a batch many targets are alike
 _one_at_a_time = Lock()
 
 
@@ -87,8 +91,8 @@ def rehearse(
                     steps.step("Rehearsing the push in a throw-away database"),
                     running_twin(settings, applied, actual, privileges, steps) as twin,
                 ):
-                    _outcomes[key] = _run(twin, pending)
-        return _asked_of(connection, _outcomes[key], pending, actual.major)
+                    _outcomes[key] = outcome_in(twin, pending)
+        return told_of(connection, _outcomes[key], pending, actual.major)
     except PromthctlError as error:
         return _untried(f"{error.what}: {error.why}".replace("\n", "; "), pending)
     except psycopg.Error as error:
@@ -114,25 +118,29 @@ def _untried(why: str, pending: Sequence[Migration]) -> Rehearsal:
     return Rehearsal(tried=False, findings=findings, unsure=(why,))
 
 
-def _run(twin: Twin, pending: Sequence[Migration]) -> _Outcome:
+def outcome_in(twin: Twin, pending: Sequence[Migration]) -> Outcome:
+    """Run the files in the twin, which is used up by it. Raises psycopg.Error where the twin is lost."""
     import psycopg
 
     with (
         psycopg.connect(twin.superuser.url, password=twin.superuser.password, autocommit=True) as reader,
         psycopg.connect(twin.target.url, password=twin.target.password, autocommit=True) as own,
     ):
+        user, probed = next(iter(twin.facts.users), ""), may_open(pending)
+        before = read_rights(reader, user, probed)
         replay = Replay(own, reader)
         watch = _Watch(replay, own)
         first = dict(replay.baseline)
         course = replay.run(pending, watch.before)
         watch.last()
         verdict = judge(replay, course, watch.context)
+        opened = find_openings(before, read_rights(reader, user, probed), course.steps)
         judged = frozenset((step.file, step.line) for step in course.steps)
-        return _Outcome(twin.facts, verdict, watch.demands, first, course.failure, judged)
+        return Outcome(twin.facts, verdict, watch.demands, first, course.failure, judged, tuple(opened))
 
 
-def _asked_of(
-    connection: psycopg.Connection[Any], outcome: _Outcome, pending: Sequence[Migration], major: int
+def told_of(
+    connection: psycopg.Connection[Any], outcome: Outcome, pending: Sequence[Migration], major: int
 ) -> Rehearsal:
     """The outcome with the rows of this target."""
     asker = Asker(connection)
@@ -145,7 +153,7 @@ def _asked_of(
     findings.sort(key=lambda one: (order.get(one.file, len(order)), one.line))
     return Rehearsal(
         tried=True,
-        findings=tuple(dict.fromkeys(findings)),
+        findings=(*outcome.opened, *dict.fromkeys(findings)),
         kept=frozenset(outcome.verdict.kept - worse),
         judged=outcome.judged,
         unsure=tuple(_unlike(outcome.facts, major)),
@@ -222,7 +230,7 @@ def _asked(asker: Asker, one: Suspicion) -> Finding:
     return replace(finding, rows=asker.rows(one.table, one.columns))
 
 
-def _violated(asker: Asker, outcome: _Outcome) -> Iterator[Finding]:
+def _violated(asker: Asker, outcome: Outcome) -> Iterator[Finding]:
     """What pending statements demand of rows that the target has otherwise."""
     for file, line, demand, plain in outcome.demands:
         table = outcome.tables.get(demand.table)
