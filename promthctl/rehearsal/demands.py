@@ -187,6 +187,49 @@ def _changed_type(connection: psycopg.Connection[Any], table: int, command: Any)
         yield Demand(table, bad, (column,), f"have a {column} longer than {length}")
 
 
+@dataclass(frozen=True)
+class TypeChange:
+    """A column that gets another type. lossy: a condition that is true of rows whose value does not survive it.
+
+    using: the statement says how values are converted. expression: that, as pglast's node; None for a plain cast.
+    """
+
+    table: int
+    column: str
+    lossy: str
+    expression: Any
+
+
+def type_changes(connection: psycopg.Connection[Any], node: Any) -> list[TypeChange]:
+    """The changes of type in an ALTER TABLE, looked up in the twin as it is before them."""
+    if type(node).__name__ != "AlterTableStmt":
+        return []
+    table, found = _relation(connection, node.relation), []
+    for command in node.cmds:
+        if table is None or command.subtype.name != "AT_AlterColumnType":
+            continue
+        row = connection.execute(
+            "select format_type(atttypid, atttypmod) from pg_attribute where attrelid = %s and attname = %s",
+            (table, command.name),
+        ).fetchone()
+        if row is None:
+            continue
+        name, old, new = identifier(command.name), row[0], whole_type(command.def_.typeName)
+        expression = command.def_.raw_default
+        made = f"(({printed(expression) if expression is not None else name})::{new})"
+        same = [f"{made}::text is not distinct from {name}::text", f"{made}::text::{old}::text = {name}::text"]
+        lossy = f"{name} is not null and not coalesce({' or '.join(same)}, false)"
+        found.append(TypeChange(table, command.name, lossy, expression))
+    return found
+
+
+def whole_type(node: Any) -> str:
+    """A type with its modifiers, as SQL."""
+    from pglast.stream import RawStream
+
+    return str(RawStream()(node))
+
+
 def _length(node: Any) -> int | None:
     modifiers = [getattr(getattr(each, "val", None), "ival", None) for each in node.typmods or ()]
     return modifiers[0] if len(modifiers) == 1 and isinstance(modifiers[0], int) else None

@@ -13,7 +13,7 @@ from promthctl.errors import PromthctlError
 from promthctl.migration_set import Migration
 from promthctl.redact import redact
 from promthctl.rehearsal.asking import Asker
-from promthctl.rehearsal.demands import Demand, demands_of
+from promthctl.rehearsal.demands import Demand, TypeChange, demands_of, type_changes
 from promthctl.rehearsal.model import Drift, Finding, Rehearsal, RowsAtRisk
 from promthctl.rehearsal.observer import Content
 from promthctl.rehearsal.openings import find_openings, may_open
@@ -50,7 +50,8 @@ class Outcome:
     """What a twin showed, before its target is asked. demands: (file, line, demand, whether it holds for the target).
 
     tables: the twin's, under the names that they have on the target. judged: the statements that ran. opened: what is
-    open afterwards.
+    open afterwards. changes: (file, line, change of a type, whether it can be asked of the target, whether witness rows
+    had to go for it).
     """
 
     facts: TwinFacts
@@ -60,6 +61,7 @@ class Outcome:
     failure: Failure | None
     judged: frozenset[tuple[str, int]]
     opened: tuple[Finding, ...]
+    changes: Sequence[tuple[str, int, TypeChange, bool, bool]]
 
 
 _outcomes: dict[str, Outcome] = {}  # of twins in this process: in a batch many targets are alike
@@ -135,8 +137,10 @@ def outcome_in(twin: Twin, pending: Sequence[Migration]) -> Outcome:
         watch.last()
         verdict = judge(replay, course, watch.context)
         opened = find_openings(before, read_rights(reader, user, probed), course.steps)
+        purged = [(file, line, change, plain, change.table in course.steps[place].purged)
+                  for place, file, line, change, plain in watch.changes if place < len(course.steps)]  # fmt: skip
         judged = frozenset((step.file, step.line) for step in course.steps)
-        return Outcome(twin.facts, verdict, watch.demands, first, course.failure, judged, tuple(opened))
+        return Outcome(twin.facts, verdict, watch.demands, first, course.failure, judged, tuple(opened), purged)
 
 
 def told_of(
@@ -145,16 +149,18 @@ def told_of(
     """The outcome with the rows of this target."""
     asker = Asker(connection)
     findings = [_asked(asker, one) for one in outcome.verdict.suspicions]
+    findings, proven = _types_asked(asker, outcome, findings)
     findings += _violated(asker, outcome)
     if outcome.failure is not None:
         findings.append(_failed(outcome.failure, bool(outcome.facts.unlike)))
+    proven |= {(one.file, one.line) for one in findings if one.safe}
     worse = {(one.file, one.line) for one in findings if one.destructive}
     order = {file.filename: number for number, file in enumerate(pending)}
     findings.sort(key=lambda one: (order.get(one.file, len(order)), one.line))
     return Rehearsal(
         tried=True,
         findings=(*outcome.opened, *dict.fromkeys(findings)),
-        kept=frozenset(outcome.verdict.kept - worse),
+        kept=frozenset((outcome.verdict.kept | proven) - worse),
         judged=outcome.judged,
         unsure=tuple(_unlike(outcome.facts, major)),
         drift=tuple(Drift(*one) for one in outcome.facts.drift),
@@ -170,6 +176,7 @@ class _Watch:
             triggered=frozenset(oid for (oid,) in connection.execute(_TRIGGERED.encode()).fetchall())
         )
         self.demands: list[tuple[str, int, Demand, bool]] = []
+        self.changes: list[tuple[int, str, int, TypeChange, bool]] = []
         self._looked = 0
         self._written: set[int] = set()
 
@@ -177,8 +184,13 @@ class _Watch:
         self._steps_since()
         self.context.written[self._looked] = frozenset(self._written)
         if type(statement.node).__name__ in ("AlterTableStmt", "IndexStmt"):
+            for change in type_changes(self._connection, statement.node):
+                plain = not self._written & {change.table} and self._as_in_target(change.table, (change.column,))
+                self.changes.append((self._looked, file, statement.line, change, plain))
             for demand in demands_of(self._connection, statement.node):
-                plain = not self._written & {demand.table, *demand.others} and self._as_in_target(demand)
+                plain = not self._written & {demand.table, *demand.others} and self._as_in_target(
+                    demand.table, demand.columns
+                )
                 self.demands.append((file, statement.line, demand, plain))
 
     def last(self) -> None:
@@ -200,16 +212,16 @@ class _Watch:
             before[column.number] != column for column in content.columns if column.number in before
         )
 
-    def _as_in_target(self, demand: Demand) -> bool:
+    def _as_in_target(self, table: int, columns: Sequence[str]) -> bool:
         """Whether the table and the columns have the names and the place that they have on the target."""
-        content = self._replay.baseline.get(demand.table)
+        content = self._replay.baseline.get(table)
         named = {column.name: column.number for column in content.columns} if content else {}
         rows = self._connection.execute(
             "select attname::text, attnum from pg_attribute where attrelid = %s and attnum > 0 and not attisdropped",
-            (demand.table,),
+            (table,),
         ).fetchall()
         now = {str(name): number for name, number in rows}
-        return all(name == "*" or now.get(name, -1) == named.get(name, -2) for name in demand.columns)
+        return all(name == "*" or now.get(name, -1) == named.get(name, -2) for name in columns)
 
 
 def _asked(asker: Asker, one: Suspicion) -> Finding:
@@ -217,6 +229,9 @@ def _asked(asker: Asker, one: Suspicion) -> Finding:
     finding, node = one.finding, one.node
     if one.table is None:
         return finding
+    if one.condition:
+        count = asker.count(one.table, one.condition)
+        return finding if count is None else replace(finding, rows=RowsAtRisk(count, exact=True), safe=count == 0)
     if type(node).__name__ in ("DeleteStmt", "UpdateStmt"):
         count = asker.affected(node, one.table, one.triggered)
         if count is not None:
@@ -228,6 +243,35 @@ def _asked(asker: Asker, one: Suspicion) -> Finding:
     if finding.kind == "not_rehearsed":
         return finding
     return replace(finding, rows=asker.rows(one.table, one.columns))
+
+
+def _types_asked(asker: Asker, outcome: Outcome, findings: list[Finding]) -> tuple[list[Finding], set[tuple[str, int]]]:
+    """Ask the target which of its values a change of type would not keep; the statements of which none is lost.
+
+    Asked where the rehearsal's rows were changed or could not be converted, and where a USING decides.
+    """
+    proven: set[tuple[str, int]] = set()
+    for file, line, change, plain, purged in outcome.changes:
+        table = outcome.tables.get(change.table)
+        if table is None:
+            continue
+        subject = f"{table.label}.{change.column}"
+        shown = [one for one in findings if (one.file, one.line) == (file, line) and one.what.endswith(f" {subject}")]
+        if not (shown or purged or change.expression is not None):
+            continue
+        askable = plain and (change.expression is None or asker.harmless(change.expression))
+        count = asker.count(table, change.lossy) if askable else None
+        if count is not None:
+            rows = RowsAtRisk(count, exact=True)
+            findings = [replace(one, rows=rows, safe=count == 0) if one in shown else one for one in findings]
+            if count and not shown:
+                findings.append(Finding("changes", file, line, table.label, f"changes the values of {subject}", rows))
+            elif not count:
+                proven.add((file, line))
+        elif purged and not shown:
+            what = f"changes the type of {subject}; what becomes of the target's values was not seen"
+            findings.append(Finding("not_rehearsed", file, line, table.label, what))
+    return findings, proven
 
 
 def _violated(asker: Asker, outcome: Outcome) -> Iterator[Finding]:

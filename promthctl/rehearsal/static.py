@@ -56,7 +56,7 @@ def look_inside(connection: psycopg.Connection[Any], text: str, node: Any) -> In
             hidden = hidden or piece.opaque
             if piece.inside and piece.node is not None:
                 writes += _writes(piece.node)
-                destroys = destroys or type(piece.node).__name__ in _DESTROYS
+                destroys = destroys or _may_destroy(piece.node)
         bodies.append(text)
     waiting, seen = [name for _, name in read_mentions(text).calls] if _may_call(node) else [], set[int]()
     for _ in range(_DEEPEST):
@@ -73,7 +73,7 @@ def look_inside(connection: psycopg.Connection[Any], text: str, node: Any) -> In
                 hidden = hidden or piece.opaque or piece.node is None
                 if piece.node is not None and (language == "sql" or piece.inside):
                     writes += _writes(piece.node)
-                    destroys = destroys or type(piece.node).__name__ in _DESTROYS
+                    destroys = destroys or _may_destroy(piece.node)
     whole = "\n".join(bodies)
     return Inside(
         tuple(writes),
@@ -217,6 +217,10 @@ _HARMLESS_COMMANDS = {
 def proven_harmless(sql: str) -> bool:
     """True for a file of which its text alone shows that no row or value is lost, whatever the target has."""
     return all(_proven(piece.node) for piece in parse_migration(sql))
+
+
+def _may_destroy(node: Any) -> bool:
+    return type(node).__name__ in _DESTROYS and not _proven(node)
 
 
 def _proven(node: Any) -> bool:

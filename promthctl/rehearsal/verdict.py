@@ -10,6 +10,7 @@ from promthctl.rehearsal.model import Finding, FindingKind
 from promthctl.rehearsal.observer import Content, Counter
 from promthctl.rehearsal.replay import Course, Replay, Step
 from promthctl.rehearsal.static import Inside, carries_all, fills_only, has_subquery, names_of
+from promthctl.sql.quoting import identifier
 
 _Culprit = tuple[int, Step] | None  # a step and its place
 
@@ -19,7 +20,7 @@ class Suspicion:
     """A finding before the target was asked. table: of the twin. columns: names of it whose values count.
 
     node: the DELETE or UPDATE whose rows its own condition counts on the target. triggered: an UPDATE changes
-    more than it says.
+    more than it says. condition: which rows of the target are affected.
     """
 
     finding: Finding
@@ -27,6 +28,7 @@ class Suspicion:
     columns: tuple[str, ...] = ()
     node: object = None
     triggered: bool = False
+    condition: str = ""
 
 
 @dataclass
@@ -159,7 +161,7 @@ class _Judge:
             top = self._top(after)
             behind = after.reached < before.reached if before.up else after.reached > before.reached
             if behind and (top is None or after.reached < top):
-                self._counter(before, f"sets sequence {before.name} back, so that its next numbers are used already")
+                self._counter(after, f"sets sequence {before.name} back, so that its next numbers are used already")
         for oid, after in now.items():
             if oid not in self._replay.sequences and after.owner in self._replay.baseline:
                 top = self._top(after)
@@ -184,7 +186,11 @@ class _Judge:
             None,
         )  # fmt: skip
         file, line = (culprit.file, culprit.line) if culprit else ("", 0)
-        self._result.suspicions.append(Suspicion(Finding("destroys", file, line, counter.name, what)))
+        table = self._replay.baseline.get(counter.owner or 0)
+        column = next((one.name for one in table.columns if one.number == counter.column), None) if table else None
+        condition = f"{identifier(column)} {'>' if counter.up else '<'} {counter.reached}" if column else ""
+        finding = Finding("destroys", file, line, counter.name, what)
+        self._result.suspicions.append(Suspicion(finding, table if condition else None, condition=condition))
 
     def _undecided(self, place: int, step: Step, blamed: set[int]) -> None:
         """Writes that met no witness row, and code whose course depends on rows that only the target has."""

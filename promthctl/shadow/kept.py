@@ -140,7 +140,7 @@ class _Servers:
         password, internal, port = secrets.token_hex(24), secrets.token_hex(24), free_port()
         cluster.set_passwords(password, internal, fresh=privileges)
         log = self._work / f"{cluster.data.parent.name}.log"
-        server = cluster.start(port, log, lambda _: None, runs_jobs=False)
+        server = cluster.start(port, log, lambda _: None, runs_jobs=False, lasting=privileges is not None)
         try:
             cluster.wait(server, log)
             own = Target(
