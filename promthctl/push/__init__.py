@@ -1,6 +1,7 @@
 """Bringing a target to the state of the migrations.
 
 planning.py       what a push would do to a target, as a plan that is shown before anything is changed
+lock_checks.py    the locks that a plan predicts, beside those that the rehearsal has seen
 applying.py       a plan → the Supabase CLI's push
 batch.py          a push to many targets
 disagreements.py  where a target's history and the files differ

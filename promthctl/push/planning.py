@@ -12,6 +12,7 @@ from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration, SyncPlan, creating, supabase_folder
 from promthctl.push import disagreements
 from promthctl.push.disagreements import Disagreement
+from promthctl.push.lock_checks import LockCheck, check_locks
 from promthctl.push.risks import PlannedStatement
 from promthctl.redact import redact
 from promthctl.rehearsal import Finding, Rehearsal, rehearse
@@ -78,7 +79,10 @@ class PushPlan:
 
 @dataclass(frozen=True)
 class PushPreview:
-    """A plan for people and programs to read. pending: file names. refused: the history does not allow the push."""
+    """A plan for people and programs to read. pending: file names. refused: the history does not allow the push.
+
+    locks: what the rehearsal has seen of the locks and rewrites that the plan predicts.
+    """
 
     target: str
     local: bool
@@ -90,6 +94,7 @@ class PushPreview:
     disagreements: tuple[Disagreement, ...]
     dry_run: bool = True
     rehearsal: Rehearsal | None = None
+    locks: tuple[LockCheck, ...] = ()
 
 
 def plan_push(
@@ -150,6 +155,7 @@ def preview_push(plan: PushPlan) -> PushPreview:
         statements=plan.statements,
         disagreements=plan.disagreements,
         rehearsal=plan.rehearsal,
+        locks=check_locks(plan.statements, plan.rehearsal),
     )
 
 

@@ -27,11 +27,15 @@ _RANDOM = frozenset(("gen_random_uuid", "clock_timestamp", "random"))
 
 
 class Asker:
-    """Asks one target. connection: in autocommit."""
+    """Asks one target. connection: in autocommit.
+
+    refused: the SQLSTATE with which it answered the last question; empty for an answer.
+    """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection, self._left = connection, _ALL_SECONDS
         self._steady: frozenset[str] | None = None
+        self.refused = ""
 
     def rows(self, table: Content, columns: Collection[str] = ()) -> RowsAtRisk | None:
         """A table's rows, or those with a value in one of the columns."""
@@ -52,7 +56,9 @@ class Asker:
         return self._ask(f"select count(*) from {_name(table)} where {condition}")  # noqa: S608 - checked by `asked`
 
     def violations(self, demand: Demand, table: Content, other: Content | None) -> int | None:
-        """How many rows do not meet the demand."""
+        """How many rows do not meet the demand; None where that cannot be told."""
+        if not all(self.harmless(part) for part in demand.expressions):
+            return None
         if demand.query:
             return self._ask(_filled(demand.query, table, other))
         return self.count(table, demand.bad, other)
@@ -118,15 +124,17 @@ class Asker:
     def _ask(self, query: str, parameters: Any = None) -> int | None:
         import psycopg
 
+        self.refused = ""
         began, limit = time.monotonic(), min(_SECONDS, self._left)
         if limit < 0.1:
             return None
         try:
             with _reading(self._connection, limit):
                 row = self._connection.execute(query.encode(), parameters).fetchone()
-        except psycopg.Error:
+        except psycopg.Error as error:
             if self._connection.closed:
                 raise
+            self.refused = error.sqlstate or ""
             return None
         finally:
             self._left -= time.monotonic() - began

@@ -7,7 +7,7 @@ otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promthctl.rehearsal.observer import Content
@@ -23,7 +23,8 @@ class Demand:
 
     table: its oid in the twin. bad: a condition that is true of them; {t} stands for the table. columns: those that it
     names, as they are called now. what: why they are refused, as a phrase after a number of rows. query: a whole query
-    that counts them where a condition alone does not. keys: columns whose values are shown as examples, masked.
+    that counts them where a condition alone does not. others: further tables, {o} in the condition. expressions: what
+    the migration brings along, as pglast's nodes.
     """
 
     table: int
@@ -31,8 +32,8 @@ class Demand:
     columns: tuple[str, ...]
     what: str
     query: str = ""
-    keys: tuple[str, ...] = ()
     others: tuple[int, ...] = ()
+    expressions: tuple[Any, ...] = ()
 
 
 def demands_of(connection: psycopg.Connection[Any], node: Any) -> list[Demand]:
@@ -91,7 +92,9 @@ def _constraint(connection: psycopg.Connection[Any], table: int, constraint: Any
     elif sort == "CONSTR_CHECK" and not constraint.skip_validation and constraint.raw_expr is not None:
         expression = printed(constraint.raw_expr)
         label = constraint.conname or "the new check"
-        yield Demand(table, f"not ({expression})", columns_in(constraint.raw_expr), f"violate the check {label}")
+        names = columns_in(constraint.raw_expr)
+        parts = (constraint.raw_expr,)
+        yield Demand(table, f"not ({expression})", names, f"violate the check {label}", expressions=parts)
     elif sort == "CONSTR_FOREIGN" and not constraint.skip_validation:
         target = _relation(connection, constraint.pktable)
         own = tuple(key.sval for key in constraint.fk_attrs or ())
@@ -117,7 +120,11 @@ def _validated(connection: psycopg.Connection[Any], table: int, name: str) -> It
         yield _orphans(table, tuple(own), target, tuple(theirs))
     elif sort == "c":
         expression = definition.removeprefix("CHECK ").removesuffix(" NOT VALID")
-        yield Demand(table, f"not {expression}", tuple(own), f"violate the check {name}")
+        from pglast.parser import parse_sql
+
+        parsed: Any = parse_sql(f"select {expression}")
+        what = f"violate the check {name}"
+        yield Demand(table, f"not {expression}", tuple(own), what, expressions=(parsed[0].stmt,))
 
 
 def _orphans(table: int, own: Sequence[str], target: int, theirs: Sequence[str]) -> Demand:
@@ -140,7 +147,9 @@ def _unique_index(table: int, node: Any) -> Demand:
             names += columns_in(element.expr)
     where = printed(node.whereClause) if node.whereClause is not None else ""
     names += columns_in(node.whereClause) if node.whereClause is not None else ()
-    return _duplicates(table, parts, tuple(dict.fromkeys(names)), where, bool(node.nulls_not_distinct))
+    found = _duplicates(table, parts, tuple(dict.fromkeys(names)), where, bool(node.nulls_not_distinct))
+    expressions = [element.expr for element in node.indexParams if element.expr is not None]
+    return replace(found, expressions=(*expressions, *([node.whereClause] if where else [])))
 
 
 def _duplicates(table: int, parts: Sequence[str], columns: Sequence[str], where: str, nulls: bool) -> Demand:
@@ -154,7 +163,7 @@ def _duplicates(table: int, parts: Sequence[str], columns: Sequence[str], where:
     )
     shown = ", ".join(dict.fromkeys(columns))
     bad = f"({grouped}) in (select {grouped} from {{t}}{condition} group by {grouped} having count(*) > 1)"  # noqa: S608
-    return Demand(table, bad, tuple(columns), f"share their {shown} with another row", query, tuple(columns))
+    return Demand(table, bad, tuple(columns), f"share their {shown} with another row", query)
 
 
 def _changed_type(connection: psycopg.Connection[Any], table: int, command: Any) -> Iterator[Demand]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 FindingKind = Literal["destroys", "changes", "not_rehearsed", "opens", "fails"]
-LockState = Literal["confirmed", "predicted", "seen"]
 
 
 @dataclass(frozen=True)
@@ -53,15 +52,16 @@ class Drift:
 
 @dataclass(frozen=True)
 class SeenLock:
-    """A lock that a statement took on a table that was there before, and whether the plan had said so.
+    """What a statement held, when it was done, on a table that was there before. lock: as SQL names its mode.
 
-    rewritten: the table got another file.
+    fresh: it was not held by an earlier statement of the file. rewritten: the table got another file.
     """
 
     file: str
     line: int
     object: str
     lock: str
+    fresh: bool
     rewritten: bool = False
 
 
@@ -71,7 +71,8 @@ class Rehearsal:
 
     tried: the pending files ran in the twin, up to where `unsure` says; otherwise unsure says why not. kept: the
     statements (file, line) whose data was found again elsewhere, so that what was said against them does not hold.
-    unsure: what the twin lacks or cannot tell. drift: None where it was not looked for.
+    unsure: what the twin lacks or cannot tell. drift: None where it was not looked for. judged: the statements that
+    ran; watched: those whose locks were. locks: the heaviest on each table. tables: those that the target has.
     """
 
     tried: bool
@@ -80,7 +81,9 @@ class Rehearsal:
     judged: frozenset[tuple[str, int]] = field(default=frozenset(), repr=False)
     unsure: tuple[str, ...] = ()
     drift: tuple[Drift, ...] | None = None
-    locks: tuple[SeenLock, ...] = ()
+    locks: tuple[SeenLock, ...] = field(default=(), repr=False)
+    watched: frozenset[tuple[str, int]] = field(default=frozenset(), repr=False)
+    tables: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def destructive(self) -> tuple[Finding, ...]:

@@ -95,6 +95,13 @@ do $$ declare one record; begin
   end loop;
 end $$;
 """
+# The modes that stop writers, the heaviest first, by PostgreSQL's names in pg_locks and in SQL.
+HEAVY = {
+    "AccessExclusiveLock": "ACCESS EXCLUSIVE",
+    "ExclusiveLock": "EXCLUSIVE",
+    "ShareRowExclusiveLock": "SHARE ROW EXCLUSIVE",
+    "ShareLock": "SHARE",
+}
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,10 @@ class Glance:
 
     locks: Mapping[int, frozenset[str]] = field(default_factory=dict)
     writes: Mapping[int, frozenset[str]] = field(default_factory=dict)
+
+    def heaviest(self, oid: int) -> str | None:
+        """The heaviest lock on a table that stops writers, as SQL names it."""
+        return next((name for mode, name in HEAVY.items() if mode in self.locks.get(oid, ())), None)
 
     def changing(self) -> frozenset[int]:
         """The relations whose rows may have been changed."""

@@ -14,10 +14,10 @@ from promthctl.migration_set import Migration
 from promthctl.redact import redact
 from promthctl.rehearsal.asking import Asker
 from promthctl.rehearsal.demands import Demand, TypeChange, demands_of, type_changes
-from promthctl.rehearsal.model import Drift, Finding, Rehearsal, RowsAtRisk
+from promthctl.rehearsal.model import Drift, Finding, Rehearsal, RowsAtRisk, SeenLock
 from promthctl.rehearsal.observer import Content
 from promthctl.rehearsal.openings import find_openings, may_open
-from promthctl.rehearsal.replay import Failure, Replay
+from promthctl.rehearsal.replay import Failure, Replay, Step, about_rows
 from promthctl.rehearsal.rights import read_rights
 from promthctl.rehearsal.static import look_inside, proven_harmless
 from promthctl.rehearsal.twin import Twin, TwinFacts, running_twin
@@ -62,6 +62,8 @@ class Outcome:
     judged: frozenset[tuple[str, int]]
     opened: tuple[Finding, ...]
     changes: Sequence[tuple[str, int, TypeChange, bool, bool]]
+    locks: tuple[SeenLock, ...]
+    watched: frozenset[tuple[str, int]]
 
 
 _outcomes: dict[str, Outcome] = {}  # of twins in this process: in a batch many targets are alike
@@ -139,8 +141,39 @@ def outcome_in(twin: Twin, pending: Sequence[Migration]) -> Outcome:
         opened = find_openings(before, read_rights(reader, user, probed), course.steps)
         purged = [(file, line, change, plain, change.table in course.steps[place].purged)
                   for place, file, line, change, plain in watch.changes if place < len(course.steps)]  # fmt: skip
+        watched = frozenset((step.file, step.line) for step in course.steps if not step.purged)
         judged = frozenset((step.file, step.line) for step in course.steps)
-        return Outcome(twin.facts, verdict, watch.demands, first, course.failure, judged, tuple(opened), purged)
+        return Outcome(
+            twin.facts,
+            verdict,
+            watch.demands,
+            first,
+            course.failure,
+            judged,
+            tuple(opened),
+            purged,
+            tuple(_locks(course.steps, first)),
+        )
+
+
+def _locks(steps: Sequence[Step], tables: Mapping[int, Content]) -> Iterator[SeenLock]:
+    """What each statement held on tables that were there before, and whether it gave them another file."""
+    files = {oid: table.filenode for oid, table in tables.items()}
+    held: dict[int, str | None] = {}
+    file = ""
+    for step in steps:
+        if step.purged:  # the locks are those of taking rows out, too
+            continue
+        held, file = ({}, step.file) if step.file != file else (held, file)
+        for oid, table in tables.items():
+            lock = step.glance.heaviest(oid)
+            now = step.seen.get(oid)
+            rewritten = now is not None and now.filenode != files[oid]
+            if now is not None:
+                files[oid] = now.filenode
+            if lock is not None and (held.get(oid) != lock or rewritten):
+                yield SeenLock(step.file, step.line, table.label, lock, held.get(oid) != lock, rewritten)
+                held[oid] = lock
 
 
 def told_of(
@@ -164,6 +197,9 @@ def told_of(
         judged=outcome.judged,
         unsure=tuple(_unlike(outcome.facts, major)),
         drift=tuple(Drift(*one) for one in outcome.facts.drift),
+        locks=outcome.locks,
+        watched=outcome.watched,
+        tables=frozenset(table.label for table in outcome.tables.values()),
     )
 
 
@@ -268,6 +304,10 @@ def _types_asked(asker: Asker, outcome: Outcome, findings: list[Finding]) -> tup
                 findings.append(Finding("changes", file, line, table.label, f"changes the values of {subject}", rows))
             elif not count:
                 proven.add((file, line))
+        elif askable and about_rows(asker.refused):
+            noun = f"rows of {table.name if table.schema == 'public' else table.label}"
+            what = f"{noun} have a {change.column} that the new type does not take"
+            findings.append(Finding("fails", file, line, table.label, what))
         elif purged and not shown:
             what = f"changes the type of {subject}; what becomes of the target's values was not seen"
             findings.append(Finding("not_rehearsed", file, line, table.label, what))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from promthctl.push import PushPreview, PushResult
     from promthctl.push.disagreements import Disagreement
+    from promthctl.push.lock_checks import LockCheck
     from promthctl.push.risks import PlannedStatement, Risk, Rows
 
 _LABELS = {
@@ -78,9 +79,13 @@ def planned(plan: PushPreview) -> Iterator[RenderableType]:
             continue
         yield f"  [bold]{escape(name)}[/bold]  {_counts(statements)}"
         if shown:
-            yield _risks(shown)
+            yield _risks(shown, plan.locks)
     if unlisted:
         yield f"  {unlisted} more with nothing to note: {_counts(rest)}"
+    for lock in plan.locks:
+        if lock.state == "seen":
+            what = "rewritten" if lock.rewrite else f"locked ({lock.lock})"
+            yield f"  {escape(lock.file)} line {lock.line}: {escape(lock.object)} is {what}; only seen, not predicted"
     if any(risk.lock and _notable(risk) for statement in plan.statements for risk in statement.risks):
         yield "[dim]A lock is held until the end of its file.[/dim]"
 
@@ -111,7 +116,8 @@ def _counts(statements: Sequence[PlannedStatement]) -> str:
     return f"[dim]{', '.join(parts) or ('cannot be read' if unread else 'changes nothing')}[/dim]"
 
 
-def _risks(shown: Iterable[tuple[PlannedStatement, Risk]]) -> Table:
+def _risks(shown: Iterable[tuple[PlannedStatement, Risk]], locks: Sequence[LockCheck]) -> Table:
+    states = {(one.file, one.line, one.object, one.rewrite): one.state for one in locks}
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(justify="right", no_wrap=True)
@@ -120,6 +126,9 @@ def _risks(shown: Iterable[tuple[PlannedStatement, Risk]]) -> Table:
     for statement, risk in shown:
         rows = _rows(risk.rows) if risk.kind in ("destroys", "rewrites", "locks") else ""
         text = escape(risk.what) + (f" [bold]({rows})[/bold]" if rows else "") + f" [dim]\\[{risk.id}][/dim]"
+        state = states.get((statement.file, statement.line, risk.object, risk.kind == "rewrites"))
+        if risk.lock and state:
+            text += "[dim], confirmed[/dim]" if state == "confirmed" else "[dim], only predicted[/dim]"
         if risk.cascades:
             text += f"\n[dim]and with it: {escape(_some(risk.cascades))}[/dim]"
         table.add_row("  ", f"line {statement.line}", _LABELS[risk.kind], text)
