@@ -153,6 +153,7 @@ def outcome_in(twin: Twin, pending: Sequence[Migration]) -> Outcome:
             tuple(opened),
             purged,
             tuple(_locks(course.steps, first)),
+            watched,
         )
 
 

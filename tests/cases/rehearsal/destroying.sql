@@ -109,8 +109,6 @@ alter table notes add short text; update notes set short = left(body, 10); alter
 alter table notes drop code; alter table notes add code text;
 -- case: generated column in its place
 alter table notes drop column code; alter table notes add column code text generated always as (title) stored;
--- case: storage buckets deleted
-delete from storage.buckets;
 -- case: view dropped with a table by cascade
 drop table profiles cascade;
 -- case: alter type drops an attribute
