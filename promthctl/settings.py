@@ -62,6 +62,7 @@ class Settings:
     is installed, or the absolute folder of one. cache_dir: None for the user's own cache directory. public: by
     table, an SQL condition on the rows that everyone may read. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto"
     if neither sets it. supabase: supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
+    rehearses: push tries what is pending first; decided by the process environment alone, not by a project.
     exposed: .env, if it holds secrets that other users can read. unreadable: the lines of .env that were left out.
     project_variables: the names of the variables that only .env sets. supabase_cli_place: the file of the project that
     names a path as supabase_cli, None for others.
@@ -85,6 +86,7 @@ class Settings:
     unreadable: tuple[int, ...] = ()
     project_variables: frozenset[str] = frozenset()
     supabase_cli_place: str | None = None
+    rehearses: bool = True
 
     @property
     def database_password(self) -> str | None:
@@ -192,6 +194,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         supabase_cli_place=None if supabase_cli else _cli_place(dotenv, cli),
         project_variables=frozenset(name for name, value in dotenv.items() if value.strip() and name not in os.environ),
         unreadable=unreadable,
+        rehearses=os.environ.get("PROMTHCTL_REHEARSAL", "").strip() != "off",
         exposed=root / ".env" if _is_exposed(root / ".env", dotenv) else None,
     )
 

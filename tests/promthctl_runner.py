@@ -23,17 +23,20 @@ _FOREIGN = ("VANCHIN_", "SUPABASE_", "PG", "ENCRYPTION_SECRET", "PROMTHCTL_ENGIN
 class Project:
     """A project folder. extra: environment variables for every command in it. prefix: words before each.
 
-    engine: for commands without --engine; not "auto", which would mean Docker where a daemon runs.
+    engine: for commands without --engine; not "auto", which would mean Docker where a daemon runs. rehearses: a push is
+    tried first, which costs a second of processor time: only where a test is about that.
     """
 
     path: Path
     extra: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
     engine: str = "embedded"
+    rehearses: bool = False
 
     def environment(self, **more: str) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        return inherited | {"PROMTHCTL_ENGINE": self.engine} | self.extra | more
+        ours = {"PROMTHCTL_ENGINE": self.engine} | ({} if self.rehearses else {"PROMTHCTL_REHEARSAL": "off"})
+        return inherited | ours | self.extra | more
 
     def command(self, *words: str) -> list[str]:
         return [*self.prefix, sys.executable, "-m", "promthctl", "-C", str(self.path), *words]

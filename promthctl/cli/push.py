@@ -63,18 +63,18 @@ def command(
     times.
     """
     run: Invocation = context.obj
-    patience = lock_seconds(lock_timeout)
+    patience, rehearsed = lock_seconds(lock_timeout), run.settings.rehearses and not no_rehearsal
     refs, urls, names = project_ref or [], db_url or [], target_name or []
     if local and (refs or urls or names or targets_file is not None):
         why = "the local stack is pushed to on its own"
         raise UsageError("--local cannot be combined with other targets", why, "promthctl push --local")
     if targets_file is not None or len(refs) + len(urls) + len(names) > 1:
         found = batch.candidate_targets(run.settings, refs, urls, names, targets_file, patience)
-        _push_batch(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all, not no_rehearsal)
+        _push_batch(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all, rehearsed)
         return
     choice = TargetChoice(local, *(next(iter(given), None) for given in (refs, urls, names)))
     chosen = replace(run.target(choice), lock_seconds=patience)
-    plan = push.plan_push(run.settings, chosen, include_all, not no_rehearsal, not ignore_drift, run.output)
+    plan = push.plan_push(run.settings, chosen, include_all, rehearsed, not ignore_drift, run.output)
     if dry_run:
         run.output.show(push.preview_push(plan), views.preview)
         return

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from promthctl.migration_set import Migration
 from promthctl.rehearsal.model import Finding
+from promthctl.rehearsal.observer import Content
 from promthctl.rehearsal.replay import Step
 from promthctl.rehearsal.rights import Policy, Relation, Rights
 
@@ -23,13 +24,17 @@ def may_open(files: Sequence[Migration]) -> bool:
     return any(_MAY_OPEN.search(file.sql) for file in files)
 
 
-def find_openings(before: Rights, after: Rights, steps: Sequence[Step]) -> list[Finding]:
-    """What is open afterwards and was not before, the widest first; each with the statement that it comes from."""
+def find_openings(before: Rights, after: Rights, steps: Sequence[Step], end: Mapping[int, Content]) -> list[Finding]:
+    """What is open afterwards and was not before, the widest first; each with the statement that it comes from.
+
+    end: the tables with their rows afterwards: in an empty one a policy cannot be tried.
+    """
+    empty = {oid for oid, content in end.items() if not content.rows}
     told = [
         *_roles(before, after),
         *_tables(before, after),
         *_owners(before, after),
-        *_policies(before, after),
+        *_policies(before, after, empty),
         *_views(before, after),
         *_functions(before, after),
     ]
@@ -85,7 +90,7 @@ def _owners(before: Rights, after: Rights) -> Iterator[_Told]:
             )
 
 
-def _policies(before: Rights, after: Rights) -> Iterator[_Told]:
+def _policies(before: Rights, after: Rights, empty: Collection[int]) -> Iterator[_Told]:
     """Where policies changed: how many of the rehearsal's rows are reached, as somebody who owns one of them."""
     changed: dict[int, list[str]] = defaultdict(list)
     for key in {*before.policies, *after.policies}:
@@ -103,23 +108,30 @@ def _policies(before: Rights, after: Rights) -> Iterator[_Told]:
             what = f"{who} can {_VERBS[command]} {count} of the rehearsal's rows of {table}, not {was}"
             yield table, what, changed.get(oid, [table.rpartition(".")[2]])
     for oid, names in changed.items():
-        yield from _adding(after, before, after.relations[oid], oid, names)
+        commands = tuple(_VERBS) if oid in empty else ("INSERT",)
+        yield from _by_their_text(before, after, oid, names, commands)
 
 
-def _adding(after: Rights, before: Rights, relation: Relation, oid: int, names: Iterable[str]) -> Iterator[_Told]:
-    """Policies for INSERT, which cannot be tried with rows that are there."""
+def _by_their_text(
+    before: Rights, after: Rights, oid: int, names: Iterable[str], commands: Iterable[str]
+) -> Iterator[_Told]:
+    """What changed policies say, for commands that cannot be tried with rows that are there."""
+    table = after.relations[oid].name
     for name in names:
         now, was = after.policies.get((oid, name)), before.policies.get((oid, name))
-        if now is None or not now.permissive or "INSERT" not in _LETTERS[now.command] or _check(now) == _check(was):
-            continue
-        roles = [role for role in _clients(now) if (oid, role, "INSERT") in after.levels]
-        if roles:
-            what = f"{_and(roles)} can add rows to {relation.name} for which {_check(now) or 'true'}"
-            yield relation.name, what, (name,)
+        for command in commands:
+            if now is None or not now.permissive or command not in _LETTERS[now.command]:
+                continue
+            condition, earlier = _condition(now, command), _condition(was, command) if was else None
+            roles = [role for role in _clients(now) if (oid, role, command) in after.levels]
+            if roles and (was is None or condition != earlier or now.roles != was.roles):
+                verb = f"{_VERBS[command]} rows {'to' if command == 'INSERT' else 'of'} {table}"
+                yield table, f"{_and(roles)} can {verb} for which {condition}", (name,)
 
 
-def _check(policy: Policy | None) -> str | None:
-    return (policy.check or policy.using or "true") if policy else None
+def _condition(policy: Policy, command: str) -> str:
+    found = (policy.check or policy.using) if command == "INSERT" else policy.using
+    return found or "true"
 
 
 def _clients(policy: Policy) -> list[str]:

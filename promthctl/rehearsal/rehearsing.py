@@ -40,8 +40,11 @@ _CERTAIN = {
 }
 
 
-# Tables with a trigger of the database's own for each updated row: 1 is ROW, 16 is UPDATE in pg_trigger.tgtype.
-_TRIGGERED = "select distinct tgrelid::bigint from pg_trigger where not tgisinternal and tgtype & 17 = 17"
+# Tables with a rule, or with a trigger for each updated row: 1 is ROW, 16 is UPDATE in pg_trigger.tgtype.
+_TRIGGERED = """
+select tgrelid::bigint from pg_trigger where not tgisinternal and tgtype & 17 = 17
+ union
+select w.ev_class::bigint from pg_rewrite w join pg_class c on c.oid = w.ev_class where c.relkind in ('r', 'p')"""
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -138,7 +141,7 @@ def outcome_in(twin: Twin, pending: Sequence[Migration]) -> Outcome:
         course = replay.run(pending, watch.before)
         watch.last()
         verdict = judge(replay, course, watch.context)
-        opened = find_openings(before, read_rights(reader, user, probed), course.steps)
+        opened = find_openings(before, read_rights(reader, user, probed), course.steps, course.end)
         purged = [(file, line, change, plain, change.table in course.steps[place].purged)
                   for place, file, line, change, plain in watch.changes if place < len(course.steps)]  # fmt: skip
         watched = frozenset((step.file, step.line) for step in course.steps if not step.purged)
@@ -209,9 +212,7 @@ class _Watch:
 
     def __init__(self, replay: Replay, connection: psycopg.Connection[Any]) -> None:
         self._replay, self._connection = replay, connection
-        self.context = Context(
-            triggered=frozenset(oid for (oid,) in connection.execute(_TRIGGERED.encode()).fetchall())
-        )
+        self.context = Context()
         self.demands: list[tuple[str, int, Demand, bool]] = []
         self.changes: list[tuple[int, str, int, TypeChange, bool]] = []
         self._looked = 0
@@ -220,6 +221,8 @@ class _Watch:
     def before(self, statement: Statement, file: str) -> None:
         self._steps_since()
         self.context.written[self._looked] = frozenset(self._written)
+        if type(statement.node).__name__ in ("UpdateStmt", "DeleteStmt", "DoStmt", "SelectStmt", "CallStmt"):
+            self.context.triggered |= {oid for (oid,) in self._connection.execute(_TRIGGERED.encode()).fetchall()}
         if type(statement.node).__name__ in ("AlterTableStmt", "IndexStmt"):
             for change in type_changes(self._connection, statement.node):
                 plain = not self._written & {change.table} and self._as_in_target(change.table, (change.column,))

@@ -48,7 +48,7 @@ class Context:
 
     insides: dict[int, Inside] = field(default_factory=dict)
     written: dict[int, frozenset[int]] = field(default_factory=dict)
-    triggered: frozenset[int] = frozenset()
+    triggered: set[int] = field(default_factory=set)
 
 
 def judge(replay: Replay, course: Course, context: Context) -> Verdict:
@@ -252,6 +252,9 @@ class _Judge:
         node = None
         if counted and culprit and before and self._countable(*culprit, before):
             node = culprit[1].node
+            named = {target.name for target in getattr(node, "targetList", None) or ()}
+            if kind == "changes" and not named.issuperset(columns):
+                node = None  # something else than the statement itself has changed them
         finding = Finding(kind, file, line, before.label if before else "", what)
         triggered = before is not None and before.oid in self._context.triggered
         self._result.suspicions.append(Suspicion(finding, before, columns, node, triggered))

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from importlib.resources import files
@@ -68,7 +68,7 @@ class Databases:
         """A copy's name."""
         name = f"copy_{next(_numbers)}"
         with psycopg.connect(self.server.url("template1", "supabase_admin"), autocommit=True) as admin:
-            admin.execute(f"create database {name} template {template}".encode())
+            admin.execute(f"create database {name} template {template} strategy file_copy".encode())
             with psycopg.connect(self.server.url(name, "supabase_admin"), autocommit=True) as connection:
                 connection.execute(BOOTSTRAP.read_text(encoding="utf-8").encode())
             try:
@@ -114,18 +114,18 @@ def rehearsed(databases: Databases, connection: psycopg.Connection[Any], *sql: s
     return PushPlan("x", False, 1, tuple(pending), analyse_migrations(pending, connection), rehearsal=found)
 
 
-def texts(url: str) -> list[dict[str, str]]:
+def texts(connection: psycopg.Connection[Any]) -> list[dict[str, str]]:
     """Every row of every table as text, by column."""
     query = """select format('%I.%I', n.nspname, c.relname), array_agg(format('%I', attname) order by attnum)
       from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
      where c.relkind = 'r' and n.nspname in ('public', 'app', 'backend', 'storage') and attnum > 0 and not attisdropped
      group by c.oid, 1"""
     found = []
-    with psycopg.connect(url, options="-c timezone=UTC", autocommit=True) as connection:
-        for table, columns in connection.execute(query).fetchall():
-            fields = ", ".join(f"{column}::text" for column in columns)
-            for row in connection.execute(f"select {fields} from only {table}".encode()).fetchall():
-                found.append({c: plain(v) for c, v in zip(columns, row, strict=True) if v is not None})
+    connection.execute("reset session authorization; set timezone = 'UTC'; set search_path = pg_catalog")
+    for table, columns in connection.execute(query).fetchall():
+        fields = ", ".join(f"{column}::text" for column in columns)
+        for row in connection.execute(f"select {fields} from only {table}".encode()).fetchall():
+            found.append({c: plain(v) for c, v in zip(columns, row, strict=True) if v is not None})
     return found
 
 
@@ -161,23 +161,24 @@ def leaves(row: dict[str, str]) -> Iterator[str]:
 
 
 def really(databases: Databases, name: str, sql: str) -> str:
-    """lost, intact or fails."""
-    url = databases.server.url(name)
-    high = databases.server.url(name, "supabase_admin")
-    before = texts(high)
-    pieces = sql.split(";") if "concurrently" in sql else [sql]
-    try:
-        with psycopg.connect(url, autocommit=True) as connection:
-            for piece in pieces:
-                connection.execute(piece.encode())
-    except psycopg.Error:
-        return "fails"
-    return "lost" if lost(before, texts(high)) else "intact"
+    """What becomes of the rows: lost, intact or fails. What can be is rolled back."""
+    alone = "concurrently" in sql or "begin;" in sql
+    with psycopg.connect(databases.server.url(name, "supabase_admin"), autocommit=True) as connection:
+        before = texts(connection)
+        with connection.transaction(force_rollback=True) if not alone else nullcontext():
+            connection.execute("set session authorization postgres; reset search_path; reset timezone")
+            try:
+                for piece in sql.split(";") if alone else [sql]:
+                    connection.execute(piece.encode())
+            except psycopg.Error:
+                return "fails"
+            return "lost" if lost(before, texts(connection)) else "intact"
 
 
 def verdict(databases: Databases, case: Case) -> tuple[str, PushPlan]:
     """What really happened to the case, and the plan."""
-    with databases.copy_of(databases.real) as name:
+    alone = "concurrently" in case.sql or "begin;" in case.sql
+    with databases.copy_of(databases.real) if alone else nullcontext(databases.real) as name:
         with psycopg.connect(databases.server.url(name), autocommit=True) as connection:
             plan = rehearsed(databases, connection, case.sql)
         return really(databases, name, case.sql), plan
@@ -284,7 +285,7 @@ def test_rows_that_an_earlier_statement_mends_are_no_reason_to_fail(databases: D
 
 
 def test_the_rehearsal_writes_nothing_to_the_target(databases: Databases) -> None:
-    url = databases.server.url(databases.real, "supabase_admin")
-    before = texts(url)
-    rehearse_one(databases, "delete from notes where id = 3; alter table notes add check (price > 2)")
-    assert texts(url) == before
+    with psycopg.connect(databases.server.url(databases.real, "supabase_admin"), autocommit=True) as connection:
+        before = texts(connection)
+        rehearse_one(databases, "delete from notes where id = 3; alter table notes add check (price > 2)")
+        assert texts(connection) == before
