@@ -15,7 +15,7 @@ from promthctl.push.disagreements import Disagreement
 from promthctl.push.lock_checks import LockCheck, check_locks
 from promthctl.push.risks import PlannedStatement
 from promthctl.redact import redact
-from promthctl.rehearsal import Finding, Rehearsal, rehearse
+from promthctl.rehearsal import Finding, Rehearsal
 from promthctl.settings import Settings
 from promthctl.sql.transaction_commands import find_transaction_fault
 from promthctl.steps import Silent, Steps
@@ -241,6 +241,8 @@ def _rehearsed(
     steps: Steps,
 ) -> Rehearsal:
     import psycopg
+
+    from promthctl.rehearsal.rehearsing import rehearse
 
     try:
         found = rehearse(settings, connection, applied, pending, steps)

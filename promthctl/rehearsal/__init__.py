@@ -18,7 +18,7 @@ values.py       values that use the range of their type
 twin.py         the throw-away Postgres with the target's schema
 """
 
+# rehearsing is imported by who calls it: with nothing pending a push does without.
 from promthctl.rehearsal.model import Drift, Finding, Rehearsal, RowsAtRisk
-from promthctl.rehearsal.rehearsing import rehearse
 
-__all__ = ["Drift", "Finding", "Rehearsal", "RowsAtRisk", "rehearse"]
+__all__ = ["Drift", "Finding", "Rehearsal", "RowsAtRisk"]

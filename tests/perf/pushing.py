@@ -46,7 +46,7 @@ def bench_push(project: Project) -> None:
 
 
 def bench_rehearsal(project: Project) -> None:
-    """One pending migration with its rehearsal, warm, to a bare `supabase db push`; and the rehearsal of 1,000 to 100."""
+    """One pending migration, rehearsed warm, to a bare `supabase db push`; the rehearsal of 1,000 to that of 100."""
     project.rehearses = True
     _write(project, 1)
     with _server(project) as (server, tools), fresh_database(server) as url:
