@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from promthctl.errors import UsageError
+from promthctl.errors import RefusedError, UsageError
 
 ENV = re.compile(r"env\(([^)]+)\)")  # in supabase/config.toml
 
@@ -82,6 +82,33 @@ def table_of(document: Mapping[str, Any], *names: str, where: str) -> dict[str, 
                 f"correct {where} and run the same command again",
             )
     return dict(value)
+
+
+def repository(folder: Path) -> Path:
+    """The repository that a folder is in; without one the project's folder, or the folder itself."""
+    above = (folder, *folder.parents)
+    marks = (".git", "pyproject.toml", "supabase")
+    found = (place for mark in marks for place in above if (place / mark).exists())
+    return next(found, folder)
+
+
+def check_link(path: Path, folder: Path) -> None:
+    """Raise RefusedError for a file that leads out of the repository of `folder`: what it holds would be sent on."""
+    real = path.resolve()
+    if not real.is_relative_to(repository(folder).resolve()):
+        link = next((place for place in reversed((path, *path.parents)) if _leaves(place, folder)), path)
+        here, there = shlex.quote(str(link)), shlex.quote(str(link.resolve()))
+        raise RefusedError(
+            f"{path} was not read: it leads out of the repository",
+            f"it is {real}, by a link, and what is in there would be run and copied as SQL of this project",
+            f"rm {here}; or if you want a copy of it here: rm {here} && cp -R {there} {here}",
+        )
+
+
+def _leaves(place: Path, folder: Path) -> bool:
+    """Whether this is the link that leads out."""
+    root = repository(folder)
+    return place.is_symlink() and place.is_relative_to(root) and not place.resolve().is_relative_to(root.resolve())
 
 
 def _reason(error: Exception) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from promthctl.declarations import DECLARED_IN, NOTHING_DECLARED, Declarations, read_declarations
 from promthctl.errors import UsageError
 from promthctl.project_files import ENV, missing_folder, read_dotenv, read_supabase_config, read_toml, table_of
 from promthctl.redact import remember
@@ -59,13 +60,14 @@ class Settings:
     configured: pyproject.toml has [tool.promthctl]. api_port, db_port: from supabase/config.toml, None if it does not
     set them, also where the variable that they name is not set, see ports.check_configured.
     postgres: the embedded engine's server: the major version of one that promthctl brings along, "system" for one that
-    is installed, or the absolute folder of one. cache_dir: None for the user's own cache directory. public: by
-    table, an SQL condition on the rows that everyone may read. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto"
-    if neither sets it. supabase: supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
+    is installed, or the absolute folder of one. cache_dir: None for the user's own cache directory. declared: what is
+    open on purpose. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto" if neither sets it. supabase:
+    supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
     rehearses: push tries what is pending first; decided by the process environment alone, not by a project.
     exposed: .env, if it holds secrets that other users can read. unreadable: the lines of .env that were left out.
     project_variables: the names of the variables that only .env sets. supabase_cli_place: the file of the project that
-    names a path as supabase_cli, None for others.
+    names a path as supabase_cli, None for others. replay: a new local database runs every migration, even where a copy
+    of one with the same is kept.
     """
 
     project_dir: Path
@@ -77,7 +79,7 @@ class Settings:
     db_port: int | None = None
     postgres: int | str = 17
     cache_dir: Path | None = None
-    public: Mapping[str, str] = field(default_factory=dict)
+    declared: Declarations = NOTHING_DECLARED
     targets: Mapping[str, NamedTarget] = field(default_factory=dict)
     engine: str = "auto"
     supabase: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -86,6 +88,7 @@ class Settings:
     unreadable: tuple[int, ...] = ()
     project_variables: frozenset[str] = frozenset()
     supabase_cli_place: str | None = None
+    replay: bool = False
     rehearses: bool = True
 
     @property
@@ -162,7 +165,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
             remember(_password(value) if name.endswith("_URL") else value)
     document = read_toml(root / "pyproject.toml")
     tool = table_of(document, "tool", "promthctl", where="pyproject.toml")
-    known = {"engine", "example", "migrations", "postgres", "public", "supabase_cli", "targets"}
+    known = {"engine", "example", "migrations", "postgres", "replay", "supabase_cli", "targets", *DECLARED_IN}
     if unknown := sorted(set(tool) - known):
         raise UsageError(
             f"pyproject.toml has an unknown setting: {unknown[0]}",
@@ -186,7 +189,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
             name: _named_target(name, target)
             for name, target in table_of(tool, "targets", where="pyproject.toml").items()
         },
-        public=_conditions(table_of(tool, "public", where="pyproject.toml")),
+        declared=read_declarations(tool),
         cache_dir=Path(cache).expanduser().absolute() if cache else None,
         engine=_engine(env.get("PROMTHCTL_ENGINE", "").strip(), tool.get("engine")),
         supabase=config,
@@ -194,6 +197,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         supabase_cli_place=None if supabase_cli else _cli_place(dotenv, cli),
         project_variables=frozenset(name for name, value in dotenv.items() if value.strip() and name not in os.environ),
         unreadable=unreadable,
+        replay=_replay(env.get("PROMTHCTL_REPLAY", "").strip(), tool.get("replay", False)),
         rehearses=os.environ.get("PROMTHCTL_REHEARSAL", "").strip() != "off",
         exposed=root / ".env" if _is_exposed(root / ".env", dotenv) else None,
     )
@@ -284,17 +288,6 @@ def _cli_place(dotenv: Mapping[str, str], configured: Any) -> str | None:
     return ".env" if named else "pyproject.toml"
 
 
-def _conditions(table: Mapping[str, Any]) -> dict[str, str]:
-    for name, condition in table.items():
-        if not isinstance(condition, str) or not condition.strip():
-            raise UsageError(
-                f"pyproject.toml has a wrong setting: public.{name}",
-                "it must be an SQL condition on the rows that everyone may read, as text",
-                f'set {name} = "is_public", or "true" for all rows, under [tool.promthctl.public] in pyproject.toml',
-            )
-    return dict(table)
-
-
 def _named_target(name: str, table: Any) -> NamedTarget:
     kinds = {"project_ref": str, "db_url": str, "production": bool}
     why = "a target is a table with project_ref or db_url, and optionally production = true"
@@ -320,6 +313,16 @@ def _engine(variable: str, setting: Any) -> str:
         f"{'PROMTHCTL_ENGINE' if variable else '[tool.promthctl] engine'} takes {', '.join(ENGINES)}",
         "unset PROMTHCTL_ENGINE" if variable else 'set engine = "auto" under [tool.promthctl] in pyproject.toml',
     )
+
+
+def _replay(variable: str, setting: Any) -> bool:
+    if not isinstance(setting, bool):
+        raise UsageError(
+            "pyproject.toml has a wrong setting: replay",
+            "it must be true or false: whether a new local database runs every migration, instead of copying one",
+            "set replay = true under [tool.promthctl] in pyproject.toml, or remove the line",
+        )
+    return variable.lower() not in ("0", "false", "no") if variable else setting
 
 
 def _without_password(name: str, url: str | None) -> None:

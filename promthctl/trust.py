@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from promthctl import signatures
 from promthctl.errors import PrerequisiteError, RefusedError
 from promthctl.process import write_private
+from promthctl.project_files import repository
 from promthctl.settings import SYSTEM_POSTGRES, Settings
 
 _FILE = "trusted.json"
@@ -75,15 +75,24 @@ def check_setting(settings: Settings, name: str) -> None:
             _check(settings, wish)
 
 
-def check_data(settings: Settings, data: Path) -> None:
-    """Raise RefusedError where a data directory in .promthctl would be run that was not made there."""
+def check_data(settings: Settings, data: Path, home: Path) -> None:
+    """Raise RefusedError where a data directory in .promthctl would be moved to `home` and run."""
     wish = _of_data(settings, data)
     if not wish.agreed:
         raise RefusedError(
             f"The database in {data} was not started",
-            "it was not made in this folder: it came with a copy, a clone or an archive, or is of an earlier version",
-            "promthctl trust, to use it all the same; promthctl local down --purge removes it",
+            "it lies in the project, where a copy, a clone or a `git pull` may have changed it; this version keeps "
+            f"databases in {home.parent}",
+            "promthctl trust, then run the same command again: it is moved there and used; "
+            "promthctl local down --purge removes it",
         )
+
+
+def check_seeds(settings: Settings, pattern: str) -> bool:
+    """Whether a pattern of sql_paths leads out of the repository, by agreement. Raises RefusedError without one."""
+    wish = next((wish for wish in _of_seeds(settings) if wish.value == pattern), None)
+    _check(settings, wish)
+    return wish is not None
 
 
 def wishes(settings: Settings) -> tuple[Wish, ...]:
@@ -91,8 +100,8 @@ def wishes(settings: Settings) -> tuple[Wish, ...]:
     names = sorted(name for name in settings.project_variables if name in _VARIABLES or name.endswith(_BASE_URL))
     variables = (_of_variable(settings, name) for name in names)
     found = () if os.geteuid() == 0 else sorted(settings.state_dir.glob("postgres-[0-9]*"))
-    data = (_of_data(settings, path) for path in found if signatures.owner(path, settings.project_dir) is None)
-    return (*(wish for wish in variables if wish), *_of_pyproject(settings), *data)
+    data = (_of_data(settings, path) for path in found)
+    return (*(wish for wish in variables if wish), *_of_pyproject(settings), *_of_seeds(settings), *data)
 
 
 def agree(settings: Settings, agreed: bool = True) -> TrustResult:
@@ -164,11 +173,27 @@ def _of_pyproject(settings: Settings) -> Iterator[Wish]:
             yield _with_answer(settings, Wish(where, f"targets.{name}.db_url", target.db_url, purpose))
 
 
+def _of_seeds(settings: Settings) -> Iterator[Wish]:
+    """The patterns of [db.seed] sql_paths that lead out of the repository."""
+    database = settings.supabase.get("db")
+    seed = database.get("seed") if isinstance(database, dict) else None
+    patterns = seed.get("sql_paths") if isinstance(seed, dict) else None
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    root = repository(settings.project_dir)
+    for pattern in patterns if isinstance(patterns, list) else ():
+        if isinstance(pattern, str) and not Path(os.path.normpath(settings.supabase_dir / pattern)).is_relative_to(
+            root
+        ):
+            purpose = "run SQL files that lie outside of the repository"
+            yield _with_answer(settings, Wish("supabase/config.toml", "db.seed.sql_paths", pattern, purpose))
+
+
 def _of_data(settings: Settings, data: Path) -> Wish:
     details = data.lstat()
     value = f"device {details.st_dev}, inode {details.st_ino}"
     return _with_answer(
-        settings, Wish(".promthctl", data.name, value, "run a database that was not made in this folder")
+        settings,
+        Wish(".promthctl", data.name, value, "run a database that lies in the project, and may have come with it"),
     )
 
 

@@ -35,8 +35,10 @@ class Project:
 
     def environment(self, **more: str) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        ours = {"PROMTHCTL_ENGINE": self.engine} | ({} if self.rehearses else {"PROMTHCTL_REHEARSAL": "off"})
-        return inherited | ours | self.extra | more
+        # Migrations are run, whatever another test has left in the cache: test_kept_states.py is about the copies.
+        own = {"PROMTHCTL_ENGINE": self.engine, "PROMTHCTL_REPLAY": "1"}
+        own |= {} if self.rehearses else {"PROMTHCTL_REHEARSAL": "off"}
+        return inherited | own | self.extra | more
 
     def command(self, *words: str) -> list[str]:
         return [*self.prefix, sys.executable, "-m", "promthctl", "-C", str(self.path), *words]

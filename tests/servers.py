@@ -20,9 +20,10 @@ from psycopg import sql
 from promthctl import settings, toolchain
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
-from promthctl.toolchain import PostgresPrograms, ServerChoice, Toolchain
+from promthctl.toolchain import ServerChoice, Toolchain
 from promthctl.toolchain import node as nodejs
 from tests.promthctl_runner import Project
 
@@ -126,9 +127,10 @@ def bare_server(folder: Path, tools: Toolchain) -> Iterator[Server]:
     """A server for the project in `folder`, removed in the end."""
     here = settings.load(folder)
     home = system_user.data_home(here, here.project_id)
-    programs = PostgresPrograms(ServerChoice(17), tools.postgres / "bin")
-    cluster = Cluster(programs, home / "postgres-17", system_user.postgres_user(here), here)
-    cluster.create(Silent())
+    user = system_user.postgres_user(here)
+    programs = toolchain.postgres(tools, ServerChoice(17), here, user, free_port(), Silent())
+    cluster = Cluster(programs, home / "postgres-17", user, here)
+    cluster.create(template(programs, user, here, Silent()))
     password, port = secrets.token_hex(12), free_port()
     cluster.set_passwords(password, password)
     log = here.project_dir / "postgres.log"

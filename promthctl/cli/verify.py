@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +18,10 @@ from promthctl.project_files import missing_folder
 from promthctl.resolve.choice import TargetChoice
 from promthctl.targets import Target
 from promthctl.views import verify as views
+
+if TYPE_CHECKING:
+    from promthctl.isolation import Severity
+    from promthctl.verify import VerifyResult
 
 app = typer.Typer(add_completion=False)
 
@@ -31,28 +37,89 @@ def command(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.html", help="Also write everything to an HTML page.")
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="List every table, also where many are proven.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Also exit with 1 if something is not proven.")] = False,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on", metavar="SEVERITY", help="The mildest that exits with 1: leak, difference, not-proven, advice."
+        ),
+    ] = None,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Accept what makes this run fail, in promthctl.accepted.json.")
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why, with --accept; asked for otherwise.")
+    ] = None,
 ) -> None:
     """Compare the schema with the migrations, and prove that no user reaches another user's rows.
 
     All attempts are made in a transaction that is rolled back. Rows whose triggers do what no rollback undoes are tried
-    only if you agree (--yes). Exit code 1 if anything is found.
+    only if you agree (--yes). Exit code 1 for leaks, for rights that work for nobody and for differences from the
+    migrations; not for what could not be proven (--strict) and for advice (--fail-on advice).
     """
     from promthctl.verify import checks
 
     run: Invocation = context.obj
+    least = _least(strict, fail_on)
+    _check_reason(accept, reason)
     chosen = run.target(choice)
     page_file = _writable(run.settings.project_dir / run.typed_path(report)) if report is not None else None
     kinds = [word.strip() for word in only.split(",") if word.strip()] if only is not None else None
     agreed = chosen.local or kinds is not None or _agreed(run, chosen)
-    result = checks.verify(run.settings, chosen, kinds, run.output, agreed)
+    result = checks.verify(run.settings, chosen, kinds, run.output, agreed, least)
+    if accept:
+        result = _accepted(run, result, reason)
     if page_file is not None:
         from promthctl.verify.report import report_page
 
         write_private(page_file, report_page(result))
         run.output.note(f"Report: {page_file}")
-    run.output.show(result, views.verify)
+    run.output.show(result, partial(views.verify, every=every))
     if not result.ok:
         raise typer.Exit(1)
+
+
+def _least(strict: bool, fail_on: str | None) -> Severity:
+    """The mildest severity that fails the run. Raises UsageError for a word that is none."""
+    from promthctl.isolation import SEVERITIES
+    from promthctl.verify.judging import DEFAULT_FAIL_ON, STRICT
+
+    if fail_on is None:
+        return STRICT if strict else DEFAULT_FAIL_ON
+    if strict:
+        raise UsageError("--strict and --fail-on exclude each other", "both say what fails", "--fail-on not-proven")
+    for severity in SEVERITIES:
+        if fail_on.strip().lower().replace("-", " ") == severity:
+            return severity
+    words = ", ".join(severity.replace(" ", "-") for severity in SEVERITIES)
+    raise UsageError(
+        f"{fail_on!r} is not a severity", f"--fail-on takes {words}", "promthctl verify --fail-on difference"
+    )
+
+
+def _check_reason(accept: bool, reason: str | None) -> None:
+    """Raises UsageError unless a reason can be had where one is needed, before anything is verified."""
+    if reason is not None and not (accept and reason.strip()):
+        why = "it says nothing" if accept else "it says why findings are accepted"
+        raise UsageError("--reason has no use here", why, 'promthctl verify --accept --reason "TEXT"')
+    if accept and reason is None and not sys.stdin.isatty():
+        why = "each finding is accepted for a reason, and there is no terminal to ask at"
+        raise UsageError("Nothing can be accepted", why, 'promthctl verify --accept --reason "TEXT"')
+
+
+def _accepted(run: Invocation, result: VerifyResult, reason: str | None) -> VerifyResult:
+    """Write down what fails the run, each with a reason; what was not found any more is dropped."""
+    from promthctl.verify.accepted import accept, read_accepted, write_accepted
+    from promthctl.verify.checks import judged
+
+    known = [one for one in read_accepted(run.settings.project_dir) if one not in result.gone]
+    for finding in result.failing:
+        why = reason or run.ask(f"{finding.object}: {finding.severity}: {finding.what}\nReason (empty: not accepted): ")
+        if why.strip():
+            known.append(accept(finding, why.strip()))
+    run.output.note(f"Accepted findings: {write_accepted(run.settings.project_dir, known)}")
+    return judged(result, known, result.fail_on)
 
 
 def _agreed(run: Invocation, target: Target) -> bool:

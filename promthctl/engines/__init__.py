@@ -11,11 +11,13 @@ docker/    the official stack, by `supabase start`
 from __future__ import annotations
 
 from promthctl.engines.choosing import current, forget_engine, pick, record_engine, recorded_engine
-from promthctl.engines.engine import Access, Engine, KeptCopy, LogPart, Service, StartOptions, Status
+from promthctl.engines.engine import Access, Content, Engine, Filling, KeptCopy, LogPart, Service, StartOptions, Status
 
 __all__ = [
     "Access",
+    "Content",
     "Engine",
+    "Filling",
     "KeptCopy",
     "LogPart",
     "Service",

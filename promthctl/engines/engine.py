@@ -97,6 +97,36 @@ class LogPart:
     since: float | None = None
 
 
+@dataclass(frozen=True)
+class Content:
+    """What goes into a new database before its seeds, by which an engine knows one that it has made before.
+
+    roles: the hash of supabase/roles.sql, None if there is none. cli: whatever is another text for another Supabase
+    CLI. migrations: file name and hash of each, in order.
+    """
+
+    roles: str | None
+    cli: str
+    migrations: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A database that is to be brought up to date.
+
+    access: the way to it. applied: the versions in its history where they are known, () for a new and empty one.
+    copied: how many of the Content's migrations it has from a copy; its roles and their record came along.
+    keep_after: the numbers of migrations after which `keep` is to be called with that number, before anything else is
+    put in; clients are disconnected then.
+    """
+
+    access: Access
+    applied: tuple[str, ...] | None
+    copied: int = 0
+    keep_after: tuple[int, ...] = ()
+    keep: Callable[[int], None] = lambda _: None
+
+
 class Engine(Protocol):
     """A local Supabase. Methods raise PromthctlError; each is safe to call again after any interruption.
 
@@ -107,19 +137,22 @@ class Engine(Protocol):
     runs_roles: bool  # making the database, it runs supabase/roles.sql by itself
     keeps_copies: bool
 
-    def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
-        """Bring the stack up; when its database accepts connections, call `migrate` with the applied versions if known.
+    def up(
+        self, migrate: Callable[[Filling], None], steps: Steps, content: Callable[[], Content | None] = lambda: None
+    ) -> tuple[Access, bool]:
+        """Bring the stack up; when its database accepts connections, call `migrate` with it.
 
-        Returns how to reach it, and whether anything had to be started. A stack that runs already is left
-        alone: `migrate` is called all the same and decides for itself.
+        content: asked for a new database; None where no copy may be used. Returns how to reach the stack, and whether
+        anything had to be started. A stack that runs already is left alone: `migrate` is called all the same and
+        decides for itself.
         """
 
-    def renew(self, fill: Callable[[Access], None], steps: Steps) -> KeptCopy | None:
+    def renew(self, fill: Callable[[Filling], None], steps: Steps, content: Content | None = None) -> KeptCopy | None:
         """Replace the database of the running stack by a new one; ports and keys stay. Returns what is kept of it, if
         anything.
 
-        fill: called with access to the new, empty database. Where the engine keeps copies, an error in it has changed
-        nothing.
+        fill: called with the new database. content: as in `up`. Where the engine keeps copies, an error in `fill` has
+        changed nothing.
         """
 
     def undo_renewal(self, steps: Steps) -> KeptCopy:

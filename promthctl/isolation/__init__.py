@@ -5,7 +5,18 @@ From the entry down to what each part needs:
 proof.py           prove_isolation(): a connection → IsolationReport
 proof_run.py       the run over all tables: who owns what, which rows are there when what is tried
 attempts.py        what is tried on one table, as whom, what should become of it and what did
-verdicts.py        what the attempts on a table amount to: proven, failed, not proven
+verdicts.py        what the attempts on a table amount to: proven, leak, failed, not proven
+findings.py        Finding: what is wrong or unclear, in one shape for tables, functions and views
+declared.py        what pyproject.toml declares, held against the database
+doors.py           the run over functions and views of the API that have their owner's rights
+door_trials.py     the SQL that calls a function and looks into a view
+door_arguments.py  what a function is called with
+door_texts.py      what a function or view runs, and what its text says of the caller and of rows
+door_verdicts.py   what its trials amount to
+function_reading.py  the functions and views of the API, from the system catalogs
+witnesses.py       rows of the owner whose values are found again wherever they turn up
+batch.py           many things tried in one message
+outside.py         what API roles reach in Supabase's own schemas
 side_effects.py    what trying rows sets off that no rollback undoes
 call_graph.py      what a write to a table runs, to any depth, from the system catalogs
 ownership.py       whose a row is, from the foreign keys
@@ -19,8 +30,21 @@ tables.py          what a table is here: ProbedTable, ProbedColumn and what belo
 """
 
 from promthctl.isolation.attempts import Attempt
-from promthctl.isolation.proof import IsolationReport, prove_isolation
-from promthctl.isolation.side_effects import SideEffect, find_side_effects
+from promthctl.isolation.door_verdicts import DoorProof
+from promthctl.isolation.findings import SEVERITIES, Finding, Severity
+from promthctl.isolation.proof import IsolationReport, find_side_effects, prove_isolation
+from promthctl.isolation.side_effects import SideEffect
 from promthctl.isolation.verdicts import TableProof
 
-__all__ = ["Attempt", "IsolationReport", "SideEffect", "TableProof", "find_side_effects", "prove_isolation"]
+__all__ = [
+    "SEVERITIES",
+    "Attempt",
+    "DoorProof",
+    "Finding",
+    "IsolationReport",
+    "Severity",
+    "SideEffect",
+    "TableProof",
+    "find_side_effects",
+    "prove_isolation",
+]

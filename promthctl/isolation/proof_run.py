@@ -39,6 +39,12 @@ class ProofRun:
         self._sandbox, self._catalog, self._public, self._effects = sandbox, catalog, public, effects
         self._ownerships = ownership.find_ownerships(catalog)
         self._maker = RowMaker(sandbox, catalog, self._ownerships, effects)
+        self.users: tuple[str, ...] = ()  # the owner, the other and a third, once they are made
+
+    @property
+    def maker(self) -> RowMaker:
+        """It knows how a row of each table is made, once they were tried."""
+        return self._maker
 
     def run(self, deadline: float) -> Iterator[TableProof]:
         """Each exposed table, parents first. deadline: of time.monotonic(). Raises psycopg.Error."""
@@ -50,6 +56,7 @@ class ProofRun:
             return
         self._users = (one, two)
         self._maker.third = three
+        self.users = (one, two, three)
         self._actors = Actors(
             Actor("anon", "anon"),
             Actor("owner", "authenticated", one),

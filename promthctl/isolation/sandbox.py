@@ -68,7 +68,7 @@ class Sandbox:
 
     def __init__(self, connection: Connection[Any], own_role: str) -> None:
         self.connection = connection
-        self._own_role = own_role
+        self.own_role = own_role
 
     @classmethod
     @contextmanager
@@ -96,6 +96,23 @@ class Sandbox:
             )[1][1]  # fmt: skip
         except psycopg.Error:
             self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STEP))
+            raise
+
+    def run_limited(self, statement: sql.Composable, query: sql.Composable, milliseconds: int) -> list[tuple[Any, ...]]:
+        """Run a statement that may take so long, then a query for its rows. What it does is undone.
+
+        Raises psycopg.Error, after which the transaction is as it was before.
+        """
+        limit = sql.SQL("select set_config('statement_timeout', {}, true)").format(f"{milliseconds}ms")
+        try:
+            return self._send(
+                sql.SQL("savepoint {0}; {1}; {2}; {3}; rollback to savepoint {0}; release savepoint {0}").format(
+                    _STEP, limit, statement, query
+                )
+            )[3][1]
+        except psycopg.Error:
+            if not self.connection.broken:
+                self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STEP))
             raise
 
     def run_one(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
@@ -132,7 +149,7 @@ class Sandbox:
 
     def inspect(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
         """Query, as the connection's own role, what the last attempt has left; it must have succeeded."""
-        become = sql.SQL("select set_config('role', {}, true)").format(self._own_role)
+        become = sql.SQL("select set_config('role', {}, true)").format(self.own_role)
         return self._send(sql.SQL("{}; {}").format(become, statement))[1][1]
 
     def _send(self, statement: sql.Composable) -> list[tuple[int, list[tuple[Any, ...]]]]:
@@ -146,8 +163,12 @@ class Sandbox:
                     return results
 
 
-def _become(actor: Actor) -> sql.Composed:
+def settings_of(actor: Actor) -> list[tuple[str, str]]:
+    """The settings by which the database knows who calls, the role last."""
     values = ("", json.dumps(actor.claims), actor.user or "", actor.role, email(actor.user) if actor.user else "")
-    settings = [*zip(_CLAIMS, values, strict=True), ("role", actor.role)]
-    calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings)
+    return [*zip(_CLAIMS, values, strict=True), ("role", actor.role)]
+
+
+def _become(actor: Actor) -> sql.Composed:
+    calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings_of(actor))
     return sql.SQL("select {}").format(sql.SQL(", ").join(calls))

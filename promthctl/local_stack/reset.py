@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
-from promthctl import database, resetting, seeds, shadow, supabase_cli
-from promthctl.engines import Access, Engine, KeptCopy
+from promthctl import database, resetting, seeds, shadow
+from promthctl.engines import Engine, Filling, KeptCopy
 from promthctl.engines.access import local_target, running_access, stack_access
-from promthctl.errors import PromthctlError
+from promthctl.errors import PromthctlError, already_done
+from promthctl.local_stack.filling import Filler
 from promthctl.locks import alone
 from promthctl.migration_set import Migration, supabase_folder
 from promthctl.push.planning import check_written
@@ -18,13 +19,16 @@ from promthctl.seeds import SeedResult
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
+_UNREAD = "what it has now could not be read"
+
 
 @dataclass(frozen=True)
 class LocalResetResult:
     """applied: file names that the history has, read back. tables: how many there are now.
 
     gone: what was there before; also: what of it only a new database is without (roles, buckets …). kept: the database
-    as it was; None where the engine keeps none. seeds: what was run of them; None if they were not wanted.
+    as it was; None where the engine keeps none. seeds: what was run of them; None if they were not wanted. copied: how
+    many of the migrations came with the copy of a database that had the same ones.
     """
 
     target: str
@@ -34,6 +38,7 @@ class LocalResetResult:
     also: tuple[Survivor, ...]
     kept: KeptCopy | None
     seeds: SeedResult | None = None
+    copied: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class UndoResult:
     kept: KeptCopy
 
 
-def preview_reset(settings: Settings, engine: Engine) -> LocalResetPreview:
+def preview_reset(settings: Settings, engine: Engine, steps: Steps) -> LocalResetPreview:
     """What `reset` would do; nothing is changed."""
     supabase_folder.check_enabled(settings)
     target = local_target(running_access(engine))
@@ -68,7 +73,7 @@ def preview_reset(settings: Settings, engine: Engine) -> LocalResetPreview:
     if refusal := plan.refusal:
         raise refusal
     names = tuple(file.filename for file in supabase_folder.expected_migrations(settings, plan))
-    gone, also = resetting.read_contents(target), resetting.read_survivors(target)
+    gone, also = resetting.read_contents(target, steps), resetting.read_survivors(target, steps)
     return LocalResetPreview(target.label, names, gone, also, engine.keeps_copies)
 
 
@@ -89,20 +94,25 @@ def reset(settings: Settings, engine: Engine, steps: Steps, *, seeding: bool = T
             raise refusal
         files = supabase_folder.expected_migrations(settings, plan)
         check_written(target, files, "Nothing was reset on")
-        gone, also = resetting.read_contents(target), resetting.read_survivors(target)
+        gone, also = resetting.read_contents(target, steps), resetting.read_survivors(target, steps)
         if not engine.keeps_copies:  # the old one is gone before the migrations run: they must be known to apply
             _try_migrations(settings, files, target.label, steps)
         seeded: list[SeedResult | None] = []
 
-        def fill(new: Access) -> None:
-            with _nothing_changed(target.label) if engine.keeps_copies else nullcontext():
-                seeded.append(_fill(settings, engine, new, files, seeding, steps))
+        filler = Filler(settings, steps)
+        copied: list[int] = []
 
-        kept = engine.renew(fill, steps)
-        history = database.fetch_history(target)
-        tables = _tables(resetting.read_contents(target))
+        def fill(new: Filling) -> None:
+            with _nothing_changed(target.label) if engine.keeps_copies else nullcontext():
+                seeded.append(_fill(settings, engine, new, filler, files, seeding, steps))
+            copied.append(new.copied)
+
+        kept = engine.renew(fill, steps, filler.content())
+        with already_done("The local database was reset", _UNREAD, "the reset is done"):
+            history = database.fetch_history(target)
+            tables = resetting.count_tables(target, steps)
     applied = tuple(file.filename for file in files if file.version in history)
-    return LocalResetResult(target.label, applied, tables, gone, also, kept, seeded[0])
+    return LocalResetResult(target.label, applied, tables, gone, also, kept, seeded[0], copied[0])
 
 
 def undo_reset(settings: Settings, engine: Engine, steps: Steps) -> UndoResult:
@@ -110,20 +120,28 @@ def undo_reset(settings: Settings, engine: Engine, steps: Steps) -> UndoResult:
     target = local_target(stack_access(engine))
     with alone(settings, steps):
         kept = engine.undo_renewal(steps)
-        now = resetting.read_contents(target)
-        history = tuple(database.fetch_history(target))
+        with already_done("The database that was kept is in use again", _UNREAD, "the exchange is done"):
+            now = resetting.read_contents(target, steps)
+            history = tuple(database.fetch_history(target))
     return UndoResult(target.label, history, _tables(now), now.rows, now.users, kept)
 
 
 def _fill(
-    settings: Settings, engine: Engine, new: Access, files: tuple[Migration, ...], seeding: bool, steps: Steps
+    settings: Settings,
+    engine: Engine,
+    new: Filling,
+    filler: Filler,
+    files: tuple[Migration, ...],
+    seeding: bool,
+    steps: Steps,
 ) -> SeedResult | None:
     """Everything that a new database gets: the roles, the migrations, and the seeds if `seeding`."""
-    target = replace(local_target(new), label="the new database")
-    if not engine.runs_roles:
+    target = replace(local_target(new.access), label="the new database")
+    if new.copied:
+        seeds.forget_due(target)
+    elif not engine.runs_roles:
         seeds.run_roles(settings, target, steps)
-    if files:
-        supabase_cli.find_database_cli(settings, steps).push(target, files, steps)
+    filler.apply(target, new, files)
     supabase_folder.sync_project(settings, (), history=())
     return seeds.run_seeds(settings, target, steps, again="promthctl local reset") if seeding else None
 

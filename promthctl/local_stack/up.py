@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from promthctl import database, push, seeds, supabase_cli
-from promthctl.engines import Access, Engine
+from promthctl.engines import Access, Engine, Filling
 from promthctl.engines.access import local_target
+from promthctl.local_stack.filling import Filler
 from promthctl.locks import alone
 from promthctl.migration_set import Migration, SyncPlan, supabase_folder
 from promthctl.migration_set.source import find_source
@@ -35,7 +37,8 @@ class UpResult:
     source, source_kind: the folder of the migrations and where it comes from, see migration_set.source.
     seeds: what was run of them, None if nothing had to be. unseeded: those that were not run on this database.
     unreachable: the tables and views of public that no role of the API may read or write; None when nothing was
-    started or applied, so that nobody looked. removed: copies in supabase/migrations whose source is gone.
+    started or applied, so that nobody looked. removed: copies in supabase/migrations whose source is gone. copied: how
+    many of `applied` came with the copy of a database that had the same ones.
     """
 
     engine: str
@@ -54,6 +57,7 @@ class UpResult:
     unseeded: tuple[str, ...] = ()
     unreachable: tuple[str, ...] | None = None
     removed: tuple[str, ...] = ()
+    copied: int = 0
 
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: bool = True) -> UpResult:
@@ -67,18 +71,30 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: b
     supabase_folder.source_migrations(settings)  # a folder that cannot be used is reported before anything starts
     seeds.find_seeds(settings)  # and so are sql_paths
     outcome: list[tuple[SyncPlan, PushResult, seeds.Start, SeedResult | None]] = []
+    copied: list[str] = []
+    filler = Filler(settings, steps)
 
-    def migrate(access: Access, applied: tuple[str, ...] | None) -> None:
-        target = local_target(access)
-        versions = tuple(database.fetch_history(target)) if applied is None else applied
-        plan = supabase_folder.sync_project(settings, versions, history=versions)
-        start = seeds.before_migrations(settings, target, steps, roles_ran=engine.runs_roles, seeding=seeding)
-        pushed = push.apply_to_local_stack(settings, target, versions, steps)
-        seeded = seeds.after_migrations(settings, target, start, steps, migrated=bool(pushed.applied))
+    def migrate(filling: Filling) -> None:
+        target = local_target(filling.access)
+        versions = tuple(database.fetch_history(target)) if filling.applied is None else filling.applied
+        known = () if filling.copied else versions  # on a new database an edited file may replace its copy
+        plan = supabase_folder.sync_project(settings, known, history=known)
+        start = seeds.before_migrations(
+            settings,
+            target,
+            steps,
+            roles_ran=engine.runs_roles,
+            seeding=seeding,
+            copied=filling.copied > 0,
+        )
+        apply = functools.partial(filler.apply, target, filling)
+        pushed = push.apply_to_local_stack(settings, target, versions, steps, apply)
+        copied.extend(filler.copied(filling))
+        seeded = seeds.after_migrations(settings, target, start, steps, migrated=bool(pushed.applied or copied))
         outcome.append((plan, pushed, start, seeded))
 
     with alone(settings, steps):
-        access, started = engine.up(migrate, steps)
+        access, started = engine.up(migrate, steps, filler.content)
         plan, pushed, start, seeded = outcome[0]
         unreachable = _tables_without_grants(access) if started or pushed.applied else None
     return UpResult(
@@ -90,7 +106,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: b
         access=access,
         synced=tuple(sorted(file.filename for file in _copied(plan))),
         foreign=plan.foreign,
-        applied=pushed.applied,
+        applied=(*copied, *pushed.applied),
         total=pushed.total,
         source=str(source.folder),
         source_kind=source.kind,
@@ -98,6 +114,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: b
         unseeded=tuple(file.name for file in start.waiting) if seeding and seeded is None else (),
         unreachable=unreachable,
         removed=plan.removed,
+        copied=len(copied),
     )
 
 

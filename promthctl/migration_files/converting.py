@@ -20,6 +20,7 @@ from promthctl.migration_set.folder import DOWN_FOLDER, FILE_NAME, down_scripts,
 from promthctl.migration_set.other_tools import FlywayName, flyway_name, split_parts
 from promthctl.migration_set.problems import os_reason, shell_quote
 from promthctl.migration_set.source import find_source
+from promthctl.project_files import check_link
 from promthctl.settings import Settings
 from promthctl.sql.tokens import line_at
 from promthctl.steps import Steps
@@ -103,6 +104,8 @@ def _read(folder: _Folder) -> None:
     names = {
         path.name: path for path in sorted(folder.path.iterdir()) if path.suffix.lower() == ".sql" and path.is_file()
     }
+    for path in names.values():
+        check_link(path, folder.path.absolute())
     downs = down_scripts(names)
     flyway = {name: found for name in names if (found := flyway_name(name))}
     for name, path in names.items():

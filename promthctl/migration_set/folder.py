@@ -16,7 +16,7 @@ from promthctl.errors import PromthctlError, UsageError
 from promthctl.migration_set import numbering, other_tools
 from promthctl.migration_set.problems import FolderProblem, os_reason, shell_quote, unusable_folder
 from promthctl.migration_set.psql_dumps import psql_problem
-from promthctl.project_files import missing_folder
+from promthctl.project_files import check_link, missing_folder
 
 DOWN_FOLDER = "down"  # beside supabase/migrations, where the CLI would run them
 FILE_NAME = re.compile(r"([0-9]+)_(.*)\.sql")  # the CLI's own pattern
@@ -180,14 +180,17 @@ def down_part(migration: Migration) -> list[FolderProblem]:
 def migration_folders(folder: Path) -> tuple[tuple[Path, Path | None], ...]:
     """Migrations that are folders, as Prisma, Hasura and Diesel keep them: what makes, and what undoes if it is there.
 
-    Raises OSError.
+    Raises OSError, RefusedError for a link out of the repository.
     """
     found = []
     for entry in sorted(folder.iterdir()):
         if _FOLDER_NAME.fullmatch(entry.name) and entry.is_dir():
             up = next((entry / name for name in _UP_FILES if (entry / name).is_file()), None)
             if up is not None:
-                found.append((up, entry / "down.sql" if (entry / "down.sql").is_file() else None))
+                down = entry / "down.sql" if (entry / "down.sql").is_file() else None
+                for file in filter(None, (up, down)):
+                    check_link(file, folder.absolute())
+                found.append((up, down))
     return tuple(found)
 
 
@@ -218,9 +221,13 @@ def is_sql(name: str) -> bool:
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    """The folder's .sql entries by name; raises OSError."""
+    """The folder's .sql entries by name; raises OSError, RefusedError for a link out of the repository."""
     with os.scandir(folder) as entries:
-        return sorted((entry for entry in entries if is_sql(entry.name)), key=lambda entry: entry.name)
+        found = sorted((entry for entry in entries if is_sql(entry.name)), key=lambda entry: entry.name)
+    for entry in found:
+        if entry.is_symlink() and entry.is_file():
+            check_link(Path(entry.path), folder.absolute())
+    return found
 
 
 def _scan_if_there(folder: Path) -> list[os.DirEntry[str]]:

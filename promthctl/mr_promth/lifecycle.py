@@ -34,8 +34,9 @@ _ENDPOINT = "ep-lifecycle-check"
 # The schema's tables, parents first, and a column of those with updated_at that their owner would change.
 _TABLES = ("user_profiles", "api_keys", "chat_sessions", "messages", "prompts", "projects", "agent_logs",
            "cli_sessions", "deployment_logs", "tool_executions")  # fmt: skip
+_FIRST = {"user_profiles", "api_keys", "chat_sessions", "messages", "prompts"}  # what makes a project the app
 _STAMPED = {"api_keys": "provider", "chat_sessions": "title", "prompts": "title", "projects": "name",
-            "user_profiles": "name"}  # fmt: skip
+            "user_profiles": "name", "cli_sessions": "machine_name", "deployment_logs": "deployment_url"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,12 +101,13 @@ class _Scenarios:
         self._sandbox, self._effects = sandbox, effects
         self._catalog = read_tables(sandbox.connection, ("public",))
         self._ownerships = ownership.find_ownerships(self._catalog)
-        # Another project's `projects` or `messages` may belong to nobody: its life is not the app's.
-        self._there = {
+        there = {
             table.name: table
             for table in self._catalog.exposed
             if table.schema == "public" and table.name in _TABLES and self._ownerships[table.oid].known
         }
+        # Another project has `projects` or `messages`, too: what the app promises of them is not promised there.
+        self._there = there if set(there) >= _FIRST else {}
 
     def session(self) -> str:
         table = self._table("cli_sessions", "last_seen_at", "status")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from promthctl import database, migration_set, supabase_cli
 from promthctl.database.transactions import undisturbed
 from promthctl.errors import RefusedError
-from promthctl.migration_set import copies, supabase_folder
+from promthctl.migration_set import Migration, copies, supabase_folder
 from promthctl.push import disagreements
 from promthctl.push.planning import PushPlan, check_written
 from promthctl.settings import Settings
@@ -68,10 +68,17 @@ def apply_locked(settings: Settings, target: Target, plan: PushPlan, steps: Step
     return PushResult(plan.target, tuple(file.filename for file in pending), plan.total)
 
 
-def apply_to_local_stack(settings: Settings, target: Target, history: Collection[str], steps: Steps) -> PushResult:
+def apply_to_local_stack(
+    settings: Settings,
+    target: Target,
+    history: Collection[str],
+    steps: Steps,
+    apply: Callable[[Sequence[Migration]], None] | None = None,
+) -> PushResult:
     """Apply what the local stack is missing, without a plan; with nothing pending the CLI is not started.
 
-    history: the versions that are applied there. Raises RefusedError if they cannot be continued with these files.
+    history: the versions that are applied there. apply: takes all files, and is called if some are pending; by default
+    the Supabase CLI's push. Raises RefusedError if they cannot be continued with these files.
     """
     files = supabase_folder.expected_migrations(settings)
     pending = supabase_folder.pending_migrations(files, history)
@@ -79,7 +86,9 @@ def apply_to_local_stack(settings: Settings, target: Target, history: Collection
     if refusal := disagreements.refusal_of(target.label, gaps):
         raise refusal
     check_written(target, pending)
-    if pending:
+    if pending and apply is not None:
+        apply(files)
+    elif pending:
         supabase_cli.find_database_cli(settings, steps).push(target, files, steps)
     return PushResult(target.label, tuple(file.filename for file in pending), len(files))
 

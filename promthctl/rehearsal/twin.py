@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promthctl.engines.embedded.cluster import bootstrap_scripts
+from promthctl.engines.embedded.templates import bootstrap_scripts
 from promthctl.migration_set import Migration
 from promthctl.rehearsal import observer, values, witnesses
 from promthctl.schema import Catalog, Difference, compare, snapshot

@@ -7,7 +7,7 @@ saving.py     the rows that go, exported first
 target.py     the plan, and the reset itself
 """
 
-from promthctl.resetting.contents import Contents, TableRows, read_contents
+from promthctl.resetting.contents import Contents, TableRows, count_tables, read_contents
 from promthctl.resetting.replay import for_the_person, not_to_be_had
 from promthctl.resetting.survivors import Survivor, read_survivors
 from promthctl.resetting.target import ResetPlan, ResetResult, check_typed_name, plan_reset, reset_target
@@ -19,6 +19,7 @@ __all__ = [
     "Survivor",
     "TableRows",
     "check_typed_name",
+    "count_tables",
     "for_the_person",
     "not_to_be_had",
     "plan_reset",

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from promthctl import trust
 from promthctl.errors import PromthctlError, UsageError
+from promthctl.project_files import check_link
 from promthctl.settings import Settings
 
 _DEFAULT = "./seed.sql"
@@ -57,7 +59,7 @@ class SeedFiles:
 def find_seeds(settings: Settings) -> SeedFiles:
     """The seeds, in the order in which they are run; none with [db.seed] enabled = false.
 
-    Raises UsageError for sql_paths that are not a list of texts.
+    Raises UsageError for sql_paths that are not a list of texts, RefusedError for what lies outside of the repository.
     """
     table = _seed_table(settings)
     if table.get("enabled") is False:
@@ -74,6 +76,9 @@ def find_seeds(settings: Settings) -> SeedFiles:
     unmatched = []
     for pattern in patterns:
         matches = [file for match in _glob(settings.supabase_dir, pattern) for file in _sql_files(match)]
+        if matches and not trust.check_seeds(settings, pattern):
+            for file in matches:
+                check_link(Path(file), settings.project_dir)
         found |= dict.fromkeys(sorted(matches))
         if not matches and "sql_paths" in table:
             unmatched.append(pattern)
@@ -87,7 +92,10 @@ def seeds_are_enabled(settings: Settings) -> bool:
 def find_roles(settings: Settings) -> SqlFile | None:
     """supabase/roles.sql, if there is one."""
     path = settings.supabase_dir / "roles.sql"
-    return sql_file(settings, path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    check_link(path, settings.project_dir)
+    return sql_file(settings, path)
 
 
 def sql_file(settings: Settings, path: Path) -> SqlFile:

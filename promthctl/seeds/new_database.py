@@ -29,10 +29,13 @@ class Start:
     waiting: tuple[SqlFile, ...]
 
 
-def before_migrations(settings: Settings, target: Target, steps: Steps, *, roles_ran: bool, seeding: bool) -> Start:
+def before_migrations(
+    settings: Settings, target: Target, steps: Steps, *, roles_ran: bool, seeding: bool, copied: bool = False
+) -> Start:
     """Run supabase/roles.sql on a new database, and note there that the seeds are due.
 
-    roles_ran: what made the database has run the roles. seeding: False for --no-seed. The database of a project without
+    roles_ran: what made the database has run the roles. seeding: False for --no-seed. copied: the database is a new one
+    that was copied with its roles and migrations. The database of a project without
     roles and seeds is not asked. Raises as run_file does; then nothing of the roles stays.
     """
     seeds = find_seeds(settings)
@@ -41,9 +44,11 @@ def before_migrations(settings: Settings, target: Target, steps: Steps, *, roles
         return Start(seeds, False, ())
     with database.connect(target) as connection:
         known = record.read_record(connection)
-        due = seeding and (known.new or known.due)
+        due = seeding and (known.new or known.due or copied)
         digest = roles.sha256() if roles else None
-        if roles and (known.new or (known.due and digest != known.roles)):
+        if copied:
+            record.mark_due(connection, due, digest)
+        elif roles and (known.new or (known.due and digest != known.roles)):
             with applying.shown(steps, roles) as used:
                 run_file(
                     connection,
@@ -71,3 +76,9 @@ def after_migrations(
         return None
     applying.warn_of(start.seeds.unmatched, steps)
     return SeedResult(target.label, applying.run_files(settings, target, start.waiting, steps))
+
+
+def forget_due(target: Target) -> None:
+    """No seed of a new database is due: whoever made it runs them, or nobody wants them."""
+    with database.connect(target) as connection:
+        record.forget_due(connection)

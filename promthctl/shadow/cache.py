@@ -2,7 +2,8 @@
 
     <cache>/shadow/<hash>.json            the catalog after all of them
     <cache>/shadow/<hash>.states-*.json   the catalog after each of them
-    <cache>/shadow/.work-*/               the throw-away database while it is needed; one promthctl at a time makes one
+    <cache>/shadow/<hash>.lock            held while that is read; others wait only for what they need themselves
+    <cache>/shadow/.database-*/               a throw-away database while it is needed
 
 The hash covers the contents of the migrations and of roles.sql, the bootstrap, the default privileges, the PostgreSQL,
 its extensions and the queries: a second run with the same migrations starts no Postgres.
@@ -20,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from promthctl import process, seeds, toolchain
 from promthctl.engines.embedded import default_privileges
-from promthctl.engines.embedded.cluster import bootstrap_scripts
+from promthctl.engines.embedded.templates import bootstrap_scripts
 from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.errors import PrerequisiteError
-from promthctl.locks import locked
+from promthctl.locks import locked_briefly
 from promthctl.migration_set import Migration
 from promthctl.schema import CATALOG_FINGERPRINT, Catalog, snapshot
 from promthctl.settings import POSTGRES_MAJORS, Settings
@@ -87,9 +88,7 @@ def states_after_each(
 
 
 @contextlib.contextmanager
-def trial_database(
-    settings: Settings, steps: Steps, major: int, privileges: Sequence[str]
-) -> Iterator[ThrowAwayDatabase]:
+def trial_database(settings: Settings, major: int, privileges: Sequence[str]) -> Iterator[ThrowAwayDatabase]:
     """A fresh Supabase without migrations to try something in; it is removed at the end, and nothing of it is kept.
 
     Takes what `catalog_after_all` does and raises the same.
@@ -97,10 +96,7 @@ def trial_database(
     folder = toolchain.cache_root(settings) / FOLDER
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with (
-            locked(folder / "lock", steps, "reading what the migrations make"),
-            throw_away_database(settings, server_choice(settings, major), folder, privileges) as made,
-        ):
+        with throw_away_database(settings, server_choice(settings, major), folder, privileges) as made:
             yield made
     except OSError as error:
         raise unwritable(error, folder) from None
@@ -148,7 +144,7 @@ def _kept_or_made(
         return kept
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with locked(folder / "lock", steps, "reading what the migrations make"):
+        with locked_briefly(path.with_suffix(".lock"), steps, "reading what the migrations make"):
             if (kept := _read_kept(reading, path)) is None:
                 with steps.step("Reading what the migrations make (once)"):
                     kept = _read_from_database(reading, settings, migrations, choice, folder, privileges)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from promthctl import process, seeds, supabase_cli, toolchain
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import SUPERUSER, Cluster
+from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
 from promthctl.errors import PromthctlError
 from promthctl.locks import locked
@@ -74,7 +75,7 @@ def kept_database(
     kept = folder / f"{digest.hexdigest()[:32]}{_SUFFIX}"
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with locked(folder / "lock", steps, "reading what the migrations make"), work_folder(folder) as work:
+        with locked(folder / f"{kept.stem}.database-lock", steps, "rehearsing the same"), work_folder(folder) as work:
             servers = _Servers(settings, choice, work, privileges)
             if not (kept / "notes").exists():
                 shutil.rmtree(kept, ignore_errors=True)
@@ -102,7 +103,7 @@ class _Servers:
         import psycopg
 
         cluster = self._cluster("made")
-        cluster.create(Silent())
+        cluster.create(template(self._programs, self._user, self._settings, Silent()))
         with self._started(cluster, self._privileges) as (own, superuser):
             seeds.run_roles(self._settings, own, Silent())
             if migrations:

@@ -9,19 +9,23 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from promthctl import seeds, supabase_cli, toolchain
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import SUPERUSER, Cluster, end_strays
+from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
+from promthctl.locks import is_held, locked
 from promthctl.migration_set import Migration
 from promthctl.settings import Settings
 from promthctl.steps import Silent
 from promthctl.targets import Target
 from promthctl.toolchain import ServerChoice
 
-_WORK = ".work-"  # how the names of the folders begin
+_WORK = ".database-"  # how the names of the folders begin; an earlier version removes ".work-*" that it did not make
+_IN_USE = "in-use"  # the lock file in each
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +54,7 @@ def throw_away_database(
     """A database on that PostgreSQL that runs while the block does and is removed after it.
 
     privileges: statements that set its default privileges, see engines.embedded.default_privileges.
-    folder: where its files go; the caller holds a lock on it, so whatever a killed promthctl left there is removed.
+    folder: where its files go; what a killed promthctl left there is removed.
     Raises OSError where the folder cannot be written, what the toolchain raises, and PromthctlError for a
     supabase/roles.sql that fails.
     """
@@ -62,15 +66,22 @@ def throw_away_database(
 
 @contextlib.contextmanager
 def work_folder(folder: Path) -> Iterator[Path]:
-    """A folder that Postgres can reach, removed at the end with whatever still runs in it."""
-    for leftover in folder.glob(f"{_WORK}*"):  # of a promthctl that was killed: the caller holds the lock
-        _remove(leftover)
-    work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder))
-    try:
-        work.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        yield work
-    finally:
-        _remove(work)
+    """A folder that Postgres can reach, removed at the end with whatever still runs in it.
+
+    Its lock tells others that it is in use; a lock for all is held only while one is made and leftovers are removed.
+    """
+    with ExitStack() as held:
+        with locked(folder / "databases.lock", Silent(), "making a database"):
+            for leftover in folder.glob(f"{_WORK}*"):
+                if not is_held(leftover / _IN_USE):  # of a promthctl that was killed
+                    _remove(leftover)
+            work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder))
+            held.enter_context(locked(work / _IN_USE, Silent(), "this database"))
+        try:
+            work.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            yield work
+        finally:
+            _remove(work)
 
 
 def _remove(work: Path) -> None:
@@ -85,7 +96,7 @@ def _running_cluster(
     user = system_user.postgres_user(settings)
     programs = toolchain.postgres(tools, choice, settings, user, free_port(), Silent())
     cluster = Cluster(programs, work / "data" / "postgres", user, settings, throw_away=True)
-    cluster.create(Silent())
+    cluster.create(template(programs, user, settings, Silent()))
     password, internal, port, log = secrets.token_hex(24), secrets.token_hex(24), free_port(), work / "postgres.log"
     cluster.set_passwords(password, internal, fresh=privileges)
     server = cluster.start(port, log, lambda _: None, runs_jobs=False)

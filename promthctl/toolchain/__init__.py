@@ -1,13 +1,15 @@
 """The tools promthctl drives, pinned in package-lock.json beside this file and installed once per user.
 
-    <cache>/toolchain/<locks' hash>/node_modules   the Supabase CLI, Supabase Lite, PostgreSQL 17
+    <cache>/toolchain/<locks' hash>/node_modules   the Supabase CLI, Supabase Lite, PostgreSQL 17: as it came, for good
     <cache>/toolchain/<locks' hash>/cli            the CLI, on a platform for which the lock has none
     <cache>/toolchain/npm                          npm's downloads, until an install is complete
-    <cache>/postgres                               PostgreSQL 18, and what is made from installed ones: linked.py
+    <cache>/postgres                               PostgreSQL 18; copies of every PostgreSQL that have our stand-ins,
+                                                   by their content, since several promthctl may share a cache
     <cache>/toolchain/install.lock                 one installer at a time; the others wait
 
-npm checks every package against the integrity in the lock. Its install scripts are not run; the one step that is
-needed, PostgreSQL's library links, is installation.prepare. A folder appears under its final name only when it is
+npm checks every package against the integrity in the lock; for root, intact.py compares what is used with what was
+installed. The packages' install scripts are not run; the one step that is needed, PostgreSQL's library links, is
+installation.complete. A folder appears under its final name only when it is
 complete and each of its tools has run, so an install that was killed is simply done again.
 
 The lock has the CLI for the platforms that its registry had it for. For the others the same version is asked for by
@@ -20,6 +22,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +36,7 @@ from promthctl.process import RunAs
 from promthctl.quantities import size
 from promthctl.settings import Settings
 from promthctl.steps import Steps, Update
-from promthctl.toolchain import installation, linked
+from promthctl.toolchain import installation, intact, linked
 from promthctl.toolchain import node as nodejs
 from promthctl.toolchain.installed import InstalledPostgres
 from promthctl.toolchain.lean import make_lean
@@ -52,6 +55,7 @@ from promthctl.toolchain.tools import (
 
 __all__ = ["PostgresPrograms", "ServerChoice", "Toolchain", "cache_root", "choose_server", "ensure", "postgres"]
 _MANIFEST = ("package.json", "package-lock.json", ".npmrc")
+_LAYOUT = 2  # 1: the stand-ins were put among PostgreSQL's own files
 _DOWNLOAD_BYTES = 107_000_000  # on Linux x86-64, what npm's cache holds in the end
 
 
@@ -70,7 +74,7 @@ def cache_root(settings: Settings) -> Path:
         root = platformdirs.site_cache_path("promthctl")
     else:
         root = platformdirs.user_cache_path("promthctl")
-    for folder in (root, *(root / name for name in ("toolchain", "templates", "shadow"))):
+    for folder in (root, *(root / name for name in ("toolchain", "templates", "states", "shadow"))):
         _check_own(folder)
     return root
 
@@ -106,8 +110,10 @@ def ensure(settings: Settings, steps: Steps) -> Toolchain:
     root = cache_root(settings) / "toolchain" / _lock_hash()
     if not _is_complete(root):
         _install(root, settings, steps)
+    intact.check(root)
     tools = locate_tools(root, _node(root, settings))
-    _prepare(tools.postgres, root, steps)
+    if not tools.node.is_relative_to(sys.prefix):  # who can write there can change promthctl itself
+        intact.check_way(tools.node)
     return tools
 
 
@@ -118,16 +124,14 @@ def postgres(
     cache = cache_root(settings)
     if choice.installed is not None:
         return _linked(choice, choice.installed, linked.place(cache, choice.installed), steps)
-    if choice.major == 17:
-        return PostgresPrograms(choice, tools.postgres / "bin")
-    from promthctl.toolchain import pg0
+    native = tools.postgres
+    if choice.major != 17:
+        from promthctl.toolchain import pg0
 
-    root = pg0.ensure(cache, settings, user, port, steps)
-    for library in (tools.postgres / "lib").glob("libossp-uuid.*"):  # uuid-ossp's, which that build leaves out
-        if not (root / "lib" / library.name).exists():
-            shutil.copy2(library, root / "lib")
-    _prepare(root, root.parent, steps)
-    return PostgresPrograms(choice, root / "bin")
+        # uuid-ossp's library is left out of that build.
+        native = pg0.ensure(cache, settings, user, port, (tools.postgres / "lib").glob("libossp-uuid.*"), steps)
+        intact.check(native)
+    return PostgresPrograms(choice, _with_stand_ins(native, choice.major, cache / "postgres", steps) / "bin")
 
 
 def _linked(choice: ServerChoice, server: InstalledPostgres, root: Path, steps: Steps) -> PostgresPrograms:
@@ -137,14 +141,37 @@ def _linked(choice: ServerChoice, server: InstalledPostgres, root: Path, steps: 
             with locked(root.parent / "link.lock", steps, "preparing PostgreSQL"):
                 if not linked.is_linked(root, server):
                     linked.link(root, server)
+                    intact.record(root, root)
+    intact.check(root)
     needs = (root, server.share, server.share / "extension", server.libraries, server.libraries.parent)
     return PostgresPrograms(choice, linked.programs(root, server), preloaded(server), needs)
 
 
-def _prepare(native: Path, folder: Path, steps: Steps) -> None:
-    if not installation.is_prepared(native):
-        with _writable(folder), locked(folder / "prepare.lock", steps, "preparing PostgreSQL"):
-            installation.prepare(native)
+def _with_stand_ins(native: Path, major: int, home: Path, steps: Steps) -> Path:
+    """The copy of an installation that has this promthctl's stand-ins, made when there is none."""
+    key = hashlib.sha256(f"{native.resolve()}\0{installation.fingerprint()}".encode()).hexdigest()[:12]
+    root = home / f"{major}-{key}"
+    if not root.exists():
+        with _writable(root):
+            home.mkdir(mode=0o755, parents=True, exist_ok=True)
+            with locked(home / "prepare.lock", steps, "preparing PostgreSQL"):
+                if not root.exists():
+                    _copy_with_stand_ins(native, root)
+    intact.check(root)
+    return root
+
+
+def _copy_with_stand_ins(native: Path, root: Path) -> None:
+    for leftover in root.parent.glob(".copy-*"):  # of a promthctl that was killed: we hold the lock
+        shutil.rmtree(leftover, ignore_errors=True)
+    staging = Path(tempfile.mkdtemp(prefix=".copy-", dir=root.parent))
+    try:
+        staging.chmod(0o755)
+        installation.copy_with_stand_ins(native, staging)
+        intact.record(staging, root)
+        staging.rename(root)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _is_complete(root: Path) -> bool:
@@ -196,9 +223,10 @@ def _install_locked(root: Path, settings: Settings, steps: Steps) -> None:
         with steps.step("Checking the installed tools"):
             tools = locate_tools(staging, npm.node.node)
             if tools.postgres.exists():
-                installation.prepare(tools.postgres)
+                installation.complete(tools.postgres)
             check_tools(tools, settings)
         (staging / ".complete").write_text(str(npm.node.node), encoding="utf-8")
+        intact.record(staging, root)
         shutil.rmtree(root, ignore_errors=True)
         staging.rename(root)
         shutil.rmtree(npm.cache, ignore_errors=True)
@@ -244,4 +272,4 @@ def _lock_hash() -> str:
     """The name of the folder for these pins: another one when either lock changes."""
     package = files(__package__)
     locks = (package / "package-lock.json", package / "fallback" / "package-lock.json")
-    return hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()[:16]
+    return hashlib.sha256(b"".join((b"%d" % _LAYOUT, *(lock.read_bytes() for lock in locks)))).hexdigest()[:16]

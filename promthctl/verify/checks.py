@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database, shadow, supabase_cli
 from promthctl.database.connection_errors import unreachable
 from promthctl.errors import PromthctlError, UsageError
-from promthctl.isolation import IsolationReport, SideEffect, find_side_effects, prove_isolation
+from promthctl.isolation import Finding, IsolationReport, Severity, SideEffect, find_side_effects, prove_isolation
 from promthctl.migration_set import supabase_folder
 from promthctl.mr_promth.lifecycle import LifecycleResult, check_lifecycles
 from promthctl.mr_promth.public import PUBLIC_FLAGS
@@ -23,7 +23,9 @@ from promthctl.schema import Catalog, Difference, compare, snapshot
 from promthctl.settings import Settings
 from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
-from promthctl.verify.advice import Finding, advise
+from promthctl.verify.accepted import Accepted, no_longer_found, read_accepted
+from promthctl.verify.advice import Advice, advise
+from promthctl.verify.judging import DEFAULT_FAIL_ON, fails, findings_of, verdict_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -33,12 +35,12 @@ if TYPE_CHECKING:
 class VerifyResult:
     """What was found. With `only`, isolation and the fields after it were not checked: None and empty.
 
-    lifecycles: those for which the database has the tables.
-
-    ok: nothing was found, apart from advice of level info, and everything was proven. migrations: how many the schema
-    was compared with. advisors: what the Supabase CLI's advisors found, one line each; None where they could not run,
-    and then `unasked` says why. untried: why the isolation, and what comes after it, could not be tried although it
-    was wanted; empty where it was tried.
+    ok: nothing was found that fails this run, whose mildest failing severity is `fail_on`. verdict: one line on the
+    whole. migrations: how many the schema was compared with. lifecycles: those for which the database has the tables.
+    advisors: what the Supabase CLI's advisors found, one line each; None where they could not run, and then `unasked`
+    says why. untried: why the isolation, and what comes after it, could not be tried although it was wanted; empty
+    where it was tried. findings: all of it in one shape, the worst first, without what is accepted. accepted: what was
+    found and the team knows. gone: what is accepted and was not found.
     """
 
     target: str
@@ -47,11 +49,49 @@ class VerifyResult:
     differences: tuple[Difference, ...]
     isolation: IsolationReport | None = None
     lifecycles: tuple[LifecycleResult, ...] = ()
-    advice: tuple[Finding, ...] = ()
+    advice: tuple[Advice, ...] = ()
     advisors: tuple[str, ...] | None = None
     unasked: str = ""
     untried: str = ""
+    verdict: str = ""
+    fail_on: Severity = DEFAULT_FAIL_ON
+    findings: tuple[Finding, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
+    gone: tuple[Accepted, ...] = ()
     catalog: Catalog | None = field(default=None, repr=False)
+
+    @property
+    def failing(self) -> tuple[Finding, ...]:
+        """What makes the run fail."""
+        return tuple(one for one in self.findings if fails(one.severity, self.fail_on))
+
+
+def judged(result: VerifyResult, known: Collection[Accepted], fail_on: Severity) -> VerifyResult:
+    """The result with what was found as one list, held against what is known and accepted."""
+    every = findings_of(
+        result.differences,
+        result.isolation,
+        result.untried,
+        result.lifecycles,
+        result.advice,
+        result.advisors or (),
+    )
+    ids = {one.id: one for one in known}
+    new = tuple(one for one in every if one.id not in ids)
+    accepted = tuple(dict.fromkeys(ids[one.id] for one in every if one.id in ids))
+    partial = result.isolation is None and not result.untried  # with `only`
+    verdict = verdict_of(new, len(accepted), fail_on, result.isolation)
+    if partial and verdict == "Verified":
+        verdict = "Only the kinds of --only were compared: without it, the isolation of users is tried too"
+    return replace(
+        result,
+        ok=not any(fails(one.severity, fail_on) for one in new),
+        verdict=verdict,
+        fail_on=fail_on,
+        findings=new,
+        accepted=accepted,
+        gone=() if partial else no_longer_found(known, every),
+    )
 
 
 def side_effects(target: Target) -> tuple[SideEffect, ...]:
@@ -61,18 +101,25 @@ def side_effects(target: Target) -> tuple[SideEffect, ...]:
 
 
 def verify(
-    settings: Settings, target: Target, only: Collection[str] | None, steps: Steps, agreed: bool = False
+    settings: Settings,
+    target: Target,
+    only: Collection[str] | None,
+    steps: Steps,
+    agreed: bool = False,
+    fail_on: Severity = DEFAULT_FAIL_ON,
 ) -> VerifyResult:
     """Run the checks; the target is left as it was.
 
     only: kinds of objects to compare, e.g. tables, rls, indexes; None for every check.
     agreed: also make rows that set off what no rollback undoes; on the local stack that needs no agreement.
+    fail_on: the mildest severity that makes the result not ok.
     Raises TargetError when the target cannot be reached, and what the shadow raises for migrations that fail.
     """
     import psycopg
 
+    known = read_accepted(settings.project_dir)
     try:
-        return _verify(settings, target, only, steps, agreed or target.local)
+        return judged(_verify(settings, target, only, steps, agreed or target.local), known, fail_on)
     except psycopg.OperationalError as error:
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
@@ -96,11 +143,11 @@ def _verify(
             actual = snapshot(connection)
             differences = compare(expected, actual, only)
         if advisors is None:
-            return VerifyResult(target.label, not differences, len(migrations), differences, catalog=actual)
+            return VerifyResult(target.label, False, len(migrations), differences, catalog=actual)
         with steps.step("Trying to reach other users' rows"):
             _keep_attempts_out_of_the_log(connection)
             try:
-                isolation = prove_isolation(connection, settings.public, PUBLIC_FLAGS, spare=not agreed)
+                isolation = prove_isolation(connection, settings.declared, PUBLIC_FLAGS, spare=not agreed)
                 tried = check_lifecycles(connection, spare=not agreed)
                 lifecycles = tuple(one for one in tried if one.state != "skipped")  # not applicable is not passed
                 untried = ""
@@ -112,12 +159,7 @@ def _verify(
         lines, unasked = advisors.result()
     return VerifyResult(
         target=target.label,
-        ok=(
-            not (differences or lines or any(one.level != "info" for one in advice))
-            and isolation is not None
-            and isolation.ok
-            and all(one.ok for one in lifecycles)
-        ),
+        ok=False,
         migrations=len(migrations),
         differences=differences,
         isolation=isolation,

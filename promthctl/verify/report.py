@@ -48,24 +48,25 @@ ul { padding-left: 1.2rem; margin: .25rem 0 } li { margin: .2rem 0 } svg { width
 
 def report_page(result: VerifyResult) -> str:
     """The whole HTML document."""
-    word, look = ("Verified", "good") if result.ok else ("Not verified", "bad")
+    word, look = result.verdict, "good" if result.ok else "bad"
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     body = [
         "<h1>promthctl verify</h1>",
         f'<p>{escape(result.target)}</p><p class="dim">{when}, promthctl {__version__}</p>',
-        f'<p><span class="verdict {look}">{word}</span></p>',
+        f'<p><span class="verdict {look}">{escape(word)}</span></p>',
         _differences(result),
         _isolation(result.isolation) if result.isolation else "",
-        f'<h2>Isolation</h2><p class="bad">✘ {escape(result.untried)}</p>' if result.untried else "",
+        _findings(result),
         _lifecycles(result),
         _advice(result),
+        _accepted(result),
     ]
     if result.catalog is not None:
         body.append(f'<section><h2>The schema</h2><div class="wide">{draw_diagram(result.catalog)}</div></section>')
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{word}: {escape(result.target)}</title><style>{_STYLE}</style></head>"
+        f"<title>{escape(word)}: {escape(result.target)}</title><style>{_STYLE}</style></head>"
         f"<body>{redact(''.join(body))}</body></html>\n"
     )
 
@@ -84,7 +85,7 @@ def _difference(one: Difference) -> str:
         for name, given in (("The migrations make", one.expected), ("The database has", one.actual))
         if given
     )
-    fix = f'<p class="dim">This fixes it</p><pre>{escape(one.fix)}</pre>' if one.fix else ""
+    fix = f'<p class="dim">This fixes it</p>{_pre(one.fix)}' if one.fix else ""
     return f'<p class="bad">✘ {one.state} {escape(one.kind)}: <code>{escape(one.name)}</code></p>{sides}{fix}'
 
 
@@ -94,7 +95,8 @@ def _isolation(report: IsolationReport) -> str:
     heads = "".join(f'<th class="role" colspan="{len(_VERBS)}">{title}</th>' for title in _ROLES.values())
     verbs = "".join(_cells("th", _VERBS) for _ in _ROLES)
     rows = "".join(map(_row, report.tables))
-    reasons = _list(f"<code>{escape(p.table)}</code>: {escape(p.reason)}" for p in report.tables if p.reason)
+    remarks = (p for p in report.tables if p.reason and p.state == "proven")
+    reasons = _list(f"<code>{escape(p.table)}</code>: {escape(p.reason)}" for p in remarks)
     caveats = _list(escape(caveat) for caveat in report.caveats)
     return (
         "<h2>Isolation</h2><p>What each role tried on the owner's rows, in a transaction that was rolled back: "
@@ -110,7 +112,7 @@ def _row(proof: TableProof) -> str:
         _cells("td", [_mark([a for a in proof.attempts if (a.role, a.verb) == (role, verb)]) for verb in _VERBS])
         for role in _ROLES
     )
-    look = "good" if proof.state == "proven" else "bad"
+    look = {"proven": "good", "not proven": "dim"}.get(proof.state, "bad")
     return f'<tr><td class="name {look}" title="{proof.state}">{escape(proof.table)}</td>{cells}</tr>'
 
 
@@ -131,6 +133,36 @@ def _mark(attempts: list[Attempt]) -> str:
     return f'<span class="{"yes" if reached else "no"}" title="{title}">{"✔" if reached else "&ndash;"}</span>'
 
 
+def _findings(result: VerifyResult) -> str:
+    """What is wrong or unclear, with what opens it and what to do about it."""
+    items = []
+    for one in result.findings:
+        if one.severity in ("leak", "failed", "not proven"):
+            parts = [f"{name}: {text}" for name, text in (("policy", one.policy), ("by", one.condition)) if text]
+            parts += [f"row: {one.row}"] if one.row else []
+            detail = "".join(f'<p class="dim">{escape(part)}</p>' for part in parts)
+            meant = (
+                f"<p class=dim>If it is meant so, in pyproject.toml:</p>{_pre(one.allow.lines)}" if one.allow else ""
+            )
+            look = "dim" if one.severity == "not proven" else "bad"
+            head = f'<span class="{look}"><code>{escape(one.object)}</code>: {one.severity}.</span> {escape(one.what)}'
+            items.append(f"{head}{detail}{_pre(one.fix)}{meant}")
+    return f"<h2>Found</h2>{_list(items)}" if items else ""
+
+
+def _accepted(result: VerifyResult) -> str:
+    items = [
+        f"<code>{escape(one.object)}</code>: {one.severity}. {escape(one.what)}"
+        f'<p class="dim">Reason: {escape(one.reason)}</p>'
+        for one in result.accepted
+    ]
+    return f"<h2>Accepted</h2>{_list(items)}" if items else ""
+
+
+def _pre(text: str) -> str:
+    return f"<pre>{escape(text)}</pre>" if text else ""
+
+
 def _lifecycles(result: VerifyResult) -> str:
     items = [
         f'<span class="{"good" if one.ok else "bad"}">{"✔" if one.ok else "✘"}</span> {escape(one.name)}:'
@@ -143,11 +175,8 @@ def _lifecycles(result: VerifyResult) -> str:
 def _advice(result: VerifyResult) -> str:
     if result.isolation is None and not result.untried:
         return ""
-    items = [
-        f"{escape(one.level)}: {escape(one.text)}{f'<pre>{escape(one.fix)}</pre>' if one.fix else ''}"
-        for one in result.advice
-    ]
-    items += [f"advisors: {escape(line)}" for line in result.advisors or ()]
+    told = [one for one in result.findings if one.severity == "advice"]
+    items = [f"{'advisors: ' if one.object == 'advisors' else ''}{escape(one.what)}{_pre(one.fix)}" for one in told]
     if result.advisors is None:
         items.append(f"The Supabase CLI's advisors could not run: {escape(result.unasked)}")
     return f"<h2>Advice</h2>{_list(items) or '<p class=good>✔ None, nor from the Supabase CLI&rsquo;s advisors.</p>'}"

@@ -11,6 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from promthctl.schema import Difference
 
+COPIED = "copied from a database kept earlier"  # migrations of a new database that were not run for it
 OK, BAD = "[green]✔[/green]", "[red]✘[/red]"
 _YES, _NO, _UNKNOWN = "[green]yes[/green]", "no", "[dim]?[/dim]"
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from promthctl.quantities import count, duration, size
 from promthctl.redact import mask
 from promthctl.sql.quoting import identifier
-from promthctl.views.common import foreign, removed, skipped, table
+from promthctl.views.common import COPIED, foreign, removed, skipped, table
 from promthctl.views.seed import files as seed_files
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def up(result: UpResult) -> Iterator[RenderableType]:
         ("Database", result.access.db_url),  # output masks the password
         ("anon key", mask(result.access.anon_key)),
         ("service_role key", mask(result.access.service_role_key)),
-        ("Migrations", f"{result.total} applied" + (f", {len(result.applied)} of them now" if result.applied else "")),
+        ("Migrations", f"{result.total} applied{_now(result)}"),
     ]
     yield from (f"  [dim]{name:<17}[/dim] {escape(value)}" for name, value in rows)
     if result.seeds and result.seeds.files:
@@ -53,6 +53,12 @@ def up(result: UpResult) -> Iterator[RenderableType]:
         yield "  promthctl seed vanchin              store the VanchinAI keys"
     yield "  promthctl verify                    prove the schema, and that users reach only their own rows"
     yield "  promthctl local down                stop; the data stays"
+
+
+def _now(result: UpResult) -> str:
+    if not result.applied:
+        return ""
+    return f", {len(result.applied)} of them now" + (f" ({result.copied} {COPIED})" if result.copied else "")
 
 
 def _unreachable(tables: Sequence[str]) -> str:

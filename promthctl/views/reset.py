@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from promthctl.quantities import count, size
+from promthctl.views.common import COPIED
 from promthctl.views.seed import files as seed_files
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def local_plan(result: LocalResetPreview) -> Iterator[RenderableType]:
 
 
 def local_reset(result: LocalResetResult) -> Iterator[RenderableType]:
-    yield f"[bold green]Reset[/bold green] {escape(result.target)}: {_now(len(result.applied), result.tables)}"
+    replayed = len(result.applied) - result.copied
+    by_copy = f"{count(result.copied, 'migration')} {COPIED}, " if result.copied else ""
+    yield f"[bold green]Reset[/bold green] {escape(result.target)}: {by_copy}{_now(replayed, result.tables)}"
     yield from map(escape, _gone(result.gone, result.also))
     if result.seeds and result.seeds.files:
         yield f"Ran {count(len(result.seeds.files), 'seed')}"

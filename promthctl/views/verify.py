@@ -13,55 +13,118 @@ from promthctl.views.common import BAD, OK, differing, table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from promthctl.isolation import IsolationReport
+    from promthctl.isolation import Finding, IsolationReport
     from promthctl.verify import VerifyResult
+    from promthctl.verify.accepted import Accepted
 
 _ROLES = ("anon", "owner", "other", "service_role")
+_MANY = 20  # proven tables that are still listed one by one
+_UNCLEAR = "[yellow]?[/yellow]"
+_MARKS = {"proven": OK, "not proven": _UNCLEAR}
+_LEGEND = (
+    f"{OK} proven   {BAD} leak or failed   {_UNCLEAR} not proven   a cell: what reached a row, [red]red[/red]: wrongly",
+    "anon is not signed in, owner is whose row it is, other is another signed-in user, service_role the server.",
+)
 
 
-def verify(result: VerifyResult) -> Iterator[RenderableType]:
-    made_by = count(result.migrations, "migration")
+def verify(result: VerifyResult, every: bool = False) -> Iterator[RenderableType]:
+    """every: list all proven tables, however many there are."""
+    yield from _differences(result)
+    if result.isolation is not None:
+        yield from _isolation(result.isolation, every)
+    for finding in result.findings:
+        if finding.severity in ("leak", "failed", "not proven"):
+            yield from _finding(finding)
+    for scenario in result.lifecycles:
+        if scenario.ok:
+            yield f"{OK} {escape(scenario.name)}: {escape(scenario.detail)}"
+    for finding in result.findings:
+        if finding.severity == "advice" and finding.object != "advisors":
+            yield f"[dim]·[/dim] advice: {escape(finding.what)}"
+            yield from _fix(finding.fix)
+    yield from _advisors(result)
+    yield from map(_accepted, result.accepted)
+    for one in result.gone:
+        told = f"{escape(one.object)}: {_brief(one)}"
+        yield f"[dim]· accepted and no longer found, verify --accept drops it: {told}[/dim]"
+    for declared in result.isolation.unneeded if result.isolation else ():
+        name = f"{declared.kind}: {declared.name}"
+        yield f"[dim]· declared in pyproject.toml and not needed: {escape(name)}[/dim]"
+    yield f"[bold {'green' if result.ok else 'red'}]{escape(result.verdict)}[/]"
+
+
+def _differences(result: VerifyResult) -> Iterator[RenderableType]:
+    from promthctl.verify.judging import finding_of
+
     if not result.differences:
+        made_by = count(result.migrations, "migration")
         yield f"{OK} The schema is what {made_by} make{'s' if result.migrations == 1 else ''}"
     for one in result.differences:
-        yield from differing(one)
-    if result.isolation is not None:
-        yield from _isolation(result.isolation)
-    if result.untried:
-        yield f"{BAD} {escape(result.untried)}"
-    for scenario in result.lifecycles:
-        yield f"{OK if scenario.ok else BAD} {escape(scenario.name)}: {escape(scenario.detail)}"
-    for finding in result.advice:
-        yield f"{'[dim]·[/dim]' if finding.level == 'info' else BAD} {finding.level}: {escape(finding.text)}"
-        yield from (f"      [dim]fix:[/dim] {escape(line)}" for line in finding.fix.splitlines())
-    if result.advisors is not None:
-        yield from (f"{BAD} advisors: {escape(line)}" for line in result.advisors)
-        if not result.advisors:
-            yield f"{OK} The Supabase CLI's advisors find nothing"
-    elif result.isolation is not None:
-        yield f"[dim]· The Supabase CLI's advisors could not run: {escape(result.unasked)}[/dim]"
-    if result.isolation is None and result.ok:
-        yield "Only the kinds of --only were compared: without it, the isolation of users is tried too"
-    else:
-        yield "[bold green]Verified[/bold green]" if result.ok else "[bold red]Not verified[/bold red]"
+        if finding_of(one) in result.findings:
+            yield from differing(one)
 
 
-def _isolation(report: IsolationReport) -> Iterator[RenderableType]:
+def _isolation(report: IsolationReport, every: bool) -> Iterator[RenderableType]:
     """One line for each table: for each role the verbs that reached a row, red where one had the wrong outcome."""
     if not report.tables:
         yield "[dim]· No isolation was tried: there is no table that clients may reach[/dim]"
+        return
+    proven = [proof for proof in report.tables if proof.state == "proven"]
+    brief = not every and len(proven) > _MANY
     shown = table("", "Table", *_ROLES)
     for proof in report.tables:
+        if brief and proof.state == "proven":
+            continue
         cells = []
         for role in _ROLES:
             reached = [a.verb for a in proof.attempts if a.role == role and a.outcome == "reached"]
             wrong = any(not a.ok for a in proof.attempts if a.role == role)
             text = " ".join(dict.fromkeys(reached)) or "-"
             cells.append(f"[red]{text}[/red]" if wrong else text)
-        shown.add_row(OK if proof.state == "proven" else BAD, escape(proof.table), *cells)
-    if report.tables:
+        shown.add_row(_MARKS.get(proof.state, BAD), escape(proof.table), *cells)
+    if brief:
+        yield f"{OK} {count(len(proven), 'table')} proven (--all lists them)"
+    if shown.row_count:
         yield shown
+        yield from (f"  [dim]{line}[/dim]" for line in _LEGEND)
     for proof in report.tables:
-        if proof.reason:
-            yield f"  {escape(proof.table)}: {proof.state}: {escape(proof.reason)}"
+        if proof.state == "proven" and proof.reason and not brief:
+            yield f"  [dim]{escape(proof.table)}: {escape(proof.reason)}[/dim]"
     yield from (f"  [dim]{escape(caveat)}[/dim]" for caveat in report.caveats)
+
+
+def _finding(one: Finding) -> Iterator[str]:
+    """What was found, what opens it, and what to do about it: SQL, or the lines that declare it."""
+    what = one.what[:1].upper() + one.what[1:]
+    yield f"{_MARKS.get(one.severity, BAD)} {escape(one.object)}: {one.severity}. {escape(what)}"
+    if one.policy:
+        opens = f" by {one.condition}" if one.condition else ""
+        yield f"      [dim]policy:[/dim] {escape(one.policy + opens)}"
+    if one.row:
+        yield f"      [dim]row:[/dim] {escape(one.row)}"
+    yield from _fix(one.fix)
+    if one.allow is not None:
+        yield "      [dim]if it is meant so, in pyproject.toml:[/dim]"
+        yield from (f"        {escape(line)}" for line in one.allow.lines.splitlines())
+
+
+def _fix(text: str) -> Iterator[str]:
+    yield from (f"      [dim]fix:[/dim] {escape(line)}" for line in text.splitlines())
+
+
+def _advisors(result: VerifyResult) -> Iterator[str]:
+    if result.advisors is not None:
+        lines = [one.what for one in result.findings if one.object == "advisors"]
+        yield from (f"[dim]·[/dim] advisors: {escape(line)}" for line in lines)
+        if not result.advisors:
+            yield f"{OK} The Supabase CLI's advisors find nothing"
+    elif result.isolation is not None:
+        yield f"[dim]· The Supabase CLI's advisors could not run: {escape(result.unasked)}[/dim]"
+
+
+def _accepted(one: Accepted) -> str:
+    return f"[dim]· accepted: {escape(one.object)}: {_brief(one)}. Reason: {escape(one.reason)}[/dim]"
+
+
+def _brief(one: Accepted) -> str:
+    return f"{one.severity}: {escape(one.what)}"

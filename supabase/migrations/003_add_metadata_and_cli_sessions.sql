@@ -24,6 +24,8 @@ create table if not exists public.cli_sessions (
   last_seen_at  timestamptz not null default now(),
   status        text not null default 'connected',
   metadata      jsonb not null default '{}',
+  created_at    timestamptz not null default now(),
+  updated_at    timestamptz not null default now(),
   constraint cli_sessions_pkey primary key (id),
   constraint cli_sessions_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
   constraint cli_sessions_session_token_key unique (session_token),
@@ -40,6 +42,7 @@ create table if not exists public.deployment_logs (
   error_message       text,
   deployed_at         timestamptz,
   created_at          timestamptz not null default now(),
+  updated_at          timestamptz not null default now(),
   constraint deployment_logs_pkey primary key (id),
   constraint deployment_logs_project_id_fkey foreign key (project_id) references public.projects (id) on delete cascade,
   constraint deployment_logs_deployment_status_check
@@ -77,7 +80,7 @@ comment on column public.tool_executions.execution_time_ms is 'Duration of the c
 
 -- indexes: for the foreign keys, the policies and the newest-first lists --------------------------
 
--- Without last_seen_at, so that a heartbeat touches no index.
+-- Without last_seen_at and updated_at, so that a heartbeat touches no index.
 create index if not exists cli_sessions_user_id_idx on public.cli_sessions (user_id);
 create index if not exists deployment_logs_project_id_created_at_idx
   on public.deployment_logs (project_id, created_at desc);
@@ -85,7 +88,7 @@ create index if not exists tool_executions_project_id_created_at_idx
   on public.tool_executions (project_id, created_at desc);
 create index if not exists tool_executions_agent_log_id_idx on public.tool_executions (agent_log_id);
 
--- last_seen_at ------------------------------------------------------------------------------------
+-- last_seen_at and updated_at ---------------------------------------------------------------------
 
 create or replace function public.update_cli_session_last_seen()
 returns trigger
@@ -106,6 +109,14 @@ revoke all on function public.update_cli_session_last_seen() from public, anon, 
 create or replace trigger update_cli_sessions_last_seen
   before update on public.cli_sessions
   for each row execute function public.update_cli_session_last_seen();
+
+create or replace trigger update_cli_sessions_updated_at
+  before update on public.cli_sessions
+  for each row execute function public.update_updated_at_column();
+
+create or replace trigger update_deployment_logs_updated_at
+  before update on public.deployment_logs
+  for each row execute function public.update_updated_at_column();
 
 -- grants ------------------------------------------------------------------------------------------
 

@@ -153,7 +153,7 @@ def test_a_preparation_of_the_database_that_was_killed_is_done_again(
         ]
 
     project = make_project(PROMTHCTL_CACHE_DIR=str(fresh_cache))
-    project.interrupt("promthctl.engines.embedded.cluster:_bootstrap:call:")
+    project.interrupt("promthctl.engines.embedded.templates:_bootstrap:call:")
     assert working_there()
     project.up()
     assert working_there() == [] and not list(fresh_cache.glob("templates/.staging-*"))

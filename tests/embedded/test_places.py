@@ -129,8 +129,9 @@ def test_who_is_not_root_and_cannot_write_to_home_needs_nothing_more(unprivilege
     assert {psutil.Process(pid).uids().real for pid in unprivileged.pids().values()} == {NOBODY.pw_uid}
     home = Path(unprivileged.extra["HOME"])
     assert list(home.iterdir()) == []
-    state = unprivileged.path / ".promthctl"
-    assert (state / "postgres-17" / "PG_VERSION").read_text() == "17\n"
+    data = own_data(unprivileged)
+    assert (data / "PG_VERSION").read_text() == "17\n"
+    assert not list(unprivileged.path.rglob("PG_VERSION"))  # a `git pull` could replace it there
     status = unprivileged.json("local", "status")
     assert status["running"] and status["migrations"]["pending"] == []
     os.kill(unprivileged.pids()["postgres"], 9)
@@ -138,7 +139,12 @@ def test_who_is_not_root_and_cannot_write_to_home_needs_nothing_more(unprivilege
     assert unprivileged.json("local", "status")["running"]
     assert_stops(unprivileged)
     unprivileged.run("local", "down", "--purge", "--yes")
-    assert not (state / "postgres-17").exists()
+    assert not data.parent.exists()
+
+
+def own_data(project: Project) -> Path:
+    """The data directory of a project whose user cannot write to HOME."""
+    return Path(project.extra["PROMTHCTL_CACHE_DIR"]) / "data" / project.record()["project"] / "postgres-17"
 
 
 def test_a_folder_that_cannot_be_written_is_told(unprivileged: Project) -> None:

@@ -73,7 +73,7 @@ def test_a_finding_comes_with_its_fix_and_exit_code_1(stack: Stack) -> None:
     result = stack.project.json("verify", code=1)
     assert [(one["kind"], one["name"]) for one in result["differences"]] == [("rls", "public.prompts")]
     states = {table["table"]: table["state"] for table in result["isolation"]["tables"]}
-    assert states["prompts"] == "failed"
+    assert states["prompts"] == "leak"
     assert result["advisors"], "the CLI's advisors see it too"
 
 
@@ -111,10 +111,19 @@ def test_what_is_public_on_purpose_is_declared(project: Project, database_url: s
     settings = project.path / "pyproject.toml"
     settings.write_text('[tool.promthctl]\nmigrations = "sql"\n')
     project.run("push", "--db-url", database_url, "--yes")
-    project.run("verify", "--db-url", database_url, code=1)
-    settings.write_text('[tool.promthctl]\nmigrations = "sql"\npublic = { news = "true" }\n')
-    tables = project.json("verify", "--db-url", database_url, code=None)["isolation"]["tables"]
-    assert [(table["table"], table["state"]) for table in tables] == [("news", "proven")]
+    verify = ("verify", "--db-url", database_url)
+    assert "1 table not proven" in project.run(*verify).stdout
+    assert "1 table not proven" in project.run(*verify, "--strict", code=1).stdout
+    assert '--reason "TEXT"' in project.run(*verify, "--strict", "--accept", code=2).stderr
+    accepted = project.json(*verify, "--strict", "--accept", "--reason", "not yet declared")
+    assert accepted["ok"] and [one["reason"] for one in accepted["accepted"]] == ["not yet declared"]
+    assert "Nothing new; 1 accepted" in project.run(*verify, "--fail-on", "not-proven").stdout
+    settings.write_text('[tool.promthctl]\nmigrations = "sql"\npublic = { news = "true", old = "true" }\n')
+    result = project.json(*verify, "--strict")
+    assert [(table["table"], table["state"]) for table in result["isolation"]["tables"]] == [("news", "proven")]
+    assert [one["object"] for one in result["gone"]] == ["news"]
+    assert [one["name"] for one in result["isolation"]["unneeded"]] == ["old"]
+    assert project.json(*verify, "--accept", "--reason", "nothing")["gone"] == []
 
 
 def test_a_role_without_the_rights_is_named(project: Project, database_url: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from promthctl.migration_set import discover, packaged_source
 from promthctl.sql.expressions import arrayed, called_once
-from promthctl.verify.advice import Finding, advise
+from promthctl.verify.advice import Advice, advise
 
 _BASE = """
 create table public.a (id int primary key, user_id uuid not null, public boolean not null default false);
@@ -57,7 +57,7 @@ def database(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         connection.rollback()
 
 
-def of(findings: tuple[Finding, ...], kind: str) -> list[Finding]:
+def of(findings: tuple[Advice, ...], kind: str) -> list[Advice]:
     return [finding for finding in findings if finding.kind == kind]
 
 

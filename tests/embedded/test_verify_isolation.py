@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from promthctl.declarations import public_where
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.isolation import IsolationReport, TableProof, find_side_effects, prove_isolation
 from promthctl.mr_promth import lifecycle
@@ -152,14 +153,18 @@ def test_what_is_declared_public_may_be_read_and_not_written(bare: str) -> None:
       grant select on posts to anon; create table tags (name text primary key);
       alter table tags enable row level security; create policy everyone on tags for select using (true)"""
     assert not after(bare, change).ok
-    report = after(bare, change, public={"public.posts": "status = 'live'", "tags": "true", "nothing": "true"})
+    report = after(
+        bare, change, declared=public_where({"public.posts": "status = 'live'", "tags": "true", "nothing": "true"})
+    )
     assert report.ok, report
-    assert report.caveats == ("nothing is declared public, but there is no such table",)
-    assert of(after(bare, change, public=["tags"]), "tags").state == "proven"
-    assert of(after(bare, change, public={"posts": "no_such_column = 1"}), "posts").state == "not proven"
+    assert [(one.name, one.what) for one in report.unneeded] == [("nothing", "true")] and not report.caveats
+    assert of(after(bare, change, declared=public_where(["tags"])), "tags").state == "proven"
+    assert (
+        of(after(bare, change, declared=public_where({"posts": "no_such_column = 1"})), "posts").state == "not proven"
+    )
     open_for_all = "create policy open on tags for update using (true) with check (true)"
     assert {"anon update", "other update"} <= wrong(
-        of(after(bare, f"{change}; {open_for_all}", public=["tags"]), "tags")
+        of(after(bare, f"{change}; {open_for_all}", declared=public_where(["tags"])), "tags")
     )
 
 
@@ -181,7 +186,7 @@ def test_a_condition_that_is_more_than_one_is_refused(bare: str, condition: str)
         connection.execute(f"create table posts ({BODY})")
         try:
             with pytest.raises(UsageError, match="wrong setting: public"):
-                prove(connection, public={"posts": condition})
+                prove(connection, declared=public_where({"posts": condition}))
             assert connection.execute("select to_regclass('canary')").fetchone() == (None,)
         finally:
             connection.execute("drop table posts")

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from promthctl.errors import PrerequisiteError
 from promthctl.keys.seeding import _recorded_dev_user
 from promthctl.settings import Settings
 from promthctl.state import StateDir
-from tests.embedded.test_places import unprivileged
+from tests.embedded.test_places import own_data, unprivileged
 from tests.embedded.working import assert_works, commit_row, data_directory, database_url, get
 from tests.promthctl_runner import Project
 
@@ -323,22 +324,29 @@ def test_a_log_that_is_a_link_is_refused_before_anything_starts(project: Project
     assert untouched(canary) and not log.is_symlink()
 
 
-def test_a_database_that_came_with_a_clone_is_started_only_when_that_is_agreed(
-    unprivileged: Project,
-) -> None:
-    """For who is not root the data lies in the project, and its configuration can run programs."""
+def test_a_database_in_the_project_is_moved_out_only_when_that_is_agreed(unprivileged: Project, tmp_path: Path) -> None:
+    """It may have come with a clone, or a `git pull` may have replaced its files: they can run programs."""
+    config = Path(unprivileged.extra["PROMTHCTL_CACHE_DIR"]) / "config"
+    unprivileged.extra["XDG_CONFIG_HOME"] = str(config)
+    unprivileged.up()
+    project = unprivileged.record()["project"]
+    unprivileged.run("local", "down")
+    own, inside = own_data(unprivileged), unprivileged.path / ".promthctl" / "postgres-17"
+    shutil.copytree(own, inside)  # what a pull brings is left alone where there is a database
+    canary = tmp_path / "canary"
+    (inside / "postgresql.auto.conf").write_text(f"archive_mode = on\narchive_command = 'touch {canary}'\n")
+    subprocess.run(["chown", "-R", "--reference", str(unprivileged.path), str(inside)], check=True)
     unprivileged.up()
     unprivileged.run("local", "down")
-    data = unprivileged.path / ".promthctl" / "postgres-17"
-    (data / signatures.OWNER).unlink()  # as in a clone, an archive, or of an earlier version
-    (unprivileged.path / ".promthctl" / "stack.json").unlink()
+    assert "archive" not in (own / "postgresql.auto.conf").read_text()
+    shutil.rmtree(own)
     assert "promthctl trust" in unprivileged.run("local", "up", code=5).stderr
-    assert unprivileged.leftovers() == []
-    config = Path(unprivileged.extra["PROMTHCTL_CACHE_DIR"]) / "config"
-    agreed = {"XDG_CONFIG_HOME": str(config)}
-    assert "postgres-17" in unprivileged.run("trust", "--yes", **agreed).stdout
-    unprivileged.run("local", "up", "--api-port", "0", "--db-port", "0", **agreed)
-    unprivileged.run("local", "down", **agreed)
-    unprivileged.run("local", "up", **agreed)
-    unprivileged.run("local", "down", "--purge", "--yes", **agreed)
-    assert not data.exists()
+    assert unprivileged.leftovers() == [] and not own.exists() and not canary.exists()
+    (inside / "postgresql.auto.conf").write_text("")
+    assert "postgres-17" in unprivileged.run("trust", "--yes").stdout
+    unprivileged.run("local", "up")
+    assert own.exists() and not inside.exists() and unprivileged.record()["project"] == project
+    unprivileged.run("local", "down")
+    shutil.copytree(own, inside)
+    unprivileged.run("local", "down", "--purge", "--yes")
+    assert not own.parent.exists() and not inside.exists()

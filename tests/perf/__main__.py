@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.perf import bulk, pushing, rls, seeds
+from tests.perf import bulk, pushing, rls, scale, seeds
 from tests.perf.measuring import compare, spent, timed
 from tests.perf.parts import run_parts
 from tests.promthctl_runner import Project
@@ -32,6 +32,25 @@ def bench_cold_up(project: Project) -> None:
 
     project.up()  # the template and the tools are made once per machine
     compare("cold `local up` to its parts one after another", 0.7, cold, run_parts, rounds=5)
+
+
+def bench_reset(project: Project) -> None:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        small = Project(Path(folder), project.extra)
+        try:
+            for one, number in ((project, 300), (small, 3)):
+                migrations = one.path / "supabase" / "migrations"
+                migrations.mkdir(parents=True)
+                for version in range(1, number + 1):
+                    text = f"create table t{version} (id int primary key, v text);"
+                    (migrations / f"{version:03}_table.sql").write_text(text)
+                one.up()
+                one.run("local", "reset")
+            many, few = (one.command("local", "reset") for one in (project, small))
+            title = "`local reset` of 300 migrations to that of 3"
+            compare(title, 1.3, lambda: timed(many, project=project), lambda: timed(few, project=small))
+        finally:
+            small.dispose()
 
 
 def bench_running_up(project: Project) -> None:
@@ -129,6 +148,7 @@ def _get(url: str, headers: dict[str, str]) -> str:
 BENCHES: dict[str, Callable[[Project], None]] = {
     "help": bench_help,
     "cold-up": bench_cold_up,
+    "reset": bench_reset,
     "running-up": bench_running_up,
     "docker": bench_docker,
     "seed": bench_seed,
@@ -140,6 +160,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "plan": pushing.bench_plan,
     "rehearsal": pushing.bench_rehearsal,
     "many": pushing.bench_many,
+    "scale": scale.bench_scale,
     "rls-100k": lambda project: rls.bench(project, 100_000),
     "rls-1m": lambda project: rls.bench(project, 1_000_000),
 }
@@ -148,7 +169,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
 def main(names: list[str]) -> None:
     for name in names or BENCHES:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            project = Project(Path(folder), {"ENCRYPTION_SECRET": secrets.token_hex(16)})
+            project = Project(Path(folder), {"ENCRYPTION_SECRET": secrets.token_hex(16), "PROMTHCTL_REPLAY": "0"})
             try:
                 BENCHES[name](project)
             finally:

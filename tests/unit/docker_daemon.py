@@ -21,21 +21,28 @@ class Stream(bytes):
 
 @dataclass
 class FakeDaemon:
-    """answers: path without version and query → JSON, bytes, or a function of the whole path. asked: all requests."""
+    """answers: path without version and query → JSON, bytes, or a function of the whole path. asked: all requests.
+
+    volumes: labels by name, for a daemon that makes, tells and removes them.
+    """
 
     socket: Path
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     server: str = "Docker/28.2.2 (linux)"
+    volumes: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         return f"unix://{self.socket}"
 
-    def answer(self, target: str) -> tuple[int, bytes]:
+    def answer(self, target: str, method: str = "GET", sent: bytes = b"") -> tuple[int, bytes]:
         self.asked.append(target)
-        path = target.partition("?")[0]
+        path, _, query = target.partition("?")
         path = path if not path.startswith("/v1.") else "/" + path.split("/", 2)[2]
+        if self.volumes and path.startswith("/volumes"):
+            status, told = self._of_volumes(path.removeprefix("/volumes").lstrip("/"), query, method, sent)
+            return status, json.dumps(told).encode()
         if path not in self.answers:
             return 404, json.dumps({"message": f"no such object: {path}"}).encode()
         found = self.answers[path]
@@ -44,6 +51,27 @@ class FakeDaemon:
         if isinstance(found, tuple):
             return found[0], json.dumps(found[1]).encode()
         return 200, found if isinstance(found, bytes) else json.dumps(found).encode()
+
+    def _of_volumes(self, name: str, query: str, method: str, sent: bytes) -> tuple[int, Any]:
+        if method == "POST":
+            asked = json.loads(sent)
+            self.volumes[asked["Name"]] = asked["Labels"]
+            return 201, {"Name": asked["Name"]}
+        if name and name not in self.volumes:
+            return 404, {"message": f"no such volume: {name}"}
+        if method == "DELETE":
+            return 204, self.volumes.pop(name) and None
+        if name:
+            return 200, {"Name": name, "Labels": self.volumes[name]}
+        filters = json.loads(query.partition("filters=")[2].partition("&")[0].replace("+", " ") or "{}")
+        labels = [wanted.partition("=") for wanted in filters.get("label", ())]
+        found = [
+            {"Name": one, "Labels": has}
+            for one, has in self.volumes.items()
+            if all(has.get(key) == value for key, _, value in labels)
+            and all(part in one for part in filters.get("name", ()))
+        ]
+        return 200, {"Volumes": found}
 
 
 @contextlib.contextmanager
@@ -62,7 +90,8 @@ def _listening(daemon: FakeDaemon) -> Iterator[None]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            status, body = daemon.answer(unquote(self.path))
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, body = daemon.answer(unquote(self.path), self.command, sent)
             self.send_response_only(status)
             self.send_header("Server", daemon.server)
             self.send_header("Connection", "close")

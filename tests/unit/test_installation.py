@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from promthctl.toolchain.installation import prepare
+from promthctl.toolchain.installation import complete, copy_with_stand_ins
 
 EXTENSIONS = "share/postgresql/extension"
 
@@ -32,27 +32,29 @@ def links(native: Path, source: str, target: str) -> None:
     (native / "pg-symlinks.json").write_text(json.dumps([{"source": source, "target": target}]))
 
 
-def test_prepare_makes_an_installation_and_again_changes_nothing(native: Path) -> None:
-    prepare(native)
+def test_a_package_becomes_an_installation_and_again_changes_nothing(native: Path) -> None:
+    complete(native)
     assert str((native / "lib/libpq.so.5").readlink()) == "libpq.so.5.17"
     assert os.access(native / "bin/postgres", os.X_OK)
-    folder = native / EXTENSIONS
+    before = {path: path.lstat().st_mtime_ns for path in native.rglob("*")}
+    complete(native)
+    assert {path: path.lstat().st_mtime_ns for path in native.rglob("*")} == before
+
+
+def test_the_copy_with_stand_ins_leaves_the_original_as_it_is(native: Path, tmp_path: Path) -> None:
+    complete(native)
+    before = {path: path.lstat().st_mtime_ns for path in native.rglob("*")}
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    copy_with_stand_ins(native, copy)
+    assert {path: path.lstat().st_mtime_ns for path in native.rglob("*")} == before
+    folder = copy / EXTENSIONS
     assert (folder / "moddatetime.control").read_text() == "default_version = '1.0'\ntrusted = true\n"
     assert "trusted" not in (folder / "file_fdw.control").read_text()
     assert (folder / "supabase_vault--1.0.sql").exists()
     assert (folder / "pg_cron.control").read_text() == "comment = 'the real one'\ntrusted = true\n"
     assert not (folder / "pg_cron--1.0.sql").exists()
-    before = {path: path.lstat().st_mtime_ns for path in native.rglob("*")}
-    prepare(native)
-    assert {path: path.lstat().st_mtime_ns for path in native.rglob("*")} == before
-
-
-def test_a_stand_in_of_an_earlier_version_is_replaced(native: Path) -> None:
-    prepare(native)
-    script = native / EXTENSIONS / "supabase_vault--1.0.sql"
-    script.write_text("-- old")
-    prepare(native)
-    assert script.read_text() != "-- old"
+    assert (copy / "lib/libpq.so.5").read_text() == "library" and os.access(copy / "bin/postgres", os.X_OK)
 
 
 @pytest.mark.parametrize("path", ["native/../../x", "../x", "/etc/x", "native/..", "native/", "other/lib/x"])
@@ -60,4 +62,4 @@ def test_links_stay_inside_the_package(native: Path, path: str) -> None:
     for source, target in ((path, "native/lib/x"), ("native/lib/libpq.so.5.17", path)):
         links(native, source, target)
         with pytest.raises(ValueError, match="outside the package"):
-            prepare(native)
+            complete(native)

@@ -86,6 +86,7 @@ def test_files_that_are_no_migrations_are_left_aside(tmp_path: Path, stray: str)
 
 
 def test_a_link_to_a_file_is_a_migration(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
     fill(tmp_path / "shared", "init.sql")
     source = fill(tmp_path / "source", "002_b.sql")
     (source / "001_a.sql").symlink_to(tmp_path / "shared" / "init.sql")

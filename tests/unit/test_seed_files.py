@@ -57,7 +57,8 @@ def test_without_patterns_the_seed_is_seed_sql_and_may_be_missing(tmp_path: Path
     assert find_seeds(project(tmp_path, "enabled = false")).files == ()
 
 
-def test_an_absolute_pattern_outside_keeps_its_path(tmp_path: Path) -> None:
+def test_an_absolute_pattern_outside_of_the_project_keeps_its_path(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
     other = tmp_path / "other.sql"
     found = find_seeds(project(tmp_path / "p", f"sql_paths = ['{other}']", "x.sql"))
     assert found.unmatched == (str(other),)

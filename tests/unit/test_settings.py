@@ -80,7 +80,7 @@ def test_the_migrations_folder_may_be_anywhere(tmp_path: Path, kind: str) -> Non
 WRONG: dict[str, tuple[str, str | bytes, str]] = {
     "broken TOML": ("pyproject.toml", "[tool.promthctl\n", "line 1"),
     "TOML that is not UTF-8": ("pyproject.toml", b"# \xff\n", "utf-8"),
-    "an unknown setting": ("pyproject.toml", "[tool.promthctl]\nmigration = 'x'\n", "migrations, postgres"),
+    "an unknown setting": ("pyproject.toml", "[tool.promthctl]\nmigration = 'x'\n", "migrations, open_functions"),
     "a setting that is no table": ("pyproject.toml", "tool.promthctl = 1\n", "must be a table"),
     "tool that is no table": ("pyproject.toml", "tool = 1\n", "must be a table"),
     "migrations that are a number": ("pyproject.toml", "[tool.promthctl]\nmigrations = 1\n", "as text"),

@@ -12,7 +12,7 @@ from promthctl.engines.docker.daemon import answering
 from promthctl.engines.docker.project import DockerProject
 from promthctl.engines.docker.starting import Start
 from promthctl.engines.docker.stopping import stop_containers, stop_stack
-from promthctl.engines.engine import Access, KeptCopy, LogPart, StartOptions, Status
+from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, StartOptions, Status
 from promthctl.errors import PromthctlError, TargetError, UsageError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -36,15 +36,17 @@ class DockerEngine:
         self._start.check(steps, _PULL_SECONDS)
         return f"{self.project.daemon.product} answers ({self.project.daemon.version})"
 
-    def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
+    def up(
+        self, migrate: Callable[[Filling], None], steps: Steps, content: Callable[[], Content | None] = lambda: None
+    ) -> tuple[Access, bool]:
         """See Engine.up; called by one promthctl at a time: local_stack.up holds the project's lock."""
         self.project.records.make()
         with self.project.lock(self.project.name, steps):
             started = self._start.carry_out(steps)
-        migrate(started.access, () if started.fresh else None)
+        migrate(Filling(started.access, () if started.fresh else None))
         return started.access, started.changed
 
-    def renew(self, fill: Callable[[Access], None], steps: Steps) -> KeptCopy | None:
+    def renew(self, fill: Callable[[Filling], None], steps: Steps, content: Content | None = None) -> KeptCopy | None:
         """See Engine.renew. Nothing is kept: Docker cannot rename a volume.
 
         Not by `supabase db reset`, which leaves a database without schemas behind when it is killed: a start on an
@@ -57,7 +59,7 @@ class DockerEngine:
             stop_containers(project, project.name, found, steps)
             with answering(project.daemon), steps.step("Removing the database"):
                 containers.remove_volumes(project.client, [services.volume_name(project.name)])
-        self.up(lambda access, _: fill(access), steps)
+        self.up(fill, steps)
         return None
 
     def undo_renewal(self, steps: Steps) -> KeptCopy:

@@ -67,7 +67,7 @@ class DockerProject:
         found = (one for name in names for one in self.containers(name))
         return tuple(one for one in found if not one.foreign(self.settings.project_dir))
 
-    def lock(self, name: str, steps: Steps) -> AbstractContextManager[None]:
+    def lock(self, name: str, steps: Steps) -> AbstractContextManager[int | None]:
         """One promthctl at a time for a name on Docker, whatever the folder."""
         lock = cache_root(self.settings) / "docker" / f"{name}.lock"
         try:

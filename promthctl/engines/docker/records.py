@@ -28,8 +28,9 @@ class DockerStack:
     project: as in the containers' names. folder: the .promthctl it was written in. services: those that were chosen.
     ports: by service. bind: the address they are published on. major: the database's PostgreSQL version. asked: the
     value of --services, None when it was never given. started: the services that came up, empty until all of them
-    have. unfinished: the database was begun on an empty volume and is not complete yet. Keys and URLs: as the CLI
-    prints them, empty before the first start succeeded.
+    have. data_id: what the database bears (see ownership), empty in a record of a version before that. unfinished: the
+    database was begun on an empty volume and is not complete yet. Keys and URLs: as the CLI prints them, empty before
+    the first start succeeded.
     """
 
     project: str
@@ -40,6 +41,7 @@ class DockerStack:
     major: int
     asked: str | None = None
     started: tuple[str, ...] = ()
+    data_id: str = ""
     unfinished: bool = False
     api_url: str = ""
     db_url: str = field(default="", repr=False)
@@ -119,7 +121,7 @@ class DockerRecords(StateDir):
 
 def _parse(record: dict[str, Any]) -> DockerStack | None:
     stack = DockerStack(**(record | {name: tuple(record[name]) for name in ("services", "started")}))
-    texts = (stack.project, stack.folder, stack.bind, stack.api_url, stack.db_url, stack.anon_key)
+    texts = (stack.project, stack.folder, stack.data_id, stack.bind, stack.api_url, stack.db_url, stack.anon_key)
     valid = (
         all(isinstance(text, str) for text in (*texts, stack.service_role_key))
         and {*stack.services, *stack.started} <= SERVICES.keys()

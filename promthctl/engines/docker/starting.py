@@ -60,6 +60,7 @@ class Start:
             return Started(access, changed=False, fresh=False)
         needed = self._preflight(plan, known, steps)
         with answering(project.daemon):
+            plan = dataclasses.replace(plan, data_id=ownership.identity(project, known))
             if needed.missing:
                 pulled = images.pull(project.client, project.daemon, needed.missing, steps)
                 self._check_volume(plan, known, pulled)
@@ -115,7 +116,7 @@ class Start:
     def _make_room(self, plan: DockerStack, known: DockerStack | None, steps: Steps) -> bool:
         """Make the network, remove a database that was never finished. True when there is no database yet."""
         client, name = self.project.client, self.project.name
-        ownership.claim(client, name, plan.folder)
+        ownership.claim(self.project, name, plan.data_id)
         network.ensure(client, name, plan.bind)
         mark, volume = setup_mark(self.project.settings), services.volume_name(name)
         there = containers.has_volume(client, name)

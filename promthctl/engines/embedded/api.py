@@ -108,10 +108,13 @@ def _origins(settings: Settings) -> list[str]:
     return [f"{parts.scheme}://{parts.netloc}".lower()] if parts and parts.scheme and parts.netloc else []
 
 
-def wait(server: ProcessId, stack: EmbeddedStack, log: Path) -> ServerStatus:
-    """Return the first good answer; raise with the last log lines when the server ended instead."""
+def wait(server: ProcessId, stack: EmbeddedStack, log: Path, renewed: bool = False) -> ServerStatus:
+    """Return the first good answer; raise with the last log lines when the server ended instead.
+
+    renewed: it ran while its database was exchanged for another, and forgets what it knew of the tables.
+    """
     deadline = time.monotonic() + _READY_SECONDS
-    while (answer := ask_status(stack)) is None:
+    while (answer := ask_status(stack, renewed)) is None:
         if not server.alive() or time.monotonic() > deadline:
             raise PromthctlError(
                 "The API server did not start",
@@ -122,13 +125,15 @@ def wait(server: ProcessId, stack: EmbeddedStack, log: Path) -> ServerStatus:
     return answer
 
 
-def ask_status(stack: EmbeddedStack) -> ServerStatus | None:
-    """The server's own status, None while this project's server does not answer at its port."""
+def ask_status(stack: EmbeddedStack, renewed: bool = False) -> ServerStatus | None:
+    """The server's own status, None while this project's server does not answer at its port. renewed: see `wait`."""
     from http.client import HTTPConnection, HTTPException
 
     connection = HTTPConnection("127.0.0.1", stack.api_port, timeout=_ASK_SECONDS)
     with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException, ValueError, KeyError, TypeError):
-        connection.request("GET", "/_promthctl/status", headers={"apikey": stack.service_role_key})
+        connection.request(
+            "POST" if renewed else "GET", "/_promthctl/status", headers={"apikey": stack.service_role_key}
+        )
         response = connection.getresponse()
         body = json.loads(response.read())
         if response.status == 200 and body["project"] == stack.project:

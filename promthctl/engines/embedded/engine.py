@@ -9,20 +9,23 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from promthctl import signatures, toolchain
+from promthctl import toolchain
 from promthctl.engines import ports
 from promthctl.engines.choosing import record_engine
 from promthctl.engines.embedded import api, default_privileges, kept_copy, logs, ownership, system_user
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.new_database import Server, made_aside
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
 from promthctl.engines.embedded.which_postgres import postgres_of
-from promthctl.engines.engine import Access, KeptCopy, LogPart, Service, Status
-from promthctl.errors import RefusedError, UsageError
+from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Service, Status
+from promthctl.errors import PromthctlError, RefusedError, UsageError, already_done
 from promthctl.process import ProcessId
 from promthctl.settings import API_PORT, DB_PORT, Settings
 from promthctl.steps import Steps
 from promthctl.toolchain import ServerChoice
+
+_NOT_UP = "the stack did not come up with it"
 
 
 class EmbeddedEngine:
@@ -37,7 +40,9 @@ class EmbeddedEngine:
         self.wanted = {"API": api_port, "database": db_port}
         self.records = EmbeddedRecords(settings.state_dir)
 
-    def up(self, migrate: Callable[[Access, tuple[str, ...] | None], None], steps: Steps) -> tuple[Access, bool]:
+    def up(
+        self, migrate: Callable[[Filling], None], steps: Steps, content: Callable[[], Content | None] = lambda: None
+    ) -> tuple[Access, bool]:
         """See Engine.up; called by one promthctl at a time: local_stack.up holds the project's lock."""
         self.records.make()
         choice = postgres_of(self.settings)
@@ -49,7 +54,7 @@ class EmbeddedEngine:
         cluster = self._cluster(stack, choice, tools, steps)
         if stack == known and server and database and (answer := api.ask_status(stack)) and answer.current:
             self._record_found(server, database)
-            migrate(stack.access(), answer.applied)
+            migrate(Filling(stack.access(), answer.applied))
             return stack.access(), False
         for what, port, flag in (("API", stack.api_port, "--api-port"), ("database", stack.db_port, "--db-port")):
             ports.check_free(what, port, f"stop that program, or: promthctl local up {flag} 0", own)
@@ -68,7 +73,7 @@ class EmbeddedEngine:
                 steps.note(_exposure_changed(stack.exposes_new_tables))
             record_engine(self.settings, self.name)
             self.records.save_stack(stack)  # only now: a server that outlived a killed `up` would have other keys
-            fresh = not cluster.exists()
+            filling = Filling(stack.access(), None)
             try:
                 # Node.js needs longer to start than Postgres: it goes first and waits for the database itself.
                 server = api.start(stack, tools, self.settings, self._log("api"), self._record("api"))
@@ -76,15 +81,15 @@ class EmbeddedEngine:
                     self._record("postgres")(database)
                     cluster.wait_accepting(database, stack.access().db_url, self._log("postgres"))
                 else:
-                    self._start_database(cluster, stack, changed, steps)
+                    filling = self._start_database(cluster, stack, content, changed, steps)
             except BaseException:
                 self._stop(*self._processes(stack), stack.project)
                 raise
-        migrate(stack.access(), () if fresh else None)
+        migrate(filling)
         api.wait(server, stack, self._log("api"))
         return stack.access(), True
 
-    def renew(self, fill: Callable[[Access], None], steps: Steps) -> KeptCopy | None:
+    def renew(self, fill: Callable[[Filling], None], steps: Steps, content: Content | None = None) -> KeptCopy | None:
         """See Engine.renew; the caller holds the project's lock, and the stack runs.
 
         The new database is made and filled beside the old one, by a server of its own on another port.
@@ -102,22 +107,27 @@ class EmbeddedEngine:
                 f"promthctl local up, which starts PostgreSQL {stack.server_name}",
             )
         cluster = self._cluster(stack, choice, tools, steps)
-        with cluster.made_aside(steps) as aside:
-            self._claim(stack)(aside.data)
-            privileges = default_privileges.of_project(stack.exposes_new_tables)
-            aside.set_passwords(stack.db_password, stack.internal_password, fresh=privileges)
-            port, log = ports.free_port(), aside.data.with_name("postgres.log")
-            beside = aside.start(port, log, lambda _: None)
+        with made_aside(cluster, stack, content, self.settings, steps) as new:
+            port, data = ports.free_port(), new.cluster.data
+            beside = Server(new.cluster, port, data.with_name("postgres.log"))
             try:
-                aside.wait(beside, log)
-                fill(dataclasses.replace(stack, db_port=port).access())
+                beside.start()
+                access = dataclasses.replace(stack, db_port=port).access()
+                fill(new.filling(beside, access, steps))
             finally:
-                aside.stop(beside)
+                beside.stop()
             with steps.step("Putting the new database in place"):
-                self._stop(*self._processes(stack), stack.project)
-                copy = kept_copy.replace(cluster.data, aside.data)
-        self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
-        self.up(lambda _, __: None, steps)
+                server, database = self._processes(stack)
+                self._stop(None, database, stack.project)
+                copy = kept_copy.replace(cluster.data, data)
+                self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
+                with already_done("The local database was reset", _NOT_UP, "the reset is done"):
+                    Server(cluster, stack.db_port, self._log("postgres"), self._record("postgres")).start()
+                    if server:
+                        with contextlib.suppress(PromthctlError):  # `up` starts another one
+                            api.wait(server, stack, self._log("api"), renewed=True)
+        with already_done("The local database was reset", _NOT_UP, "the reset is done"):
+            self.up(lambda _: None, steps)
         return copy
 
     def undo_renewal(self, steps: Steps) -> KeptCopy:
@@ -132,7 +142,8 @@ class EmbeddedEngine:
         with steps.step("Putting the kept database back"):
             self._stop(server, database, stack.project)
             kept_copy.swap(cluster.data)
-        self.up(lambda _, __: None, steps)
+        with already_done("The database that was kept is in use again", _NOT_UP, "the exchange is done"):
+            self.up(lambda _: None, steps)
         copy = kept_copy.describe(cluster.data)
         assert copy is not None
         return copy
@@ -161,7 +172,7 @@ class EmbeddedEngine:
 
     def has_data(self) -> bool:
         home = self._home(self._project(self.records.load_stack()))
-        return any(home.glob("postgres-[0-9]*"))
+        return any(home.glob("postgres-[0-9]*")) or bool(ownership.in_project(self.settings))
 
     def status(self, measure: bool = False) -> Status:
         stack = self.records.load_stack()
@@ -237,6 +248,8 @@ class EmbeddedEngine:
         project = self._project(stack)
         server = self.records.load_process("api") or api.find_server(project)
         database = self.records.load_process("postgres") or postgres.find_server(self._home(project))
+        if database is None and ownership.in_project(self.settings):
+            database = postgres.find_server(self.records.path)
         return server, database
 
     def _record_found(self, server: ProcessId, database: ProcessId) -> None:
@@ -252,18 +265,27 @@ class EmbeddedEngine:
         else:
             postgres.end_strays(self._home(project))
 
-    def _start_database(self, cluster: Cluster, stack: EmbeddedStack, exposure_changed: bool, steps: Steps) -> None:
-        fresh = not cluster.exists()
-        if fresh:
-            cluster.create(steps, self._claim(stack))
-        else:
-            cluster.recover()
-        privileges = default_privileges.of_project(stack.exposes_new_tables)
-        if exposure_changed and not fresh:  # otherwise they are what migrations have made of them
-            cluster.set_default_privileges(privileges)
-        cluster.set_passwords(stack.db_password, stack.internal_password, fresh=privileges if fresh else None)
-        database = cluster.start(stack.db_port, self._log("postgres"), self._record("postgres"))
-        cluster.wait(database, self._log("postgres"))
+    def _start_database(
+        self,
+        cluster: Cluster,
+        stack: EmbeddedStack,
+        content: Callable[[], Content | None],
+        exposure_changed: bool,
+        steps: Steps,
+    ) -> Filling:
+        """Start PostgreSQL, on a new database if there is none."""
+        server = Server(cluster, stack.db_port, self._log("postgres"), self._record("postgres"))
+        if not cluster.exists():
+            with made_aside(cluster, stack, content(), self.settings, steps) as new:
+                new.cluster.data.rename(cluster.data)
+            server.start()
+            return new.filling(server, stack.access(), steps)
+        cluster.recover()
+        if exposure_changed:  # otherwise they are what migrations have made of them
+            cluster.set_default_privileges(default_privileges.of_project(stack.exposes_new_tables))
+        cluster.set_passwords(stack.db_password, stack.internal_password)
+        server.start()
+        return Filling(stack.access(), None)
 
     def _known(self, steps: Steps) -> EmbeddedStack | None:
         """The stack's record, when all of its data is known to be this project's, and is settled."""
@@ -273,9 +295,6 @@ class EmbeddedEngine:
         self._settle(home, steps)
         return stack
 
-    def _claim(self, stack: EmbeddedStack) -> Callable[[Path], None]:
-        return lambda data: signatures.claim(data, self.settings.project_dir, stack.data_id)
-
     def _settle(self, home: Path, steps: Steps) -> None:
         """Heal what a killed reset or undo left: a half made database, or two half exchanged ones."""
         postgres.remove_leftovers(home)
@@ -284,11 +303,10 @@ class EmbeddedEngine:
 
     def _purge(self, home: Path) -> None:
         kept_copy.remove_all(home)
-        for data in home.glob("postgres-[0-9]*"):
+        for data in (*home.glob("postgres-[0-9]*"), *ownership.in_project(self.settings)):
             postgres.remove(data)
-        if home != self.records.path:
-            with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
-                home.rmdir()
+        with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
+            home.rmdir()
         for name in ("stack.json", "processes.json", "dev-user.json"):
             (self.records.path / name).unlink(missing_ok=True)
 

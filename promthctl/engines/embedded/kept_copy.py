@@ -73,7 +73,7 @@ def describe(data: Path) -> KeptCopy | None:
         return None
     # The time of the renaming: PostgreSQL writes nothing into a directory it has left.
     kept_at = datetime.fromtimestamp(kept.stat().st_ctime, UTC).isoformat(timespec="seconds")
-    return KeptCopy(str(kept), _bytes_on_disk(kept), kept_at)
+    return KeptCopy(str(kept), bytes_on_disk(kept), kept_at)
 
 
 def servers_kept(home: Path) -> tuple[str, ...]:
@@ -89,7 +89,7 @@ def remove_all(home: Path) -> int:
     removed = 0
     for data in _directories(home):
         for path in (data.with_name(data.name + _SWAPPING), kept_path(data)):
-            removed += _bytes_on_disk(path)
+            removed += bytes_on_disk(path)
             postgres.remove(path)
     return removed
 
@@ -100,7 +100,7 @@ def _directories(home: Path) -> list[Path]:
     return [home / name for name in sorted(set(names))]
 
 
-def _bytes_on_disk(folder: Path) -> int:
+def bytes_on_disk(folder: Path) -> int:
     """What `du` says of it."""
     total = 0
     for place, _, files in os.walk(folder):

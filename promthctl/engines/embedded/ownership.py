@@ -1,20 +1,23 @@
 """Which data directories are this project's: each bears the project's identity, signed (see promthctl.signatures).
 
-For root the data lies in /var/lib/promthctl, where a name would lead to any project's. For others it lies in
-`.promthctl`, where a clone or an archive may have put it, with a postgresql.conf that runs programs.
+They lie outside of the project, where a name would lead to any project's. Earlier versions kept those of who is not
+root in `.promthctl`: what is there may have come with a clone, an archive or a `git pull`, which replaces ignored files
+in silence, with a postgresql.conf that runs programs. It is moved out once the user has agreed.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from promthctl import signatures, trust
-from promthctl.engines.embedded import system_user
+from promthctl.engines.embedded import cluster, system_user
 from promthctl.engines.embedded.records import EmbeddedStack
 from promthctl.errors import RefusedError
 from promthctl.settings import Settings
@@ -50,28 +53,55 @@ def foreign(settings: Settings, home: Path, stack: EmbeddedStack | None) -> list
 
 
 def check_data(settings: Settings, home: Path, stack: EmbeddedStack | None) -> None:
-    """Take in what the user agreed to, and what versions before 0.2 made for root.
+    """Take in what versions before made, if the user agreed to that.
 
     Raises RefusedError for a data directory that is not this project's.
     """
     wanted = stack.data_id if stack else identity(settings, home)
     for data in foreign(settings, home, stack):
-        if os.geteuid() == 0 and not _may_claim(data):
+        if not _may_claim(data):
             raise _not_ours(data, "was not used")
-        if os.geteuid() != 0 and signatures.owner(data, settings.project_dir) is None:
-            trust.check_data(settings, data)
         signatures.claim(data, settings.project_dir, wanted)
+    for data in in_project(settings):
+        if (home / data.name).exists():  # that one is used, whatever came into the project since
+            continue
+        trust.check_data(settings, data, home)
+        _move_out(data, home)
+        signatures.claim(home / data.name, settings.project_dir, wanted)
+
+
+def in_project(settings: Settings) -> list[Path]:
+    """The data directories in `.promthctl`, of an earlier version or of somebody else. Root never had any there."""
+    return _directories(settings.state_dir) if os.geteuid() != 0 else []
 
 
 def check_purge(settings: Settings, home: Path, stack: EmbeddedStack | None) -> None:
-    """Raise RefusedError where a purge would remove another project's data; what lies in the project is its own."""
+    """Raise RefusedError where a purge would remove another project's data."""
     for data in foreign(settings, home, stack):
-        if home != settings.state_dir and not _may_claim(data):
+        if not _may_claim(data):
             raise _not_ours(data, "was not removed")
 
 
+def _move_out(data: Path, home: Path) -> None:
+    """Move a data directory to its place, whole or not at all; a server on it is ended."""
+    if running := cluster.find_server(data.parent):
+        cluster.stop(running, data.parent)
+    cluster.end_strays(data.parent)
+    system_user.make_home(home, None)
+    place = home / data.name
+    try:
+        data.rename(place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        partial = home / f"{cluster.LEFTOVER}{secrets.token_hex(4)}"
+        shutil.copytree(data, partial, symlinks=True)
+        partial.rename(place)
+        shutil.rmtree(data)
+
+
 def _may_claim(data: Path) -> bool:
-    """Root's data directories are root's alone to make: one that bears nothing is of a version before 0.2."""
+    """Outside of the project they are the user's alone to make: one that bears nothing is of a version before 0.2."""
     return not os.path.lexists(data / signatures.OWNER)
 
 

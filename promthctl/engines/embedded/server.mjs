@@ -240,8 +240,11 @@ async function route(request, peerAddress) {
   const ofStudio = path.startsWith("/_system/") && request.headers.get("sec-fetch-site") === "same-origin";
   const needsKey = API.test(path) && !OPEN.test(path) && request.method !== "OPTIONS";
   if (needsKey && !ofStudio && !hasKey(request, url)) return json({ message: "No API key found in request" }, 401);
-  if (path === "/_promthctl/status")
-    return roleOf(request.headers.get("apikey") ?? "") === "service_role" ? status() : json({ message: "Forbidden" }, 403);
+  if (path === "/_promthctl/status") {
+    if (roleOf(request.headers.get("apikey") ?? "") !== "service_role") return json({ message: "Forbidden" }, 403);
+    if (request.method === "POST") await forget(); // the database was exchanged for another
+    return status();
+  }
   // Lite shows its database options here, the password among them; Studio needs the rest.
   if (path.startsWith("/_system/info") && request.method !== "OPTIONS")
     return json({ ...(await (await rest.fetch(request)).json()), connection: {} });

@@ -10,7 +10,7 @@ from pathlib import Path
 from promthctl import process, trust
 from promthctl.errors import PrerequisiteError
 from promthctl.process import RunAs
-from promthctl.settings import Settings
+from promthctl.settings import Settings, own_cache_dir
 
 NAME = "promthctl"
 
@@ -36,15 +36,42 @@ def postgres_user(settings: Settings) -> RunAs | None:
 
 
 def data_home(settings: Settings, project: str) -> Path:
-    """Where the project's data directory goes.
+    """Where the project's data directories go: never in the project, whose files a clone or a `git pull` may replace.
 
-    In .promthctl/ of the project; for root, whose folders another user cannot enter, in /var/lib/promthctl
-    (PROMTHCTL_DATA_DIR to choose another).
+    PROMTHCTL_DATA_DIR to choose; otherwise the user's data directory, or their cache directory where only that can be
+    written; for root, whose folders another user cannot enter, /var/lib/promthctl.
     """
-    if os.geteuid() != 0:
-        return settings.state_dir
     trust.check_variable(settings, "PROMTHCTL_DATA_DIR")
-    return Path(settings.get("PROMTHCTL_DATA_DIR") or "/var/lib/promthctl") / project
+    if chosen := settings.get("PROMTHCTL_DATA_DIR"):
+        return Path(chosen) / project
+    if os.geteuid() == 0:
+        return Path("/var/lib/promthctl") / project
+    import platformdirs
+
+    own = own_cache_dir()
+    places = [platformdirs.user_data_path("promthctl"), *([own / "data"] if own else [])]
+    homes = [place / project for place in places]
+    return next((home for home in homes if home.exists()), next((home for home in homes if _can_make(home)), homes[0]))
+
+
+def _can_make(folder: Path) -> bool:
+    there = next(place for place in folder.parents if place.exists())
+    return os.access(there, os.W_OK | os.X_OK)
+
+
+def make_home(home: Path, user: RunAs | None) -> None:
+    """Make the folder of data directories. Raises PrerequisiteError where it cannot be made."""
+    try:
+        home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if user is not None:
+            os.chown(home, user.uid, user.gid)
+    except OSError as error:
+        raise PrerequisiteError(
+            "There is no place for the database",
+            f"{error.strerror or error}: {error.filename or home}",
+            "export PROMTHCTL_DATA_DIR=/path/you/can/write, outside of the project",
+        ) from None
+    check_readable(home, user)
 
 
 def check_readable(path: Path, user: RunAs | None) -> None:

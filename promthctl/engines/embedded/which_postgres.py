@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from promthctl import toolchain
-from promthctl.engines.embedded import system_user
+from promthctl.engines.embedded import ownership, system_user
 from promthctl.engines.embedded.records import EmbeddedRecords
 from promthctl.errors import PrerequisiteError
 from promthctl.settings import SYSTEM_POSTGRES, Settings
@@ -20,15 +20,17 @@ def postgres_of(settings: Settings) -> ServerChoice:
     if isinstance(settings.postgres, int):
         return toolchain.choose_server(settings)
     stack = EmbeddedRecords(settings.state_dir).load_stack()
-    home = system_user.data_home(settings, stack.project) if stack else settings.state_dir
     kept = [stack.postgres] if stack and stack.installed else []
-    kept = [major for major in kept if (home / f"postgres-{server_name(major, installed=True)}").exists()]
+    places = [system_user.data_home(settings, stack.project) if stack else settings.state_dir]
+    places = [*places, *(data.parent for data in ownership.in_project(settings))]
+    names = {major: f"postgres-{server_name(major, installed=True)}" for major in kept}
+    kept = [major for major in kept if any((place / names[major]).exists() for place in places)]
     try:
         return toolchain.choose_server(settings, kept[0] if kept else None)
     except PrerequisiteError as error:
         if not kept:
             raise
-        data = home / f"postgres-{server_name(kept[0], installed=True)}"
+        data = next(place / names[kept[0]] for place in places if (place / names[kept[0]]).exists())
         again = ", or start without these rows: promthctl local down --purge"
         raise PrerequisiteError(
             error.what,

@@ -25,7 +25,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promthctl.engines.embedded.cluster import bootstrap_scripts
+from promthctl.engines.embedded.templates import bootstrap_scripts
 from promthctl.toolchain import Toolchain, installation
 
 if TYPE_CHECKING:
@@ -199,6 +199,9 @@ def _fill(tar: tarfile.TarFile, tools: Toolchain) -> None:
         if Path(extra).exists():
             tar.add(Path(extra).resolve(), extra)
     tar.add(tools.root / "node_modules", "opt/toolchain/node_modules", filter=_needed)
+    with tempfile.TemporaryDirectory() as copy:
+        installation.copy_with_stand_ins(native, Path(copy))
+        tar.add(Path(copy) / "share", f"opt/toolchain/{native.relative_to(tools.root)}/share", filter=_needed)
     link = tarfile.TarInfo("opt/postgres")
     link.type, link.linkname = tarfile.SYMTYPE, f"/opt/toolchain/{native.relative_to(tools.root)}"
     tar.addfile(link)

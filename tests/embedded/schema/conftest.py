@@ -65,7 +65,9 @@ def schema_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         yield request.getfixturevalue("server")
         return
     native = request.getfixturevalue("installations") / f"postgres-{request.param}" / "native"
-    installation.prepare(native)
+    installation.complete(native)
+    for extensions in native.glob("share/**/extension"):
+        installation.add_extensions(extensions)
     user = system_user.postgres_user(settings.load(Path()))
     data, log = native.parent / "data", tmp_path_factory.mktemp("log") / "postgres.log"
     data.mkdir()

@@ -15,6 +15,7 @@ import pytest
 from promthctl import settings, toolchain, trust
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
 from promthctl.sql.statements import split_statements
 from promthctl.steps import Silent
@@ -34,7 +35,7 @@ def started(folder: Path, tools: Toolchain, tmp_path: Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         Path(home).chmod(0o711)
         cluster = Cluster(programs, Path(home) / "data" / f"postgres-{choice.name}", user, here)
-        cluster.create(Silent())
+        cluster.create(template(programs, user, here, Silent()))
         password, port = secrets.token_hex(12), free_port()
         cluster.set_passwords(password, password)
         log = tmp_path / "postgres.log"
@@ -52,7 +53,7 @@ def test_a_supabase_can_be_made_on(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     native = installations / f"postgres-{major}" / "native"
-    installation.prepare(native)
+    installation.complete(native)
     with started(native, tools, tmp_path) as url, psycopg.connect(url, autocommit=True) as connection:
         assert connection.info.server_version // 10000 == major
         rights = connection.execute(

@@ -20,6 +20,7 @@ MIGRATIONS = files("promthctl") / "mr_promth" / "migrations"
 VERSIONS = ("001_initial_schema", "002_agent_chain_schema", "003_add_metadata_and_cli_sessions")
 ALICE, BOB = UUID(int=0xA11CE), UUID(int=0xB0B)
 
+STAMPED = ("api_keys", "chat_sessions", "cli_sessions", "deployment_logs", "projects", "prompts", "user_profiles")
 APPEND_ONLY = {"agent_logs", "deployment_logs", "tool_executions"}  # rows go only with their project
 LINKS = ("user_id", "session_id", "project_id", "agent_log_id")  # columns that decide whose a row is
 
@@ -363,14 +364,21 @@ def test_anon_is_denied_everything(people: str) -> None:
                 delete(conn, table, row["id"])
 
 
+def test_every_table_has_created_at_and_most_have_updated_at(schema: str) -> None:
+    query = """select table_name::text from information_schema.columns
+      where table_schema = 'public' and column_name = %s and data_type = 'timestamp with time zone'
+        and is_nullable = 'NO' and column_default = 'now()' order by 1"""
+    assert [name for (name,) in read(schema, query, "created_at")] == sorted(TABLES)
+    assert [name for (name,) in read(schema, query, "updated_at")] == sorted(STAMPED)
+
+
 def test_a_signed_in_request_without_a_user_sees_nothing(people: str) -> None:
     with acting(people, "authenticated") as conn:
         assert all(visible(conn, table) == set() for table in TABLES)
 
 
 def test_time_stamps_move_on_every_update(people: str) -> None:
-    tables = ("api_keys", "chat_sessions", "projects", "prompts", "user_profiles")
-    for table, column in [("cli_sessions", "last_seen_at"), *((table, "updated_at") for table in tables)]:
+    for table, column in [("cli_sessions", "last_seen_at"), *((table, "updated_at") for table in STAMPED)]:
         query = f"select {column} from public.{table} where id = %s"
         row_id = rows(ALICE)[table]["id"]
         [(before,)] = read(people, query, row_id)

@@ -1,0 +1,95 @@
+"""A new database: a copy of the template, or of one that was kept with the first of the same migrations."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from promthctl import signatures
+from promthctl.engines.embedded import default_privileges, kept_states
+from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.records import EmbeddedStack
+from promthctl.engines.embedded.templates import template
+from promthctl.engines.engine import Access, Content, Filling
+from promthctl.errors import PromthctlError
+from promthctl.process import ProcessId
+from promthctl.settings import Settings
+from promthctl.steps import Steps
+
+
+@dataclass
+class Server:
+    """A cluster's server, which can be stopped and started again. record: see process.spawn_detached."""
+
+    cluster: Cluster
+    port: int
+    log: Path
+    record: Callable[[ProcessId], None] = lambda _: None
+    _running: ProcessId | None = None
+
+    def start(self) -> None:
+        """Raises PromthctlError with the last lines of its log when it does not accept connections."""
+        self._running = self.cluster.start(self.port, self.log, self.record)
+        self.cluster.wait(self._running, self.log)
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self.cluster.stop(self._running)
+            self._running = None
+
+
+@dataclass(frozen=True)
+class NewDatabase:
+    """cluster: its files, complete and with the stack's passwords. copied: how many of the migrations they have.
+
+    keys: of kept_states, after each migration; none where nothing is to be kept.
+    """
+
+    cluster: Cluster
+    settings: Settings
+    copied: int
+    keys: tuple[str, ...]
+
+    def filling(self, server: Server, access: Access, steps: Steps) -> Filling:
+        """What its engine hands out once the server runs."""
+
+        def keep(count: int) -> None:
+            server.stop()
+            try:
+                kept_states.keep(server.cluster, self.settings, self.keys[:count], steps)
+            finally:
+                server.start()
+
+        wanted = kept_states.worth_keeping(self.settings, self.keys)
+        applied = None if self.copied else ()
+        return Filling(access, applied, self.copied, tuple(count for count in wanted if count > self.copied), keep)
+
+
+@contextlib.contextmanager
+def made_aside(
+    cluster: Cluster, stack: EmbeddedStack, content: Content | None, settings: Settings, steps: Steps
+) -> Iterator[NewDatabase]:
+    """A new database beside the stack's, for the caller to rename; removed at the end if it is still there.
+
+    content: what it will be filled with; None where no copy may be used or kept.
+    """
+    privileges = default_privileges.of_project(stack.exposes_new_tables)
+    keys = kept_states.keys_of(cluster, privileges, content) if content else ()
+    with contextlib.ExitStack() as exits:
+        aside, copied = None, 0
+        if kept := kept_states.find(settings, keys):
+            try:
+                aside = exits.enter_context(cluster.made_aside(kept.data))
+                aside.set_passwords(stack.db_password, stack.internal_password)
+                copied = kept.migrations
+            except PromthctlError:  # damaged, or removed by another promthctl
+                kept_states.forget(kept)
+                aside = None
+        if aside is None:
+            source = template(cluster.programs, cluster.user, settings, steps)
+            aside = exits.enter_context(cluster.made_aside(source))
+            aside.set_passwords(stack.db_password, stack.internal_password, fresh=privileges)
+        signatures.claim(aside.data, settings.project_dir, stack.data_id)
+        yield NewDatabase(aside, settings, copied, keys)
