@@ -2,6 +2,7 @@
 
     <cache>/shadow/<hash>.database/postgres     the data directory, cleanly shut down
     <cache>/shadow/<hash>.database/notes        what its maker noted
+    <cache>/shadow/<hash>.database-lock         held while a copy of it is made and runs
 
 A copy of it runs and is thrown away; what is kept never runs again, and its passwords are nobody's: each copy gets new
 ones.
@@ -24,7 +25,7 @@ from promthctl.engines.embedded.cluster import SUPERUSER, Cluster
 from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
 from promthctl.errors import PromthctlError
-from promthctl.locks import locked
+from promthctl.locks import is_held, locked
 from promthctl.migration_set import Migration
 from promthctl.settings import Settings
 from promthctl.shadow.cache import FOLDER, content_hash, server_choice, unwritable
@@ -75,7 +76,7 @@ def kept_database(
     kept = folder / f"{digest.hexdigest()[:32]}{_SUFFIX}"
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with locked(folder / f"{kept.stem}.database-lock", steps, "rehearsing the same"), work_folder(folder) as work:
+        with locked(_lock_of(kept), steps, "rehearsing the same"), work_folder(folder) as work:
             servers = _Servers(settings, choice, work, privileges)
             if not (kept / "notes").exists():
                 shutil.rmtree(kept, ignore_errors=True)
@@ -156,4 +157,10 @@ class _Servers:
 def _forget_oldest(folder: Path) -> None:
     by_age = sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: (path / "notes").stat().st_mtime, reverse=True)
     for path in by_age[_KEPT:]:
-        shutil.rmtree(path, ignore_errors=True)
+        if not is_held(_lock_of(path)):
+            shutil.rmtree(path, ignore_errors=True)
+            _lock_of(path).unlink(missing_ok=True)
+
+
+def _lock_of(kept: Path) -> Path:
+    return kept.with_suffix(".database-lock")
