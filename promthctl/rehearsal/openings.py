@@ -76,7 +76,7 @@ def _tables(before: Rights, after: Rights) -> Iterator[_Told]:
             names = [after.relations[oid].name for oid in sorted(oids, key=lambda oid: after.relations[oid].name)]
             rows = "every row" if level == 2 else "the rows that policies allow"
             verbs = _and([_VERBS[one] for one in commands])
-            yield names[0], f"{role} can {verbs} {rows} of {_some(names)}", (names[0].rpartition(".")[2], role)
+            yield names[0], f"{role} can {verbs} {rows} of {_some(names)}", (role, names[0].rpartition(".")[2])
 
 
 def _owners(before: Rights, after: Rights) -> Iterator[_Told]:

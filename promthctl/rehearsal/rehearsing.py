@@ -329,7 +329,9 @@ def _violated(asker: Asker, outcome: Outcome) -> Iterator[Finding]:
         if count:
             label = table.name if table.schema == "public" else table.label
             noun = "row" if count == 1 else "rows"
-            what = f"{count:,} {noun} of {label} {demand.what}"
+            verb, _, rest = demand.what.partition(" ")
+            verb = {"have": "has", "violate": "violates"}.get(verb, verb) if count == 1 else verb
+            what = f"{count:,} {noun} of {label} {verb} {rest}"
             yield Finding("fails", file, line, table.label, what, RowsAtRisk(count, exact=True))
 
 

@@ -88,9 +88,7 @@ def test_a_dry_run_shows_what_was_found(project: Project, url: str, pending: Pat
 def test_a_push_that_would_fail_is_not_begun(project: Project, url: str, pending: Path) -> None:
     pending.write_text("create table public.first (id int);\nalter table public.notes alter body set not null;\n")
     done = project.run("push", "--db-url", url, "--yes", code=1)
-    assert (
-        "002_change.sql line 2: 1 row of notes have body NULL" in done.stderr and "nothing was touched" in done.stderr
-    )
+    assert "002_change.sql line 2: 1 row of notes has body NULL" in done.stderr and "nothing was touched" in done.stderr
     with psycopg.connect(url) as connection:
         assert connection.execute("select to_regclass('public.first')").fetchone() == (None,)
     assert "--no-rehearsal" in done.stderr

@@ -258,7 +258,14 @@ def test_what_opens_is_told_first(databases: Databases, sql: str, said: str) -> 
     assert first.kind == "opens" and said in first.what and not first.destructive
 
 
-@pytest.mark.parametrize("sql", ["create table x (i int)", "drop policy own on notes", "revoke all on notes from anon"])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "create table x (i int); alter table x enable row level security",
+        "drop policy own on notes",
+        "revoke all on notes from anon",
+    ],
+)
 def test_nothing_opens(databases: Databases, sql: str) -> None:
     assert [one for one in rehearse_one(databases, sql).findings if one.kind == "opens"] == []
 
@@ -272,7 +279,7 @@ def test_a_finding_names_the_statement_and_counts_the_targets_rows(databases: Da
 
 def test_a_precondition_counts_the_rows_and_shows_no_value(databases: Databases) -> None:
     (found,) = rehearse_one(databases, "select 1;\nalter table notes alter body set not null").failing
-    assert (found.line, found.what) == (2, "1 row of notes have body NULL")
+    assert (found.line, found.what) == (2, "1 row of notes has body NULL")
     said = " ".join(one.what for one in rehearse_one(databases, "alter table notes add unique (status)").failing)
     assert "share their status" in said and "open" not in said.replace("opens", "")
 
