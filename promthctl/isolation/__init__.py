@@ -29,9 +29,9 @@ table_reading.py   read_tables(): the tables, from the system catalogs
 tables.py          what a table is here: ProbedTable, ProbedColumn and what belongs to them
 """
 
-from promthctl.isolation.attempts import Attempt
 from promthctl.isolation.door_verdicts import DoorProof
 from promthctl.isolation.findings import SEVERITIES, Finding, Severity
+from promthctl.isolation.outcomes import Attempt
 from promthctl.isolation.proof import IsolationReport, find_side_effects, prove_isolation
 from promthctl.isolation.side_effects import SideEffect
 from promthctl.isolation.verdicts import TableProof

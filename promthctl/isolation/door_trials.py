@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from promthctl.isolation.function_reading import ApiFunction, ApiView
 from promthctl.isolation.sandbox import Actor
 
 _MARKERS = "promthctl.markers"
+_UUID = re.compile(r"(?<![0-9a-f-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f@-])")
 # The function is called even where nothing is looked for; which markers it shows comes back by their places.
 _SEARCH = """
 with promthctl_all as materialized ({source})
@@ -160,6 +162,11 @@ def _together(columns: Sequence[str]) -> str:
 
 def _quoted(name: str) -> str:
     return sql.Identifier(name).as_string(None)
+
+
+def all_ids(texts: Sequence[str]) -> bool:
+    """Whether UUIDs are all there is: what helpers of policies take and give, such as the owner of a document."""
+    return bool(texts) and all(_UUID.search(text) for text in ([texts] if isinstance(texts, str) else texts))
 
 
 def shows_something(result: TrialResult) -> bool:

@@ -239,7 +239,8 @@ class DoorRun:
                 verb = "updates" if one.verb == "update" else "deletes"
                 door.leaks.append(Leak(who, f"{verb} {self._tables_behind(door)}", "", special))
             return
-        if shown := [marker for marker in trials.seen(one, result, markers) if marker in hidden]:
+        shown = [marker for marker in trials.seen(one, result, markers) if marker in hidden]
+        if shown and not (trials.all_ids(shown) and trials.all_ids(one.given)):  # who knows an id learns another
             owned = [marker for marker in shown if self._rows.owned_by_somebody(marker)]
             labels = list(dict.fromkeys(label for marker in owned or shown for label in self._labels(door, marker)))
             what = f"reads {', '.join(labels[:4])}{' and more' if len(labels) > 4 else ''}"
