@@ -63,6 +63,7 @@ class Settings:
     is installed, or the absolute folder of one. cache_dir: None for the user's own cache directory. declared: what is
     open on purpose. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto" if neither sets it. supabase:
     supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
+    rehearses: push tries what is pending first; decided by the process environment alone, not by a project.
     exposed: .env, if it holds secrets that other users can read. unreadable: the lines of .env that were left out.
     project_variables: the names of the variables that only .env sets. supabase_cli_place: the file of the project that
     names a path as supabase_cli, None for others. replay: a new local database runs every migration, even where a copy
@@ -88,6 +89,7 @@ class Settings:
     project_variables: frozenset[str] = frozenset()
     supabase_cli_place: str | None = None
     replay: bool = False
+    rehearses: bool = True
 
     @property
     def database_password(self) -> str | None:
@@ -202,6 +204,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         project_variables=frozenset(name for name, value in dotenv.items() if value.strip() and name not in os.environ),
         unreadable=unreadable,
         replay=_replay(env.get("PROMTHCTL_REPLAY", "").strip(), tool.get("replay", False)),
+        rehearses=os.environ.get("PROMTHCTL_REHEARSAL", "").strip() != "off",
         exposed=root / ".env" if _is_exposed(root / ".env", dotenv) else None,
     )
 

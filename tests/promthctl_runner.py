@@ -23,18 +23,21 @@ _FOREIGN = ("VANCHIN_", "SUPABASE_", "PG", "ENCRYPTION_SECRET", "PROMTHCTL_ENGIN
 class Project:
     """A project folder. extra: environment variables for every command in it. prefix: words before each.
 
-    engine: for commands without --engine; not "auto", which would mean Docker where a daemon runs.
+    engine: for commands without --engine; not "auto", which would mean Docker where a daemon runs. rehearses: a push is
+    tried first, which costs a second of processor time: only where a test is about that.
     """
 
     path: Path
     extra: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
     engine: str = "embedded"
+    rehearses: bool = False
 
     def environment(self, **more: str) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         # Migrations are run, whatever another test has left in the cache: test_kept_states.py is about the copies.
         own = {"PROMTHCTL_ENGINE": self.engine, "PROMTHCTL_REPLAY": "1"}
+        own |= {} if self.rehearses else {"PROMTHCTL_REHEARSAL": "off"}
         return inherited | own | self.extra | more
 
     def command(self, *words: str) -> list[str]:

@@ -45,28 +45,36 @@ def command(
     include_all: Annotated[
         bool, typer.Option("--include-all", help="Also push what is older than the newest applied migration.")
     ] = False,
+    no_rehearsal: Annotated[
+        bool, typer.Option("--no-rehearsal", help="Do not try the push in a throw-away Postgres first.")
+    ] = False,
+    ignore_drift: Annotated[
+        bool, typer.Option("--ignore-drift", help="Do not tell what the target has otherwise than its migrations make.")
+    ] = False,
     lock_timeout: LockTimeout = None,
 ) -> None:
     """Apply the migrations that the target does not have yet, through the Supabase CLI.
 
     The plan is shown first: what is pending, which statements destroy data (with the rows at risk), which ones rewrite
-    or lock a table, and where the target's history disagrees with the files. Except on the local stack, you must then
-    confirm it. While a migration waits for a lock, its holder is named; after --lock-timeout the migration is taken
-    back, so that others get on, and tried again three times.
+    or lock a table, and where the target's history disagrees with the files. For that the pending files are tried in a
+    throw-away Postgres with the target's schema and made-up rows: what became of those is told, and a push that would
+    fail is not begun. Except on the local stack, you must then confirm it. While a migration waits for a lock, its
+    holder is named; after --lock-timeout the migration is taken back, so that others get on, and tried again three
+    times.
     """
     run: Invocation = context.obj
-    patience = lock_seconds(lock_timeout)
+    patience, rehearsed = lock_seconds(lock_timeout), run.settings.rehearses and not no_rehearsal
     refs, urls, names = project_ref or [], db_url or [], target_name or []
     if local and (refs or urls or names or targets_file is not None):
         why = "the local stack is pushed to on its own"
         raise UsageError("--local cannot be combined with other targets", why, "promthctl push --local")
     if targets_file is not None or len(refs) + len(urls) + len(names) > 1:
         found = batch.candidate_targets(run.settings, refs, urls, names, targets_file, patience)
-        _push_batch(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all)
+        _push_batch(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all, rehearsed)
         return
     choice = TargetChoice(local, *(next(iter(given), None) for given in (refs, urls, names)))
     chosen = replace(run.target(choice), lock_seconds=patience)
-    plan = push.plan_push(run.settings, chosen, include_all)
+    plan = push.plan_push(run.settings, chosen, include_all, rehearsed, not ignore_drift, run.output)
     if dry_run:
         run.output.show(push.preview_push(plan), views.preview)
         return
@@ -74,6 +82,7 @@ def command(
         raise refusal
     if plan.pending or plan.disagreements:
         run.output.aside(push.preview_push(plan), views.planned)
+    push.check_accepted(plan)
     push.check_destructive(chosen, plan, allow_destructive)
     if plan.pending and not chosen.local:
         supabase_cli.find_runner(
@@ -92,8 +101,9 @@ def _push_batch(
     fail_fast: bool,
     allow_destructive: bool,
     include_all: bool,
+    rehearsed: bool,
 ) -> None:
-    planned = batch.plan_batch(run.settings, candidates, include_all, jobs, run.output)
+    planned = batch.plan_batch(run.settings, candidates, include_all, jobs, run.output, rehearsed)
     result = batch.BatchResult(tuple(one.outcome for one in planned), dry_run=True)
     waiting = [one for one in planned if one.outcome.state == "pending"]
     if waiting and not dry_run:

@@ -114,6 +114,10 @@ class RowMaker:
         self.present[key] = made
         return made
 
+    def plan(self, table: ProbedTable, user: str, values: Mapping[str, str]) -> None:
+        """Decide what the user's row of the table, not made yet, will hold in some columns."""
+        self._planned.setdefault((table.oid, user), {}).update(values)
+
     def parents(self, table: ProbedTable, user: str, making: tuple[int, ...] = ()) -> dict[str, list[str | None]]:
         """Make what the user's row of `table` refers to; the values of the referring columns. Raises RowNotMade."""
         own = self.ownerships[table.oid]

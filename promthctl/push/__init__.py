@@ -1,6 +1,7 @@
 """Bringing a target to the state of the migrations.
 
 planning.py       what a push would do to a target, as a plan that is shown before anything is changed
+lock_checks.py    the locks that a plan predicts, beside those that the rehearsal has seen
 applying.py       a plan → the Supabase CLI's push
 batch.py          a push to many targets
 disagreements.py  where a target's history and the files differ
@@ -8,7 +9,14 @@ risks/            what each statement of a plan does to the target's data, locks
 """
 
 from promthctl.push.applying import PushResult, apply_plan, apply_to_local_stack
-from promthctl.push.planning import PushPlan, PushPreview, check_destructive, plan_push, preview_push
+from promthctl.push.planning import (
+    PushPlan,
+    PushPreview,
+    check_accepted,
+    check_destructive,
+    plan_push,
+    preview_push,
+)
 
 __all__ = [
     "PushPlan",
@@ -16,6 +24,7 @@ __all__ = [
     "PushResult",
     "apply_plan",
     "apply_to_local_stack",
+    "check_accepted",
     "check_destructive",
     "plan_push",
     "preview_push",

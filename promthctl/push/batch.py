@@ -17,7 +17,7 @@ from promthctl import database, process
 from promthctl.database.transactions import undisturbed
 from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
 from promthctl.push.applying import apply_locked, sync_for_plans
-from promthctl.push.planning import PushPlan, check_destructive, plan_push
+from promthctl.push.planning import PushPlan, check_accepted, check_destructive, plan_push
 from promthctl.resolve.database import resolve_named
 from promthctl.resolve.production import marked_label
 from promthctl.settings import NamedTarget, Settings
@@ -148,29 +148,43 @@ def _read_targets_file(settings: Settings, file: Path) -> list[tuple[str, NamedT
 
 
 def plan_batch(
-    settings: Settings, candidates: Sequence[Candidate], include_all: bool, jobs: int, steps: Steps
+    settings: Settings,
+    candidates: Sequence[Candidate],
+    include_all: bool,
+    jobs: int,
+    steps: Steps,
+    rehearsed: bool = True,
 ) -> tuple[PlannedTarget, ...]:
-    """Resolve and plan every target; nothing is changed. A failure becomes that target's outcome."""
+    """Resolve and plan every target; nothing is changed. A failure becomes that target's outcome.
+
+    rehearsed: try each push in a throw-away database, once for targets that are alike.
+    """
 
     def work(row: int, update: RowUpdate) -> PlannedTarget:
         name = candidates[row].name
         update(row, "planning")
         try:
             target = candidates[row].resolve()
-            plan = plan_push(settings, target, include_all)
+            plan = plan_push(settings, target, include_all, rehearsed, drift=False)
         except PromthctlError as error:
             planned = PlannedTarget(_failed(TargetOutcome(name, "failed"), error))
         else:
             names = tuple(file.filename for file in plan.pending)
             label = marked_label(target.label, target.production)
             outcome = TargetOutcome(label, "pending" if names else "up to date", names)
-            planned = PlannedTarget(replace(outcome, destructive=len(plan.destructive)), target, plan)
+            planned = PlannedTarget(replace(outcome, destructive=_destroying(plan)), target, plan)
             if plan.refusal:
                 planned = PlannedTarget(_failed(planned.outcome, plan.refusal))
         update(row, _summary(planned.outcome))
         return planned
 
     return _each(work, [candidate.name for candidate in candidates], jobs, steps)
+
+
+def _destroying(plan: PushPlan) -> int:
+    """How many statements destroy data or were not decided."""
+    found = {(one.file, one.line) for one in plan.destructive}
+    return len(found | {(one.file, one.line) for one in plan.effects})
 
 
 def push_batch(
@@ -195,6 +209,7 @@ def push_batch(
         if stopped:
             return _not_tried(one.outcome)
         try:
+            check_accepted(one.plan)
             check_destructive(one.target, one.plan, allow_destructive)
             steps_here = _Row(row, update)
             with undisturbed(settings, one.target, steps_here):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
@@ -12,16 +12,20 @@ from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration, SyncPlan, creating, supabase_folder
 from promthctl.push import disagreements
 from promthctl.push.disagreements import Disagreement
+from promthctl.push.lock_checks import LockCheck, check_locks
 from promthctl.push.risks import PlannedStatement
 from promthctl.redact import redact
+from promthctl.rehearsal import Finding, Rehearsal
 from promthctl.settings import Settings
 from promthctl.sql.transaction_commands import find_transaction_fault
+from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
 
 if TYPE_CHECKING:
     import psycopg
 
 _REASONS_SHOWN = 8
+_SILENT = Silent()
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class PushPlan:
     missing, in their order. statements: theirs, with their risks. disagreements: between its history and the files.
     applied: the versions in its history; unverified: those of them without statements, so that only the copy in
     supabase/migrations shows what was applied. sync: what has to change in supabase/migrations first. include_all:
-    pending ones may be older than what is applied.
+    pending ones may be older than what is applied. rehearsal: what came of trying them in a throw-away database; None
+    where that was not wanted.
     """
 
     target: str
@@ -45,11 +50,26 @@ class PushPlan:
     unverified: tuple[str, ...] = field(default=(), repr=False)
     sync: SyncPlan | None = field(default=None, repr=False)
     include_all: bool = False
+    rehearsal: Rehearsal | None = None
 
     @property
     def destructive(self) -> tuple[PlannedStatement, ...]:
-        """The statements that destroy data, and those that cannot be read."""
-        return tuple(statement for statement in self.statements if statement.destructive)
+        """The statements that destroy data as far as their text tells, and those that cannot be read.
+
+        Without those of which the rehearsal has found everything again.
+        """
+        kept = self.rehearsal.kept if self.rehearsal else frozenset()
+        return tuple(one for one in self.statements if one.destructive and (one.file, one.line) not in kept)
+
+    @property
+    def effects(self) -> tuple[Finding, ...]:
+        """What the rehearsal has seen destroyed, and what it could not decide."""
+        return self.rehearsal.destructive if self.rehearsal else ()
+
+    @property
+    def destroys(self) -> bool:
+        """Whether --allow-destructive is needed on anything but the local stack."""
+        return bool(self.destructive or self.effects)
 
     @property
     def refusal(self) -> RefusedError | None:
@@ -59,7 +79,10 @@ class PushPlan:
 
 @dataclass(frozen=True)
 class PushPreview:
-    """A plan for people and programs to read. pending: file names. refused: the history does not allow the push."""
+    """A plan for people and programs to read. pending: file names. refused: the history does not allow the push.
+
+    locks: what the rehearsal has seen of the locks and rewrites that the plan predicts.
+    """
 
     target: str
     local: bool
@@ -70,10 +93,22 @@ class PushPreview:
     statements: tuple[PlannedStatement, ...]
     disagreements: tuple[Disagreement, ...]
     dry_run: bool = True
+    rehearsal: Rehearsal | None = None
+    locks: tuple[LockCheck, ...] = ()
 
 
-def plan_push(settings: Settings, target: Target, include_all: bool = False) -> PushPlan:
+def plan_push(
+    settings: Settings,
+    target: Target,
+    include_all: bool = False,
+    rehearsed: bool = True,
+    drift: bool = True,
+    steps: Steps = _SILENT,
+) -> PushPlan:
     """What a push would do; nothing is changed, neither there nor here.
+
+    rehearsed: try it in a throw-away database, if anything is pending. drift: tell how the target's catalog differs
+    from what its history makes.
 
     Raises TargetError when the target cannot be reached, RefusedError when the files here contradict each other. A
     refusal that comes from its history is part of the plan.
@@ -88,15 +123,19 @@ def plan_push(settings: Settings, target: Target, include_all: bool = False) -> 
         files = supabase_folder.expected_migrations(settings, sync)
         pending = supabase_folder.pending_migrations(files, history)
         check_written(target, pending)
+        found = disagreements.find_disagreements(
+            target, files, history, pending, include_all, sync.foreign, sync.removed
+        )
+        wanted = rehearsed and pending and disagreements.refusal_of(target.label, found) is None
+        applied = [file for file in files if file.version in history]
         return PushPlan(
             target=target.label,
             local=target.local,
             total=len(files),
             pending=pending,
             statements=_analysed(target, pending, connection) if pending else (),
-            disagreements=disagreements.find_disagreements(
-                target, files, history, pending, include_all, sync.foreign, sync.removed
-            ),
+            disagreements=found,
+            rehearsal=_rehearsed(settings, target, connection, applied, pending, drift, steps) if wanted else None,
             applied=tuple(history),
             unverified=unverified,
             sync=sync,
@@ -111,10 +150,12 @@ def preview_push(plan: PushPlan) -> PushPreview:
         local=plan.local,
         total=plan.total,
         pending=tuple(file.filename for file in plan.pending),
-        destructive=bool(plan.destructive),
+        destructive=plan.destroys,
         refused=plan.refusal is not None,
         statements=plan.statements,
         disagreements=plan.disagreements,
+        rehearsal=plan.rehearsal,
+        locks=check_locks(plan.statements, plan.rehearsal),
     )
 
 
@@ -123,18 +164,33 @@ def check_destructive(target: Target, plan: PushPlan, allowed: bool) -> None:
 
     Nothing is asked for the local stack: its owner can create it again.
     """
-    if allowed or target.local or not plan.destructive:
+    if allowed or target.local or not plan.destroys:
         return
-    why = [
-        f"{statement.file} line {statement.line} {risk.what}"
+    seen = {(one.file, one.line) for one in plan.effects}
+    told = [
+        (statement.file, statement.line, risk.what)
         for statement in plan.destructive
         for risk in statement.risks
-        if risk.destructive
+        if risk.destructive and (statement.file, statement.line) not in seen
     ]
+    told += [(one.file, one.line, one.what) for one in plan.effects]
+    why = [f"{file} line {line} {what}" if line else f"{file} {what}".strip() for file, line, what in sorted(told)]
     if len(why) > _REASONS_SHOWN:
         why[_REASONS_SHOWN - 1 :] = [f"and {len(why) - _REASONS_SHOWN + 1} more, see --dry-run"]
     hint = "make sure that there is a backup, then run it again with --allow-destructive"
     raise RefusedError(f"Nothing was pushed to {plan.target}", "\n".join(why), hint)
+
+
+def check_accepted(plan: PushPlan) -> None:
+    """Raise PromthctlError for a plan that would fail on the way, before anything is touched."""
+    failing = plan.rehearsal.failing if plan.rehearsal else ()
+    if not failing:
+        return
+    why = [f"{one.file} line {one.line}: {one.what}" for one in failing]
+    if len(why) > _REASONS_SHOWN:
+        why[_REASONS_SHOWN - 1 :] = [f"and {len(why) - _REASONS_SHOWN + 1} more, see --dry-run"]
+    hint = f"correct {failing[0].file} or the rows, or push without trying it first: --no-rehearsal"
+    raise PromthctlError(f"This push to {plan.target} would fail, and nothing was touched", "\n".join(why), hint)
 
 
 def check_written(target: Target, pending: Iterable[Migration], refused: str = "Nothing was pushed to") -> None:
@@ -173,6 +229,28 @@ def _analysed(
         raise _no_plan(target, error) from None
     except psycopg.Error as error:
         raise _no_plan(target, error) from None
+
+
+def _rehearsed(
+    settings: Settings,
+    target: Target,
+    connection: psycopg.Connection[Any],
+    applied: Sequence[Migration],
+    pending: Sequence[Migration],
+    drift: bool,
+    steps: Steps,
+) -> Rehearsal:
+    import psycopg
+
+    from promthctl.rehearsal.rehearsing import rehearse
+
+    try:
+        found = rehearse(settings, connection, applied, pending, steps)
+    except psycopg.OperationalError as error:
+        raise unreachable(target, str(error)) from None
+    except psycopg.Error as error:
+        raise _no_plan(target, error) from None
+    return found if drift else replace(found, drift=None)
 
 
 def _no_plan(target: Target, error: Exception) -> PromthctlError:

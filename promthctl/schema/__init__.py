@@ -12,12 +12,13 @@ converting.py  the SQL that gives a column another type without changing a value
 
 from promthctl.schema.comparing import compare
 from promthctl.schema.model import KINDS, Attributes, Catalog, Difference
-from promthctl.schema.queries import CATALOG_FINGERPRINT, catalog_query
+from promthctl.schema.queries import CATALOG_FINGERPRINT, MANAGED_SCHEMAS, catalog_query
 from promthctl.schema.reading import SPELLING, snapshot
 
 __all__ = [
     "CATALOG_FINGERPRINT",
     "KINDS",
+    "MANAGED_SCHEMAS",
     "SPELLING",
     "Attributes",
     "Catalog",

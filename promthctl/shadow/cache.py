@@ -96,13 +96,13 @@ def trial_database(settings: Settings, major: int, privileges: Sequence[str]) ->
     folder = toolchain.cache_root(settings) / FOLDER
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with throw_away_database(settings, _server(settings, major), folder, privileges) as made:
+        with throw_away_database(settings, server_choice(settings, major), folder, privileges) as made:
             yield made
     except OSError as error:
-        raise _unwritable(error, folder) from None
+        raise unwritable(error, folder) from None
 
 
-def _server(settings: Settings, major: int) -> ServerChoice:
+def server_choice(settings: Settings, major: int) -> ServerChoice:
     """The project's PostgreSQL, or the one that promthctl brings along if that is nearer to the target's version."""
     choice = postgres_of(settings)
     if choice.installed is None and major > choice.major and importlib.util.find_spec("pg0") is not None:
@@ -110,7 +110,8 @@ def _server(settings: Settings, major: int) -> ServerChoice:
     return choice
 
 
-def _unwritable(error: OSError, folder: Path) -> PrerequisiteError:
+def unwritable(error: OSError, folder: Path) -> PrerequisiteError:
+    """The error for a cache directory that cannot be written."""
     return PrerequisiteError(
         "What the migrations make could not be read",
         f"{error.strerror or error}: {error.filename or folder}",
@@ -136,9 +137,9 @@ def _kept_or_made(
 ) -> Kept:
     exposed = default_privileges.exposes_new_tables(settings)
     privileges = default_privileges.of_project(exposed) if given is None else tuple(given)
-    choice = _server(settings, major)
+    choice = server_choice(settings, major)
     folder = toolchain.cache_root(settings) / FOLDER
-    path = folder / f"{_content_hash(migrations, choice, privileges, seeds.find_roles(settings))}{reading.suffix}"
+    path = folder / f"{content_hash(migrations, choice, privileges, seeds.find_roles(settings))}{reading.suffix}"
     if (kept := _read_kept(reading, path)) is not None:
         return kept
     try:
@@ -150,7 +151,7 @@ def _kept_or_made(
                 process.write_private(path, reading.to_json(kept))
                 _forget_oldest(folder)
     except OSError as error:
-        raise _unwritable(error, folder) from None
+        raise unwritable(error, folder) from None
     return kept
 
 
@@ -177,9 +178,10 @@ def _read_from_database(
             return reading.read(connection)
 
 
-def _content_hash(
+def content_hash(
     migrations: Sequence[Migration] | str, choice: ServerChoice, privileges: Sequence[str], roles: seeds.SqlFile | None
 ) -> str:
+    """A hash of everything that what these migrations make depends on."""
     made_by = (choice.identity, CATALOG_FINGERPRINT, installation.fingerprint(), tuple(privileges))
     digest = hashlib.sha256(repr(made_by).encode())
     for script in bootstrap_scripts():

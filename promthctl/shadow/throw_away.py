@@ -59,13 +59,13 @@ def throw_away_database(
     supabase/roles.sql that fails.
     """
     tools = toolchain.ensure(settings, Silent())
-    with _work_folder(folder) as work, _running_cluster(settings, tools, choice, work, privileges) as made:
+    with work_folder(folder) as work, _running_cluster(settings, tools, choice, work, privileges) as made:
         seeds.run_roles(settings, made[0], Silent())
         yield ThrowAwayDatabase(*made, work, settings)
 
 
 @contextlib.contextmanager
-def _work_folder(folder: Path) -> Iterator[Path]:
+def work_folder(folder: Path) -> Iterator[Path]:
     """A folder that Postgres can reach, removed at the end with whatever still runs in it.
 
     Its lock tells others that it is in use; a lock for all is held only while one is made and leftovers are removed.

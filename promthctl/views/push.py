@@ -10,12 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from promthctl.quantities import all_of, count
+from promthctl.views import rehearsal as rehearsal_views
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from promthctl.push import PushPreview, PushResult
     from promthctl.push.disagreements import Disagreement
+    from promthctl.push.lock_checks import LockCheck
     from promthctl.push.risks import PlannedStatement, Risk, Rows
 
 _LABELS = {
@@ -58,22 +60,32 @@ def planned(plan: PushPreview) -> Iterator[RenderableType]:
     if not plan.pending:
         return
     yield f"Pending on {escape(plan.target)}: {len(plan.pending)} of {count(plan.total, 'migration')}"
+    yield from rehearsal_views.rehearsed(plan.rehearsal)
     rest: list[PlannedStatement] = []
     unlisted = 0
     files: dict[str, list[PlannedStatement]] = {name: [] for name in plan.pending}
     for statement in plan.statements:
         files[statement.file].append(statement)
+    found_again = plan.rehearsal.kept if plan.rehearsal else frozenset()
+
+    def kept(one: PlannedStatement, risk: Risk) -> bool:
+        return risk.kind == "destroys" and (one.file, one.line) in found_again
+
     for name, statements in files.items():
-        shown = [(one, risk) for one in statements for risk in one.risks if _notable(risk)]
+        shown = [(one, risk) for one in statements for risk in one.risks if _notable(risk) and not kept(one, risk)]
         if not shown and len(plan.pending) > _ALL_LISTED:
             rest += statements
             unlisted += 1
             continue
         yield f"  [bold]{escape(name)}[/bold]  {_counts(statements)}"
         if shown:
-            yield _risks(shown)
+            yield _risks(shown, plan.locks)
     if unlisted:
         yield f"  {unlisted} more with nothing to note: {_counts(rest)}"
+    for lock in plan.locks:
+        if lock.state == "seen":
+            what = "rewritten" if lock.rewrite else f"locked ({lock.lock})"
+            yield f"  {escape(lock.file)} line {lock.line}: {escape(lock.object)} is {what}; only seen, not predicted"
     if any(risk.lock and _notable(risk) for statement in plan.statements for risk in statement.risks):
         yield "[dim]A lock is held until the end of its file.[/dim]"
 
@@ -104,7 +116,8 @@ def _counts(statements: Sequence[PlannedStatement]) -> str:
     return f"[dim]{', '.join(parts) or ('cannot be read' if unread else 'changes nothing')}[/dim]"
 
 
-def _risks(shown: Iterable[tuple[PlannedStatement, Risk]]) -> Table:
+def _risks(shown: Iterable[tuple[PlannedStatement, Risk]], locks: Sequence[LockCheck]) -> Table:
+    states = {(one.file, one.line, one.object, one.rewrite): one.state for one in locks}
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(justify="right", no_wrap=True)
@@ -113,6 +126,9 @@ def _risks(shown: Iterable[tuple[PlannedStatement, Risk]]) -> Table:
     for statement, risk in shown:
         rows = _rows(risk.rows) if risk.kind in ("destroys", "rewrites", "locks") else ""
         text = escape(risk.what) + (f" [bold]({rows})[/bold]" if rows else "") + f" [dim]\\[{risk.id}][/dim]"
+        state = states.get((statement.file, statement.line, risk.object, risk.kind == "rewrites"))
+        if risk.lock and state:
+            text += "[dim], confirmed[/dim]" if state == "confirmed" else "[dim], only predicted[/dim]"
         if risk.cascades:
             text += f"\n[dim]and with it: {escape(_some(risk.cascades))}[/dim]"
         table.add_row("  ", f"line {statement.line}", _LABELS[risk.kind], text)

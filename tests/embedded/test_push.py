@@ -148,6 +148,8 @@ def test_json_gives_the_names_and_the_plan(own: Callable[..., Project], database
         ],
         "disagreements": [],
         "dry_run": True,
+        "rehearsal": None,
+        "locks": [],
     }
     write(project, {"002_b.sql": B})
     done = {"target": label, "applied": names, "total": 2}

@@ -159,6 +159,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "sync": bench_sync,
     "push": pushing.bench_push,
     "plan": pushing.bench_plan,
+    "rehearsal": pushing.bench_rehearsal,
     "many": pushing.bench_many,
     "scale": scale.bench_scale,
     "rls-100k": lambda project: rls.bench(project, 100_000),

@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+import psycopg
+
 from promthctl import settings, toolchain
 from promthctl.steps import Silent
 from promthctl.toolchain import Toolchain
@@ -41,6 +43,33 @@ def bench_push(project: Project) -> None:
             lambda: timed(push, project=project),
             lambda: timed(bare, project=project),
         )
+
+
+def bench_rehearsal(project: Project) -> None:
+    """One pending migration, rehearsed warm, to a bare `supabase db push`; the rehearsal of 1,000 to that of 100."""
+    project.rehearses = True
+    _write(project, 1)
+    with _server(project) as (server, tools), fresh_database(server) as url:
+        bare = [str(tools.supabase), "db", "push", f"--remote={url}", "--yes", "--workdir", str(project.path)]
+
+        def pushed(command: list[str]) -> float:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("drop table if exists public.t1; drop schema if exists supabase_migrations cascade")
+            return timed(command, project=project)
+
+        push = project.command("push", "--db-url", url, "--yes")
+        pushed(push)
+        title = "`push` of one migration, rehearsed, to `supabase db push`"
+        compare(title, 2.0, lambda: pushed(push), lambda: pushed(bare))
+        plan = project.command("push", "--db-url", url, "--dry-run")
+        spent = {}
+        for count in (100, 1000):
+            for file in (project.path / "db").iterdir():
+                file.unlink()
+            (project.path / "db").rmdir()
+            _write(project, count)
+            spent[count] = timed(plan, project=project)
+        print(f"{'rehearsal of 1,000 pending migrations to 100':<58} {spent[1000] / spent[100]:7.1f}", flush=True)
 
 
 def bench_plan(project: Project) -> None:

@@ -9,8 +9,10 @@ from rich.console import Console
 
 from promthctl.push import PushPreview
 from promthctl.push.disagreements import Disagreement
+from promthctl.push.lock_checks import check_locks
 from promthctl.push.risks import PlannedStatement, Rows, rules
 from promthctl.push.risks.model import total
+from promthctl.rehearsal.model import Drift, Finding, Rehearsal, RowsAtRisk, SeenLock
 from promthctl.views import push as views
 
 EMPTY = PushPreview("database x", False, 3, (), False, False, (), ())
@@ -93,3 +95,37 @@ def test_a_sum_is_exact_only_when_all_of_it_is() -> None:
     assert total([Rows(1, True), Rows(2, False)]) == Rows(3, False)
     assert total([Rows(1, True), None]) == Rows(1, False)
     assert total([None]) is None
+
+
+def test_what_opens_and_what_fails_comes_first_and_a_rehearsal_tells_what_it_lacks() -> None:
+    found = Rehearsal(
+        tried=True,
+        findings=(
+            Finding("destroys", "002_a.sql", 4, "public.b", "deletes the rows of public.b", RowsAtRisk(3, exact=True)),
+            Finding("changes", "002_a.sql", 5, "public.b", "changes the values of public.b.x", safe=True),
+            Finding("opens", "002_a.sql", 6, "public.b", "anon can read every row of public.b"),
+        ),
+        unsure=("no row could be made for public.c: x is violated",),
+        drift=(Drift("columns", "public.b.y", "extra"),),
+    )
+    made = plan(PlannedStatement("002_a.sql", 4, "writes", "delete b"), rehearsal=found)
+    assert shown(made).splitlines()[1:6] == [
+        "Rehearsed in a throw-away database",
+        "    002_a.sql line 6  opens  anon can read every row of public.b",
+        "    002_a.sql line 4  data   deletes the rows of public.b (3 rows)",
+        "    002_a.sql line 5  data   changes the values of public.b.x",
+        "note: the rehearsal: no row could be made for public.c: x is violated",
+    ]
+    assert "extra: columns public.b.y" in shown(made)
+
+
+def test_a_lock_says_whether_the_rehearsal_has_seen_it() -> None:
+    statement = PlannedStatement("002_a.sql", 15, "creates", "index", (LOCK,))
+    place = ("002_a.sql", 15)
+    held = SeenLock(*place, "public.a", "SHARE", fresh=True)
+    other = SeenLock(*place, "public.z", "ACCESS EXCLUSIVE", fresh=True)
+    ran = Rehearsal(tried=True, watched=frozenset((place,)), tables=frozenset(("public.a", "public.z")))
+    assert [one.state for one in check_locks([statement], replace(ran, locks=(held,)))] == ["confirmed"]
+    assert [one.state for one in check_locks([statement], ran)] == ["predicted"]
+    assert [one.state for one in check_locks([statement], replace(ran, locks=(held, other)))] == ["confirmed", "seen"]
+    assert "only predicted" in shown(plan(statement, locks=check_locks([statement], ran)))

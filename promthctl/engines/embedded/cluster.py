@@ -30,6 +30,7 @@ LOGINS = ("authenticator", "supabase_auth_admin", "supabase_storage_admin", "pro
 _STRAY_SECONDS = 5.0  # a server process asked to end may be busy for a moment
 _START_SECONDS = 60.0  # a crash recovery may have much to replay
 PRELOADED = "pg_stat_statements"
+_FORGETFUL = [word for name in ("fsync", "full_page_writes", "synchronous_commit") for word in ("-c", f"{name}=off")]
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,21 @@ class Cluster:
         script = "".join(f"{statement}\n" for statement in statements)
         self._run_single_user(script, "The database's default privileges could not be set")
 
-    def start(self, port: int, log: Path, record: Callable[[ProcessId], None], runs_jobs: bool = True) -> ProcessId:
-        """Start the server; returns at once (see wait). runs_jobs: whether a real pg_cron does."""
+    def start(
+        self,
+        port: int,
+        log: Path,
+        record: Callable[[ProcessId], None],
+        runs_jobs: bool = True,
+        lasting: bool = True,
+    ) -> ProcessId:
+        """Start the server; returns at once (see wait). runs_jobs: whether a real pg_cron does.
+
+        lasting: what it writes is to survive the machine.
+        """
+        options = [*self._preload(runs_jobs), *(() if lasting else _FORGETFUL), "-c", f"port={port}"]
         return process.spawn_detached(
-            [self.programs.folder / "postgres", "-D", self.data, "-c", f"port={port}", *self._preload(runs_jobs)],
+            [self.programs.folder / "postgres", "-D", self.data, *options],
             record=record,
             log=log,
             env=self.environment(),

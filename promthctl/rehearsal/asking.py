@@ -1,0 +1,165 @@
+"""Questions to the target: how many of its rows a finding is about. Only read, with a limit on each and on all.
+
+A condition that a migration brings is evaluated on the target only where it calls nothing but what PostgreSQL itself
+has and what changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from promthctl.rehearsal.demands import Demand, columns_in, printed
+from promthctl.rehearsal.model import RowsAtRisk
+from promthctl.rehearsal.observer import Content
+from promthctl.sql.quoting import identifier
+
+if TYPE_CHECKING:
+    import psycopg
+
+_SECONDS, _ALL_SECONDS = 5.0, 20.0
+_STEADY = """
+select p.proname::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+ where n.nspname = 'pg_catalog' group by 1 having bool_and(p.provolatile <> 'v')"""
+_RANDOM = frozenset(("gen_random_uuid", "clock_timestamp", "random"))
+
+
+class Asker:
+    """Asks one target. connection: in autocommit.
+
+    refused: the SQLSTATE with which it answered the last question; empty for an answer.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection, self._left = connection, _ALL_SECONDS
+        self._steady: frozenset[str] | None = None
+        self.refused = ""
+
+    def rows(self, table: Content, columns: Collection[str] = ()) -> RowsAtRisk | None:
+        """A table's rows, or those with a value in one of the columns."""
+        condition = " or ".join(f"{identifier(name)} is not null" for name in columns)
+        count = self.count(table, condition or "true")
+        if count is not None:
+            return RowsAtRisk(count, exact=True)
+        found = self._ask(
+            "select case when c.reltuples < 0 then null else c.reltuples::bigint end from pg_class c"
+            " where c.oid = to_regclass(%s)",
+            (_name(table),),
+        )
+        return None if found is None else RowsAtRisk(found, exact=False)
+
+    def count(self, table: Content, condition: str, other: Content | None = None) -> int | None:
+        """How many rows meet the condition; {t} and {o} in it are the tables. None where that cannot be told."""
+        condition = _filled(condition, table, other)
+        return self._ask(f"select count(*) from {_name(table)} where {condition}")  # noqa: S608 - checked by `asked`
+
+    def violations(self, demand: Demand, table: Content, other: Content | None) -> int | None:
+        """How many rows do not meet the demand; None where that cannot be told."""
+        if not all(self.harmless(part) for part in demand.expressions):
+            return None
+        if demand.query:
+            return self._ask(_filled(demand.query, table, other))
+        return self.count(table, demand.bad, other)
+
+    def harmless(self, node: Any) -> bool:
+        """True for an expression that PostgreSQL's own functions evaluate without changing anything."""
+        from pglast.visitors import Visitor
+
+        names: list[tuple[str, ...]] = []
+        fine = True
+
+        class Calls(Visitor):
+            def visit_FuncCall(self, _: Any, part: Any) -> None:
+                names.append(tuple(word.sval for word in part.funcname))
+
+            def visit_SelectStmt(self, _: Any, part: Any) -> None:
+                nonlocal fine
+                fine = fine and not part.intoClause and not part.lockingClause and part.withClause is None
+
+        Calls()(node)
+        return fine and all(
+            name[:-1] in ((), ("pg_catalog",)) and (name[-1] in self._built_in() or name[-1] in _RANDOM)
+            for name in names
+        )
+
+    def affected(self, node: Any, table: Content, triggered: bool = False) -> int | None:
+        """How many rows of the target a DELETE or UPDATE would take or change; None where that cannot be told.
+
+        triggered: an UPDATE changes every row that it meets, since a trigger runs.
+        """
+        kind = type(node).__name__
+        clauses = [node.whereClause] if node.whereClause is not None else []
+        if node.withClause is not None or getattr(node, "usingClause", None) or getattr(node, "fromClause", None):
+            return None
+        named = {column.name for column in table.columns}
+        alias = node.relation.alias.aliasname if node.relation.alias else node.relation.relname
+        targets = list(node.targetList) if kind == "UpdateStmt" else []
+        if not all(self.harmless(part) for part in (*clauses, *(target.val for target in targets))):
+            return None
+        if any(target.indirection or target.name not in named for target in targets):
+            return None
+        outer = [*clauses, *(target.val for target in targets)]
+        if any(column != "*" and column not in named for part in outer for column in _own_columns(part)):
+            return None
+        where = f"({printed(node.whereClause)})" if clauses else "true"
+        if kind == "UpdateStmt" and not triggered:
+            if any(type(target.val).__name__ in ("SetToDefault", "MultiAssignRef") for target in targets):
+                return None
+            lost = " or ".join(
+                f"({identifier(target.name)} is not null and {identifier(target.name)}::text is distinct from"
+                f" ({printed(target.val)})::text)"
+                for target in targets
+            )
+            where = f"{where} and ({lost})"
+        query = f"select count(*) from {_name(table)} as {identifier(alias)} where {where}"  # noqa: S608
+        return self._ask(query)
+
+    def _built_in(self) -> frozenset[str]:
+        if self._steady is None:
+            self._steady = frozenset(name for (name,) in self._connection.execute(_STEADY.encode()).fetchall())
+        return self._steady
+
+    def _ask(self, query: str, parameters: Any = None) -> int | None:
+        import psycopg
+
+        self.refused = ""
+        began, limit = time.monotonic(), min(_SECONDS, self._left)
+        if limit < 0.1:
+            return None
+        try:
+            with _reading(self._connection, limit):
+                row = self._connection.execute(query.encode(), parameters).fetchone()
+        except psycopg.Error as error:
+            if self._connection.closed:
+                raise
+            self.refused = error.sqlstate or ""
+            return None
+        finally:
+            self._left -= time.monotonic() - began
+        return None if row is None or row[0] is None else int(row[0])
+
+
+@contextmanager
+def _reading(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
+    """A read-only transaction in which nothing takes long, and no row is hidden without an error."""
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            "set transaction read only; "
+            f"set local statement_timeout = {int(seconds * 1000)}; set local lock_timeout = '2s';"
+            " set local row_security = off".encode()
+        )
+        yield
+
+
+def _own_columns(node: Any) -> tuple[str, ...]:
+    return columns_in(node)
+
+
+def _name(table: Content) -> str:
+    return f"{identifier(table.schema)}.{identifier(table.name)}"
+
+
+def _filled(text: str, table: Content, other: Content | None) -> str:
+    return text.replace("{t}", _name(table)).replace("{o}", _name(other) if other else "")

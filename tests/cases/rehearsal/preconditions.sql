@@ -1,0 +1,40 @@
+-- case: nulls where they are forbidden
+alter table notes alter body set not null;
+-- case: duplicates in a unique constraint
+alter table notes add unique (status);
+-- case: duplicates in a unique index
+create unique index on notes (lower(status));
+-- case: duplicates in a partial unique index
+create unique index on notes (status) where done;
+-- case: nulls in a primary key
+alter table app.logs_low add primary key (line, at); alter table profiles add unique (plan);
+-- case: orphans
+alter table comments add foreign key (likes) references notes (id);
+-- case: rows that a check refuses
+alter table comments add check (likes < 5);
+-- case: check made without a look and validated
+alter table comments add constraint few check (likes < 5) not valid; alter table comments validate constraint few;
+-- case: foreign key made without a look and validated
+alter table comments add constraint f foreign key (likes) references notes (id) not valid; alter table comments validate constraint f;
+-- case: text that is no number
+alter table notes alter title type integer using title::integer;
+-- case: text that is no uuid
+alter table settings alter value type uuid using value::uuid;
+-- case: text that is too long
+alter table notes alter title type varchar(5);
+-- case: new column without a value
+alter table comments add column y int not null;
+-- case: a member that the new enum lacks
+create type mood2 as enum ('calm', 'glad'); alter table notes alter mood drop default; alter table notes alter mood type mood2 using mood::text::mood2;
+-- case: text that the enum lacks
+create type state as enum ('open'); alter table notes drop constraint notes_status; alter table notes alter status drop default; alter table notes alter status type state using status::state;
+-- case: a table that is not there
+alter table nothing_here add x int;
+-- case: a column that is not there
+alter table notes drop column nothing_here;
+-- case: a table that is there
+create table notes (id int);
+-- case: something depends on it
+drop type mood;
+-- case: not SQL
+selec 1;
