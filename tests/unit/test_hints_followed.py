@@ -86,10 +86,6 @@ supabase_cli/api_keys.py · _service_keys
 
 # Their errors are tested; that what they advise helps was not tried by a test yet.
 NOT_FOLLOWED_YET = """
-engines/embedded/cluster.py · copy_data
-engines/embedded/cluster.py · failed
-engines/embedded/templates.py · template
-settings.py · _replay
 adoption/adopting.py · _decide
 adoption/adopting.py · _find_on_target
 api/client.py · _check_access
@@ -121,16 +117,17 @@ dotenv_file.py · _check_link
 dotenv_file.py · _unusable
 engines/choosing.py · _refuse_docker_flags
 engines/choosing.py · pick
+engines/embedded/api.py · _wrong
 engines/embedded/api.py · wait
-engines/embedded/cluster.py · _failed
-engines/embedded/cluster.py · made_aside
-engines/embedded/cluster.py · template
+engines/embedded/cluster.py · copy_data
+engines/embedded/cluster.py · failed
 engines/embedded/engine.py · _nothing_kept
 engines/embedded/engine.py · renew
 engines/embedded/ownership.py · _not_ours
 engines/embedded/system_user.py · check_readable
 engines/embedded/system_user.py · make_home
 engines/embedded/system_user.py · postgres_user
+engines/embedded/templates.py · template
 engines/embedded/which_postgres.py · postgres_of
 engines/ports.py · check_configured
 engines/ports.py · check_free
@@ -204,6 +201,7 @@ push/applying.py · _outdated
 push/batch.py · _read_targets_file
 push/disagreements.py · refusal_of
 push/planning.py · _no_plan
+push/planning.py · check_accepted
 push/planning.py · check_destructive
 push/planning.py · check_written
 resetting/contents.py · reading
@@ -226,8 +224,10 @@ seeds/failing.py · not_text
 seeds/failing.py · psql_line
 seeds/files.py · unreadable
 settings.py · _postgres
+settings.py · _replay
 settings.py · _without_password
-shadow/cache.py · _unwritable
+shadow/cache.py · unwritable
+shadow/kept.py · running
 signatures.py · _make_key
 signatures.py · _read_key
 state.py · _others
