@@ -10,15 +10,17 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from promthctl import process
 from promthctl.engines.embedded import system_user
+from promthctl.engines.embedded.program import server_program
 from promthctl.engines.embedded.records import EmbeddedStack
-from promthctl.errors import PrerequisiteError, PromthctlError
+from promthctl.errors import PrerequisiteError, PromthctlError, UsageError
 from promthctl.process import ProcessId, RunAs
+from promthctl.project_files import table_of
 from promthctl.settings import Settings
 from promthctl.toolchain import Toolchain
 
@@ -30,7 +32,7 @@ _ASK_SECONDS = 5.0
 class ServerStatus:
     """What the server says of itself. applied: the versions in the migration history.
 
-    current: it runs this promthctl's server.mjs, not that of an earlier version.
+    current: it runs this promthctl's program, not that of an earlier version, with today's supabase/config.toml.
     """
 
     pid: int
@@ -52,7 +54,7 @@ def start(
     """
     configuration = {
         "project": stack.project,
-        "program": _fingerprint(),
+        "program": _fingerprint(settings),
         "port": stack.api_port,
         "db": {
             "host": "127.0.0.1",
@@ -65,6 +67,7 @@ def start(
         "serviceKey": stack.service_role_key,
         "siteUrl": f"http://127.0.0.1:{stack.api_port}",
         "origins": _origins(settings),
+        "rest": rest_settings(settings),
     }
     environment = {
         "PATH": os.defpath,
@@ -81,7 +84,7 @@ def start(
         log=log,
         env=environment,
         cwd=tools.root,
-        stdin=_program(),
+        stdin=server_program().encode(),
         user=_user(tools, settings),
     )
 
@@ -108,13 +111,15 @@ def _origins(settings: Settings) -> list[str]:
     return [f"{parts.scheme}://{parts.netloc}".lower()] if parts and parts.scheme and parts.netloc else []
 
 
-def wait(server: ProcessId, stack: EmbeddedStack, log: Path, renewed: bool = False) -> ServerStatus:
+def wait(
+    server: ProcessId, stack: EmbeddedStack, settings: Settings, log: Path, renewed: bool = False
+) -> ServerStatus:
     """Return the first good answer; raise with the last log lines when the server ended instead.
 
     renewed: it ran while its database was exchanged for another, and forgets what it knew of the tables.
     """
     deadline = time.monotonic() + _READY_SECONDS
-    while (answer := ask_status(stack, renewed)) is None:
+    while (answer := ask_status(stack, settings, renewed)) is None:
         if not server.alive() or time.monotonic() > deadline:
             raise PromthctlError(
                 "The API server did not start",
@@ -125,7 +130,7 @@ def wait(server: ProcessId, stack: EmbeddedStack, log: Path, renewed: bool = Fal
     return answer
 
 
-def ask_status(stack: EmbeddedStack, renewed: bool = False) -> ServerStatus | None:
+def ask_status(stack: EmbeddedStack, settings: Settings, renewed: bool = False) -> ServerStatus | None:
     """The server's own status, None while this project's server does not answer at its port. renewed: see `wait`."""
     from http.client import HTTPConnection, HTTPException
 
@@ -137,7 +142,7 @@ def ask_status(stack: EmbeddedStack, renewed: bool = False) -> ServerStatus | No
         response = connection.getresponse()
         body = json.loads(response.read())
         if response.status == 200 and body["project"] == stack.project:
-            return ServerStatus(int(body["pid"]), tuple(body["applied"]), body.get("program") == _fingerprint())
+            return ServerStatus(int(body["pid"]), tuple(body["applied"]), body.get("program") == _fingerprint(settings))
     return None
 
 
@@ -155,10 +160,39 @@ def _marker(project: str) -> str:
     return f"promthctl-api:{project}"
 
 
-def _fingerprint() -> str:
-    """A hash of the program that a server started now would run."""
-    return hashlib.sha256(_program()).hexdigest()[:16]
+def _fingerprint(settings: Settings) -> str:
+    """What tells the program and the configuration that a server started now would get from all others."""
+    told = json.dumps([server_program(), rest_settings(settings), _origins(settings)])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def _program() -> bytes:
-    return (files(__package__) / "server.mjs").read_bytes()
+def rest_settings(settings: Settings) -> dict[str, Any]:
+    """`[api]` of supabase/config.toml, with the Supabase CLI's defaults for what it does not say.
+
+    Raises UsageError for a value that the CLI refuses.
+    """
+    table = table_of(settings.supabase, "api", where="supabase/config.toml")
+
+    def names(key: str, default: list[str]) -> list[str]:
+        value = table.get(key, default)
+        if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+            raise _wrong(key, value, f'{key} = ["public"]')
+        return list(dict.fromkeys(value))
+
+    enabled, rows = table.get("enabled", True), table.get("max_rows", 1000)
+    if not isinstance(enabled, bool):
+        raise _wrong("enabled", enabled, "enabled = true")
+    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 0:
+        raise _wrong("max_rows", rows, "max_rows = 1000")
+    return {
+        "enabled": enabled,
+        "schemas": names("schemas", ["public", "graphql_public"]) or ["public"],
+        "extraSearchPath": names("extra_search_path", ["public", "extensions"]),
+        "maxRows": rows,
+    }
+
+
+def _wrong(key: str, value: object, right: str) -> UsageError:
+    return UsageError(
+        f"supabase/config.toml has a wrong [api] {key}", f"it is {value!r}", f"write {right}, or leave the line out"
+    )

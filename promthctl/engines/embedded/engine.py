@@ -50,7 +50,13 @@ class EmbeddedEngine:
         own = [identity.pid for identity in (server, database) if identity]
         stack = self._stack(known, choice, own)
         cluster = self._cluster(stack, choice, tools, steps)
-        if stack == known and server and database and (answer := api.ask_status(stack)) and answer.current:
+        if (
+            stack == known
+            and server
+            and database
+            and (answer := api.ask_status(stack, self.settings))
+            and answer.current
+        ):
             self._record_found(server, database)
             migrate(Filling(stack.access(), answer.applied))
             return stack.access(), False
@@ -84,7 +90,7 @@ class EmbeddedEngine:
                 self._stop(*self._processes(stack), stack.project)
                 raise
         migrate(filling)
-        api.wait(server, stack, self._log("api"))
+        api.wait(server, stack, self.settings, self._log("api"))
         return stack.access(), True
 
     def renew(self, fill: Callable[[Filling], None], steps: Steps, content: Content | None = None) -> KeptCopy | None:
@@ -122,7 +128,7 @@ class EmbeddedEngine:
                 Server(cluster, stack.db_port, self._log("postgres"), self._record("postgres")).start()
                 if server:
                     with contextlib.suppress(PromthctlError):  # `up` starts another one
-                        api.wait(server, stack, self._log("api"), renewed=True)
+                        api.wait(server, stack, self.settings, self._log("api"), renewed=True)
         self.up(lambda _: None, steps)
         return copy
 
@@ -173,7 +179,7 @@ class EmbeddedEngine:
         stack = self.records.load_stack()
         server, database = self._processes(stack)
         found = {"postgres": database, "api": server}
-        answer = api.ask_status(stack) if stack and server and database else None
+        answer = api.ask_status(stack, self.settings) if stack and server and database else None
         listening = {"postgres": stack.db_port, "api": stack.api_port} if stack else {}
         services = tuple(
             Service(

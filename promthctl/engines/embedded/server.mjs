@@ -1,8 +1,9 @@
-// The embedded engine's API: Supabase Lite's REST, Auth and Studio in front of our PostgreSQL.
+// The embedded engine's API: our own REST (rest/), Supabase Lite's Auth and Studio, in front of our PostgreSQL.
 //
-// Run from the toolchain's folder as `node --input-type=module - <project>`, with the configuration as JSON in
-// PROMTHCTL_API: {project, program (a hash of this file), port, db: {host, port, database, password}, jwtSecret,
-// anonKey, serviceKey, siteUrl, origins}.
+// Run from the toolchain's folder as `node --input-type=module - <project>`, joined with the modules it imports by
+// program.py, with the configuration as JSON in PROMTHCTL_API: {project, program (what tells this configuration and
+// program from others), port, db: {host, port, database, password}, jwtSecret, anonKey, serviceKey, siteUrl, origins,
+// rest: {enabled, schemas, extraSearchPath, maxRows}}.
 // It exits with code 75 when the port is taken.
 //
 // `lite start` itself cannot be used: it accepts no JWT-shaped keys, answers with timestamps supabase-py refuses,
@@ -11,12 +12,16 @@
 
 import { timingSafeEqual } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { extname, resolve, sep } from "node:path";
 
-import { serve } from "@hono/node-server";
+import { getRequestListener } from "@hono/node-server";
 import { App } from "@supabase/lite";
 import { PostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
+
+import { Rest } from "./rest/rest.mjs";
+import { readBody, restResponse } from "./rest/http.mjs";
 
 const config = JSON.parse(process.env.PROMTHCTL_API ?? "{}");
 delete process.env.PROMTHCTL_API;
@@ -27,42 +32,11 @@ const PORT_TAKEN = 75; // EX_TEMPFAIL of sysexits.h
 const iso = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
 const passThrough = (type, parse) => ({ to: type, from: [type], serialize: (value) => value, parse });
 
-const EXPOSED = new Set(["public", "graphql_public"]);
-const exposed = new WeakMap(); // introspection → its exposed part
-
 class Connection extends PostgresConnection {
   // Always set the request's role. Lite's own check grants ALL on every table to anon once it sees a policy,
   // and leaves the role unset where there is none. Can go when Lite takes grants as it finds them.
   async ensureRlsContext() {
     return true;
-  }
-
-  // Only what REST exposes. Lite expands `*` and finds foreign keys by a table's bare name: it would take the columns
-  // of realtime.messages for those of public.messages. Can go when Lite asks for the schema too (0.10.0 does not).
-  async introspect(options) {
-    const found = await super.introspect(options);
-    if (!exposed.has(found)) {
-      const kept = Object.entries(found).map(([kind, entries]) => [
-        kind,
-        Array.isArray(entries) ? entries.filter(({ schema }) => !schema || EXPOSED.has(schema)) : entries,
-      ]);
-      exposed.set(found, Object.fromEntries(kept));
-    }
-    return exposed.get(found);
-  }
-
-  // Lite answers 500 without Postgres's code to what it does not list, a check or `raise exception` among it. Its
-  // own form for errors that bring their answer along says it as PostgREST does. Can go when Lite lists them.
-  normalizeDbError(error) {
-    const known = super.normalizeDbError(error);
-    if (!/^(23(?!502|503|505)|P0)/.test(known?.code ?? "")) return known;
-    const { code, message, detail: details = null, hint = null } = known;
-    const status = code.startsWith("P0") && code !== "P0001" ? 500 : 400;
-    return {
-      code: "PGRST",
-      message: JSON.stringify({ code, message, details, hint }),
-      detail: JSON.stringify({ status, headers: {} }),
-    };
   }
 }
 
@@ -111,15 +85,35 @@ const app = (connection) =>
     },
   });
 
-// Two logins, as hosted Supabase has: Auth writes as the owner of its tables, REST can only become a client role.
-const rest = app(connect("promthctl_api"));
+// Logins as hosted Supabase has them: Auth writes as the owner of its tables, REST can only become a client role.
+const studio = app(connect("promthctl_api"));
 const auth = app(connect("supabase_auth_admin", { jsonb: jsonText }));
 const sql = postgres({ ...config.db, user: "promthctl_api", max: 2, onnotice: () => {} });
 const authSql = postgres({ ...config.db, user: "supabase_auth_admin", max: 2, onnotice: () => {} });
+const text = { to: 25, from: [114, 3802], serialize: (value) => value, parse: (value) => value };
+const restSql = postgres({
+  ...config.db,
+  user: "authenticator",
+  max: 10,
+  max_pipeline: 1, // a request must not wait for one that happened to get the same connection
+  fetch_types: false,
+  onnotice: () => {},
+  types: { json: text },
+  connection: { application_name: "promthctl rest" },
+});
+const rest = new Rest({
+  sql: restSql,
+  configured: config.rest,
+  secret: config.jwtSecret,
+  log: (line) => console.error(`${new Date().toISOString()} rest: ${line}`),
+});
 
 // As PostgREST does: what is known of the schema is forgotten when the database says that it has changed, also when
 // the connection that says so comes back. Lite itself reads the schema once and for all (0.10.0).
-const forget = () => Promise.all([rest, auth].map(({ connection }) => connection.clearSchemaCache()));
+const forget = () => {
+  const reloaded = rest.reload().catch(() => {}); // it has said so itself
+  return Promise.all([reloaded, ...[studio, auth].map(({ connection }) => connection.clearSchemaCache())]);
+};
 let listening; // once the database is up; from then on the driver reconnects by itself
 const listen = () =>
   (listening ??= sql.listen("pgrst", forget, forget).catch((error) => {
@@ -225,10 +219,21 @@ function decoded(path) {
 const API = /^\/(rest|auth|storage|graphql|functions|realtime|pg|mcp|_[a-z]+)(\/|$)/;
 const OPEN = /^\/auth\/v1\/(verify|callback|authorize|sso\/saml|\.well-known)(\/|$)/;
 
-function hasKey(request, url) {
-  const bearer = request.headers.get("authorization")?.replace(/^Bearer\s+/i, "");
-  return [request.headers.get("apikey"), url.searchParams.get("apikey"), bearer].some((key) => key && roleOf(key));
-}
+// Services of a Supabase project that only the Docker engine has.
+const MISSING = [
+  [/^\/functions(\/|$)/, "Edge Functions"],
+  [/^\/realtime(\/|$)/, "Realtime"],
+  [/^\/graphql(\/|$)/, "GraphQL"],
+];
+const absent = (service) => ({
+  code: "not_implemented",
+  message: `${service} is not there on the embedded engine`,
+  details: null,
+  hint: "promthctl local up --engine docker has it",
+});
+
+const bearerOf = (authorization) => authorization?.match(/^Bearer\s+(.*)$/i)?.[1];
+const hasKey = (...keys) => keys.some((key) => key && roleOf(key));
 
 async function route(request, peerAddress) {
   const url = new URL(request.url);
@@ -239,7 +244,8 @@ async function route(request, peerAddress) {
   // Studio's own page asks these without a key; a browser says truly where a request comes from.
   const ofStudio = path.startsWith("/_system/") && request.headers.get("sec-fetch-site") === "same-origin";
   const needsKey = API.test(path) && !OPEN.test(path) && request.method !== "OPTIONS";
-  if (needsKey && !ofStudio && !hasKey(request, url)) return json({ message: "No API key found in request" }, 401);
+  const keys = [request.headers.get("apikey"), url.searchParams.get("apikey"), bearerOf(request.headers.get("authorization"))];
+  if (needsKey && !ofStudio && !hasKey(...keys)) return json({ message: "No API key found in request" }, 401);
   if (path === "/_promthctl/status") {
     if (roleOf(request.headers.get("apikey") ?? "") !== "service_role") return json({ message: "Forbidden" }, 403);
     if (request.method === "POST") await forget(); // the database was exchanged for another
@@ -247,15 +253,20 @@ async function route(request, peerAddress) {
   }
   // Lite shows its database options here, the password among them; Studio needs the rest.
   if (path.startsWith("/_system/info") && request.method !== "OPTIONS")
-    return json({ ...(await (await rest.fetch(request)).json()), connection: {} });
+    return json({ ...(await (await studio.fetch(request)).json()), connection: {} });
   if (path.startsWith("/auth/v1/admin/") && request.method !== "OPTIONS") return admin(request, path.slice(15));
   if (path.startsWith("/static/")) return asset(path.slice(8));
-  return (path.startsWith("/auth/") ? auth : rest).fetch(request, { peerAddress });
+  const missing = MISSING.find(([pattern]) => pattern.test(path));
+  if (missing) return json(absent(missing[1]), 501);
+  return (path.startsWith("/auth/") ? auth : studio).fetch(request, { peerAddress });
 }
 
 const LOOPBACK_ORIGIN = /^https?:\/\/(([a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
-/** The answer, which a page of another site may not read: only this machine's and the project's own site_url may. */
+/** Which pages may read an answer: those of this machine and of the project's own site_url. */
+const mayRead = (origin) => LOOPBACK_ORIGIN.test(origin) || config.origins.includes(origin.toLowerCase());
+
+/** The answer, which a page of another site may not read. */
 async function answer(request, peerAddress) {
   const response = await route(request, peerAddress).catch((error) => {
     console.error(error);
@@ -267,28 +278,72 @@ async function answer(request, peerAddress) {
   headers.delete("access-control-allow-origin");
   headers.delete("access-control-allow-credentials");
   headers.append("vary", "Origin");
-  if (LOOPBACK_ORIGIN.test(origin) || config.origins.includes(origin.toLowerCase()))
-    headers.set("access-control-allow-origin", origin);
+  if (mayRead(origin)) headers.set("access-control-allow-origin", origin);
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
-const server = serve(
-  {
-    hostname: "127.0.0.1",
-    port: config.port,
-    fetch: (request, env) => answer(request, env.incoming.socket.remoteAddress ?? null),
-  },
-  ({ port }) => console.log(`${new Date().toISOString()} listening on 127.0.0.1:${port}`),
-);
+/** What REST answers to a request for a path below /rest/v1. Resolves to {status, reason, headers, body}. */
+async function restAnswer(request, url) {
+  const refuse = (status, message, more = {}) => ({
+    status,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ message, ...more }),
+  });
+  const path = decoded(url.pathname);
+  if (path === null) return refuse(400, "The path is not UTF-8");
+  const { headers, method } = request;
+  if (!LOOPBACK.test(headers.host ?? "")) return refuse(421, "Not a loopback host");
+  if (method === "OPTIONS" && headers.origin && headers["access-control-request-method"])
+    return {
+      status: 200,
+      headers: {
+        "access-control-allow-methods": "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD",
+        "access-control-allow-headers": headers["access-control-request-headers"] ?? "*",
+        "access-control-max-age": "86400",
+      },
+      body: "",
+    };
+  const bearer = bearerOf(headers.authorization);
+  const [key, ...others] = [headers.apikey, url.searchParams.get("apikey"), bearer].filter((text) => text !== undefined && text !== null);
+  if (method !== "OPTIONS" && !hasKey(key, ...others)) return refuse(401, "No API key found in request");
+  if (!config.rest.enabled)
+    return refuse(404, "The REST API is disabled", { hint: "set enabled = true under [api] in supabase/config.toml, then: promthctl local up" });
+  const token = bearer ?? key;
+  if (/^\/rest\/v1\/?$/.test(path) && method !== "OPTIONS" && roleOf(token) !== "service_role")
+    return refuse(403, "Access to schema is forbidden", { hint: "Accessing the schema via the Data API is only allowed using a secret API key." });
+  const search = url.search.slice(1).split("&").filter((pair) => !pair.startsWith("apikey=")).join("&");
+  const body = await readBody(request);
+  if (body === null) return refuse(413, "The request's body is too large");
+  return rest.answer({ method, path: path.slice(8) || "/", search, headers, token, body });
+}
+
+const others = getRequestListener((request, env) => answer(request, env.incoming.socket.remoteAddress ?? null));
+
+const server = createServer((request, response) => {
+  if (!/^\/rest\/v1(?=[/?]|$)/.test(request.url)) return others(request, response);
+  restAnswer(request, new URL(request.url, "http://localhost"))
+    .catch((error) => {
+      console.error(error);
+      return { status: 500, headers: { "content-type": "application/json" }, body: JSON.stringify({ message: "The server failed" }) };
+    })
+    .then((made) => restResponse(request, response, made, mayRead));
+});
+server.on("upgrade", (request, socket) => {
+  const body = JSON.stringify(absent("Realtime"));
+  socket.end(`HTTP/1.1 501 Not Implemented\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+});
 server.on("error", (error) => {
   console.error(error.message);
   process.exit(error.code === "EADDRINUSE" ? PORT_TAKEN : 1);
 });
+server.listen(config.port, "127.0.0.1", () =>
+  console.log(`${new Date().toISOString()} listening on 127.0.0.1:${server.address().port}`),
+);
 
 async function stop() {
   server.close();
   server.closeAllConnections?.();
-  await Promise.allSettled([rest.connection.close(), auth.connection.close(), sql.end(), authSql.end()]);
+  await Promise.allSettled([studio.connection.close(), auth.connection.close(), sql.end(), authSql.end(), restSql.end()]);
   process.exit(0);
 }
 process.on("SIGTERM", stop);
