@@ -11,13 +11,19 @@ from promthctl.steps import Steps
 
 @dataclass(frozen=True)
 class Access:
-    """How an app reaches the local stack. The keys and the URL's password are secret."""
+    """How an app reaches the local stack. The keys and the URL's password are secret.
+
+    publishable_key, secret_key: those of the new kind, which stand for anon_key and service_role_key; None where the
+    engine has none.
+    """
 
     api_url: str
     db_url: str = field(repr=False)
     anon_key: str = field(repr=False)
     service_role_key: str = field(repr=False)
     studio_url: str | None = None
+    publishable_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
 
     def variables(self) -> dict[str, str]:
         """The environment names an app reads, the same for every engine."""
@@ -29,6 +35,20 @@ class Access:
             "NEXT_PUBLIC_SUPABASE_URL": self.api_url,
             "NEXT_PUBLIC_SUPABASE_ANON_KEY": self.anon_key,
         }
+
+
+@dataclass(frozen=True)
+class Message:
+    """What Auth would have sent by e-mail. sent_at: UTC, ISO 8601. kind: signup, invite, recovery, magiclink,
+    email_change or reauthentication. code: what the user types; link: what they open, None where there is none.
+    """
+
+    sent_at: str
+    to: str
+    kind: str
+    subject: str
+    code: str = field(repr=False)
+    link: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from promthctl.engines.choosing import record_engine
 from promthctl.engines.embedded import api, default_privileges, kept_copy, logs, ownership, system_user
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.mail import MAIL_FILE
 from promthctl.engines.embedded.new_database import Server, made_aside
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
 from promthctl.engines.embedded.which_postgres import postgres_of
@@ -306,6 +307,7 @@ class EmbeddedEngine:
         kept_copy.remove_all(home)
         for data in (*home.glob("postgres-[0-9]*"), *ownership.in_project(self.settings)):
             postgres.remove(data)
+        (home / MAIL_FILE).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
             home.rmdir()
         for name in ("stack.json", "processes.json", "dev-user.json"):
