@@ -95,7 +95,7 @@ class KeyRuns:
 
     def _settle(self) -> None:
         """Wait for requests that lost their client."""
-        query = "select from pg_stat_activity where usename = 'promthctl_api' and state <> 'idle'"
+        query = "select from pg_stat_activity where usename = 'authenticator' and state <> 'idle'"
         with psycopg.connect(self.url, autocommit=True) as connection:
             while connection.execute(query).fetchone() is not None:
                 threading.Event().wait(0.05)

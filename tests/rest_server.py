@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from promthctl.engines.embedded.api import NODE_OPTIONS
 from promthctl.engines.embedded.auth_settings import auth_settings
 from promthctl.engines.embedded.program import server_program
 from promthctl.engines.ports import free_port
@@ -79,7 +80,7 @@ class Rest:
             sent["content-type"] = "application/json"
         self._connection.request(method, path, data.encode() if isinstance(data, str) else data, sent)
         answer = self._connection.getresponse()
-        text = answer.read().decode()
+        text = answer.read().decode(errors="replace")
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, text)
 
     def until(self, method: str, path: str, status: int = 200, **headers: str) -> Answer:
@@ -125,7 +126,7 @@ def rest_server(
         "rest": {"enabled": True, "schemas": ["public"], "extraSearchPath": ["extensions"], "maxRows": None} | api,
     }
     server = subprocess.Popen(
-        [tools.node, "--input-type=module", "-"],
+        [tools.node, *NODE_OPTIONS, "-"],
         cwd=tools.root,
         env={"PATH": os.defpath, "TZ": "UTC", "PROMTHCTL_API": json.dumps(configuration), "LITE_TELEMETRY": "0"},
         stdin=subprocess.PIPE,

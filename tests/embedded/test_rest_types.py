@@ -1,6 +1,6 @@
 """Every type through REST, against psycopg's reading of the same rows: no value and no JSON type differs.
 
-The requests are generated: types × filters × representations, and values written as they were read.
+The requests are generated: types, filters and representations, and values written as they were read.
 """
 
 from __future__ import annotations

@@ -74,3 +74,17 @@ def test_the_server_knows_nothing_of_our_environment(make_project: object) -> No
     headers = {"origin": "https://app.example.com"}
     answer = httpx.get(project.env()["SUPABASE_URL"] + "/", headers=headers)
     assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
+
+
+@pytest.mark.parametrize("path", ["/functions/v1/hello", "/realtime/v1/websocket?vsn=1.0.0", "/graphql/v1"])
+def test_a_service_that_is_not_there_says_which_engine_has_it(stack: Stack, path: str) -> None:
+    upgrade = {"upgrade": "websocket", "connection": "Upgrade"} if "websocket" in path else {}
+    answer = httpx.get(stack.api_url + path, headers={"apikey": stack.anon_key} | upgrade)
+    assert answer.status_code == 501
+    assert "--engine docker" in answer.json()["hint"]
+
+
+@pytest.mark.parametrize("path", ["/%72est/v1/agents", "/rest/v2/agents", "/rest//v1/agents", "/rest/v1%2Fagents"])
+def test_no_spelling_of_a_path_reaches_another_rest(stack: Stack, path: str) -> None:
+    answer = httpx.get(stack.api_url + path, headers={"apikey": stack.service_role_key})
+    assert answer.status_code == 404

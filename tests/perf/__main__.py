@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.perf import bulk, pushing, rls, seeds
+from tests.perf import api, bulk, pushing, rls, seeds
 from tests.perf.measuring import compare, spent, timed
 from tests.perf.parts import run_parts
 from tests.promthctl_runner import Project
@@ -151,6 +151,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "reset": bench_reset,
     "running-up": bench_running_up,
     "docker": bench_docker,
+    "api": api.bench_api,
     "seed": bench_seed,
     "bulk": bench_bulk,
     "bulk-memory": bulk.bench_memory,

@@ -12,7 +12,7 @@ from pathlib import Path
 from promthctl import toolchain
 from promthctl.engines import ports
 from promthctl.engines.choosing import record_engine
-from promthctl.engines.embedded import api, default_privileges, kept_copy, logs, ownership, system_user
+from promthctl.engines.embedded import absent, api, default_privileges, kept_copy, logs, ownership, system_user
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.mail import MAIL_FILE
@@ -76,6 +76,8 @@ class EmbeddedEngine:
             changed = known is not None and known.exposes_new_tables != stack.exposes_new_tables
             if changed and cluster.exists():
                 steps.note(_exposure_changed(stack.exposes_new_tables))
+            if (lacking := absent.warning(self.settings, self.records)) is not None:
+                steps.note(lacking)
             record_engine(self.settings, self.name)
             self.records.save_stack(stack)  # only now: a server that outlived a killed `up` would have other keys
             filling = Filling(stack.access(), None)
@@ -310,7 +312,7 @@ class EmbeddedEngine:
         (home / MAIL_FILE).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
             home.rmdir()
-        for name in ("stack.json", "processes.json", "dev-user.json"):
+        for name in ("stack.json", "processes.json", "dev-user.json", "absent.json"):
             (self.records.path / name).unlink(missing_ok=True)
 
     def _log(self, service: str) -> Path:

@@ -22,7 +22,7 @@ import postgres from "postgres";
 
 import { Auth } from "./auth/auth.mjs";
 import { Rest } from "./rest/rest.mjs";
-import { readBody, restResponse } from "./rest/http.mjs";
+import { bearerOf, isRest, listener } from "./rest/http.mjs";
 
 const config = JSON.parse(process.env.PROMTHCTL_API ?? "{}");
 delete process.env.PROMTHCTL_API;
@@ -33,11 +33,28 @@ const iso = (text) => text.replace(" ", "T").replace(/\+00$/, "Z").replace(/([+-
 const written = (value) => (value instanceof Date ? value.toISOString() : value);
 const passThrough = (type, parse) => ({ to: type, from: [type], serialize: written, parse });
 
+const EXPOSED = new Set(["public", "graphql_public"]);
+const exposed = new WeakMap(); // introspection → its exposed part
+
 class Connection extends PostgresConnection {
   // Always set the request's role. Lite's own check grants ALL on every table to anon once it sees a policy,
   // and leaves the role unset where there is none. Can go when Lite takes grants as it finds them.
   async ensureRlsContext() {
     return true;
+  }
+
+  // Only what a project's own tables are in. Lite finds columns by a table's bare name: it would take those of
+  // realtime.messages for those of public.messages. Can go when Lite asks for the schema too (0.10.0 does not).
+  async introspect(options) {
+    const found = await super.introspect(options);
+    if (!exposed.has(found)) {
+      const kept = Object.entries(found).map(([kind, entries]) => [
+        kind,
+        Array.isArray(entries) ? entries.filter(({ schema }) => !schema || EXPOSED.has(schema)) : entries,
+      ]);
+      exposed.set(found, Object.fromEntries(kept));
+    }
+    return exposed.get(found);
   }
 }
 
@@ -175,7 +192,6 @@ const absent = (service) => ({
   hint: "promthctl local up --engine docker has it",
 });
 
-const bearerOf = (authorization) => authorization?.match(/^Bearer\s+(.*)$/i)?.[1];
 const hasKey = (...keys) => keys.some((key) => key && roleOf(key));
 
 async function route(request, peerAddress) {
@@ -187,7 +203,11 @@ async function route(request, peerAddress) {
   // Studio's own page asks these without a key; a browser says truly where a request comes from.
   const ofStudio = path.startsWith("/_system/") && request.headers.get("sec-fetch-site") === "same-origin";
   const needsKey = API.test(path) && !OPEN.test(path) && request.method !== "OPTIONS";
-  const keys = [request.headers.get("apikey"), url.searchParams.get("apikey"), bearerOf(request.headers.get("authorization"))];
+  const keys = [
+    request.headers.get("apikey"),
+    url.searchParams.get("apikey"),
+    bearerOf(request.headers.get("authorization")),
+  ];
   if (needsKey && !ofStudio && !hasKey(...keys)) return json({ message: "No API key found in request" }, 401);
   if (path === "/_promthctl/status") {
     if (roleOf(request.headers.get("apikey") ?? "") !== "service_role") return json({ message: "Forbidden" }, 403);
@@ -199,6 +219,7 @@ async function route(request, peerAddress) {
     return json({ ...(await (await studio.fetch(request)).json()), connection: {} });
   if (path.startsWith("/auth/v1/")) return authAnswer(request, path.slice(8), keys, peerAddress);
   if (path.startsWith("/static/")) return asset(path.slice(8));
+  if (path.startsWith("/rest/")) return json({ message: "Not found" }, 404); // a spelling that isRest does not know
   const missing = MISSING.find(([pattern]) => pattern.test(path));
   if (missing) return json(absent(missing[1]), 501);
   return studio.fetch(request, { peerAddress });
@@ -239,56 +260,19 @@ async function answer(request, peerAddress) {
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
-/** What REST answers to a request for a path below /rest/v1. Resolves to {status, reason, headers, body}. */
-async function restAnswer(request, url) {
-  const refuse = (status, message, more = {}) => ({
-    status,
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ message, ...more }),
-  });
-  const path = decoded(url.pathname);
-  if (path === null) return refuse(400, "The path is not UTF-8");
-  const { headers, method } = request;
-  if (!LOOPBACK.test(headers.host ?? "")) return refuse(421, "Not a loopback host");
-  if (method === "OPTIONS" && headers.origin && headers["access-control-request-method"])
-    return {
-      status: 200,
-      headers: {
-        "access-control-allow-methods": "GET, POST, PATCH, PUT, DELETE, OPTIONS, HEAD",
-        "access-control-allow-headers": headers["access-control-request-headers"] ?? "*",
-        "access-control-max-age": "86400",
-      },
-      body: "",
-    };
-  const bearer = bearerOf(headers.authorization);
-  const [key, ...others] = [headers.apikey, url.searchParams.get("apikey"), bearer].filter((text) => text !== undefined && text !== null);
-  if (method !== "OPTIONS" && !hasKey(key, ...others)) return refuse(401, "No API key found in request");
-  if (!config.rest.enabled)
-    return refuse(404, "The REST API is disabled", { hint: "set enabled = true under [api] in supabase/config.toml, then: promthctl local up" });
-  const token = jwtOf(bearer ?? key);
-  if (/^\/rest\/v1\/?$/.test(path) && method !== "OPTIONS" && roleOf(token) !== "service_role")
-    return refuse(403, "Access to schema is forbidden", { hint: "Accessing the schema via the Data API is only allowed using a secret API key." });
-  const search = url.search.slice(1).split("&").filter((pair) => !pair.startsWith("apikey=")).join("&");
-  const body = await readBody(request);
-  if (body === null) return refuse(413, "The request's body is too large");
-  return rest.answer({ method, path: path.slice(8) || "/", search, headers, token, body });
-}
-
 const others = getRequestListener((request, env) => answer(request, env.incoming.socket.remoteAddress ?? null));
 
-const server = createServer((request, response) => {
-  if (!/^\/rest\/v1(?=[/?]|$)/.test(request.url)) return others(request, response);
-  restAnswer(request, new URL(request.url, "http://localhost"))
-    .catch((error) => {
-      console.error(error);
-      return { status: 500, headers: { "content-type": "application/json" }, body: JSON.stringify({ message: "The server failed" }) };
-    })
-    .then((made) => restResponse(request, response, made, mayRead));
+const restListener = listener({
+  rest,
+  enabled: config.rest.enabled,
+  roleOf,
+  jwtOf,
+  isLoopback: (host) => LOOPBACK.test(host),
+  mayRead,
 });
-server.on("upgrade", (request, socket) => {
-  const body = JSON.stringify(absent("Realtime"));
-  socket.end(`HTTP/1.1 501 Not Implemented\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
-});
+
+const server = createServer((request, response) => (isRest(request.url) ? restListener : others)(request, response));
+server.keepAliveTimeout = 65_000; // clients keep connections for some seconds, and must not meet one that just closes
 server.on("error", (error) => {
   console.error(error.message);
   process.exit(error.code === "EADDRINUSE" ? PORT_TAKEN : 1);

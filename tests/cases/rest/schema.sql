@@ -69,6 +69,26 @@ create function claims() returns json language sql stable as $$ select json_buil
   'role', current_user, 'sub', current_setting('request.jwt.claims', true)::json ->> 'sub',
   'method', current_setting('request.method', true), 'path', current_setting('request.path', true),
   'header', current_setting('request.headers', true)::json ->> 'x-mark', 'timeout', current_setting('statement_timeout')) $$;
+create function bad_header() returns text language plpgsql as $$
+begin
+  perform set_config('response.headers', '[{"X-Bad": "a\nb"}]', true);
+  return 'x';
+end $$;
+create function utc() returns text language sql stable as $$ select current_setting('timezone') $$;
+-- A domain with its own JSON and its own texts: a data representation.
+create domain colour as integer;
+create function colour_json(colour) returns json language sql immutable as $$ select to_json('#' || lpad(to_hex($1::integer), 6, '0')) $$;
+create function colour_of_text(text) returns colour language sql immutable as $$ select (('x' || lpad(substr($1, 2), 8, '0'))::bit(32)::integer)::colour $$;
+create function colour_of_json(json) returns colour language sql immutable as $$ select public.colour_of_text($1 #>> '{}') $$;
+create cast (colour as json) with function colour_json(colour) as implicit;
+create cast (json as colour) with function colour_of_json(json) as implicit;
+create cast (text as colour) with function colour_of_text(text) as implicit;
+create table paints (id integer primary key, tone colour);
+insert into paints values (1, 255), (2, 65280);
+create domain "text/html" as text;
+create function page() returns "text/html" language sql immutable as $$ select '<p>é</p>' $$;
+create domain "application/octet-stream" as bytea;
+create function bytes() returns "application/octet-stream" language sql immutable as $$ select '\x31ff32'::bytea $$;
 create schema other;
 create table other.things (id integer primary key, name text);
 insert into other.things values (1, 'thing');

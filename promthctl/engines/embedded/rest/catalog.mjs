@@ -173,7 +173,9 @@ export class Catalog {
     }
     const text = JSON.stringify;
     for (const overloaded of this.functions.values())
-      overloaded.sort((a, b) => a.arguments.length - b.arguments.length || (text(a.arguments) < text(b.arguments) ? -1 : 1));
+      overloaded.sort(
+        (a, b) => a.arguments.length - b.arguments.length || (text(a.arguments) < text(b.arguments) ? -1 : 1),
+      );
     const exposed = new Set(tables.map(({ schema }) => schema));
     this.relations = byPair(relationships(tables, keys, views, primary_keys, computed), exposed);
   }
@@ -206,9 +208,7 @@ export class Catalog {
  * Raises what PostgreSQL raises when one of them does not exist (3F000), as PostgREST's own query does.
  */
 export async function readCatalog(query, schemas) {
-  const parts = [
-    TABLES(schemas), FOREIGN_KEYS, VIEWS(schemas), PRIMARY_KEYS, FUNCTIONS(schemas), COMPUTED, CASTS,
-  ];
+  const parts = [TABLES(schemas), FOREIGN_KEYS, VIEWS(schemas), PRIMARY_KEYS, FUNCTIONS(schemas), COMPUTED, CASTS];
   const exist = schemas.map((schema) => `${literal(`"${schema.replaceAll('"', '""')}"`)}::regnamespace`).join(", ");
   // The driver makes one result of all the statements without rows at the start.
   // With an empty search path format_type and regproc write names with their schemas.

@@ -18,10 +18,15 @@ function isMeant(relation, target, hint) {
     return named && kind === "o2m" && single(relation, 1) === hint;
   }
   if (hint === undefined)
-    return named || (!foreignIsView && (constraint === target || single(relation, 0) === target) && target !== undefined);
+    return (
+      named || (!foreignIsView && (constraint === target || single(relation, 0) === target) && target !== undefined)
+    );
   return (
     named &&
-    (constraint === hint || single(relation, 0) === hint || single(relation, 1) === hint || junction?.table.name === hint)
+    (constraint === hint ||
+      single(relation, 0) === hint ||
+      single(relation, 1) === hint ||
+      junction?.table.name === hint)
   );
 }
 
@@ -33,7 +38,10 @@ export function findRelationship(catalog, schema, origin, target, hint) {
   if (found.length > 1) throw ambiguous(origin, target, found);
   const using = hint === undefined ? "" : `' using the hint '${hint}`;
   throw new ApiError(
-    400, "PGRST200", `Could not find a relationship between '${origin}' and '${target}' in the schema cache`, {
+    400,
+    "PGRST200",
+    `Could not find a relationship between '${origin}' and '${target}' in the schema cache`,
+    {
       details: `Searched for a foreign key relationship between '${origin}' and '${target}${using}' in the schema '${schema}', but no matches were found.`,
       hint: suggestion(catalog, schema, origin, target, all),
     },
@@ -46,7 +54,9 @@ function suggestion(catalog, schema, origin, target, all) {
     const known = all.some(({ foreign }) => foreign.name === target);
     return child && !known ? `Perhaps you meant '${child}' instead of '${target}'.` : null;
   }
-  const parents = [...catalog.relations.keys()].map((pair) => JSON.parse(pair)).filter(([from, , to]) => from === schema && to === schema);
+  const parents = [...catalog.relations.keys()]
+    .map((pair) => JSON.parse(pair))
+    .filter(([from, , to]) => from === schema && to === schema);
   const parent = similar(new Set(parents.map(([, name]) => name)), origin);
   return parent ? `Perhaps you meant '${parent}' instead of '${origin}'.` : null;
 }
@@ -63,9 +73,14 @@ function described({ table, foreign, kind, constraint, columns, junction }) {
 }
 
 function ambiguous(origin, target, found) {
-  const hints = found.map(({ foreign, junction, constraint }) => `'${foreign.name}!${junction ? junction.table.name : constraint}'`);
+  const hints = found.map(
+    ({ foreign, junction, constraint }) => `'${foreign.name}!${junction ? junction.table.name : constraint}'`,
+  );
   return new ApiError(
-    300, "PGRST201", `Could not embed because more than one relationship was found for '${origin}' and '${target}'`, {
+    300,
+    "PGRST201",
+    `Could not embed because more than one relationship was found for '${origin}' and '${target}'`,
+    {
       details: found.map(described),
       hint: `Try changing '${target}' to one of the following: ${hints.join(", ")}. Find the desired relationship in the 'details' key.`,
     },

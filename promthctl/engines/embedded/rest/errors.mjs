@@ -1,11 +1,10 @@
 // Errors in the API's own JSON, with PostgREST's codes and HTTP statuses.
 // Source: https://docs.postgrest.org/en/v14/references/errors.html
 
-/** An answer that says why a request was refused: {code, message, details, hint}. */
-export class ApiError extends Error {
+/** An answer that says why a request was refused: {code, message, details, hint}. No Error: nobody needs its stack. */
+export class ApiError {
   constructor(status, code, message, { details = null, hint = null, headers = {}, reason } = {}) {
-    super(message);
-    Object.assign(this, { status, code, details, hint, headers, reason });
+    Object.assign(this, { status, code, message, details, hint, headers, reason });
   }
 
   body() {
@@ -22,19 +21,37 @@ export const notImplemented = (what) =>
   });
 
 const EXACT = {
-  "23503": 409, // foreign_key_violation
-  "23505": 409, // unique_violation
-  "25006": 405, // read_only_sql_transaction
-  "42883": 404, // undefined_function
+  23503: 409, // foreign_key_violation
+  23505: 409, // unique_violation
+  25006: 405, // read_only_sql_transaction
+  42883: 404, // undefined_function
   "42P01": 404, // undefined_table
   "42P17": 500, // infinite recursion
-  "53400": 500, // configuration limit exceeded
+  53400: 500, // configuration limit exceeded
   "57P01": 503, // admin_shutdown
   P0001: 400, // raise_exception
 };
 const CLASSES = {
-  "08": 503, "09": 500, "0L": 403, "0P": 403, 25: 500, 28: 403, "2D": 500, 38: 500, 39: 500, "3B": 500, 40: 500,
-  53: 503, 54: 500, 55: 500, 57: 500, 58: 500, F0: 500, HV: 500, P0: 500, XX: 500,
+  "08": 503,
+  "09": 500,
+  "0L": 403,
+  "0P": 403,
+  25: 500,
+  28: 403,
+  "2D": 500,
+  38: 500,
+  39: 500,
+  "3B": 500,
+  40: 500,
+  53: 503,
+  54: 500,
+  55: 500,
+  57: 500,
+  58: 500,
+  F0: 500,
+  HV: 500,
+  P0: 500,
+  XX: 500,
 };
 
 function statusOf({ code, message }, authenticated) {
@@ -70,7 +87,10 @@ function chosen({ message, detail }) {
     const answer = parsed(detail, "DETAIL");
     const { details = null, hint = null } = body;
     return new ApiError(answer.status, body.code, body.message, {
-      details, hint, headers: answer.headers, reason: answer.status_text,
+      details,
+      hint,
+      headers: answer.headers,
+      reason: answer.status_text,
     });
   } catch (error) {
     return error;

@@ -5,7 +5,10 @@ import { singleArgument } from "./payload.mjs";
 import { similar } from "./similar.mjs";
 
 const UNNAMED = {
-  "application/json": ["json", "jsonb"], "text/plain": ["text"], "text/xml": ["xml"], "application/octet-stream": ["bytea"],
+  "application/json": ["json", "jsonb"],
+  "text/plain": ["text"],
+  "text/xml": ["xml"],
+  "application/octet-stream": ["bytea"],
 };
 const onlyUnnamed = (type, post) => post && ["text/plain", "text/xml", "application/octet-stream"].includes(type);
 
@@ -31,7 +34,10 @@ export function findFunction(catalog, schema, name, keys, type, post) {
   const wanted = new Set(keys);
   const named = overloads.filter((found) => matches(found, wanted, type, post));
   const unnamed = (found) =>
-    post && found.arguments.length === 1 && found.arguments[0].name === "" && UNNAMED[type]?.includes(found.arguments[0].type);
+    post &&
+    found.arguments.length === 1 &&
+    found.arguments[0].name === "" &&
+    UNNAMED[type]?.includes(found.arguments[0].type);
   const candidates = named.length ? named : overloads.filter(unnamed);
   if (candidates.length === 1) return candidates[0];
   if (candidates.length > 1) throw ambiguous(candidates);
@@ -51,16 +57,25 @@ function notFound(catalog, schema, name, keys, type, post, overloads) {
   const sorted = [...keys].sort();
   const only = onlyUnnamed(type, post);
   const shown = sorted.length ? `(${sorted.join(", ")})` : " without parameters";
-  const searched = sorted.length ? ` with parameter${sorted.length > 1 ? "s" : ""} ${sorted.join(", ")}` : " without parameters";
+  const searched = sorted.length
+    ? ` with parameter${sorted.length > 1 ? "s" : ""} ${sorted.join(", ")}`
+    : " without parameters";
   const kind = only ? ` with a single unnamed ${UNNAMED[type][0]} parameter` : searched;
   const json = post && type === "application/json" ? " or with a single unnamed json/jsonb parameter" : "";
-  const text = (found) => `(${found.arguments.map((parameter) => parameter.name).sort().join(", ")})`;
+  const text = (found) =>
+    `(${found.arguments
+      .map((parameter) => parameter.name)
+      .sort()
+      .join(", ")})`;
   const meant = overloads.length
     ? similar(overloads.map(text), `(${sorted.join(", ")})`)
     : similar(catalog.functionNames(schema), name, { least: 0.75 });
   const call = meant && (overloads.length ? `${name}${meant}` : meant);
   return new ApiError(
-    404, "PGRST202", `Could not find the function ${schema}.${name}${only ? "" : shown} in the schema cache`, {
+    404,
+    "PGRST202",
+    `Could not find the function ${schema}.${name}${only ? "" : shown} in the schema cache`,
+    {
       details: `Searched for the function ${schema}.${name}${kind}${json}, but no matches were found in the schema cache.`,
       hint: !only && call ? `Perhaps you meant to call the function ${schema}.${call}` : null,
     },
@@ -71,7 +86,10 @@ function notFound(catalog, schema, name, keys, type, post, overloads) {
 export function callArguments(found, keys, { pairs, payload, body }) {
   const [first, ...others] = found.arguments;
   if (first && others.length === 0 && first.name === "") {
-    if (pairs) return { args: { single: { sql: singleArgument(Buffer.from(JSON.stringify(Object.fromEntries(pairs))), first.type) } } };
+    if (pairs)
+      return {
+        args: { single: { sql: singleArgument(Buffer.from(JSON.stringify(Object.fromEntries(pairs))), first.type) } },
+      };
     return { args: { single: { sql: singleArgument(body, first.type) } } };
   }
   const parameters = found.arguments.filter(({ name }) => keys.includes(name));

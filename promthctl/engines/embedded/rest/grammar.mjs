@@ -11,9 +11,7 @@ const AGGREGATE = /\.(sum|avg|count|max|min)\(\)/y;
 /** [items] of a select: {field, cast, aggregate, aggregateCast, alias} or {relation, alias, hint, join, spread, items}. */
 export function readSelect(text) {
   const reader = new Reader(text, "select parameter", text);
-  const items = selectItems(reader);
-  if (!reader.done) reader.fail('","', "end of input");
-  return items;
+  return selectItems(reader); // what comes after an embedded resource and no comma is not read, as in PostgREST
 }
 
 function selectItems(reader) {
@@ -154,6 +152,8 @@ function logic(reader) {
   const word = reader.match(/and|or/y)?.[0];
   if (!word) {
     if (not) reader.fail("logic operator (and, or)");
+    if (error.details.includes("field name") && error.at === start)
+      reader.fail("field name (* or [a..z0..9_$])", "negation operator (not)", "logic operator (and, or)");
     throw error;
   }
   reader.blanks();
@@ -240,8 +240,16 @@ const whole = (text) => (/^-?\d+$/.test(text.trim()) ? Number(text) : null);
  */
 export function readQuery(text, ofFunction) {
   const query = {
-    select: undefined, filters: [], order: [], logic: [], ranges: new Map(), columns: undefined, onConflict: undefined,
-    args: [], filterNames: new Set(), canonical: "",
+    select: undefined,
+    filters: [],
+    order: [],
+    logic: [],
+    ranges: new Map(),
+    columns: undefined,
+    onConflict: undefined,
+    args: [],
+    filterNames: new Set(),
+    canonical: "",
   };
   const all = pairs(text);
   const range = (path) => {

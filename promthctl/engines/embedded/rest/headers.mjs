@@ -14,7 +14,10 @@ const PREFERENCES = {
 /** Prefer: of one kind only the first counts. unknown: the texts that are none. mayEnd: whether tx= is allowed. */
 export function readPreferences(header = "", mayEnd) {
   const found = { unknown: [] };
-  for (const text of header.split(",").map((part) => part.trim()).filter(Boolean)) {
+  for (const text of header
+    .split(",")
+    .map((part) => part.trim())
+    .filter(Boolean)) {
     const at = text.indexOf("=");
     const [name, value] = [text.slice(0, at), text.slice(at + 1)];
     if (name === "timezone") found.timezone ??= value;
@@ -52,27 +55,53 @@ function mediaType(text) {
 export const contentType = (header) => (header === undefined ? "application/json" : mediaType(header).type);
 
 const JSON_SHAPES = {
-  "*/*": {}, "application/json": {},
-  "application/vnd.pgrst.object": { single: true }, "application/vnd.pgrst.object+json": { single: true },
-  "application/vnd.pgrst.array": {}, "application/vnd.pgrst.array+json": {},
+  "*/*": {},
+  "application/json": {},
+  "application/vnd.pgrst.object": { single: true },
+  "application/vnd.pgrst.object+json": { single: true },
+  "application/vnd.pgrst.array": {},
+  "application/vnd.pgrst.array+json": {},
 };
 
+const WITH_CHARSET = new Set(["application/json", "application/geo+json", "text/csv", "text/plain", "text/xml"]);
+
 function shapeOf({ type, parameters }, { plan, custom }) {
-  if (custom && type === custom.media) return { kind: "custom", type, handler: custom };
+  if (custom && (type === custom.media || custom.media === "*/*")) {
+    const made = custom.media === "*/*" ? "application/octet-stream" : type;
+    return { kind: "custom", type: WITH_CHARSET.has(made) ? `${made}; charset=utf-8` : made, handler: custom };
+  }
   if (type === "text/csv") return { kind: "csv", type: "text/csv; charset=utf-8" };
   if (type === "application/geo+json") return { kind: "geojson", type: "application/geo+json; charset=utf-8" };
   if (type in JSON_SHAPES) {
     const { single = false } = JSON_SHAPES[type];
     const strip = parameters.nulls === "stripped" && type.startsWith("application/vnd.");
-    const name = single ? "application/vnd.pgrst.object+json" : strip ? "application/vnd.pgrst.array+json" : "application/json";
-    return { kind: "json", single, strip, mime: `${name}${strip ? ";nulls=stripped" : ""}`, type: `${name}${strip ? ";nulls=stripped" : ""}; charset=utf-8` };
+    const name = single
+      ? "application/vnd.pgrst.object+json"
+      : strip
+        ? "application/vnd.pgrst.array+json"
+        : "application/json";
+    return {
+      kind: "json",
+      single,
+      strip,
+      mime: `${name}${strip ? ";nulls=stripped" : ""}`,
+      type: `${name}${strip ? ";nulls=stripped" : ""}; charset=utf-8`,
+    };
   }
   const [, format = ""] = /^application\/vnd\.pgrst\.plan(?:\+(json|text))?$/.exec(type) ?? [];
   if (plan && /^application\/vnd\.pgrst\.plan(\+(json|text))?$/.test(type)) {
     const inner = shapeOf(mediaType(parameters.for ?? "application/json"), { custom });
-    const options = (parameters.options ?? "").split("|").filter((word) => /^(analyze|verbose|settings|buffers|wal)$/.test(word));
+    const options = (parameters.options ?? "")
+      .split("|")
+      .filter((word) => /^(analyze|verbose|settings|buffers|wal)$/.test(word));
     const name = `application/vnd.pgrst.plan+${format || "text"}; for="${inner?.mime ?? parameters.for}"`;
-    return inner && { ...inner, explain: { format: format || "text", options }, type: `${name}${options.length ? `; options=${options.join("|")}` : ""}; charset=utf-8` };
+    return (
+      inner && {
+        ...inner,
+        explain: { format: format || "text", options },
+        type: `${name}${options.length ? `; options=${options.join("|")}` : ""}; charset=utf-8`,
+      }
+    );
   }
   return undefined;
 }
@@ -102,7 +131,13 @@ export const acceptsOpenApi = (header) =>
   accepted(header).some(({ type }) => ["application/openapi+json", "application/json", "*/*"].includes(type));
 
 export const unacceptable = (header) =>
-  new ApiError(406, "PGRST107", `None of these media types are available: ${accepted(header).map(({ type }) => type).join(", ")}`);
+  new ApiError(
+    406,
+    "PGRST107",
+    `None of these media types are available: ${accepted(header)
+      .map(({ type }) => type)
+      .join(", ")}`,
+  );
 
 const invalidRange = (details) => new ApiError(416, "PGRST103", "Requested range not satisfiable", { details });
 
@@ -113,6 +148,11 @@ const invalidRange = (details) => new ApiError(416, "PGRST103", "Requested range
 export function rootRange(method, header, ranges) {
   const asked = ranges.get("") ?? { offset: 0, limit: null };
   let { offset, limit } = asked;
+  if (offset < 0) {
+    // From before the first row: as many rows fewer.
+    if (limit !== null && limit !== 0) limit += offset;
+    offset = 0;
+  }
   if (limit !== null && limit < 0) throw invalidRange("Limit should be greater than or equal to zero.");
   const [, from, to] = (method === "GET" && /^(\d+)-(\d*)$/.exec(header ?? "")) || [];
   if (from !== undefined && limit !== 0) {

@@ -25,7 +25,8 @@ function verified(token, secret) {
     throw refused("PGRST301", "JWT couldn't be decoded");
   }
   if (header?.alg !== "HS256") {
-    if (/^(none|HS|RS|ES|PS|EdDSA)/.test(header?.alg)) throw refused("PGRST301", "No suitable key or wrong key type", "None of the keys was able to decode the JWT");
+    if (/^(none|HS|RS|ES|PS|EdDSA)/.test(header?.alg))
+      throw refused("PGRST301", "No suitable key or wrong key type", "None of the keys was able to decode the JWT");
     throw refused("PGRST301", "Wrong or unsupported encoding algorithm");
   }
   const made = createHmac("sha256", secret).update(`${parts[0]}.${parts[1]}`).digest();

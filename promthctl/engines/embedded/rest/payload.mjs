@@ -14,7 +14,8 @@ function keysOf(text) {
   } catch {
     throw invalid("Empty or invalid json");
   }
-  if (!Array.isArray(value)) return value && typeof value === "object" ? { text, keys: Object.keys(value) } : { text: "[]", keys: [] };
+  if (!Array.isArray(value))
+    return value && typeof value === "object" ? { text, keys: Object.keys(value) } : { text: "[]", keys: [] };
   if (value.length === 0) return { text: "[]", keys: [] };
   const isObject = (item) => item && typeof item === "object" && !Array.isArray(item);
   const keys = isObject(value[0]) ? Object.keys(value[0]) : undefined;
@@ -43,7 +44,9 @@ function csv(text) {
   }
   const [names = [], ...lines] = rows;
   if (lines.some((line) => line.length !== names.length)) throw invalid("All lines must have same number of fields");
-  const objects = lines.map((line) => Object.fromEntries(line.map((value, index) => [names[index], value === "NULL" ? null : value])));
+  const objects = lines.map((line) =>
+    Object.fromEntries(line.map((value, index) => [names[index], value === "NULL" ? null : value])),
+  );
   return { text: JSON.stringify(objects), keys: lines.length ? names : [] };
 }
 

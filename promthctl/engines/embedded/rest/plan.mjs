@@ -8,7 +8,14 @@ import { findRelationship, isToOne } from "./embedding.mjs";
 export const SOURCE = "pgrst_source";
 
 const node = (depth, name, extra = {}) => ({
-  depth, name, select: [], children: [], filters: [], order: [], range: { offset: 0, limit: null }, ...extra,
+  depth,
+  name,
+  select: [],
+  children: [],
+  filters: [],
+  order: [],
+  range: { offset: 0, limit: null },
+  ...extra,
 });
 
 /**
@@ -114,7 +121,8 @@ function expandStars(each, grouped) {
       if (item.field.name !== "*") return [item];
       if (!item.aggregate)
         return [...each.columns.values()].map(({ name, toJson }) => ({
-          field: { name, path: [] }, alias: toJson ? name : undefined,
+          field: { name, path: [] },
+          alias: toJson ? name : undefined,
         }));
       return each.spread ? [{ ...item, field: { ...item.field, fullRow: true } }] : [item];
     });
@@ -151,9 +159,12 @@ function addEmbeds(each) {
   each.embeds = each.children.map((child) => {
     if (child.spread)
       return {
-        child, spread: [
+        child,
+        spread: [
           ...child.select.map(({ field, alias }) => ({ name: alias ?? field.name })),
-          ...child.embeds.flatMap((embed) => embed.spread?.map(({ name, alias }) => ({ name: alias ?? name })) ?? [{ name: embed.name }]),
+          ...child.embeds.flatMap(
+            (embed) => embed.spread?.map(({ name, alias }) => ({ name: alias ?? name })) ?? [{ name: embed.name }],
+          ),
         ],
       };
     return { child, name: child.alias ?? child.name, one: isToOne(child.relation), empty: selectsNothing(child) };
@@ -177,7 +188,8 @@ function hoist(each) {
   for (const { child, spread: names } of each.embeds)
     for (const item of names ?? []) {
       const found = below.find(({ embed, name }) => embed === child.embed && name === item.name);
-      if (found) Object.assign(item, { aggregate: found.aggregate, aggregateCast: found.aggregateCast, alias: found.alias });
+      if (found)
+        Object.assign(item, { aggregate: found.aggregate, aggregateCast: found.aggregateCast, alias: found.alias });
     }
   return [];
 }
@@ -185,12 +197,16 @@ function hoist(each) {
 /** The order of a to-many spread is the order within its arrays: what it orders by is selected under a name of its own. */
 function orderSpread(each) {
   if (each.spread !== "many") return;
-  if (each.select.some(({ aggregate }) => aggregate) || each.embeds.some(({ spread }) => spread?.some(({ aggregate }) => aggregate)))
+  if (
+    each.select.some(({ aggregate }) => aggregate) ||
+    each.embeds.some(({ spread }) => spread?.some(({ aggregate }) => aggregate))
+  )
     throw new ApiError(400, "PGRST127", "Feature not implemented", {
       details: "Aggregates are not implemented for one-to-many or many-to-many spreads.",
     });
   each.spreadOrder = each.order.map((term, index) => ({
-    term, name: `${each.embed}_${term.field.name}_${index + 1}`,
+    term,
+    name: `${each.embed}_${term.field.name}_${index + 1}`,
   }));
   each.order = [];
 }

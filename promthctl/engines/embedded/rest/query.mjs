@@ -2,7 +2,15 @@
 
 import { SOURCE } from "./plan.mjs";
 import {
-  column, condition, currentSetting, fieldSql, ident, limitOffset, literal, orderBy, qualified,
+  column,
+  condition,
+  currentSetting,
+  fieldSql,
+  ident,
+  limitOffset,
+  literal,
+  orderBy,
+  qualified,
 } from "./sql.mjs";
 
 const casted = (sql, type) => (type === undefined ? sql : `CAST(${sql} AS ${type})`);
@@ -20,14 +28,25 @@ function embedItems({ child, name, one, empty, spread }) {
   const alias = ident(child.embed);
   if (child.spread === "many")
     return spread.map((item) => {
-      const order = orderBy({ name: child.embed }, child.spreadOrder.map(({ term, name: field }) => ({
-        ...term, relation: undefined, field: { name: field, path: [] },
-      })));
-      return { inner: named(`COALESCE(json_agg(${alias}.${ident(item.name)}${order}), '[]')::jsonb`, item.name), outer: `${alias}.${ident(item.name)}` };
+      const order = orderBy(
+        { name: child.embed },
+        child.spreadOrder.map(({ term, name: field }) => ({
+          ...term,
+          relation: undefined,
+          field: { name: field, path: [] },
+        })),
+      );
+      return {
+        inner: named(`COALESCE(json_agg(${alias}.${ident(item.name)}${order}), '[]')::jsonb`, item.name),
+        outer: `${alias}.${ident(item.name)}`,
+      };
     });
   if (spread)
     return spread.map((item) => ({
-      outer: named(aggregated(column({ name: child.embed }, item.name), item.aggregate, item.aggregateCast), item.alias),
+      outer: named(
+        aggregated(column({ name: child.embed }, item.name), item.aggregate, item.aggregateCast),
+        item.alias,
+      ),
     }));
   if (empty) return [];
   if (one) return [{ outer: `row_to_json(${alias}.*)::jsonb AS ${ident(name)}` }];
@@ -41,7 +60,11 @@ function join(embed) {
   let rows = readSql(child);
   let on = "TRUE";
   if (child.spread === "many" || (!child.spread && !embed.one)) {
-    const arrays = child.spread ? embedItems(embed).map((item) => `, ${item.inner}`).join("") : "";
+    const arrays = child.spread
+      ? embedItems(embed)
+          .map((item) => `, ${item.inner}`)
+          .join("")
+      : "";
     rows = `SELECT json_agg(${alias})::jsonb AS ${alias}${arrays} FROM (${rows}) AS ${alias}`;
     if (inner) on = `${alias} IS NOT NULL`;
   }
@@ -49,9 +72,12 @@ function join(embed) {
 }
 
 function fromSql({ from, ref, relation, parent, depth }) {
-  if (relation?.function) return ` FROM ${qualified(relation.function)}(${ident(parent.ref)}::${qualified(relation.table)}) AS ${ident(ref)}`;
+  if (relation?.function)
+    return ` FROM ${qualified(relation.function)}(${ident(parent.ref)}::${qualified(relation.table)}) AS ${ident(ref)}`;
   const table = `${qualified(from)}${from.name === ref ? "" : ` AS ${ident(ref)}`}`;
-  const junction = relation?.junction ? `, ${qualified(relation.junction.table)} AS ${ident(`${relation.junction.table.name}_${depth}`)}` : "";
+  const junction = relation?.junction
+    ? `, ${qualified(relation.junction.table)} AS ${ident(`${relation.junction.table.name}_${depth}`)}`
+    : "";
   return ` FROM ${table}${junction}`;
 }
 
@@ -71,15 +97,21 @@ function joined({ relation, ref, parent, depth }) {
 const where = (conditions) => (conditions.length ? ` WHERE ${conditions.join(" AND ")}` : "");
 
 function groupBy({ select, embeds, columns }, table) {
-  const some = select.some(({ aggregate }) => aggregate) || embeds.some(({ spread }) => spread?.some(({ aggregate }) => aggregate));
+  const some =
+    select.some(({ aggregate }) => aggregate) ||
+    embeds.some(({ spread }) => spread?.some(({ aggregate }) => aggregate));
   if (!some) return "";
   const terms = [
-    ...select.filter(({ aggregate }) => !aggregate).map((item) =>
-      item.alias === undefined ? fieldSql(table, item.field, columns?.get(item.field.name)) : ident(item.alias),
-    ),
+    ...select
+      .filter(({ aggregate }) => !aggregate)
+      .map((item) =>
+        item.alias === undefined ? fieldSql(table, item.field, columns?.get(item.field.name)) : ident(item.alias),
+      ),
     ...embeds.flatMap(({ name, spread, child }) =>
       spread
-        ? spread.filter(({ aggregate }) => !aggregate).map((item) => `${ident(child.embed)}.${ident(item.alias ?? item.name)}`)
+        ? spread
+            .filter(({ aggregate }) => !aggregate)
+            .map((item) => `${ident(child.embed)}.${ident(item.alias ?? item.name)}`)
         : [ident(name)],
     ),
   ];
@@ -94,13 +126,23 @@ export function readSql(each) {
   const items = [
     ...all.map((item) => selectItem(table, item, columns)),
     ...spreadOrder.map(({ term, name }) =>
-      named(fieldSql(term.relation ? { name: term.relation } : table, term.field, term.relation ? undefined : columns?.get(term.field.name)), name)),
+      named(
+        fieldSql(
+          term.relation ? { name: term.relation } : table,
+          term.field,
+          term.relation ? undefined : columns?.get(term.field.name),
+        ),
+        name,
+      ),
+    ),
     ...embeds.flatMap((embed) => embedItems(embed).map(({ outer }) => outer)),
   ];
   const conditions = [...filters.map((tree) => condition(table, tree, columns)), ...joined(each)];
   return (
     `SELECT ${items.join(", ")}${fromSql(each)}${embeds.map(join).join("")}${where(conditions)}` +
-    groupBy(each, table) + orderBy(table, order, columns) + limitOffset(range)
+    groupBy(each, table) +
+    orderBy(table, order, columns) +
+    limitOffset(range)
   );
 }
 
@@ -124,12 +166,16 @@ function bodySql(body, columns, { defaults, one } = {}) {
   const object = /^[ \t\n\r]*\{/.test(body);
   const type = defaults ? "jsonb" : "json";
   const payload = `(SELECT ${literal(body)}::${type} AS json_data) pgrst_payload`;
-  const parsed = columns.map(({ name, fromJson }) => (fromJson ? `${fromJson}(${ident(name)}) AS ${ident(name)}` : ident(name)));
+  const parsed = columns.map(({ name, fromJson }) =>
+    fromJson ? `${fromJson}(${ident(name)}) AS ${ident(name)}` : ident(name),
+  );
   const types = columns.map(({ name, nominal, fromJson }) => `${ident(name)} ${fromJson ? "json" : nominal}`);
   let source = "pgrst_payload.json_data";
   let filled = "";
   if (defaults) {
-    const pairs = columns.filter((known) => known.default).map((known) => `${literal(known.name)}::text, ${known.default}`);
+    const pairs = columns
+      .filter((known) => known.default)
+      .map((known) => `${literal(known.name)}::text, ${known.default}`);
     const filling = `jsonb_build_object(${pairs.join(", ")})`;
     source = "pgrst_defaults.val";
     filled = object
@@ -138,7 +184,9 @@ function bodySql(body, columns, { defaults, one } = {}) {
   }
   const rows = columns.length
     ? `${type}_to_record${object ? "" : "set"}(${source}) AS _(${types.join(", ")})${one ? " LIMIT 1" : ""}`
-    : object ? "(VALUES (1)) _" : `${type}_array_elements(${source}) _`;
+    : object
+      ? "(VALUES (1)) _"
+      : `${type}_array_elements(${source}) _`;
   return `FROM ${payload}, ${filled}LATERAL (SELECT ${parsed.join(", ")} FROM ${rows}) pgrst_body`;
 }
 
@@ -152,16 +200,25 @@ const returning = (table, names) =>
 export function insertSql({ table, columns, body, defaults, conflict, matching, counting, names, known }) {
   const list = columns.map(({ name }) => ident(name)).join(", ");
   const values = columns.map(({ name }) => `pgrst_body.${ident(name)}`).join(", ");
-  const conditions = [...(counting ? [inserted(true)] : []), ...matching.map((tree) => condition({ name: "pgrst_body" }, tree, known))];
+  const conditions = [
+    ...(counting ? [inserted(true)] : []),
+    ...matching.map((tree) => condition({ name: "pgrst_body" }, tree, known)),
+  ];
   let upsert = "";
   if (conflict?.columns.length) {
     const target = conflict.columns.map(ident).join(", ");
     const set = columns.map(({ name }) => `${ident(name)} = EXCLUDED.${ident(name)}`).join(", ");
-    upsert = ` ON CONFLICT (${target}) ` + (conflict.ignore || set === "" ? "DO NOTHING" : `DO UPDATE SET ${set}${counting ? ` WHERE ${inserted(false)}` : ""}`);
+    upsert =
+      ` ON CONFLICT (${target}) ` +
+      (conflict.ignore || set === ""
+        ? "DO NOTHING"
+        : `DO UPDATE SET ${set}${counting ? ` WHERE ${inserted(false)}` : ""}`);
   }
   return (
     `INSERT INTO ${qualified(table)}${list ? `(${list})` : ""} SELECT ${values} ${bodySql(body, columns, { defaults })}` +
-    where(conditions) + upsert + returning(table, names)
+    where(conditions) +
+    upsert +
+    returning(table, names)
   );
 }
 
@@ -193,12 +250,23 @@ export function callSql({ call, parameters, args, scalar, names }) {
   if (args.single) list = args.single.sql;
   else if (args.direct) list = parameters.map(value).join(", ");
   else if (parameters.length) {
-    body = `${bodySql(args.json, parameters.map(({ name, wide }) => ({ name, nominal: wide })), { one: true })}, LATERAL `;
-    list = parameters.map(({ name, variadic }) => `${variadic ? "VARIADIC " : ""}${ident(name)} := pgrst_body.${ident(name)}`).join(", ");
+    body = `${bodySql(
+      args.json,
+      parameters.map(({ name, wide }) => ({ name, nominal: wide })),
+      { one: true },
+    )}, LATERAL `;
+    list = parameters
+      .map(({ name, variadic }) => `${variadic ? "VARIADIC " : ""}${ident(name)} := pgrst_body.${ident(name)}`)
+      .join(", ");
   }
   const called = `${qualified(call)}(${list})`;
   if (scalar) return `SELECT pgrst_call.pgrst_scalar ${body || "FROM "}(SELECT ${called} pgrst_scalar) pgrst_call`;
-  const shown = names.length === 0 || names[0] === "*" ? (names.length ? "pgrst_call.*" : "*") : names.map((name) => `pgrst_call.${ident(name)}`).join(", ");
+  const shown =
+    names.length === 0 || names[0] === "*"
+      ? names.length
+        ? "pgrst_call.*"
+        : "*"
+      : names.map((name) => `pgrst_call.${ident(name)}`).join(", ");
   return `SELECT ${shown} ${body || "FROM "}${called} pgrst_call`;
 }
 
@@ -208,7 +276,8 @@ const stripped = (sql, strip) => (strip ? `json_strip_nulls(${sql})` : sql);
 function bodyOf({ kind, strip, single, scalar, handler }) {
   const row = scalar ? "_postgrest_t.pgrst_scalar" : "_postgrest_t";
   if (kind === "none") return "''::text";
-  if (kind === "custom") return `${qualified(handler.call)}(${scalar ? row : handler.target ? `_postgrest_t::${qualified(handler.target)}` : row})`;
+  if (kind === "custom")
+    return `${qualified(handler.call)}(${scalar ? row : handler.target ? `_postgrest_t::${qualified(handler.target)}` : row})`;
   if (kind === "csv") {
     const head = `(SELECT coalesce(string_agg(a.k, ','), '') FROM (SELECT json_object_keys(r)::text AS k FROM (SELECT row_to_json(hh) AS r FROM ${SOURCE} AS hh LIMIT 1) s) a)`;
     return `${head} || E'\\n' || coalesce(string_agg(substring(_postgrest_t::text, 2, length(_postgrest_t::text) - 2), E'\\n'), '')`;

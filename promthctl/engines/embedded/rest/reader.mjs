@@ -15,12 +15,13 @@ export class Reader {
   /** Never returns: what stands here is none of what was expected. */
   fail(...expected) {
     const here = this.text.slice(this.at);
-    const found = here === "" ? "end of input" : `"${String.fromCodePoint(here.codePointAt(0))}"`;
+    const quote = expected.includes("end of input") ? "'" : '"'; // as PostgREST's parser has it
+    const found = here === "" ? "end of input" : `${quote}${String.fromCodePoint(here.codePointAt(0))}${quote}`;
     const last = expected.pop();
     const list = expected.length ? `${expected.join(", ")} or ${last}` : last;
     const place = [...this.text.slice(0, this.at)].length + 1;
     const details = `unexpected ${found}${last ? ` expecting ${list}` : ""}`;
-    throw parseError(`"${this.source}" (line 1, column ${place})`, details);
+    throw Object.assign(parseError(`"${this.source}" (line 1, column ${place})`, details), { at: this.at });
   }
 
   get done() {
@@ -91,7 +92,8 @@ export class Reader {
     do {
       const before = this.at;
       const word = this.identifier();
-      if (this.at === before) this.at === start ? this.fail("field name (* or [a..z0..9_$])") : this.fail("letter", "digit");
+      if (this.at === before)
+        this.at === start ? this.fail("field name (* or [a..z0..9_$])") : this.fail("letter", "digit");
       words.push(word);
     } while (this.match(/-(?!>)/y));
     return words.join("-");
@@ -105,9 +107,16 @@ export class Reader {
       if (index) steps.push({ arrow: arrow[0], index: `${index[1] || "+"}${index[2]}` });
       else if (this.sees('"')) steps.push({ arrow: arrow[0], key: this.quoted() });
       else {
+        if (this.takes("-")) this.fail("digit");
         const key = this.match(/[^(\-:.,>)]+(?:-(?!>)[^(\-:.,>)]+)*/y);
         if (!key) this.fail('"-"', "digit", "any non reserved character different from: .,>()");
-        steps.push({ arrow: arrow[0], key: key[0].split("-").map((part) => part.trim()).join("-") });
+        steps.push({
+          arrow: arrow[0],
+          key: key[0]
+            .split("-")
+            .map((part) => part.trim())
+            .join("-"),
+        });
       }
     }
     return steps;

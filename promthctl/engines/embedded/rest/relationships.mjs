@@ -55,7 +55,8 @@ function sources(views) {
 }
 
 /** Every choice of one of each list: [[a, b], [c]] → [[a, c], [b, c]]. */
-const choices = (lists) => lists.reduce((made, list) => made.flatMap((head) => list.map((item) => [...head, item])), [[]]);
+const choices = (lists) =>
+  lists.reduce((made, list) => made.flatMap((head) => list.map((item) => [...head, item])), [[]]);
 
 /** The keys of a view's columns for a key of a table behind it: [[view columns]], one for each way. */
 function viewKeys(columns, oid, numbers) {
@@ -78,14 +79,25 @@ export function relationships(tables, keys, views, primaryKeys, computed) {
     const ends = (end, side) => [
       [end, [found.columns.map((pair) => pair[side])], false],
       ...exposedViews
-        .map((view) => [view, viewKeys(behind.get(view.oid), end.oid, found.numbers.map((pair) => pair[side])), true])
+        .map((view) => [
+          view,
+          viewKeys(
+            behind.get(view.oid),
+            end.oid,
+            found.numbers.map((pair) => pair[side]),
+          ),
+          true,
+        ])
         .filter(([, ways]) => ways.length > 0),
     ];
     return ends(found.table, 0).flatMap(([table, ways, tableIsView]) =>
       ends(found.foreign, 1).flatMap(([foreign, foreignWays, foreignIsView]) =>
         ways.flatMap((own) =>
           foreignWays.map((its) => ({
-            table, foreign, tableIsView, foreignIsView,
+            table,
+            foreign,
+            tableIsView,
+            foreignIsView,
             self: table.oid === foreign.oid,
             kind: found.one ? "o2o" : "m2o",
             constraint: found.name,
@@ -96,7 +108,11 @@ export function relationships(tables, keys, views, primaryKeys, computed) {
     );
   });
   const inverse = direct.map((found) => ({
-    ...found, table: found.foreign, foreign: found.table, tableIsView: found.foreignIsView, foreignIsView: found.tableIsView,
+    ...found,
+    table: found.foreign,
+    foreign: found.table,
+    tableIsView: found.foreignIsView,
+    foreignIsView: found.tableIsView,
     kind: found.kind === "m2o" ? "o2m" : "o2o",
     columns: found.columns.map(([own, its]) => [its, own]),
   }));
@@ -116,7 +132,10 @@ function manyToMany(tables, direct) {
       toOne
         .filter((second) => second.constraint !== first.constraint)
         .map((second) => ({
-          table: first.foreign, foreign: second.foreign, tableIsView: first.foreignIsView, foreignIsView: second.foreignIsView,
+          table: first.foreign,
+          foreign: second.foreign,
+          tableIsView: first.foreignIsView,
+          foreignIsView: second.foreignIsView,
           self: first.foreign.oid === second.foreign.oid,
           kind: "m2m",
           junction: { table: first.table, first, second },
@@ -129,8 +148,14 @@ const KINDS = ["o2m", "m2o", "o2o", "m2m"];
 
 // The order in which PostgREST names them where a request is ambiguous.
 const sortKey = ({ foreign, self, kind, constraint, junction, function: computed }) =>
-  JSON.stringify([computed ? 1 : 0, foreign.schema, foreign.name, self, KINDS.indexOf(kind), constraint ??
-    (junction ? [junction.table.name, junction.first.constraint, junction.second.constraint] : "")]);
+  JSON.stringify([
+    computed ? 1 : 0,
+    foreign.schema,
+    foreign.name,
+    self,
+    KINDS.indexOf(kind),
+    constraint ?? (junction ? [junction.table.name, junction.first.constraint, junction.second.constraint] : ""),
+  ]);
 
 /** The relationships between exposed tables by [schema, table, schema of the other]; computed ones replace found ones. */
 export function byPair(found, exposed) {
@@ -144,9 +169,12 @@ export function byPair(found, exposed) {
     const names = JSON.stringify([table.schema, table.name, foreign.schema, foreign.name]);
     if (!relation.function && replaced.has(names)) continue;
     if (!exposed.has(table.schema) || !exposed.has(foreign.schema)) continue;
-    if (junction && !exposed.has(junction.table.schema)) continue;
     const other = relation.function ? relation.function.schema : foreign.schema;
     const pair = JSON.stringify([table.schema, table.name, other]);
+    if (junction && !exposed.has(junction.table.schema)) {
+      if (!pairs.has(pair)) pairs.set(pair, []); // it has relationships, though none that can be used
+      continue;
+    }
     pairs.set(pair, [...(pairs.get(pair) ?? []), relation]);
   }
   for (const list of pairs.values()) list.sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));

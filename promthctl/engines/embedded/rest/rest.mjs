@@ -6,7 +6,13 @@ import { readCatalog } from "./catalog.mjs";
 import { ApiError, databaseError } from "./errors.mjs";
 import { readQuery } from "./grammar.mjs";
 import {
-  acceptsOpenApi, appliedPreferences, contentRange, contentType, rangeAnswer, readPreferences, unacceptable,
+  acceptsOpenApi,
+  appliedPreferences,
+  contentRange,
+  contentType,
+  rangeAnswer,
+  readPreferences,
+  unacceptable,
 } from "./headers.mjs";
 import { findFunction, returnsVoid } from "./functions.mjs";
 import { Tokens } from "./jwt.mjs";
@@ -23,7 +29,9 @@ function prologue({ request, settings, role, claims, headers }, { readOnly, foun
   const assumed = settings.roles[role] ?? {};
   const isolation = [found?.isolation, assumed.default_transaction_isolation].find((level) => ISOLATION.test(level));
   const { default_transaction_isolation: _, ...roleSettings } = assumed;
-  const hoisted = Object.entries(found?.settings ?? {}).filter(([name]) => settings.hoisted.includes(name) && !name.startsWith("default_transaction"));
+  const hoisted = Object.entries(found?.settings ?? {}).filter(
+    ([name]) => settings.hoisted.includes(name) && !name.startsWith("default_transaction"),
+  );
   const path = [request.schema, ...settings.extraSearchPath].map(ident).join(", ");
   const set = [
     ["search_path", path],
@@ -46,10 +54,14 @@ function prologue({ request, settings, role, claims, headers }, { readOnly, foun
 
 function headerSettings(headers) {
   const { cookie = "", ...others } = headers;
-  const cookies = cookie.split(";").map((pair) => pair.trim()).filter(Boolean).map((pair) => {
-    const at = pair.indexOf("=");
-    return at < 0 ? [pair, ""] : [pair.slice(0, at), pair.slice(at + 1)];
-  });
+  const cookies = cookie
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter(Boolean)
+    .map((pair) => {
+      const at = pair.indexOf("=");
+      return at < 0 ? [pair, ""] : [pair.slice(0, at), pair.slice(at + 1)];
+    });
   return { text: JSON.stringify(others), cookies: JSON.stringify(Object.fromEntries(cookies)) };
 }
 
@@ -64,11 +76,13 @@ function chosenBySql({ headers, status }) {
         return [name.toLowerCase(), value];
       });
     } catch {
-      const message = "response.headers guc must be a JSON array composed of objects with a single key and a string value";
+      const message =
+        "response.headers guc must be a JSON array composed of objects with a single key and a string value";
       throw new ApiError(500, "PGRST111", message);
     }
   }
-  if (status !== null && !/^\d{3}/.test(status)) throw new ApiError(500, "PGRST112", "response.status guc must be a valid status code");
+  if (status !== null && !/^\d{3}/.test(status))
+    throw new ApiError(500, "PGRST112", "response.status guc must be a valid status code");
   return { list, status: status === null ? undefined : Number(status.slice(0, 3)) };
 }
 
@@ -125,7 +139,7 @@ export class Rest {
   }
 
   /**
-   * Answer a request. asked: {method, path (below /rest/v1), search, headers, token, body: a Buffer}.
+   * Answer a request. asked: {method, path (below /rest/v1, as it was sent), search, headers, token, body: a Buffer}.
    * Resolves to {status, reason, headers, body}; rejects never.
    */
   async answer(asked) {
@@ -141,17 +155,26 @@ export class Rest {
     } catch (error) {
       const known = error instanceof ApiError ? error : databaseError(error, authenticated);
       if (known.status >= 500 && !(error instanceof ApiError)) this.log(error.stack ?? String(error));
-      const headers = { "content-type": "application/json; charset=utf-8", "proxy-status": `PostgREST; error=${known.code}` };
+      const headers = {
+        "content-type": "application/json; charset=utf-8",
+        "proxy-status": `PostgREST; error=${known.code}`,
+      };
       return {
-        status: known.status, reason: known.reason ?? STATUS_CODES[known.status] ?? "",
-        headers: { ...headers, ...known.headers }, body: asked.method === "HEAD" ? "" : known.body(),
+        status: known.status,
+        reason: known.reason ?? STATUS_CODES[known.status] ?? "",
+        headers: { ...headers, ...known.headers },
+        body: asked.method === "HEAD" ? "" : known.body(),
       };
     }
   }
 
   #request({ method, path, search, headers, body }, settings) {
     const profile = headers[["DELETE", "PATCH", "POST", "PUT"].includes(method) ? "content-profile" : "accept-profile"];
-    const parts = path.split("/").slice(1).filter((part, index, all) => part !== "" || index < all.length - 1);
+    const parts = path
+      .split("/")
+      .slice(1)
+      .map(decodeURIComponent)
+      .filter((part, index, all) => part !== "" || index < all.length - 1);
     const rpc = parts.length === 2 && parts[0] === "rpc";
     if (parts.length > 1 && !rpc) throw new ApiError(404, "PGRST125", "Invalid path specified in request URL");
     if (profile !== undefined && !settings.schemas.includes(profile))
@@ -164,7 +187,13 @@ export class Rest {
     const known = ["GET", "HEAD", "OPTIONS", ...(name === undefined ? [] : ["POST", "PUT", "PATCH", "DELETE"])];
     if (!known.includes(method)) throw new ApiError(405, "PGRST117", `Unsupported HTTP method: ${method}`);
     return {
-      method, path, headers, body, rpc, name, schema: profile ?? settings.schemas[0],
+      method,
+      path,
+      headers,
+      body,
+      rpc,
+      name,
+      schema: profile ?? settings.schemas[0],
       profiled: profile !== undefined || settings.schemas.length > 1,
       query: readQuery(search, rpc && method !== "POST"),
       preferences: readPreferences(headers.prefer, settings.end.endsWith("allow-override")),
@@ -178,16 +207,23 @@ export class Rest {
       Object.assign(request, { rpc: true, name: readName(settings.rootSpec).name });
     if (request.method === "OPTIONS") return allowed(request, catalog);
     if (request.name === undefined) return this.#root(asked);
-    const statement = request.rpc ? call(request, asked) : ["GET", "HEAD"].includes(request.method) ? readStatement(request, asked) : mutation(request, asked);
+    const statement = request.rpc
+      ? call(request, asked)
+      : ["GET", "HEAD"].includes(request.method)
+        ? readStatement(request, asked)
+        : mutation(request, asked);
     return this.#run(asked, statement);
   }
 
   async #root({ request, settings, catalog, role }) {
     if (settings.openapi === "disabled") throw new ApiError(404, "PGRST126", "Root endpoint metadata is disabled");
     if (!acceptsOpenApi(request.headers.accept)) throw unacceptable(request.headers.accept);
-    const body = JSON.stringify(await describe(this.sql, catalog, request.schema, role, settings.openapi === "ignore-privileges"));
+    const body = JSON.stringify(
+      await describe(this.sql, catalog, request.schema, role, settings.openapi === "ignore-privileges"),
+    );
     return {
-      status: 200, headers: { "content-type": "application/openapi+json; charset=utf-8", ...profileOf(request) },
+      status: 200,
+      headers: { "content-type": "application/openapi+json; charset=utf-8", ...profileOf(request) },
       body: request.method === "HEAD" ? "" : body,
     };
   }
@@ -201,8 +237,10 @@ export class Rest {
       ? `EXPLAIN (${[`FORMAT ${explain.format}`, ...explain.options].join(", ").toUpperCase()}) ${statement.sql}`
       : statement.sql;
     const batch = [...before, main, ...(statement.explain && !explain ? [statement.explain] : [])].join(";\n");
-    const rollback = preferences.tx === "rollback" || (asked.settings.end.startsWith("rollback") && preferences.tx !== "commit");
-    const examined = !explain && (statement.shape.single || statement.kind === "PUT" || preferences.maxAffected !== undefined);
+    const rollback =
+      preferences.tx === "rollback" || (asked.settings.end.startsWith("rollback") && preferences.tx !== "commit");
+    const examined =
+      !explain && (statement.shape.single || statement.kind === "PUT" || preferences.maxAffected !== undefined);
     const finish = (results) => {
       const rows = results[before.length];
       if (explain) return explained(rows, asked.request, statement);
@@ -211,12 +249,17 @@ export class Rest {
     if (statement.readOnly || (!rollback && !examined)) return finish(await this.sql.unsafe(batch).simple());
     const connection = await this.sql.reserve();
     try {
-      const results = await connection.unsafe(`begin;${batch}${rollback ? ";set constraints all immediate" : ""}`).simple();
+      const results = await connection
+        .unsafe(`begin;${batch}${rollback ? ";set constraints all immediate" : ""}`)
+        .simple();
       const answer = finish(results); // `begin` and `set transaction` have one result together
       await connection.unsafe(rollback ? "rollback" : "commit").simple();
       return answer;
     } catch (error) {
-      await connection.unsafe("rollback").simple().catch(() => {});
+      await connection
+        .unsafe("rollback")
+        .simple()
+        .catch(() => {});
       throw error;
     } finally {
       connection.release();
@@ -237,10 +280,17 @@ function check({ kind, shape }, { preferences }, page) {
     return;
   }
   if (shape.kind === "json" && shape.single && page !== 1)
-    throw new ApiError(406, "PGRST116", "Cannot coerce the result to a single JSON object", { details: `The result contains ${page} rows` });
-  const limited = preferences.handling === "strict" && preferences.maxAffected !== undefined && ["PATCH", "DELETE", "call"].includes(kind);
+    throw new ApiError(406, "PGRST116", "Cannot coerce the result to a single JSON object", {
+      details: `The result contains ${page} rows`,
+    });
+  const limited =
+    preferences.handling === "strict" &&
+    preferences.maxAffected !== undefined &&
+    ["PATCH", "DELETE", "call"].includes(kind);
   if (limited && page > preferences.maxAffected)
-    throw new ApiError(400, "PGRST124", "Query result exceeds max-affected preference constraint", { details: `The query affects ${page} rows` });
+    throw new ApiError(400, "PGRST124", "Query result exceeds max-affected preference constraint", {
+      details: `The query affects ${page} rows`,
+    });
 }
 
 /** The HTTP answer of a statement's row. guess: the planner's, where it was asked for. */
@@ -261,32 +311,48 @@ function respond(request, statement, row, guess) {
   if (kind === "read" || kind === "call") {
     const { status, header } = rangeAnswer(range.offset, page, total);
     const applied = appliedPreferences(preferences, kind === "call" ? ["maxAffected"] : []);
-    const place = kind === "read" ? { "content-location": `${request.path}${request.query.canonical ? `?${request.query.canonical}` : ""}` } : {};
-    answer = kind === "call" && returnsVoid(statement.found)
-      ? { status: 204, headers: { "content-range": header, ...applied }, body: "" }
-      : { status, headers: { "content-range": header, ...place, ...content, ...applied }, body: row.body };
+    const place =
+      kind === "read"
+        ? { "content-location": `${request.path}${request.query.canonical ? `?${request.query.canonical}` : ""}` }
+        : {};
+    answer =
+      kind === "call" && returnsVoid(statement.found)
+        ? { status: 204, headers: { "content-range": header, ...applied }, body: "" }
+        : { status, headers: { "content-range": header, ...place, ...content, ...applied }, body: row.body };
   } else if (kind === "POST") {
     const kinds = ["missing", "return", ...(statement.resolved ? ["resolution"] : [])];
     const pairs = JSON.parse(row?.location ?? "[]");
-    const query = pairs.map(([name, value]) => `${encodeURIComponent(name)}=${value === null ? "is.null" : `eq.${encodeURIComponent(value)}`}`);
+    const query = pairs.map(
+      ([name, value]) =>
+        `${encodeURIComponent(name)}=${value === null ? "is.null" : `eq.${encodeURIComponent(value)}`}`,
+    );
     answer = {
       status: preferences.resolution === "merge-duplicates" && !(Number(row?.inserted ?? 0) > 0) ? 200 : 201,
       headers: {
         ...(query.length ? { location: `${request.path}?${query.join("&")}` } : {}),
-        "content-range": contentRange(1, 0, counted), ...appliedPreferences(preferences, kinds), ...(full ? content : {}),
+        "content-range": contentRange(1, 0, counted),
+        ...appliedPreferences(preferences, kinds),
+        ...(full ? content : {}),
       },
       body: full ? row.body : "",
     };
   } else {
     const inserted = kind === "PUT" && Number(row?.inserted) > 0;
-    const kinds = kind === "PATCH" ? ["missing", "return", "maxAffected"] : kind === "DELETE" ? ["return", "maxAffected"] : ["return"];
+    const kinds =
+      kind === "PATCH"
+        ? ["missing", "return", "maxAffected"]
+        : kind === "DELETE"
+          ? ["return", "maxAffected"]
+          : ["return"];
     const shown = kind === "PATCH" ? contentRange(0, page - 1, counted) : contentRange(1, 0, counted);
-    const headers = { ...(kind === "PUT" ? {} : { "content-range": shown }), ...appliedPreferences(preferences, kinds) };
+    const headers = {
+      ...(kind === "PUT" ? {} : { "content-range": shown }),
+      ...appliedPreferences(preferences, kinds),
+    };
     answer = full
       ? { status: inserted ? 201 : 200, headers: { ...headers, ...content }, body: row.body }
       : { status: 204, headers, body: "" };
   }
-  if (shape.kind === "custom" && shape.handler.bytes && answer.body) answer.body = Buffer.from(answer.body.slice(2), "hex");
   const chosen = chosenBySql(row ?? { headers: null, status: null });
   answer.status = chosen.status ?? answer.status;
   // SQL's headers replace ours; several of one name stay several.
@@ -307,8 +373,14 @@ function allowed(request, catalog) {
   } else if (request.name !== undefined) {
     const { insertable, updatable, deletable, keys } = findTable(catalog, request.schema, request.name);
     methods = [
-      methods, insertable && "POST", insertable && updatable && keys.length && "PUT", updatable && "PATCH", deletable && "DELETE",
-    ].filter(Boolean).join(",");
+      methods,
+      insertable && "POST",
+      insertable && updatable && keys.length && "PUT",
+      updatable && "PATCH",
+      deletable && "DELETE",
+    ]
+      .filter(Boolean)
+      .join(",");
   }
   return { status: 200, headers: { allow: methods }, body: "" };
 }

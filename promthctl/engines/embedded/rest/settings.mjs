@@ -18,7 +18,11 @@ select coalesce(json_object_agg(rolname, settings), '{}')::text as roles from (
   where pg_has_role(current_user, m.oid, 'member') and m.rolname <> current_user
   group by m.rolname) assumed`;
 
-const list = (text) => text.split(",").map((part) => part.trim().replace(/^"(.*)"$/, "$1")).filter(Boolean);
+const list = (text) =>
+  text
+    .split(",")
+    .map((part) => part.trim().replace(/^"(.*)"$/, "$1"))
+    .filter(Boolean);
 const flag = (text) => /^(true|on|yes|1)$/i.test(text);
 
 const READERS = {
@@ -37,12 +41,19 @@ const READERS = {
   openapi_mode: (text) => ({ openapi: text.trim() }),
   jwt_aud: (text) => ({ audience: text.trim() || undefined }),
   // These change nothing that an answer says.
-  db_prepared_statements: () => ({}), server_timing_enabled: () => ({}), server_trace_header: () => ({}),
-  jwt_cache_max_lifetime: () => ({}), db_channel_enabled: () => ({}),
+  db_prepared_statements: () => ({}),
+  server_timing_enabled: () => ({}),
+  server_trace_header: () => ({}),
+  jwt_cache_max_lifetime: () => ({}),
+  db_channel_enabled: () => ({}),
 };
 
 const DEFAULTS = {
-  aggregates: false, plan: false, end: "commit", anonRole: "anon", openapi: "follow-privileges",
+  aggregates: false,
+  plan: false,
+  end: "commit",
+  anonRole: "anon",
+  openapi: "follow-privileges",
   hoisted: ["statement_timeout", "plan_filter.statement_cost_limit", "default_transaction_isolation"],
 };
 

@@ -2,7 +2,8 @@
 
 const normal = (text) => `-${text.toLowerCase().replace(/[^\p{L}\p{N}_ ,]/gu, "")}-`;
 
-const groups = (text, size) => new Set(Array.from({ length: Math.max(text.length - size + 1, 0) }, (_, i) => text.substr(i, size)));
+const groups = (text, size) =>
+  new Set(Array.from({ length: Math.max(text.length - size + 1, 0) }, (_, i) => text.substr(i, size)));
 
 function edits(a, b) {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);

@@ -22,7 +22,9 @@ export const setting = (name, value) => `set_config(${literal(name)}, ${literal(
 export const currentSetting = (name) => `nullif(current_setting('${name}', true), '')`;
 
 const jsonPath = (path) =>
-  path.map(({ arrow, key, index }) => `${arrow}${index === undefined ? literal(key) : `${literal(index)}::int`}`).join("");
+  path
+    .map(({ arrow, key, index }) => `${arrow}${index === undefined ? literal(key) : `${literal(index)}::int`}`)
+    .join("");
 
 /**
  * A field of a table: a column, a path into its JSON, or a computed field.
@@ -32,14 +34,22 @@ const jsonPath = (path) =>
 export function fieldSql(table, { name, path, fullRow }, known, search) {
   let sql = fullRow ? ident(table.name) : column(table, name);
   if (path?.length) sql = (/^jsonb?$/.test(known?.nominal) ? sql : `to_jsonb(${sql})`) + jsonPath(path);
-  if (search && known?.type !== "tsvector")
+  if (search && known && known.type !== "tsvector")
     sql = `to_tsvector(${search.language === undefined ? "" : `${literal(search.language)}, `}${sql})`;
   return sql;
 }
 
 const SIMPLE = { neq: "<>", cs: "@>", cd: "<@", ov: "&&", sl: "<<", sr: ">>", nxr: "&<", nxl: "&>", adj: "-|-" };
 const QUANTIFIABLE = {
-  eq: "=", gte: ">=", gt: ">", lte: "<=", lt: "<", like: "like", ilike: "ilike", match: "~", imatch: "~*",
+  eq: "=",
+  gte: ">=",
+  gt: ">",
+  lte: "<=",
+  lt: "<",
+  like: "like",
+  ilike: "ilike",
+  match: "~",
+  imatch: "~*",
 };
 const SEARCH = { fts: "to_tsquery", plfts: "plainto_tsquery", phfts: "phraseto_tsquery", wfts: "websearch_to_tsquery" };
 const IS = { null: "NULL", not_null: "NOT NULL", true: "TRUE", false: "FALSE", unknown: "UNKNOWN" };

@@ -30,13 +30,19 @@ function counts({ count }, plan, range, maxRows, call) {
   const explain = !call && count !== "exact" ? `EXPLAIN (FORMAT JSON) ${countSql(plan)}` : undefined;
   if (count === "planned") return { explain };
   if (count === "estimated" && !call)
-    return { explain: maxRows === null ? undefined : explain, count: `${countSql(plan)}${maxRows === null ? "" : ` LIMIT ${maxRows + 1}`}` };
+    return {
+      explain: maxRows === null ? undefined : explain,
+      count: `${countSql(plan)}${maxRows === null ? "" : ` LIMIT ${maxRows + 1}`}`,
+    };
   const all = maxRows === null && range.offset === 0 && range.limit === null;
   return { count: all ? "page" : countSql(plan) };
 }
 
 const readOptions = (request, { catalog, settings }) => ({
-  catalog, aggregates: settings.aggregates, select: request.query.select, order: request.query.order,
+  catalog,
+  aggregates: settings.aggregates,
+  select: request.query.select,
+  order: request.query.order,
 });
 
 /** GET and HEAD of a table: {sql, shape, range, explain, access}. */
@@ -45,8 +51,12 @@ export function readStatement(request, context) {
   const table = findTable(catalog, request.schema, request.name);
   const range = rootRange(request.method, request.headers.range, request.query.ranges);
   const plan = planRead({
-    ...readOptions(request, context), table, filters: request.query.filters, logic: request.query.logic,
-    ranges: request.query.ranges, maxRows: settings.maxRows,
+    ...readOptions(request, context),
+    table,
+    filters: request.query.filters,
+    logic: request.query.logic,
+    ranges: request.query.ranges,
+    maxRows: settings.maxRows,
   });
   const shape = shapeFor(request, settings);
   checkPreferences(request.preferences);
@@ -61,7 +71,8 @@ const shapeFor = (request, settings, custom) => negotiate(request.headers.accept
 function columnsOf(table, keys) {
   return [...keys].sort().map((key) => {
     const found = table.columns.get(key);
-    if (!found) throw new ApiError(400, "PGRST204", `Could not find the '${key}' column of '${table.name}' in the schema cache`);
+    if (!found)
+      throw new ApiError(400, "PGRST204", `Could not find the '${key}' column of '${table.name}' in the schema cache`);
     return found;
   });
 }
@@ -76,14 +87,25 @@ export function mutation(request, context) {
   const payload = method === "DELETE" ? undefined : readPayload(request.body, request.type, { columns });
   const below = (entries) => entries.filter(([path]) => path.length > 0);
   const plan = planRead({
-    ...readOptions(request, context), table, from: SOURCE, filters: below(query.filters), logic: below(query.logic),
-    ranges: [], maxRows: null,
+    ...readOptions(request, context),
+    table,
+    from: SOURCE,
+    filters: below(query.filters),
+    logic: below(query.logic),
+    ranges: [],
+    maxRows: null,
   });
   const own = [...query.filters, ...query.logic].filter(([path]) => path.length === 0).map(([, tree]) => tree);
   const names = ["representation", "headers-only"].includes(preferences.return) ? neededColumns(plan, table.keys) : [];
   const common = {
-    table, names, known: table.columns, filters: own, body: payload?.text, defaults: preferences.missing === "default",
-    columns: payload && columnsOf(table, payload.keys), matching: [],
+    table,
+    names,
+    known: table.columns,
+    filters: own,
+    body: payload?.text,
+    defaults: preferences.missing === "default",
+    columns: payload && columnsOf(table, payload.keys),
+    matching: [],
   };
   const keys = query.onConflict ?? table.keys;
   let source, counting;
@@ -108,7 +130,9 @@ export function mutation(request, context) {
 }
 
 function checkPut(table, { logic, filters, filterNames: asked }) {
-  const equal = filters.every(([path, { op, not, quantifier }]) => path.length > 0 || (op === "eq" && !not && !quantifier));
+  const equal = filters.every(
+    ([path, { op, not, quantifier }]) => path.length > 0 || (op === "eq" && !not && !quantifier),
+  );
   const all = table.keys.length > 0 && table.keys.length === asked.size && table.keys.every((key) => asked.has(key));
   if (!all || !equal || logic.length)
     throw new ApiError(405, "PGRST105", "Filters must include all and only primary key columns with 'eq' operators");
@@ -126,24 +150,36 @@ export function call(request, context) {
   const found = findFunction(catalog, request.schema, request.name, keys, post ? type : "application/json", post);
   const table = { schema: found.schema, name: found.composite ? found.returns.name : found.name };
   const plan = planRead({
-    ...readOptions(request, context), table, from: SOURCE, filters: query.filters, logic: query.logic, ranges: query.ranges,
+    ...readOptions(request, context),
+    table,
+    from: SOURCE,
+    filters: query.filters,
+    logic: query.logic,
+    ranges: query.ranges,
     maxRows: settings.maxRows,
   });
   const scalar = returnsScalar(found);
   const needed = neededColumns(plan);
-  const names = needed.length === 0 || needed[0] === "*" ? needed : [...new Set([...needed, ...filterNames(plan.filters)])];
+  const names =
+    needed.length === 0 || needed[0] === "*" ? needed : [...new Set([...needed, ...filterNames(plan.filters)])];
   const { args, parameters } = callArguments(found, keys, { pairs, payload, body: request.body });
-  const custom = found.media && { media: found.media, call: found.mediaType, bytes: found.returns.name === "bytea" };
+  const custom = found.media && { media: found.media, call: found.mediaType };
   const shape = shapeFor(request, settings, custom);
   checkPreferences(preferences);
   if (preferences.handling === "strict" && preferences.maxAffected !== undefined && returnsSingle(found))
     throw new ApiError(
-      400, "PGRST128", "Function must return SETOF or TABLE when max-affected preference is used with handling=strict");
+      400,
+      "PGRST128",
+      "Function must return SETOF or TABLE when max-affected preference is used with handling=strict",
+    );
   const single = shape.single || returnsSingle(found);
   const body = method === "HEAD" ? { ...shape, kind: "none" } : { ...shape, single, scalar };
   const { count } = counts(preferences, plan, range, settings.maxRows, true);
   const sql = answerSql({
-    source: callSql({ call: found, parameters, args, scalar, names }), rows: readSql(plan), shape: body, count,
+    source: callSql({ call: found, parameters, args, scalar, names }),
+    rows: readSql(plan),
+    shape: body,
+    count,
     one: returnsSingle(found),
   });
   return { kind: "call", sql, shape, range, found, readOnly: !post || found.volatility !== "v" };
