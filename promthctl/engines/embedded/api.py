@@ -119,9 +119,7 @@ def _origins(settings: Settings) -> list[str]:
     return [f"{parts.scheme}://{parts.netloc}".lower()] if parts and parts.scheme and parts.netloc else []
 
 
-def wait(
-    server: ProcessId, stack: EmbeddedStack, settings: Settings, log: Path, renewed: bool = False
-) -> ServerStatus:
+def wait(server: ProcessId, stack: EmbeddedStack, settings: Settings, log: Path, renewed: bool = False) -> ServerStatus:
     """Return the first good answer; raise with the last log lines when the server ended instead.
 
     renewed: it ran while its database was exchanged for another, and forgets what it knew of the tables.
