@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import venv
-import xml.etree.ElementTree as ElementTree
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -64,15 +63,8 @@ def run(package: Path, work: Path) -> list[peers.Outcome]:
                 copy / "tests", "clients.py", re.escape(f"http://localhost:{{{port}}}"), f"{address}/auth/v1"
             )
         report = work / "report.xml"
-        subprocess.run(
-            [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/_sync", "tests/test_helpers.py", f"--junitxml={report}"],
-            cwd=copy, env=peers._environment(PYTHONPATH=str(copy / "src")), capture_output=True, check=False, timeout=900,
-        )  # fmt: skip
-    outcomes = []
-    for case in ElementTree.parse(report).iter("testcase"):
-        failure = case.find("failure") if case.find("failure") is not None else case.find("error")
-        reason = None if failure is None else failure.get("message") or failure.text or "failed"
-        outcomes.append(
-            peers.Outcome(f"{case.get('classname')}.{case.get('name')}", reason, case.find("skipped") is not None)
-        )
-    return outcomes
+        tests = ["tests/_sync", "tests/test_helpers.py"]
+        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, f"--junitxml={report}"]
+        environment = peers._environment(PYTHONPATH=str(copy / "src"))
+        subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False, timeout=900)
+    return peers.junit_outcomes(report)

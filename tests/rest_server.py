@@ -1,4 +1,4 @@
-"""The embedded engine's REST and Auth on a database of its own: the server's program on a fresh database of the bare server."""
+"""The embedded engine's REST and Auth on a database of their own: the server's program on one of the bare server."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def rest_server(
     mail_file: Path | None = None,
     **api: Any,
 ) -> Iterator[Rest]:
-    """A server of the database. api, auth: what `[api]` and `[auth]` of config.toml would say, e.g. schemas=["public"]."""
+    """A server of the database. api, auth: what these tables of config.toml would say, e.g. schemas=["public"]."""
     parts = urlsplit(db_url)
     anon, service = token(_secret=secret, role="anon"), token(_secret=secret, role="service_role")
     port = free_port()

@@ -25,17 +25,6 @@ class Access:
     publishable_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
 
-    def variables(self) -> dict[str, str]:
-        """The environment names an app reads, the same for every engine."""
-        return {
-            "SUPABASE_URL": self.api_url,
-            "SUPABASE_ANON_KEY": self.anon_key,
-            "SUPABASE_SERVICE_ROLE_KEY": self.service_role_key,
-            "SUPABASE_DB_URL": self.db_url,
-            "NEXT_PUBLIC_SUPABASE_URL": self.api_url,
-            "NEXT_PUBLIC_SUPABASE_ANON_KEY": self.anon_key,
-        }
-
 
 @dataclass(frozen=True)
 class Message:
@@ -195,6 +184,9 @@ class Engine(Protocol):
 
     def access(self) -> Access | None:
         """How to reach the stack, None when it was never up."""
+
+    def mail(self) -> tuple[Message, ...]:
+        """What Auth would have sent, the newest first. Raises UsageError where a mailbox of its own shows that."""
 
     def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         """(service, line) pairs, oldest first; with `follow` it goes on until interrupted."""

@@ -24,7 +24,10 @@ _DURATION = re.compile(r"0|(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+")
 
 
 def auth_settings(document: Mapping[str, Any]) -> dict[str, Any]:
-    """`[auth]` with the Supabase CLI's defaults for what it does not say. Raises UsageError for a value of a wrong type."""
+    """`[auth]` with the Supabase CLI's defaults for what it does not say.
+
+    Raises UsageError for a value of a wrong type.
+    """
     auth = _Table(document, "auth")
     email, sms, sessions = (_Table(document, "auth", name) for name in ("email", "sms", "sessions"))
     requirements = auth.text("password_requirements", "")
