@@ -13,6 +13,7 @@ from promthctl.engines.engine import Message
 from promthctl.settings import Settings
 
 MAIL_FILE = "mail.jsonl"
+_FIELDS = ("sent_at", "to", "type", "subject", "code")
 _KINDS = ("signup", "invite", "recovery", "magiclink", "email_change", "reauthentication")
 
 
@@ -32,7 +33,7 @@ def messages(settings: Settings, stack: EmbeddedStack) -> tuple[Message, ...]:
         with contextlib.suppress(ValueError, KeyError, TypeError):
             entry = json.loads(line)
             link = entry.get("link")
-            texts = [entry[name] for name in ("sent_at", "to", "type", "subject", "code")]
-            if all(isinstance(text, str) for text in texts) and entry["type"] in _KINDS:
-                found.append(Message(*texts, link=link if isinstance(link, str) else None))
+            sent_at, to, kind, subject, code = texts = [entry[name] for name in _FIELDS]
+            if all(isinstance(text, str) for text in texts) and kind in _KINDS:
+                found.append(Message(sent_at, to, kind, subject, code, link if isinstance(link, str) else None))
     return tuple(reversed(found))
