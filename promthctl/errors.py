@@ -9,6 +9,9 @@ Every error that leaves promthctl is a PromthctlError; anything else is a bug. T
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class PromthctlError(Exception):
     """The operation failed (exit code 1).
@@ -49,3 +52,19 @@ class RefusedError(PromthctlError):
     """A guard refused: nothing was changed."""
 
     exit_code = 5
+
+
+@contextmanager
+def already_done(done: str, then: str, state: str) -> Iterator[None]:
+    """What fails in the block comes after a change: the error says that the change is done.
+
+    done, then: the two halves of the sentence, e.g. "X was reset" and "what it has now could not be read". state: ends
+    the hint, e.g. "the reset is done".
+    """
+    try:
+        yield
+    except PromthctlError as error:
+        # The command that was run would change it again.
+        hint = error.hint.removesuffix(", then run the same command again")
+        kind = PromthctlError if isinstance(error, RefusedError) else type(error)  # that means: nothing was changed
+        raise kind(f"{done}, and {then}", f"{error.what}\n{error.why}", f"{hint}; {state}") from None

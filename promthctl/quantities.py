@@ -26,6 +26,11 @@ def all_of(number: int, noun: str, done: str) -> str:
     return f"the only {noun} is {done}" if number == 1 else f"all {count(number, noun)} are {done}"
 
 
+def part_of(number: int, total: int, done: str) -> str:
+    """1 of 3 is applied, 2 of 3 are applied. done: the participle."""
+    return f"{number:,} of {total:,} {'is' if number == 1 else 'are'} {done}"
+
+
 def duration(seconds: int) -> str:
     """Its two largest units: 12 s, 3 min 5 s, 2 h 4 min, 3 d 1 h."""
     minutes, rest = divmod(seconds, 60)

@@ -117,6 +117,12 @@ class Settings:
     def migrations_dir(self) -> Path:
         return self.supabase_dir / "migrations"
 
+    @property
+    def api_schemas(self) -> tuple[str, ...]:
+        """The schemas that the API exposes; without a list in config.toml those of a new project."""
+        listed = table_of(self.supabase, "api", where="supabase/config.toml").get("schemas")
+        return tuple(map(str, listed)) if isinstance(listed, list) else ("public", "graphql_public")
+
     def target(self, name: str) -> NamedTarget:
         """A target of [tool.promthctl.targets]. Raises UsageError, which lists the known names, for any other."""
         if name not in self.targets:

@@ -28,7 +28,7 @@ FAULTS = (
     *CUTS, "away for good", "terminated", "statement_timeout", *LOCKS,
     "disk full", "read-only", *POOLERS, "two at once",
 )  # fmt: skip
-_WORK = "^(create table|select pg_sleep|drop|alter table|insert|copy|update|truncate|delete|lock|do |begin;? *insert)"
+WORK = "^(create table|select pg_sleep|drop|alter table|insert|copy|update|truncate|delete|lock|do |begin;? *insert)"
 _PAGE = 8192
 
 
@@ -206,7 +206,7 @@ def _terminating(url: str, turn: int) -> Iterator[None]:
             and state <> 'idle' and query ~* %s limit 1"""
         with psycopg.connect(url, autocommit=True) as connection:
             while not ended.is_set():
-                if found := connection.execute(query.encode(), (_WORK,)).fetchone():
+                if found := connection.execute(query.encode(), (WORK,)).fetchone():
                     ended.wait(0.1 * turn)
                     connection.execute("select pg_terminate_backend(%s)", (found[0],))
                     return

@@ -26,11 +26,15 @@ import psycopg
 
 from promthctl import settings, toolchain
 from promthctl.steps import Silent
+from promthctl.toolchain import Toolchain
 from tests.accidents import FAULTS, NotHere, Scene, SmallDisk, accident
 from tests.fault_keys import FAULTS as KEY_FAULTS
 from tests.fault_keys import NAME as KEYS
 from tests.fault_keys import KeyRuns
-from tests.fault_outcomes import PATIENCE, Outcome, Prepared, State, run_all, settle
+from tests.fault_local import COMMANDS as LOCAL
+from tests.fault_local import DIES, LocalRuns
+from tests.fault_local import FAULTS as LOCAL_FAULTS
+from tests.fault_outcomes import Outcome, Prepared, State, run_all, settle
 from tests.promthctl_runner import Project
 from tests.servers import Server, bare_server, fresh_database
 from tests.tcp_relay import relay_to
@@ -69,9 +73,9 @@ COMMANDS = {
     "push": Command("push --yes --lock-timeout 1"),
     "rollback": Command("rollback --to 001 --yes --lock-timeout 1", 3, ("a", "b")),
     "restore": Command("rollback --restore BACKUP --yes --lock-timeout 1", 3, ("b",), undone=True),
-    "adopt": Command("migrations adopt --yes", by_hand=True),
-    "reset": Command("reset", 3, ("b",)),
-    "seed sql": Command("seed sql --yes", 3),
+    "adopt": Command("migrations adopt --yes --lock-timeout 1", by_hand=True),
+    "reset": Command("reset --lock-timeout 1", 3, ("b",)),
+    "seed sql": Command("seed sql --yes --lock-timeout 1", 3),
 }
 
 
@@ -116,9 +120,7 @@ class Matrix:
 
     def run_one(self, name: str, fault: str, turn: int = 0) -> Outcome:
         """A run in a new project and database. Raises NotHere where this machine cannot have the accident."""
-        (made, original), patience = self.prepare(name), PATIENCE
-        if fault == "lock held" and name in ("reset", "adopt", "seed sql"):  # which wait for ever
-            patience = 15
+        made, original = self.prepare(name)
         with self._copied(original) as (url, project):
             projects = [project]
             if fault == "two at once":  # in later turns from two machines
@@ -127,7 +129,7 @@ class Matrix:
             scene = Scene(self.server, self.disk, project.path.parent, url, made.messages, turn)
             with accident(fault, scene) as way:
                 began = State.of(url)
-                told = run_all(projects, f"{COMMANDS[name].words} --db-url {way}", patience)
+                told = run_all(projects, f"{COMMANDS[name].words} --db-url {way}")
             settle(url)
             return Outcome(made, fault, began, State.of(url), told)
 
@@ -152,22 +154,33 @@ class Matrix:
             connection.execute(bootstrap.read_text(encoding="utf-8").encode())
 
 
+@contextmanager
+def local_runs(folder: Path, tools: Toolchain) -> Iterator[LocalRuns]:
+    """Runs on a local stack with the same migrations and seeds."""
+    with LocalRuns.on_a_stack(_write(folder, list(FILES)), tools, FILES, SEEDED) as runs:
+        yield runs
+
+
 def _copy(project: Path, folder: Path) -> Project:
     shutil.copytree(project, folder)
     return Project(folder)
 
 
-def _make(folder: Path, url: str, command: Command) -> None:
+def _write(folder: Path, names: list[str]) -> Project:
     (folder / "supabase" / "seeds").mkdir(parents=True)
     (folder / "db").mkdir()
     (folder / "supabase" / "config.toml").write_text(CONFIG)
     (folder / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "db"\n')
     for name, text in SEEDS.items():
         (folder / "supabase" / "seeds" / f"{name}.sql").write_text(text)
-    project = Project(folder)
-    names = list(FILES)
-    for name in names[: command.applied]:
+    for name in names:
         (folder / "db" / f"{name}.sql").write_text(FILES[name])
+    return Project(folder)
+
+
+def _make(folder: Path, url: str, command: Command) -> None:
+    names = list(FILES)
+    project = _write(folder, names[: command.applied])
     project.run("push", "--db-url", url, "--yes")
     for name in names:
         (folder / "db" / f"{name}.sql").write_text(FILES[name])
@@ -183,14 +196,18 @@ def _make(folder: Path, url: str, command: Command) -> None:
         project.run("push", "--db-url", url, "--yes")
 
 
+_FAULTS = {**dict.fromkeys(COMMANDS, FAULTS), KEYS: KEY_FAULTS, **dict.fromkeys(LOCAL, LOCAL_FAULTS)}
+_SLOW = ("reset", "local reset")
+
+
 def matrix(runs: int) -> Iterator[tuple[str, str, int]]:
     """Every command with every accident, in as many turns as it takes; a reset, which is slow, in every other one."""
     every = (
         (name, fault, turn)
         for turn in itertools.count()
-        for fault in FAULTS
-        for name in (*COMMANDS, KEYS)  # two of a command, one after the other, would wait
-        if (name != KEYS or fault in KEY_FAULTS) and (name != "reset" or turn % 2 == 0)
+        for fault in (*FAULTS, DIES)
+        for name, faults in _FAULTS.items()  # two of a command, one after the other, would wait
+        if fault in faults and (name not in _SLOW or turn % 2 == 0)
     )
     return itertools.islice(every, runs)
 
@@ -207,13 +224,16 @@ def main(runs: int) -> int:
         server = stack.enter_context(bare_server(folder, tools))
         made = Matrix(server, folder, stack.enter_context(SmallDisk.mounted(server)))
         keys = stack.enter_context(KeyRuns.on_a_stack(folder / "keys"))
+        local = stack.enter_context(local_runs(folder / "local", tools))
         for command in COMMANDS:
             made.prepare(command)
 
         def run(one: tuple[str, str, int]) -> Outcome | str:
             command, fault, turn = one
             try:
-                return keys.run_one(fault, turn) if command == KEYS else made.run_one(command, fault, turn)
+                if command == KEYS:
+                    return keys.run_one(fault, turn)
+                return (local if command in LOCAL else made).run_one(command, fault, turn)
             except NotHere as why:
                 return f"{command}, {fault}: {why}"
 
@@ -231,9 +251,9 @@ def main(runs: int) -> int:
             print("interrupted: of the runs until now")
         finally:
             pool.shutdown(cancel_futures=True)
-    for command in (*COMMANDS, KEYS):
+    for command in _FAULTS:
         ended = (f"exit {code}: {count}" for (name, code), count in sorted(codes.items()) if name == command)
-        print(f"{command:10}", *ended, sep="  ")
+        print(f"{command:11}", *ended, sep="  ")
     for what, count in skipped.items():
         print(f"not tried, {count}: {what}")
     print(f"{codes.total()} runs, {unknown} said that something is not known, {contradictions} contradictions")
@@ -241,5 +261,5 @@ def main(runs: int) -> int:
 
 
 if __name__ == "__main__":
-    each = len(FAULTS) * len(COMMANDS) + len(KEY_FAULTS)
+    each = sum(map(len, _FAULTS.values()))
     sys.exit(1 if main(int(sys.argv[1]) if len(sys.argv) > 1 else each) else 0)

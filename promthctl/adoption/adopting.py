@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from promthctl import database, shadow, supabase_cli
 from promthctl.adoption.presence import Presence, find_presence
 from promthctl.database.connection_errors import unreachable
-from promthctl.database.transactions import undisturbed
+from promthctl.database.lock_waits import LockWatch, ending_waits
+from promthctl.database.transactions import database_failure, undisturbed
 from promthctl.errors import PromthctlError, RefusedError, UsageError
 from promthctl.migration_set import Migration, supabase_folder
 from promthctl.redact import redact
@@ -88,7 +89,7 @@ def record_adoption(settings: Settings, target: Target, made: Adoption, steps: S
         with steps.step("Recording migrations"):
             versions = [name.partition("_")[0] for name in made.adopted]
             files = supabase_folder.expected_migrations(settings)
-            supabase_cli.find_database_cli(settings, steps).repair(target, versions, "applied", files)
+            supabase_cli.find_database_cli(settings, steps).repair(target, versions, "applied", steps, files)
     return replace(made, done=True)
 
 
@@ -97,8 +98,9 @@ def _find_on_target(
 ) -> Presence:
     import psycopg
 
+    watch = LockWatch()
     try:
-        with database.connect(target) as connection:
+        with database.connect(target) as connection, ending_waits(target, connection, steps.note) as watch:
             privileges = shadow.default_privileges_of(connection)
             major = connection.info.server_version // 10000
             states = shadow.states_after_each(settings, files, steps, major, privileges)
@@ -107,6 +109,9 @@ def _find_on_target(
             )  # the same, with all granted by default
             with steps.step("Comparing the schema"):
                 return find_presence([file.version for file in files], recorded, states, snapshot(connection), opened)
+    except psycopg.errors.QueryCanceled as error:
+        what = f"The schema of {target.label} could not be read"
+        raise database_failure(what, error, "nothing was recorded", watch=watch) from None
     except psycopg.OperationalError as error:
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:

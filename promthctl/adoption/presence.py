@@ -18,10 +18,12 @@ from promthctl.schema.comparing import privilege_names, same_content
 from promthctl.shadow.states import BEFORE, CatalogChange, States
 
 # These are not traces of a migration: a switch in the dashboard makes them too, or a server's databases share them.
-_TRACELESS = frozenset(("roles", "schemas", "extensions", "grants", "default_privileges", "publications"))
+_TRACELESS = frozenset(("roles", "schemas", "extensions", "grants", "default_privileges", "publications", "comments"))
 # `compare` matches these by more than their names, or ignores that they are missing.
 _NAMED = ("indexes",)
-_NOT_BY_NAME = frozenset(("constraints", "indexes", "roles", "grants", "default_privileges", "publications"))
+_NOT_BY_NAME = frozenset(
+    ("constraints", "indexes", "roles", "grants", "default_privileges", "publications", "comments")
+)
 
 
 _GRANTED = ("tables", "views", "sequences", "functions")
@@ -49,8 +51,8 @@ class Presence:
     """What was found.
 
     number: how many of the first migrations are there. silent: those of them that the catalog cannot prove, because
-    they change nothing in it. gaps: what is missing of later ones that left traces, in the order in which it can be
-    fixed. beyond: objects that no migration makes.
+    they change nothing in it, or comments that are not there. gaps: what is missing of later ones that left traces, in
+    the order in which it can be fixed. beyond: objects that no migration makes.
     """
 
     number: int
@@ -97,6 +99,7 @@ class _Search:
             for version in self.versions[:number]
             if version not in self.recorded
             for change in self.states.of(version)
+            if change.kind != "comments"  # people reword them
         }
         gaps, beyond = [], []
         after = self._after(number)
@@ -121,11 +124,18 @@ class _Search:
             named = {(c.kind, c.name): c.attributes is not None for c in changes if c.kind not in _NOT_BY_NAME}
             # Making or dropping one of these objects is a difference in any case; `compare` decides about the rest.
             doubtful = version not in self.recorded and all(stays and key in there for key, stays in named.items())
-            if doubtful and not (changes and compare(self._after(place + 1), self._after(place))):
+            seen = changes and compare(self._after(place + 1), self._after(place))
+            if doubtful and not seen and not self._comments_prove(changes, number):
                 found.append(version)
             there.update(named)
             there.difference_update(key for key, stays in named.items() if not stays)
         return frozenset(found)
+
+    def _comments_prove(self, changes: Sequence[CatalogChange], number: int) -> bool:
+        """Whether a migration that sets comments only has run: they are as these migrations leave them."""
+        wanted, there = (catalog.of("comments") for catalog in (self._after(number), self.there))
+        names = [change.name for change in changes if change.kind == "comments"]
+        return any(name in wanted for name in names) and all(wanted.get(name) == there.get(name) for name in names)
 
     def in_part(self, number: int) -> tuple[Gap, ...]:
         """What keeps later migrations, of which there are traces, from being there."""
@@ -134,7 +144,8 @@ class _Search:
             return ()
         numbers = [traced]
         for version in self.versions[traced:]:  # what makes nothing leaves no trace: it may be there too
-            if any(change.attributes is not None for change in self.states.of(version)):
+            made = (change for change in self.states.of(version) if change.kind != "comments")
+            if any(change.attributes is not None for change in made):
                 break
             numbers.append(numbers[-1] + 1)
         return min((self.gaps_at(each)[0] for each in numbers), key=len)

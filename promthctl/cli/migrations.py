@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from promthctl import engines, migration_set
 from promthctl.cli.invocation import Invocation
-from promthctl.cli.options import DryRun, with_target
+from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.errors import RefusedError
 from promthctl.migration_set import HistoryEntry, supabase_folder
 from promthctl.quantities import count
@@ -119,6 +120,7 @@ def adopt(
             help="A migration that changes only rows, and that you know has run. May be repeated.",
         ),
     ] = None,
+    lock_timeout: LockTimeout = None,
 ) -> None:
     """Record migrations as applied whose SQL was run by hand, if the target's schema proves it.
 
@@ -127,7 +129,8 @@ def adopt(
     from promthctl.adoption import adopting
 
     run: Invocation = context.obj
-    chosen = run.target(choice)
+    patience = lock_seconds(lock_timeout)
+    chosen = replace(run.target(choice), lock_seconds=patience)
     found = adopting.plan_adoption(run.settings, chosen, assume or (), run.output)
     if not dry_run and found.adopted:
         if not chosen.local:

@@ -45,7 +45,7 @@ LockTimeout = Annotated[
     typer.Option(
         "--lock-timeout",
         metavar="TIME",
-        help="How long to wait for one lock, as in 30s or 500ms; 0 for ever. [default: 10s; local push: 0]",
+        help="How long to wait for one lock, as in 30s or 500ms; 0 for ever. [default: 10s; on the local stack 0]",
         show_default=False,
     ),
 ]

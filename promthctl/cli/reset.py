@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from promthctl import engines, resetting
 from promthctl.cli.invocation import Invocation
-from promthctl.cli.options import DryRun, with_target
+from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.local_stack.reset import preview_reset, reset
 from promthctl.resolve.choice import TargetChoice
 from promthctl.views import reset as views
@@ -25,6 +26,7 @@ def command(
     no_backup: Annotated[
         bool, typer.Option("--no-backup", help="Do not export the rows first; they will be lost.")
     ] = False,
+    lock_timeout: LockTimeout = None,
 ) -> None:
     """Drop all schemas, tables and users of the target, whoever made them, and run the migrations again.
 
@@ -34,7 +36,8 @@ def command(
     does not answer that.
     """
     run: Invocation = context.obj
-    chosen = run.target(choice)
+    patience = lock_seconds(lock_timeout)
+    chosen = replace(run.target(choice), lock_seconds=patience)
     if chosen.local:
         reset_local(run, dry_run, seeding=True)
         return
@@ -52,6 +55,6 @@ def reset_local(run: Invocation, dry_run: bool, *, seeding: bool) -> None:
     """The reset of the local stack, which asks nothing: what was there is kept."""
     engine = engines.current(run.settings)
     if dry_run:
-        run.output.show(preview_reset(run.settings, engine), views.local_plan)
+        run.output.show(preview_reset(run.settings, engine, run.output), views.local_plan)
         return
     run.output.show(reset(run.settings, engine, run.output, seeding=seeding), views.local_reset)

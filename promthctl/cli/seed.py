@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from promthctl.cli.invocation import Invocation
-from promthctl.cli.options import DryRun, with_target
+from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.keys.providers import provider_names
 from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
@@ -104,6 +105,7 @@ def sql(
         typer.Argument(metavar="[FILE]...", help="SQL files. [default: the seeds of the project not run there yet]"),
     ] = None,
     dry_run: DryRun = False,
+    lock_timeout: LockTimeout = None,
 ) -> None:
     """Run the project's SQL seeds on a target: what sql_paths of [db.seed] in supabase/config.toml names.
 
@@ -116,7 +118,8 @@ def sql(
     from promthctl.views import seed as views
 
     run: Invocation = context.obj
-    chosen = run.target(choice)
+    patience = lock_seconds(lock_timeout)
+    chosen = replace(run.target(choice), lock_seconds=patience)
     named = [run.settings.project_dir / run.typed_path(file) for file in files or ()]
     plan = seeds.plan_seeds(run.settings, chosen, named)
     if dry_run:

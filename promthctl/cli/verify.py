@@ -126,7 +126,7 @@ def _agreed(run: Invocation, target: Target) -> bool:
     """Whether rows may be made whose triggers do what no rollback undoes; the other tables are tried in any case."""
     from promthctl.verify import checks
 
-    effects = checks.side_effects(target)
+    effects = checks.side_effects(run.settings, target)
     if not effects:
         return False  # what appears from now on was not asked about
     for effect in effects:

@@ -105,10 +105,41 @@ class LockWatch:
         found = " and ".join(map(str, self.blockers[:3])) or "a session that is gone"
         return f"{found} {'hold' if len(self.blockers) > 1 else 'holds'} a lock that it needs"
 
-    def remedy(self) -> str:
-        """As a clause for people."""
+    def remedy(self, again: str = "run the same command again") -> str:
+        """As a clause for people. again: what to do afterwards."""
         ways = "; ".join(blocker.remedy for blocker in self.blockers[:3])
-        return f"wait until that is done, or end it: {ways}" if ways else "it may be gone by now"
+        first = f"wait until that is done, or end it: {ways}" if ways else "it may be gone by now"
+        return f"{first}; then {again}{', or with a longer --lock-timeout' if self.cancelled else ''}"
+
+    def explains(self, sqlstate: str | None) -> bool:
+        """True if a statement failed with that code because it did not get a lock."""
+        return bool(self.blockers) and (sqlstate == "55P03" or (sqlstate == "57014" and self.cancelled))
+
+    def too_long(self) -> str:
+        """Why it failed, as a clause for people."""
+        limit = spoken(self.limit) if self.cancelled else "its own lock_timeout"
+        return f"{self.waited_for()}, for longer than {limit}"
+
+
+def lock_seconds(target: Target) -> float:
+    """How long one wait for a lock may take, in seconds; 0 for as long as it takes."""
+    if target.lock_seconds is not None:
+        return target.lock_seconds
+    return 0.0 if target.local else LOCK_SECONDS
+
+
+def spoken(seconds: float) -> str:
+    return duration(int(seconds)) if seconds == int(seconds) else f"{seconds:g} s"
+
+
+@contextmanager
+def ending_waits(
+    target: Target, connection: psycopg.Connection[Any], tell: Callable[[str], None]
+) -> Iterator[LockWatch]:
+    """While the block runs, name whom the connection waits for, and end what takes longer than the target's limit."""
+    watch = LockWatch(lock_seconds(target))
+    with watching_locks(target, watch, tell, pid=connection.info.backend_pid):
+        yield watch
 
 
 @contextmanager
@@ -120,12 +151,14 @@ def watching_locks(
     text: str = "",
     application: str = "",
     pid: int = 0,
+    at_once: bool = False,
 ) -> Iterator[None]:
     """While the block runs, keep `watch` up to date, and end waits that take longer than its limit.
 
     tell: takes one line for each blocker that is new, from another thread. Which session of ours it is: that of the
-    server process `pid`, else one that runs a part of the SQL in `text`, or has the name `application`. When the block
-    is left by an exception, a statement of it that still waits is ended.
+    server process `pid`, else one that runs a part of the SQL in `text`, or has the name `application`. at_once: for
+    one that ends its waits itself, maybe soon. When the block is left by an exception, a statement of it that still
+    waits is ended.
     """
     stop = threading.Event()
     begun = time.monotonic()
@@ -135,7 +168,7 @@ def watching_locks(
         import psycopg
 
         with contextlib.suppress(psycopg.Error, PromthctlError):  # then nobody looks, and nothing is ended
-            if not stop.wait(0 if pid else _QUIET_SECONDS):  # what has a pid may end by itself in a moment
+            if not stop.wait(0 if at_once else _QUIET_SECONDS):
                 with connect(target) as connection:
                     which = {"text": text, "pid": pid, "application": application, "since": _since(connection, begun)}
                     _watch(connection, target, watch, tell, which, stop)
@@ -183,8 +216,8 @@ def _watch(
                 tell(f"Waiting for a lock that {blocker} holds; to end it: {blocker.remedy}")
         if watch.limit and time.monotonic() - since > watch.limit:
             _as_login_role(connection, target, True)
-            if connection.execute(_CANCEL, which).fetchone():
-                watch.cancelled = True
+            before, watch.cancelled = watch.cancelled, True  # first: the statement's error may be read at once
+            watch.cancelled = connection.execute(_CANCEL, which).fetchone() is not None or before
             waiting = None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
-from promthctl.database.lock_waits import LOCK_SECONDS, LockWatch, watching_locks
+from promthctl.database.lock_waits import LockWatch, lock_seconds, watching_locks
 from promthctl.database.sqlstates import cause_of
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.locks import alone
@@ -66,7 +66,6 @@ def changing(target: Target, what: str, steps: Steps, *, keep: bool) -> Iterator
 
     transaction = ""  # its id, once its commit was asked for
     watch = LockWatch()  # the server itself ends what waits too long
-    seconds = LOCK_SECONDS if target.lock_seconds is None else target.lock_seconds
     with database.connect(target) as connection:
         connection.isolation_level = (
             psycopg.IsolationLevel.READ_COMMITTED
@@ -74,10 +73,10 @@ def changing(target: Target, what: str, steps: Steps, *, keep: bool) -> Iterator
         try:
             ((role, pid),) = connection.execute("select current_setting('role'), pg_backend_pid()").fetchall()
             with (
-                watching_locks(target, watch, steps.note, pid=int(str(pid))),
+                watching_locks(target, watch, steps.note, pid=int(str(pid)), at_once=True),
                 connection.transaction(force_rollback=not keep),
             ):
-                change = ChangeTransaction(connection, str(role), seconds, watch)
+                change = ChangeTransaction(connection, str(role), lock_seconds(target), watch)
                 change.settle()
                 yield change
                 if keep:
@@ -116,8 +115,8 @@ def database_failure(
     cause = cause_of(code)
     advice = cause.advice or "correct that and run the same command again"
     if cause.fault == "contention" and watch is not None and watch.blockers:
-        reason = f"{reason}: {watch.waited_for()}"
-        advice = f"{watch.remedy()}; then run the same command again, or with a longer --lock-timeout"
+        reason = watch.too_long() if watch.cancelled else f"{reason}: {watch.waited_for()}"
+        advice = watch.remedy() if watch.cancelled else f"{watch.remedy()}, or with a longer --lock-timeout"
     kind = TargetError if cause.by_target else PromthctlError
     return kind(what, f"{place}{reason}", f"{advice}; {state}")
 

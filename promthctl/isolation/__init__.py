@@ -8,6 +8,15 @@ attempts.py        what is tried on one table, as whom, what should become of it
 verdicts.py        what the attempts on a table amount to: proven, leak, failed, not proven
 findings.py        Finding: what is wrong or unclear, in one shape for tables, functions and views
 declared.py        what pyproject.toml declares, held against the database
+doors.py           the run over functions and views of the API that have their owner's rights
+door_trials.py     the SQL that calls a function and looks into a view
+door_arguments.py  what a function is called with
+door_texts.py      what a function or view runs, and what its text says of the caller and of rows
+door_verdicts.py   what its trials amount to
+function_reading.py  the functions and views of the API, from the system catalogs
+witnesses.py       rows of the owner whose values are found again wherever they turn up
+batch.py           many things tried in one message
+outside.py         what API roles reach in Supabase's own schemas
 side_effects.py    what trying rows sets off that no rollback undoes
 call_graph.py      what a write to a table runs, to any depth, from the system catalogs
 ownership.py       whose a row is, from the foreign keys
@@ -20,15 +29,17 @@ table_reading.py   read_tables(): the tables, from the system catalogs
 tables.py          what a table is here: ProbedTable, ProbedColumn and what belongs to them
 """
 
-from promthctl.isolation.attempts import Attempt
+from promthctl.isolation.door_verdicts import DoorProof
 from promthctl.isolation.findings import SEVERITIES, Finding, Severity
-from promthctl.isolation.proof import IsolationReport, prove_isolation
-from promthctl.isolation.side_effects import SideEffect, find_side_effects
+from promthctl.isolation.outcomes import Attempt
+from promthctl.isolation.proof import IsolationReport, find_side_effects, prove_isolation
+from promthctl.isolation.side_effects import SideEffect
 from promthctl.isolation.verdicts import TableProof
 
 __all__ = [
     "SEVERITIES",
     "Attempt",
+    "DoorProof",
     "Finding",
     "IsolationReport",
     "Severity",

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 from psycopg import errors, sql
 
+from promthctl.declarations import NOTHING_DECLARED, Declaration, Declarations
+from promthctl.isolation.outcomes import Attempt, Expected, RoleName, Verb, judge
 from promthctl.isolation.sample_row import SampleRow, Values, assignments, insertion, matching
 from promthctl.isolation.sandbox import Actor, Sandbox, StatementResult
 from promthctl.isolation.tables import ProbedTable
-
-RoleName = Literal["anon", "owner", "other", "service_role"]
-Verb = Literal["select", "insert", "update", "delete", "move", "upsert"]
-Outcome = Literal["reached", "denied", "filtered", "error"]
-Expected = Literal["reached", "refused", "either"]
 
 _PRIVILEGES: dict[Verb, tuple[str, ...]] = {
     "select": ("SELECT",),
@@ -31,35 +28,21 @@ _PRIVILEGES: dict[Verb, tuple[str, ...]] = {
     "upsert": ("INSERT", "UPDATE", "SELECT"),
 }
 _CURSOR = sql.SQL("promthctl_row")
-_NOT_ALLOWED = "42501"  # insufficient_privilege, also what row level security raises
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One thing tried, in the rolled-back transaction.
-
-    role: anon, the row's owner, another signed-in user, or service_role. verb: move gives a row to another owner or
-    takes it from one; upsert is insert … on conflict do update. outcome: the row was reached, the database refused
-    (denied), it answered as if the row were not there (filtered), or something else stopped it (error). expected:
-    reached, refused (denied or filtered) or either. detail: what exactly was tried, and what stopped it.
-    """
-
-    table: str
-    role: RoleName
-    verb: Verb
-    outcome: Outcome
-    expected: Expected
-    ok: bool
-    detail: str
 
 
 @dataclass(frozen=True)
 class OwnerColumns:
-    """Columns that together name an owner: user ids, or the key of a parent. mine, theirs: the owner's, the other's."""
+    """Columns that together name an owner: user ids, or the key of a parent. mine, theirs: the owner's, the other's.
+
+    parent: the owner's row that they refer to; None for user ids. assigned: users put in by whoever may write the row,
+    such as the members of a team, so that writing another's id is no forgery.
+    """
 
     name: str
     mine: Values
     theirs: Values
+    parent: SampleRow | None = None
+    assigned: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +63,7 @@ class TableTrial:
 
     relaxed: what the owner may do beyond reading is not judged, because members of a group have different roles.
     closed: clients are not meant to reach the table, so the owner need not be able to read either.
+    declared: what users may put into their own rows on purpose.
     """
 
     def __init__(
@@ -91,11 +75,15 @@ class TableTrial:
         owner_columns: Sequence[OwnerColumns],
         relaxed: bool,
         closed: bool,
+        declared: Declarations = NOTHING_DECLARED,
     ) -> None:
         self.sandbox, self.actors, self.a, self.b = sandbox, actors, a, b
         self.table: ProbedTable = a.table
         self.owner_columns = owner_columns
         self.relaxed, self.closed = relaxed or closed, closed
+        self.declared = declared
+        self._visible: dict[str, bool] = {}
+        self.used: set[Declaration] = set()  # what was declared and needed
         self.attempts: list[Attempt] = []
         self.stopped = ""  # why the rest was not tried
         self._mine: Values = {name: value for part in owner_columns for name, value in part.mine.items()}
@@ -112,7 +100,8 @@ class TableTrial:
         if len(self.owner_columns) > 1:
             for part in self.owner_columns:
                 given = {**self.b.given, **part.mine}
-                self._insert(self.actors.other, given, f"their own row with another user's {part.name}", "refused")
+                what = f"their own row with another user's {part.name}"
+                self._insert(self.actors.other, given, what, self._linking("insert", part))
         self._insert(self.actors.service_role, self.a.given, "a row", "reached")
 
     def reads(self, public: bool, owned: bool, what: str) -> None:
@@ -128,7 +117,7 @@ class TableTrial:
                 expected = "either" if public else "refused"
             elif actor.name == "other" and not public:
                 expected = "refused"
-            elif actor.name == "owner" and self.closed:
+            elif actor.name == "owner" and (self.closed or not self._promised()):
                 expected = "either"
             seen = "their own row" if actor.name == "owner" else what
             self._record(actor, "select", self._try(actor, statement, self._key_made_readable(actor)), expected, seen)
@@ -155,8 +144,9 @@ class TableTrial:
 
     def loops(self) -> None:
         """Only a is there, and is private: the other user refers to it from their own row of the same table."""
+        itself = OwnerColumns("", {}, {}, self.a)
         for key in self.table.foreign_keys:
-            if key.target != self.table.oid:
+            if key.target != self.table.oid or self._linking("insert", itself, ", ".join(key.columns)) == "either":
                 continue
             values = {name: self.a.values[theirs] for name, theirs in zip(key.columns, key.target_columns, strict=True)}
             what = f"their own row with another user's row as {', '.join(values)}"
@@ -172,6 +162,29 @@ class TableTrial:
             self._record(self.actors.other, "move", result, "refused", what)
 
     # ------------------------------------------------------------------------------------------------------------------
+
+    def _linking(self, verb: Verb, part: OwnerColumns, columns: str = "") -> Expected:
+        """Whether a user may refer to what is another's: to a row that they can read, or where that is declared."""
+        columns = columns or part.name
+        for command in (verb, *(("update",) if verb == "move" else ())):
+            if one := self.declared.shared(self.table.label, command, columns):
+                self.used.add(one)
+                return "either"
+        if part.parent is None:
+            return "either" if part.assigned else "refused"
+        if columns not in self._visible:
+            parent, role = part.parent, self.actors.other.role
+            where = parent.where if (role, "SELECT") in parent.table.whole else parent.keyed
+            read = sql.SQL("select from {} where {}").format(parent.table.identifier, where)
+            self._visible[columns] = self._try(self.actors.other, read).rows > 0
+        return "either" if self._visible[columns] else "refused"
+
+    def _promised(self) -> bool:
+        """Whether policies say that users reach rows, and not only that they may add some."""
+        return any(self.table.may("authenticated", p) for p in ("SELECT", "INSERT", "UPDATE", "DELETE")) and (
+            not self.table.rls
+            or any(p.permissive and "authenticated" in p.roles and p.command != "INSERT" for p in self.table.policies)
+        )
 
     def _insert(self, actor: Actor, given: Values, what: str, expected: Expected) -> None:
         values = self._allowed(actor, "INSERT", given)
@@ -208,9 +221,12 @@ class TableTrial:
             return
         self._move(self.actors.anon, self._theirs, f"{what} to another user", "refused")
         if owned:
-            self._move(self.actors.owner, self._theirs, "their own row to another user", "refused")
+            assigned = all(part.assigned for part in self.owner_columns)
+            expected: Expected = "either" if assigned else "refused"
+            self._move(self.actors.owner, self._theirs, "their own row to another user", expected)
             for part in self.owner_columns if len(self.owner_columns) > 1 else ():
-                self._move(self.actors.owner, part.theirs, f"their own row to another user's {part.name}", "refused")
+                what = f"their own row to another user's {part.name}"
+                self._move(self.actors.owner, part.theirs, what, self._linking("move", part))
         self._move(self.actors.other, self._theirs, f"{what} to themselves", "refused")
         self._move(self.actors.service_role, self._theirs, "a row to another user", "reached")
 
@@ -340,7 +356,7 @@ class TableTrial:
     def _record(self, actor: Actor, verb: Verb, result: StatementResult, expected: Expected, detail: str) -> None:
         if self.stopped:
             return
-        outcome, why, rule = _judge(result)
+        outcome, why, rule = judge(result)
         if rule and actor.name == "service_role" and verb == "insert":
             outcome = "error"  # the row is unsuitable for a trial, so the others' refusals prove nothing
         ok = {
@@ -350,20 +366,6 @@ class TableTrial:
         }[expected]
         text = f"{detail}: {why}" if why else detail
         self.attempts.append(Attempt(self.table.label, _role(actor), verb, outcome, expected, ok, text))
-
-
-def _judge(result: StatementResult) -> tuple[Outcome, str, bool]:
-    """What happened, the database's message, and whether a rule about the data refused it, which it does for anyone."""
-    if result.error is None:
-        return ("reached" if result.rows else "filtered"), "", False
-    state = result.error.sqlstate or ""
-    why = (result.error.diag.message_primary or str(result.error)).partition("\n")[0]
-    if state == _NOT_ALLOWED:
-        return "denied", why, False
-    # That a row exists already says nothing about who may write; what a constraint or a trigger refuses is refused.
-    if state[:2] in ("23", "P0") and not isinstance(result.error, (errors.UniqueViolation, errors.ExclusionViolation)):
-        return "denied", why, True
-    return "error", why, False
 
 
 def _role(actor: Actor) -> RoleName:

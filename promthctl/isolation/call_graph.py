@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FIRST_OID = 16384  # what PostgreSQL comes with has smaller oids: FirstNormalObjectId in access/transam.h
 
 _FUNCTIONS = f"""
-select p.oid, n.nspname, p.proname, l.lanname, e.extname, p.provolatile = 'v', r.rolsuper,
+select p.oid, n.nspname, p.proname, l.lanname, e.extname, p.provolatile = 'v', r.rolsuper, p.prosecdef,
        case when l.lanname not in ('c', 'internal') and p.prokind <> 'a' then pg_get_functiondef(p.oid) else '' end,
        p.pronargs > 0 and p.pronargs - p.pronargdefaults <= 1
          and exists (select from pg_type t where t.oid = p.proargtypes[0] and t.typtype in ('c', 'd', 'p')),
@@ -38,9 +38,11 @@ _RELATIONS = f"""
 select c.oid, n.nspname, c.relname, c.relkind,
        (select concat(s.srvname, ' (', w.fdwname, ')') from pg_foreign_table t join pg_foreign_server s
          on s.oid = t.ftserver join pg_foreign_data_wrapper w on w.oid = s.srvfdw join pg_proc h on h.oid = w.fdwhandler
-         where t.ftrelid = c.oid and h.proname <> 'postgres_fdw_handler')
+         where t.ftrelid = c.oid and h.proname <> 'postgres_fdw_handler'),
+       c.relkind = 'm' or c.relkind = 'v' and not coalesce((select o.option_value::boolean
+         from pg_options_to_table(c.reloptions) o where o.option_name = 'security_invoker'), false)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind in ('r', 'p', 'v', 'f') and c.oid >= {_FIRST_OID} order by 2, 3
+where c.relkind in ('r', 'p', 'v', 'm', 'f') and c.oid >= {_FIRST_OID} order by 2, 3
 """  # noqa: S608
 
 # (table, what it is, its text, the function it calls in any case, when: on every r(ead), on an i(nsert) among others,
@@ -101,6 +103,7 @@ _RUNS: dict[When, str] = {"r": "r", "i": "rio", "c": "riw", "w": "riow"}  # whic
 class Function:
     """extension: whose member it is, None for none. volatile: as declared. superuser: its owner is. text: empty for C.
 
+    definer: it runs with its owner's rights.
     of_row: it takes one row, so that row.f calls it. parts: of an aggregate, by oid.
     """
 
@@ -111,6 +114,7 @@ class Function:
     extension: str | None
     volatile: bool
     superuser: bool
+    definer: bool
     text: str
     of_row: bool
     parts: Sequence[int]
@@ -122,13 +126,17 @@ class Function:
 
 @dataclass(frozen=True, eq=False)
 class Relation:
-    """wrapper: of a foreign table that a rollback does not reach, with its server."""
+    """wrapper: of a foreign table that a rollback does not reach, with its server.
+
+    definer: a view that shows its tables with its owner's rights, or a materialized one.
+    """
 
     oid: int
     schema: str
     name: str
     kind: str
     wrapper: str | None
+    definer: bool
 
     @property
     def label(self) -> str:
@@ -136,7 +144,7 @@ class Relation:
 
 
 class Reached(NamedTuple):
-    """Something that runs. chain: the way to it. mentions: of its text.
+    """Something that runs. chain: the way to it. mentions: of its text, which an expression has, too.
 
     what: a function, the name of one that PostgreSQL comes with, a table, or None for an expression.
     """
@@ -144,6 +152,7 @@ class Reached(NamedTuple):
     chain: tuple[str, ...]
     what: Function | Relation | str | None
     mentions: Mentions
+    text: str = ""
 
 
 class _Part(NamedTuple):
@@ -210,8 +219,15 @@ class CallGraph:
         return self._connection.execute(_DOMAINS).fetchall()
 
     def reached_from(self, oid: int, when: When) -> Iterator[Reached]:
-        """All that runs when rows of the table are inserted ("i"), or inserted, updated and deleted ("w")."""
-        waiting: deque[tuple[tuple[str, ...], Any]] = deque([((), (self._relations[oid], when))])
+        """All that runs when rows of the table are inserted ("i"), or inserted, updated and deleted ("w"), or read."""
+        yield from self._reached((self._relations[oid], when))
+
+    def reached_by_call(self, oid: int) -> Iterator[Reached]:
+        """All that runs when the function is called, itself first."""
+        yield from self._reached(self._functions[oid])
+
+    def _reached(self, start: Any) -> Iterator[Reached]:
+        waiting: deque[tuple[tuple[str, ...], Any]] = deque([((), start)])
         waiting.extend(((label,), function) for label, function in self._unnamed_functions)
         waiting.extend(((label,), text) for label, text in self._domains)
         seen: set[Any] = set()
@@ -234,7 +250,7 @@ class CallGraph:
                 waiting.extend((chain, each) for each in self._named(mentions))
             elif isinstance(node, str):  # the text of a part of a table
                 mentions = self._read(node)
-                yield Reached(chain, None, mentions)
+                yield Reached(chain, None, mentions, node)
                 waiting.extend((chain, each) for each in self._named(mentions))
             elif node[0] in self._system:
                 yield Reached((*chain, node[0]), node[0], Mentions())

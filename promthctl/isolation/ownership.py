@@ -15,6 +15,7 @@ from promthctl.isolation.tables import ForeignKey, ProbedCatalog, ProbedColumn, 
 
 # Where several columns name a user and no policy says which of them is the owner, the first of these is.
 _NAMES = ("user_id", "owner_id", "owner", "created_by", "author_id", "creator_id", "profile_id", "id")
+_AUTHORS = ("sender_id", "sender", "author", "poster_id", "uploaded_by", "uploader_id", "writer_id", "reviewer_id")
 _UUID_OR_TEXT = {"uuid", "text", "varchar"}
 
 
@@ -60,6 +61,18 @@ def find_ownerships(catalog: ProbedCatalog) -> dict[int, Ownership]:
         oid: Ownership(identity[oid], tuple(c for c in table.column if c in users[oid] - {*identity[oid]}), links[oid])
         for oid, table in catalog.tables.items()
     }
+
+
+def is_assigned(table: ProbedTable, column: str) -> bool:
+    """Whether users are put into the column by whoever may write the row, rather than writing in their own name.
+
+    No policy for writing names it, and it is one of a pair that is unique (a member of a team, a student of a course),
+    or has no usual name of an author.
+    """
+    if any(column in policy.columns for policy in table.policies if policy.command not in ("SELECT", "DELETE")):
+        return False
+    paired = any(column in unique.columns and len(unique.columns) > 1 for unique in table.uniques)
+    return paired or column not in (*_NAMES, *_AUTHORS)
 
 
 def with_group(ownerships: Mapping[int, Ownership], catalog: ProbedCatalog, group: int) -> dict[int, Ownership]:

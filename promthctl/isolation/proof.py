@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 from promthctl.declarations import NOTHING_DECLARED, Declaration, Declarations
 from promthctl.errors import PromthctlError
 from promthctl.isolation.declared import check_conditions, unneeded
+from promthctl.isolation.door_verdicts import DoorProof
+from promthctl.isolation.doors import DoorReport, DoorRun, effects_of_doors
 from promthctl.isolation.findings import Finding
+from promthctl.isolation.outside import find_outside
 from promthctl.isolation.proof_run import ProofRun
 from promthctl.isolation.sandbox import Sandbox
 from promthctl.isolation.side_effects import SideEffect, SideEffects, side_effects_of
-from promthctl.isolation.table_reading import read_tables
+from promthctl.isolation.table_reading import own_schemas, read_tables
 from promthctl.isolation.tables import API_ROLES, ProbedCatalog
 from promthctl.isolation.verdicts import TableProof
 
@@ -36,8 +39,9 @@ class IsolationReport:
     """Every table that clients may reach. caveats: what the rollback does not undo, and what was left out.
 
     side_effects: what trying rows sets off; on a run that spares them, the tables with those that are not harmless were
-    not tried. findings: those that are not in a table's proof (functions, views). unneeded: what is declared and could
-    be left out.
+    not tried. findings: those that are not in a table's proof: functions, views,
+    and what API roles reach in Supabase's own schemas. unneeded: what is declared and could
+    be left out. doors: the functions and views that run with their owner's rights.
     """
 
     tables: tuple[TableProof, ...]
@@ -45,6 +49,7 @@ class IsolationReport:
     side_effects: tuple[SideEffect, ...] = ()
     findings: tuple[Finding, ...] = ()
     unneeded: tuple[Declaration, ...] = ()
+    doors: tuple[DoorProof, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -56,12 +61,14 @@ def prove_isolation(
     connection: Connection[Any],
     declared: Declarations = NOTHING_DECLARED,
     public_flags: Mapping[str, str] | None = None,
-    schemas: Sequence[str] = ("public",),
+    schemas: Sequence[str] | None = None,
+    exposed: Sequence[str] = ("public",),
     seconds: float = _SECONDS,
     spare: bool = False,
 ) -> IsolationReport:
-    """Try every table of `schemas` as everyone; nothing is left behind.
+    """Try every table of `schemas` as everyone; nothing is left behind. schemas: None for every one of the user's.
 
+    exposed: the schemas whose functions and views the API shows.
     connection: of a role that bypasses RLS, may write auth.users and may act as the API roles: `postgres`. If it is in
     a transaction, everything happens in a savepoint of that. declared: what is open on purpose. public_flags: by
     table name, the boolean column that marks its public rows, for tables that have the column and are not declared.
@@ -74,24 +81,44 @@ def prove_isolation(
     with Sandbox.opened(connection, _STATEMENT_MS, _LOCK_MS) as sandbox:
         _require_roles(connection)
         check_conditions(connection, declared)
+        schemas = own_schemas(connection) if schemas is None else schemas
         catalog = read_tables(connection, schemas)
         sequences = _sequences(connection)
         flagged = {
             table.label: flags[table.label] for table in catalog.exposed if flags.get(table.label) in table.column
         }
         effects = SideEffects(connection)
-        found = side_effects_of(catalog, effects)
-        proofs = tuple(
-            ProofRun(sandbox, catalog, {**flagged, **declared.conditions}, effects if spare else None).run(deadline)
-        )
+        found = (*side_effects_of(catalog, effects), *effects_of_doors(connection, exposed, effects))
+        public = {**flagged, **declared.conditions}
+        run = ProofRun(sandbox, catalog, public, effects if spare else None, declared)
+        proofs = tuple(run.run(deadline))
+        doors = DoorReport()
+        if run.users:
+            doors = DoorRun(sandbox, catalog, run.maker, run.users, declared, effects, exposed, spare).run(deadline)
+        outside = find_outside(connection)
         advanced = [name for name, value in _sequences(connection).items() if sequences.get(name) != value]
+    shown = tuple(dict.fromkeys(run.shown))  # of views, with the policy's condition; a door tells the rest
     told = tuple(one.text for one in found if one.harmless or not spare)  # the others are in the tables' reasons
     caveats = (*told, *_caveats(catalog, schemas, advanced))
     return IsolationReport(
         tuple(sorted(proofs, key=lambda proof: proof.table)),
         caveats,
         found,
-        unneeded=tuple(unneeded(declared, _needed(declared, proofs))),
+        (*shown, *(one for one in doors.findings if one.object not in {each.object for each in shown}), *outside),
+        tuple(unneeded(declared, run.used | _needed(declared, proofs) | doors.used)),
+        doors.proofs,
+    )
+
+
+def find_side_effects(
+    connection: Connection[Any], schemas: Sequence[str] | None = None, exposed: Sequence[str] = ("public",)
+) -> tuple[SideEffect, ...]:
+    """What a proof would set off, to be shown beforehand. Only reads. Raises psycopg.Error."""
+    effects = SideEffects(connection)
+    schemas = own_schemas(connection) if schemas is None else schemas
+    return (
+        *side_effects_of(read_tables(connection, schemas), effects),
+        *effects_of_doors(connection, exposed, effects),
     )
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import psycopg
 from psycopg import sql
 
+from promthctl.declarations import NOTHING_DECLARED, Declaration, Declarations
 from promthctl.isolation import ownership
 from promthctl.isolation.attempts import Actors, OwnerColumns, TableTrial
 from promthctl.isolation.column_values import candidate_values, nearest_combinations
+from promthctl.isolation.findings import Finding
+from promthctl.isolation.openings import Openings, OpeningTrial
+from promthctl.isolation.policy_reading import PolicyReader, Reading
 from promthctl.isolation.row_maker import RowMaker, RowNotMade
 from promthctl.isolation.sample_row import SampleRow, Values
 from promthctl.isolation.sandbox import Actor, Sandbox
 from promthctl.isolation.side_effects import SideEffects, not_tried
+from promthctl.isolation.surroundings import Surroundings
 from promthctl.isolation.tables import ProbedCatalog, ProbedTable
 from promthctl.isolation.verdicts import TableProof, is_closed, verdict
 
@@ -30,15 +36,32 @@ class ProofRun:
     """One run over all tables.
 
     public: table label → SQL condition on the rows that everyone may read. effects: no rows are made that set off what
-    no rollback undoes; None to make them all.
+    no rollback undoes; None to make them all. declared: what else is open on purpose. shown: findings on views.
+    used: declarations that were needed.
     """
 
     def __init__(
-        self, sandbox: Sandbox, catalog: ProbedCatalog, public: Mapping[str, str], effects: SideEffects | None = None
+        self,
+        sandbox: Sandbox,
+        catalog: ProbedCatalog,
+        public: Mapping[str, str],
+        effects: SideEffects | None = None,
+        declared: Declarations = NOTHING_DECLARED,
     ) -> None:
         self._sandbox, self._catalog, self._public, self._effects = sandbox, catalog, public, effects
+        self._declared = declared
+        self._reader = PolicyReader(sandbox.connection, catalog)
         self._ownerships = ownership.find_ownerships(catalog)
         self._maker = RowMaker(sandbox, catalog, self._ownerships, effects)
+        self.users: tuple[str, ...] = ()  # the owner, the other and a third, once they are made
+        self.shown: list[Finding] = []
+        views = {view.label for view in catalog.views}
+        self.used = {one for one in declared.all if one.kind == "public" and one.name in views}
+
+    @property
+    def maker(self) -> RowMaker:
+        """It knows how a row of each table is made, once they were tried."""
+        return self._maker
 
     def run(self, deadline: float) -> Iterator[TableProof]:
         """Each exposed table, parents first. deadline: of time.monotonic(). Raises psycopg.Error."""
@@ -50,6 +73,7 @@ class ProofRun:
             return
         self._users = (one, two)
         self._maker.third = three
+        self.users = (one, two, three)
         self._actors = Actors(
             Actor("anon", "anon"),
             Actor("owner", "authenticated", one),
@@ -57,9 +81,7 @@ class ProofRun:
             Actor("service_role", "service_role"),
         )
         ordered = _parents_first(self._catalog)
-        for table in ordered:
-            if not self._ownerships[table.oid].known:
-                self._find_membership_table(table)
+        self._find_groups()
         for table in ordered:
             if not table.exposed:
                 continue
@@ -82,25 +104,26 @@ class ProofRun:
         finally:
             self._maker.present = present
 
-    def _find_membership_table(self, table: ProbedTable) -> None:
-        """Find out whether the table's rows belong to groups: only a user with a membership sees the row."""
-        for membership_table in ownership.membership_tables(self._catalog, self._ownerships, table):
-            with self._undone_afterwards():
-                try:
-                    mine, _ = (self._maker.row(table, user) for user in self._users)
-                    for user in self._users:
-                        self._maker.row(membership_table, user)
-                    mine = self._maker.reread(mine)
-                except RowNotMade:
+    def _find_groups(self) -> None:
+        """Find the tables whose rows belong to groups: a policy looks up the caller in a table that refers to them."""
+        looked_up: dict[int, None] = {}
+        for table in self._catalog.exposed:
+            reading = Reading()
+            for policy in table.policies:
+                for text in filter(None, (policy.using, policy.check)):
+                    self._reader.read(text, table, reading)
+            looked_up |= {oid: None for oid, _ in reading.callers if oid in reading.tables}
+        for oid in looked_up:
+            membership_table = self._catalog.tables[oid]
+            own = {*self._ownerships[oid].identity, *self._ownerships[oid].others}
+            for key in membership_table.foreign_keys:
+                group = self._catalog.tables.get(key.target)
+                if not group or group is self._catalog.users or set(key.columns) & own or group is membership_table:
                     continue
-                self._sandbox.mark()
-                read = sql.SQL("select 1 from {} where {}").format(table.identifier, mine.where)
-                seen = [self._sandbox.attempt(who, read).rows for who in (self._actors.owner, self._actors.other)]
-            if seen == [1, 0]:
-                self._maker.membership_tables[table.oid] = membership_table
-                self._ownerships = ownership.with_group(self._ownerships, self._catalog, table.oid)
-                self._maker.ownerships = self._ownerships
-                return
+                if own and not self._ownerships[group.oid].identity and group.oid not in self._maker.membership_tables:
+                    self._maker.membership_tables[group.oid] = membership_table
+                    self._ownerships = ownership.with_group(self._ownerships, self._catalog, group.oid)
+        self._maker.ownerships = self._ownerships
 
     def _prove_table(self, table: ProbedTable) -> TableProof:
         own, membership_table = self._ownerships[table.oid], self._maker.membership_tables.get(table.oid)
@@ -108,6 +131,7 @@ class ProofRun:
         shared = next((each for each in membership_tables if each), None)
         owned = own.known or membership_table is not None
         declared = table.label in self._public
+        self._openings: Openings | None = None
         try:
             trial = self._try_table(table, owned, shared is not None)
         except RowNotMade as error:
@@ -115,10 +139,13 @@ class ProofRun:
         except _GivenAway as error:
             return TableProof(table.label, "failed", str(error))
         reason = trial.stopped or (f"not tried with another user's {', '.join(self._untried)}" if self._untried else "")
-        proof = verdict(table, tuple(trial.attempts), reason, owned, declared)
-        if shared and proof.state == "proven":
-            note = f"shared through {shared.label}: members reach it, others do not; roles among members were not tried"
-            return TableProof(proof.table, proof.state, note, proof.attempts)
+        proof = verdict(table, tuple(trial.attempts), reason, owned, declared, self._openings)
+        if shared and proof.state == "proven" and not proof.reason:
+            let_in: dict[str, None] = self._openings.roles if self._openings else {}
+            roles = [told for told in let_in if shared.label in told]
+            as_whom = f" ({roles[0]})" if roles and "" not in let_in else ""
+            note = f"shared through {shared.label}: members{as_whom} reach it, others do not"
+            return replace(proof, reason=note)
         return proof
 
     def _try_table(self, table: ProbedTable, owned: bool, relaxed: bool) -> TableTrial:
@@ -133,7 +160,9 @@ class ProofRun:
             owner_columns = self._owner_columns(a, b)
             if self._ownerships[table.oid].identity and not owner_columns:
                 raise _GivenAway("a trigger gives a new row to someone other than the user it was made for")
-            trial = TableTrial(self._sandbox, self._actors, a, b, owner_columns, relaxed, is_closed(table))
+            trial = TableTrial(
+                self._sandbox, self._actors, a, b, owner_columns, relaxed, is_closed(table), self._declared
+            )
             with self._undone_afterwards():
                 self._sandbox.mark()
                 trial.inserts(owned)
@@ -150,7 +179,58 @@ class ProofRun:
                         trial.writes(owned, what)
                         if owned and not public and table.primary_key:
                             trial.loops()
+            self.used |= trial.used
+            if not trial.stopped:
+                self._openings = self._try_openings(table, a, b)
         return trial
+
+    def _try_openings(self, table: ProbedTable, a: SampleRow, b: SampleRow) -> Openings:
+        """Try rows with other values. Neither a nor b is there."""
+        views = {view: self._public.get(view.label) for view in self._catalog.views
+                 if table.oid in view.tables and view.kind == "v"}  # fmt: skip
+        if views:
+            a = self._with_witness(a)
+        own = self._ownerships[table.oid]
+        names = self._identity(a, b)
+        keys = [name for key in own.links for name in key.columns if name not in own.identity]
+        same = [name for name in keys if a.values[name] is None or a.values[name] == b.values[name]]
+        mine = names or [name for name in keys if name not in same]
+        surroundings = Surroundings(self._sandbox, self._catalog, self._maker, self._ownerships, self._users)
+        trial = OpeningTrial(
+            self._sandbox, self._catalog, self._reader, surroundings, self._actors.owner, self._actors.other,
+            self._actors.anon, self._public.get(table.label), views,
+        )  # fmt: skip
+        with self._undone_afterwards():
+            if (membership_table := self._maker.membership_tables.get(table.oid)) and table.primary_key:
+                with suppress(RowNotMade):
+                    self._maker.row(membership_table, a.user)
+            found = trial.run(a, frozenset(names), {n: a.values[n] for n in mine}, {n: b.values[n] for n in mine})
+        if names and all(ownership.is_assigned(table, name) for name in names):
+            found.leaks = [one for one in found.leaks if one.who != "owner"]
+        allowed = {one: self._allowed(one) for one in found.leaks}
+        self.used |= {declaration for declaration in allowed.values() if declaration}
+        found.declared = any(allowed.values())
+        found.leaks = [one for one in found.leaks if not allowed[one]]
+        self.shown += found.shown
+        return found
+
+    def _allowed(self, finding: Finding) -> Declaration | None:
+        """What declares that another user's row may be written so."""
+        allow = finding.allow
+        if allow is None or allow.kind != "shared":
+            return None
+        found = (one for one in self._declared.all if one.kind == "shared" and one.name == allow.name)
+        return next((one for one in found if one.what == allow.what), None)
+
+    def _with_witness(self, a: SampleRow) -> SampleRow:
+        """The row with a text in its empty columns by which it is known wherever it is shown."""
+        texts = {c.name: f"promthctl {a.user[:8]} {c.name}" for c in a.table.columns
+                 if a.values[c.name] is None and c.type.name == "text" and not c.generated}  # fmt: skip
+        try:
+            with self._undone_afterwards():
+                return self._maker.insert(a.table, a.user, {**a.given, **texts})
+        except (psycopg.Error, RowNotMade):
+            return a
 
     def _remove(self, *rows: SampleRow) -> None:
         """Delete rows that the made users have already, so that everyone starts without any."""
@@ -177,14 +257,13 @@ class ProofRun:
     def _owner_columns(self, a: SampleRow, b: SampleRow) -> list[OwnerColumns]:
         """The columns that make row a the owner's and row b the other user's."""
         own = self._ownerships[a.table.oid]
-        mine, theirs = self._users
-        names = [name for name in own.identity if a.values[name] == mine and b.values[name] == theirs]
+        names = self._identity(a, b)
         owner_columns = []
         self._untried: list[str] = []
         if names:
-            owner_columns.append(
-                OwnerColumns(", ".join(names), dict.fromkeys(names, mine), dict.fromkeys(names, theirs))
-            )
+            assigned = all(ownership.is_assigned(a.table, name) for name in names) and bool(a.table.policies)
+            mine, theirs = ({name: row.values[name] for name in names} for row in (a, b))
+            owner_columns.append(OwnerColumns(", ".join(names), mine, theirs, assigned=assigned))
         for key in own.links:
             columns = [name for name in key.columns if name not in own.identity]
             held = [(a.values[name], b.values[name]) for name in columns]
@@ -193,10 +272,18 @@ class ProofRun:
             if any(None in pair or pair[0] == pair[1] for pair in held):
                 self._untried.append(", ".join(columns))
                 continue
-            owner_columns.append(
-                OwnerColumns(", ".join(columns), {n: a.values[n] for n in columns}, {n: b.values[n] for n in columns})
-            )
+            parent = self._maker.present.get((key.target, self._users[0]))
+            mine, theirs = ({n: row.values[n] for n in columns} for row in (a, b))
+            owner_columns.append(OwnerColumns(", ".join(columns), mine, theirs, parent))
         return owner_columns
+
+    def _identity(self, a: SampleRow, b: SampleRow) -> list[str]:
+        """The columns with users' ids by which row a is the owner's and row b the other's; none if they are not."""
+        identity = self._ownerships[a.table.oid].identity
+        names = [name for name in identity if a.values[name] == a.user and b.values[name] == b.user]
+        if not names and all(row.user in (row.values[name] for name in identity) for row in (a, b)):
+            return list(identity)  # a check puts them in an order, as in pairs of friends
+        return names
 
     def _open_parent(self, oid: int) -> bool:
         """Whether the owner's row of that table is public, so that anyone may refer to it."""

@@ -91,7 +91,8 @@ class RowMaker:
         names = {"name": "Test", "full_name": "Test User", "user_name": f"u{user[:8]}", "username": f"u{user[:8]}"}
         details = ", ".join(f'"{name}": "{value}"' for name, value in names.items())
         given = {"id": user, "email": email(user), "raw_user_meta_data": "{" + details + "}", **_USER}
-        self._search(table, user, {name: [value] for name, value in given.items() if name in table.column})
+        fixed = {name: [value] for name, value in given.items() if name in table.column}
+        self.present[table.oid, user] = self._search(table, user, fixed)
         return user
 
     def row(self, table: ProbedTable, user: str, making: tuple[int, ...] = ()) -> SampleRow:

@@ -6,9 +6,9 @@ Every attempt is one round trip: go back to a savepoint, take a role, run a stat
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -23,22 +23,29 @@ _ATTEMPT = sql.Identifier("promthctl_attempt")
 _STEP = sql.Identifier("promthctl_step")
 _CLAIMS = ("request.jwt.claim", "request.jwt.claims", "request.jwt.claim.sub", "request.jwt.claim.role",
            "request.jwt.claim.email")  # fmt: skip
+# What PostgREST sets besides: https://docs.postgrest.org/en/stable/references/transactions.html
+_REQUEST = {"request.headers": "{}", "request.cookies": "{}", "request.method": "GET", "request.path": "/"}
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who tries. role: the database role; user: the id of the signed-in user, None if nobody is signed in."""
+    """Who tries. role: the database role; user: the id of the signed-in user, None if nobody is signed in.
+
+    said: claims beyond the usual ones, or instead of them. settings: more of the request, such as request.headers.
+    """
 
     name: str
     role: str
     user: str | None = None
+    said: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def claims(self) -> dict[str, Any]:
         """The claims of an access token as Supabase Auth makes them: https://supabase.com/docs/guides/auth/jwt-fields"""
         if self.user is None:
-            return {"iss": "supabase", "role": self.role}
-        return {
+            return {"iss": "supabase", "role": self.role, **self.said}
+        usual: dict[str, Any] = {
             "aud": "authenticated",
             "role": self.role,
             "sub": self.user,
@@ -48,6 +55,7 @@ class Actor:
             "app_metadata": {"provider": "email", "providers": ["email"]},
             "user_metadata": {},
         }
+        return {**usual, **self.said}
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ class Sandbox:
 
     def __init__(self, connection: Connection[Any], own_role: str) -> None:
         self.connection = connection
-        self._own_role = own_role
+        self.own_role = own_role
 
     @classmethod
     @contextmanager
@@ -91,11 +99,27 @@ class Sandbox:
         Raises psycopg.Error, after which the transaction is as it was before.
         """
         try:
-            return self._send(
-                sql.SQL("savepoint {0}; {1}; release savepoint {0}").format(_STEP, statement)
-            )[1][1]  # fmt: skip
+            # What is before the last of several statements returns nothing of interest.
+            return self._send(sql.SQL("savepoint {0}; {1}; release savepoint {0}").format(_STEP, statement))[-2][1]
         except psycopg.Error:
             self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STEP))
+            raise
+
+    def run_limited(self, statement: sql.Composable, query: sql.Composable, milliseconds: int) -> list[tuple[Any, ...]]:
+        """Run a statement that may take so long, then a query for its rows. What it does is undone.
+
+        Raises psycopg.Error, after which the transaction is as it was before.
+        """
+        limit = sql.SQL("select set_config('statement_timeout', {}, true)").format(f"{milliseconds}ms")
+        try:
+            return self._send(
+                sql.SQL("savepoint {0}; {1}; {2}; {3}; rollback to savepoint {0}; release savepoint {0}").format(
+                    _STEP, limit, statement, query
+                )
+            )[3][1]
+        except psycopg.Error:
+            if not self.connection.broken:
+                self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STEP))
             raise
 
     def run_one(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
@@ -121,7 +145,7 @@ class Sandbox:
         self, actor: Actor, statement: sql.Composable, before: Sequence[sql.Composable] = ()
     ) -> StatementResult:
         """Try a statement as `actor`, `before` it as the connection's own role. The last attempt is undone first."""
-        parts = [sql.SQL("rollback to savepoint {}").format(_ATTEMPT), *before, _become(actor), statement]
+        parts = [sql.SQL("rollback to savepoint {}").format(_ATTEMPT), *before, become(actor), statement]
         try:
             results = self._send(sql.SQL("; ").join(parts))
         except psycopg.Error as error:
@@ -130,10 +154,26 @@ class Sandbox:
             return StatementResult(0, error)
         return StatementResult(results[len(parts) - 1][0])
 
+    def ask(self, actor: Actor, statement: sql.Composable) -> list[tuple[Any, ...]]:
+        """The rows of a query of `actor`, which changes nothing. Raises psycopg.Error."""
+        try:
+            return self._send(
+                sql.SQL("savepoint {0}; {1}; {2}; {3}; release savepoint {0}").format(
+                    _STEP, become(actor), statement, self.come_back
+                )
+            )[2][1]
+        except psycopg.Error:
+            self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STEP))
+            raise
+
+    @property
+    def come_back(self) -> sql.Composed:
+        """SQL that takes the connection's own role again."""
+        return sql.SQL("select set_config('role', {}, true)").format(self.own_role)
+
     def inspect(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
         """Query, as the connection's own role, what the last attempt has left; it must have succeeded."""
-        become = sql.SQL("select set_config('role', {}, true)").format(self._own_role)
-        return self._send(sql.SQL("{}; {}").format(become, statement))[1][1]
+        return self._send(sql.SQL("{}; {}").format(self.come_back, statement))[1][1]
 
     def _send(self, statement: sql.Composable) -> list[tuple[int, list[tuple[Any, ...]]]]:
         """The number of rows and the rows of each statement in one message."""
@@ -146,8 +186,15 @@ class Sandbox:
                     return results
 
 
-def _become(actor: Actor) -> sql.Composed:
-    values = ("", json.dumps(actor.claims), actor.user or "", actor.role, email(actor.user) if actor.user else "")
-    settings = [*zip(_CLAIMS, values, strict=True), ("role", actor.role)]
-    calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings)
+def settings_of(actor: Actor) -> list[tuple[str, str]]:
+    """The settings by which the database knows who calls and with which request, the role last."""
+    claims = actor.claims
+    values = ("", json.dumps(claims), actor.user or "", actor.role, str(claims.get("email", "")))
+    request = {**_REQUEST, **actor.settings}
+    return [*zip(_CLAIMS, values, strict=True), *request.items(), ("role", actor.role)]
+
+
+def become(actor: Actor) -> sql.Composed:
+    """SQL that takes the actor's role and claims, for the rest of the transaction."""
+    calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings_of(actor))
     return sql.SQL("select {}").format(sql.SQL(", ").join(calls))

@@ -5,13 +5,12 @@ docs/isolation.md says which effects count and which are harmless.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from promthctl.isolation.call_graph import CallGraph, Function, Reached, Relation, When
-from promthctl.isolation.table_reading import read_tables
 from promthctl.isolation.tables import ProbedCatalog, ProbedTable
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ _QUEUES = {"pgmq"}  # builds its SQL from the queue's name; what it writes are r
 class SideEffect:
     """What a proof of `table` would set off. chain: from what the write runs to what acts. inserting: an insert does.
 
-    harmless: the rollback takes it back; it is told all the same.
+    harmless: the rollback takes it back; it is told all the same. called: `table` is a function or a view.
     """
 
     table: str
@@ -74,6 +73,7 @@ class SideEffect:
     effect: str
     inserting: bool
     harmless: bool = False
+    called: bool = False
 
     @property
     def path(self) -> str:
@@ -81,7 +81,8 @@ class SideEffect:
 
     @property
     def text(self) -> str:
-        return f"rows of {self.table} run {self.path}: {self.effect}"
+        does = f"{self.table} runs" if self.called else f"rows of {self.table} run"
+        return f"{does} {self.path}: {self.effect}"
 
 
 class SideEffects:
@@ -92,7 +93,7 @@ class SideEffects:
         self._found: dict[tuple[int, When], tuple[SideEffect, ...]] = {}
 
     @cached_property
-    def _graph(self) -> CallGraph:
+    def graph(self) -> CallGraph:
         return CallGraph(self._connection, _SYSTEM)
 
     def of(self, table: ProbedTable) -> tuple[SideEffect, ...]:
@@ -104,22 +105,30 @@ class SideEffects:
     def of_insert(self, table: ProbedTable) -> tuple[SideEffect, ...]:
         return self._of(table, "i")
 
+    def of_call(self, oid: int, label: str) -> tuple[SideEffect, ...]:
+        """What a call of the function sets off."""
+        found = self._acting(self.graph.reached_by_call(oid), label, inserting=False)
+        return tuple(replace(one, called=True) for one in found)
+
+    def of_read(self, oid: int, label: str) -> tuple[SideEffect, ...]:
+        """What reading the view sets off."""
+        found = self._acting(self.graph.reached_from(oid, "r"), label, inserting=False)
+        return tuple(replace(one, called=True) for one in found)
+
     def _of(self, table: ProbedTable, when: When) -> tuple[SideEffect, ...]:
         key = (table.oid, when)
         if key not in self._found:
-            found: dict[str, SideEffect] = {}
-            for reached in self._graph.reached_from(table.oid, when):
-                for name, effect in _acts(reached, self._graph.has_own_format):
-                    chain = reached.chain if reached.chain[-1:] == (name,) else (*reached.chain, name)
-                    one = SideEffect(table.label, chain, effect, when == "i", effect == _NOT_SENT)
-                    found.setdefault(f"{name} {effect}", one)
-            self._found[key] = tuple(found.values())
+            self._found[key] = self._acting(self.graph.reached_from(table.oid, when), table.label, when == "i")
         return self._found[key]
 
-
-def find_side_effects(connection: Connection[Any], schemas: Sequence[str] = ("public",)) -> tuple[SideEffect, ...]:
-    """What a proof would set off, to be shown beforehand. Only reads. Raises psycopg.Error."""
-    return side_effects_of(read_tables(connection, schemas), SideEffects(connection))
+    def _acting(self, every: Iterable[Reached], label: str, inserting: bool) -> tuple[SideEffect, ...]:
+        found: dict[str, SideEffect] = {}
+        for reached in every:
+            for name, effect in _acts(reached, self.graph.has_own_format):
+                chain = reached.chain if reached.chain[-1:] == (name,) else (*reached.chain, name)
+                one = SideEffect(label, chain, effect, inserting, effect == _NOT_SENT)
+                found.setdefault(f"{name} {effect}", one)
+        return tuple(found.values())
 
 
 def side_effects_of(catalog: ProbedCatalog, effects: SideEffects) -> tuple[SideEffect, ...]:

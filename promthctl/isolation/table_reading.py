@@ -1,4 +1,4 @@
-"""Reads the tables that the isolation proof works on from the system catalogs, with eight queries."""
+"""Reads the tables that the isolation proof works on from the system catalogs, with nine queries."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from promthctl.isolation.tables import (
     API_ROLES,
+    CLIENT_ROLES,
     CheckConstraint,
     ColumnType,
     ForeignKey,
@@ -15,9 +16,11 @@ from promthctl.isolation.tables import (
     ProbedCatalog,
     ProbedColumn,
     ProbedTable,
+    ProbedView,
     Trigger,
     UniqueIndex,
 )
+from promthctl.schema.queries import MANAGED_SCHEMAS
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -89,7 +92,8 @@ select p.polrelid, p.polname,
                   or exists (select from unnest(p.polroles) m where pg_has_role(r.oid, m, 'USAGE')))),
        concat_ws(' ', pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)),
        array(select distinct d.refobjsubid from pg_depend d where d.classid = 'pg_policy'::regclass and d.objid = p.oid
-             and d.refclassid = 'pg_class'::regclass and d.refobjid = p.polrelid and d.refobjsubid > 0)
+             and d.refclassid = 'pg_class'::regclass and d.refobjid = p.polrelid and d.refobjsubid > 0),
+       pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)
 from pg_policy p order by 1, 2
 """
 
@@ -98,6 +102,24 @@ select t.tgrelid, t.tgname, f.oid::regproc::text, l.lanname, f.prosrc
 from pg_trigger t join pg_proc f on f.oid = t.tgfoid join pg_language l on l.oid = f.prolang
 where not t.tgisinternal and t.tgenabled <> 'D' order by 1, 2
 """
+
+_VIEWS = f"""
+with recursive direct as (
+  select r.ev_class as view, d.refobjid as relation from pg_rewrite r
+  join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass
+  where r.rulename = '_RETURN' and d.refobjid <> r.ev_class
+),
+shown as (select * from direct union select s.view, n.relation from shown s join direct n on n.view = s.relation)
+select n.nspname, c.relname, c.relkind, pg_get_viewdef(c.oid),
+       array(select distinct relation from shown where view = c.oid),
+       array(select r.rolname::text from pg_roles r where r.rolname = any(%s)
+             and has_schema_privilege(r.oid, n.oid, 'USAGE') and has_any_column_privilege(r.oid, c.oid, 'SELECT'))
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('v', 'm') and n.nspname = any(%s) and {_OWN}
+  and not exists (select from pg_depend e
+    where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e')
+order by 1, 2
+"""  # noqa: S608
 
 _RIGHTS = f"""
 select c.oid, r.rolname, p.privilege, has_table_privilege(r.oid, c.oid, p.privilege),
@@ -111,12 +133,22 @@ where c.relkind in ('r', 'p', 'f') and n.nspname = any(%s) and r.rolname = any(%
 """  # noqa: S608
 
 
+def own_schemas(connection: Connection[Any]) -> list[str]:
+    """The schemas of the user's, which neither PostgreSQL, Supabase nor an extension makes. Raises psycopg.Error."""
+    found = connection.execute(
+        "select nspname::text from pg_namespace n where nspname !~ '^pg_' and nspname <> all (%s) and not exists"
+        " (select from pg_depend d where d.classid = 'pg_namespace'::regclass and d.objid = n.oid and d.deptype = 'e')",
+        (list(MANAGED_SCHEMAS),),
+    )
+    return sorted(name for (name,) in found)
+
+
 def read_tables(connection: Connection[Any], schemas: Sequence[str]) -> ProbedCatalog:
     """The tables of the database; those in `schemas` are the exposed ones. Raises psycopg.Error."""
     reader = _Reader(connection, list(schemas))
     tables = {table.oid: table for table in reader.tables()}
     users = next((table for table in tables.values() if (table.schema, table.name) == ("auth", "users")), None)
-    return ProbedCatalog(tables, users)
+    return ProbedCatalog(tables, users, tuple(reader.views()))
 
 
 class _Reader:
@@ -141,6 +173,13 @@ class _Reader:
                 columns, tuple(keys[oid]), tuple(uniques[oid]), tuple(checks[oid]),
                 tuple(policies[oid]), tuple(triggers[oid]), rights[oid], frozenset(whole[oid]),
             )  # fmt: skip
+
+    def views(self) -> Iterator[ProbedView]:
+        for schema, name, kind, definition, shown, roles in self._connection.execute(
+            _VIEWS, (list(CLIENT_ROLES), self._schemas)
+        ):
+            if roles:
+                yield ProbedView(schema, name, kind, frozenset(roles), frozenset(shown), definition)
 
     def _read_columns(self) -> dict[int, dict[int, ProbedColumn]]:
         types = _Types(self._connection.execute(_TYPES).fetchall())
@@ -174,9 +213,9 @@ class _Reader:
     def _policies(self) -> dict[int, list[Policy]]:
         policies: dict[int, list[Policy]] = defaultdict(list)
         found = self._connection.execute(_POLICIES, (list(API_ROLES),))
-        for oid, name, command, permissive, roles, condition, numbers in found:
+        for oid, name, command, permissive, roles, condition, numbers, using, check in found:
             columns = frozenset(self._names(oid, numbers))
-            policies[oid].append(Policy(name, command, permissive, frozenset(roles), condition, columns))
+            policies[oid].append(Policy(name, command, permissive, frozenset(roles), condition, columns, using, check))
         return policies
 
     def _triggers(self) -> dict[int, list[Trigger]]:

@@ -88,7 +88,7 @@ class CheckConstraint:
 class Policy:
     """command: SELECT, INSERT, UPDATE, DELETE or ALL. roles: the API roles it is for. condition: both expressions.
 
-    columns: the table's own columns that the expressions name.
+    columns: the table's own columns that the expressions name. using, check: the expressions, as pg_get_expr has them.
     """
 
     name: str
@@ -97,6 +97,8 @@ class Policy:
     roles: frozenset[str]
     condition: str
     columns: frozenset[str]
+    using: str | None = None
+    check: str | None = None
 
 
 @dataclass(frozen=True)
@@ -164,11 +166,32 @@ class ProbedTable:
 
 
 @dataclass(frozen=True)
+class ProbedView:
+    """A view that API roles may read. tables: the oids of the tables it shows, through other views too.
+
+    kind: pg_class.relkind, v(iew) or m(aterialized). roles: those that may read it. definition: its query.
+    """
+
+    schema: str
+    name: str
+    kind: str
+    roles: frozenset[str]
+    tables: frozenset[int]
+    definition: str
+
+    @property
+    def label(self) -> str:
+        """As a table's."""
+        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True)
 class ProbedCatalog:
-    """Every table outside the system's schemas, by oid; users: auth.users, if there."""
+    """Every table outside the system's schemas, by oid; users: auth.users, if there. views: those clients may read."""
 
     tables: Mapping[int, ProbedTable]
     users: ProbedTable | None
+    views: tuple[ProbedView, ...] = ()
 
     @property
     def exposed(self) -> tuple[ProbedTable, ...]:

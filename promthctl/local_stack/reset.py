@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from promthctl import database, resetting, seeds, shadow
 from promthctl.engines import Engine, Filling, KeptCopy
 from promthctl.engines.access import local_target, running_access, stack_access
-from promthctl.errors import PromthctlError
+from promthctl.errors import PromthctlError, already_done
 from promthctl.local_stack.filling import Filler
 from promthctl.locks import alone
 from promthctl.migration_set import Migration, supabase_folder
@@ -18,6 +18,8 @@ from promthctl.resetting import Contents, Survivor
 from promthctl.seeds import SeedResult
 from promthctl.settings import Settings
 from promthctl.steps import Steps
+
+_UNREAD = "what it has now could not be read"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class UndoResult:
     kept: KeptCopy
 
 
-def preview_reset(settings: Settings, engine: Engine) -> LocalResetPreview:
+def preview_reset(settings: Settings, engine: Engine, steps: Steps) -> LocalResetPreview:
     """What `reset` would do; nothing is changed."""
     supabase_folder.check_enabled(settings)
     target = local_target(running_access(engine))
@@ -71,7 +73,7 @@ def preview_reset(settings: Settings, engine: Engine) -> LocalResetPreview:
     if refusal := plan.refusal:
         raise refusal
     names = tuple(file.filename for file in supabase_folder.expected_migrations(settings, plan))
-    gone, also = resetting.read_contents(target), resetting.read_survivors(target)
+    gone, also = resetting.read_contents(target, steps), resetting.read_survivors(target, steps)
     return LocalResetPreview(target.label, names, gone, also, engine.keeps_copies)
 
 
@@ -92,7 +94,7 @@ def reset(settings: Settings, engine: Engine, steps: Steps, *, seeding: bool = T
             raise refusal
         files = supabase_folder.expected_migrations(settings, plan)
         check_written(target, files, "Nothing was reset on")
-        gone, also = resetting.read_contents(target), resetting.read_survivors(target)
+        gone, also = resetting.read_contents(target, steps), resetting.read_survivors(target, steps)
         if not engine.keeps_copies:  # the old one is gone before the migrations run: they must be known to apply
             _try_migrations(settings, files, target.label, steps)
         seeded: list[SeedResult | None] = []
@@ -106,8 +108,9 @@ def reset(settings: Settings, engine: Engine, steps: Steps, *, seeding: bool = T
             copied.append(new.copied)
 
         kept = engine.renew(fill, steps, filler.content())
-        history = database.fetch_history(target)
-        tables = resetting.count_tables(target)
+        with already_done("The local database was reset", _UNREAD, "the reset is done"):
+            history = database.fetch_history(target)
+            tables = resetting.count_tables(target, steps)
     applied = tuple(file.filename for file in files if file.version in history)
     return LocalResetResult(target.label, applied, tables, gone, also, kept, seeded[0], copied[0])
 
@@ -117,8 +120,9 @@ def undo_reset(settings: Settings, engine: Engine, steps: Steps) -> UndoResult:
     target = local_target(stack_access(engine))
     with alone(settings, steps):
         kept = engine.undo_renewal(steps)
-        now = resetting.read_contents(target)
-        history = tuple(database.fetch_history(target))
+        with already_done("The database that was kept is in use again", _UNREAD, "the exchange is done"):
+            now = resetting.read_contents(target, steps)
+            history = tuple(database.fetch_history(target))
     return UndoResult(target.label, history, _tables(now), now.rows, now.users, kept)
 
 

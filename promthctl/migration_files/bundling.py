@@ -72,7 +72,7 @@ def _proven(settings: Settings, migrations: Sequence[Migration], steps: Steps) -
     try:
         expected = shadow.catalog_after_all(settings, migrations, steps)
     except PromthctlError as error:
-        error.hint += "; promthctl migrations bundle --unproven does not try them"
+        error.hint = f"promthctl migrations bundle --unproven does not try them; or {error.hint}"
         raise
     why = ""
     for sql, transactions in dict.fromkeys((composed, compose(migrations, each_alone=True))):

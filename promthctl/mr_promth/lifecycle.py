@@ -21,6 +21,7 @@ from promthctl.isolation.sandbox import Actor, Sandbox, StatementResult
 from promthctl.isolation.side_effects import SideEffects, not_tried
 from promthctl.isolation.table_reading import read_tables
 from promthctl.isolation.tables import ProbedTable
+from promthctl.mr_promth.public import FIRST_TABLES
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -34,7 +35,6 @@ _ENDPOINT = "ep-lifecycle-check"
 # The schema's tables, parents first, and a column of those with updated_at that their owner would change.
 _TABLES = ("user_profiles", "api_keys", "chat_sessions", "messages", "prompts", "projects", "agent_logs",
            "cli_sessions", "deployment_logs", "tool_executions")  # fmt: skip
-_FIRST = {"user_profiles", "api_keys", "chat_sessions", "messages", "prompts"}  # what makes a project the app
 _STAMPED = {"api_keys": "provider", "chat_sessions": "title", "prompts": "title", "projects": "name",
             "user_profiles": "name", "cli_sessions": "machine_name", "deployment_logs": "deployment_url"}  # fmt: skip
 
@@ -106,8 +106,7 @@ class _Scenarios:
             for table in self._catalog.exposed
             if table.schema == "public" and table.name in _TABLES and self._ownerships[table.oid].known
         }
-        # Another project has `projects` or `messages`, too: what the app promises of them is not promised there.
-        self._there = there if set(there) >= _FIRST else {}
+        self._there = there if set(there) >= FIRST_TABLES else {}
 
     def session(self) -> str:
         table = self._table("cli_sessions", "last_seen_at", "status")

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from promthctl import database
 from promthctl.database.connection_errors import unreachable
+from promthctl.database.lock_waits import LockWatch, ending_waits
+from promthctl.database.transactions import database_failure
 from promthctl.errors import PromthctlError
 from promthctl.redact import redact
+from promthctl.steps import Steps
 from promthctl.targets import Target
 
 if TYPE_CHECKING:
@@ -113,30 +116,34 @@ class Contents:
 
 
 @contextmanager
-def reading(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    """A connection to read the catalog with. Raises TargetError when it is lost, PromthctlError for a refusal."""
+def reading(target: Target, steps: Steps) -> Iterator[tuple[psycopg.Connection[tuple[object, ...]], LockWatch]]:
+    """A connection to read the database with, and how it waits for locks.
+
+    Raises TargetError when it is lost, PromthctlError for a refusal and for a lock that somebody holds too long.
+    """
     import psycopg
 
+    what, watch = f"What {target.label} has could not be read", LockWatch()
     try:
-        with database.connect(target) as connection:
-            yield connection
+        with database.connect(target) as connection, ending_waits(target, connection, steps.note) as watch:
+            yield connection, watch
+    except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable) as error:
+        raise database_failure(what, error, "nothing was changed", watch=watch) from None
     except psycopg.OperationalError as error:
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
         why = redact(str(error)).strip().splitlines()[0]
-        raise PromthctlError(
-            f"What {target.label} has could not be read", why, "run it again; nothing was changed"
-        ) from None
+        raise PromthctlError(what, why, "run it again; nothing was changed") from None
 
 
-def read_contents(target: Target) -> Contents:
+def read_contents(target: Target, steps: Steps) -> Contents:
     """What the database has that a reset takes. Raises as `reading` does."""
-    with reading(target) as connection:
+    with reading(target, steps) as (connection, watch):
         connection.autocommit = True  # what may not be counted must not end the reading
         connection.execute("set row_security = off")  # an error instead of a part of the rows
         found: list[tuple[Any, ...]] = connection.execute(_TABLES.encode()).fetchall()
         parts = [found[begin : begin + _AT_ONCE] for begin in range(0, len(found), _AT_ONCE)]
-        tables = [table for part in parts for table in _counted(connection, part)]
+        tables = [table for part in parts for table in _counted(connection, watch, part)]
         users = [table.rows for table in tables if table.label == "auth.users"]
         return Contents(
             schemas=_names(connection, f"{GOING_SCHEMAS} order by 1"),
@@ -148,13 +155,15 @@ def read_contents(target: Target) -> Contents:
         )
 
 
-def count_tables(target: Target) -> int:
+def count_tables(target: Target, steps: Steps) -> int:
     """How many tables a reset would drop. Raises as `reading` does."""
-    with reading(target) as connection:
+    with reading(target, steps) as (connection, _):
         return sum(bool(dropped) for _, _, dropped, _ in connection.execute(_TABLES.encode()).fetchall())
 
 
-def _counted(connection: psycopg.Connection[Any], tables: Sequence[tuple[Any, ...]]) -> list[TableRows]:
+def _counted(
+    connection: psycopg.Connection[Any], watch: LockWatch, tables: Sequence[tuple[Any, ...]]
+) -> list[TableRows]:
     """In one query, since a round trip for each takes most of the time; one by one where some may not be read."""
     import psycopg
     from psycopg import sql
@@ -169,10 +178,10 @@ def _counted(connection: psycopg.Connection[Any], tables: Sequence[tuple[Any, ..
     try:
         rows = dict(connection.execute(sql.SQL(" union all ").join(counts)).fetchall())
     except psycopg.Error:  # no right to read one of them
-        if connection.broken:
+        if connection.broken or watch.cancelled:
             raise
         if len(tables) > 1:
-            return [table for one in tables for table in _counted(connection, [one])]
+            return [table for one in tables for table in _counted(connection, watch, [one])]
     return [
         TableRows(schema, name, rows.get(number), dropped, partitioned)
         for number, (schema, name, dropped, partitioned) in enumerate(tables)

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from promthctl import database, supabase_cli
-from promthctl.errors import PromthctlError, RefusedError
+from promthctl.database.transactions import changing
+from promthctl.errors import PromthctlError, RefusedError, TargetError
 from promthctl.migration_set import Migration
 from promthctl.redact import redact
 from promthctl.resetting.contents import GOING_SCHEMAS, KEPT_EXTENSIONS, reading
@@ -67,7 +68,7 @@ def try_reset(
     """
     import psycopg
 
-    premises = _read_premises(target)
+    premises = _read_premises(target, steps)
     if missing := sorted(_extensions_needed(migrations) - premises.available):
         raise RefusedError(
             f"{target.label} was not reset",
@@ -82,8 +83,8 @@ def try_reset(
             unsure = _make_alike(trial.superuser, premises)
             trial.apply(migrations)
             made_by_migrations = _tables(trial.target)
-            _remove(trial.superuser, read_survivors(trial.target), {one.key for one in left})
-            drop_range_types(trial.target)
+            _remove(trial.superuser, read_survivors(trial.target, Silent()), {one.key for one in left})
+            drop_range_types(trial.target, Silent())
             supabase_cli.find_database_cli(settings, Silent()).reset(trial.target, migrations, Silent())
         except PromthctlError as error:
             if why := not_to_be_had(error):
@@ -103,9 +104,11 @@ def not_to_be_had(error: PromthctlError) -> str | None:
 def for_the_person(label: str, error: PromthctlError, left: Iterable[Survivor] = ()) -> PromthctlError:
     """The error of a replay that was only tried, for the one whose database is still as it was.
 
-    left: what a reset leaves there; what the error names of it is what stands in the way. An error that is not about
-    the migrations is returned as it is.
+    left: what a reset leaves there; what the error names of it is what stands in the way. An error that is about
+    neither the migrations nor the database that they were tried in is returned as it is.
     """
+    if isinstance(error, TargetError):
+        return TargetError(f"{label} was not reset", f"{error.what}\n{error.why}", _unchanged(error.hint))
     if type(error) is not PromthctlError:
         return error
     exists = _EXISTS.search(error.why) is not None
@@ -116,21 +119,26 @@ def for_the_person(label: str, error: PromthctlError, left: Iterable[Survivor] =
         removals = "; ".join(one.remove for one in in_the_way[:_REMOVALS_SHOWN])
         hint = f"remove it there yourself ({removals}), or let the migration accept that it exists; then run it again"
         return RefusedError(f"{label} was not reset", why, f"{hint}; nothing was changed")
-    hint = error.hint.split("; ")[0]
+    hint = error.hint
     if exists:
         hint = "a new database or another migration has it already: take it out, and run the same command again"
-    return PromthctlError(f"{label} was not reset", f"{error.what}\n{error.why}", f"{hint}; nothing was changed")
+    return PromthctlError(f"{label} was not reset", f"{error.what}\n{error.why}", _unchanged(hint))
 
 
-def drop_range_types(target: Target) -> None:
+def _unchanged(hint: str) -> str:
+    """Without what it says of the database of the trial."""
+    return f"{hint.split('; ')[0]}; nothing was changed"
+
+
+def drop_range_types(target: Target, steps: Steps) -> None:
     """The CLI's reset fails on a range type in public, whose functions cannot be dropped without it (3.1.0)."""
-    with database.connect(target) as connection:
-        for (statement,) in connection.execute(_RANGE_TYPES).fetchall():
-            connection.execute(str(statement).encode())
+    with changing(target, f"{target.label} was not reset", steps, keep=True) as change:
+        for (statement,) in change.connection.execute(_RANGE_TYPES).fetchall():
+            change.connection.execute(str(statement).encode())
 
 
-def _read_premises(target: Target) -> _Premises:
-    with reading(target) as connection:
+def _read_premises(target: Target, steps: Steps) -> _Premises:
+    with reading(target, steps) as (connection, _):
 
         def names(query: str) -> frozenset[str]:
             return frozenset(str(name) for (name,) in connection.execute(query.encode()).fetchall())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promthctl.resetting.contents import GOING_SCHEMAS, KEPT_EXTENSIONS, reading
+from promthctl.steps import Steps
 from promthctl.targets import Target
 
 if TYPE_CHECKING:
@@ -120,9 +121,9 @@ class Survivor:
         return self.kind, self.name
 
 
-def read_survivors(target: Target) -> tuple[Survivor, ...]:
+def read_survivors(target: Target, steps: Steps) -> tuple[Survivor, ...]:
     """What is in the database that the CLI's reset would leave there, without what is the platform's own."""
-    with reading(target) as connection:
+    with reading(target, steps) as (connection, _):
         found = [row for query in _QUERIES for row in _first(connection, _PREPARED + _expanded(query))]
         for table, query in _ROWS.items():
             readable = "select coalesce(has_table_privilege(to_regclass(%s), 'select'), false)"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from promthctl import database, supabase_cli
 from promthctl.database.transactions import undisturbed
-from promthctl.errors import RefusedError, TargetError
+from promthctl.errors import RefusedError, already_done
 from promthctl.migration_set import Migration, supabase_folder
 from promthctl.push.planning import check_written
 from promthctl.resetting import replay, saving
@@ -71,7 +71,7 @@ def plan_reset(settings: Settings, target: Target, backup: bool, steps: Steps) -
     files = supabase_folder.expected_migrations(settings, sync)
     check_written(target, files, "Nothing was reset on")
     with steps.step("Reading what a reset would take"):
-        goes, stays = read_contents(target), read_survivors(target)
+        goes, stays = read_contents(target, steps), read_survivors(target, steps)
     trial = try_reset(settings, target, files, stays, steps)
     names = tuple(file.filename for file in files)
     return ResetPlan(target.label, names, goes, stays, trial.tried, trial.unsure, backup, files=files, trial=trial)
@@ -92,7 +92,7 @@ def reset_target(settings: Settings, target: Target, plan: ResetPlan, steps: Ste
     assert plan.trial is not None
     with undisturbed(settings, target, steps):
         history = database.fetch_history(target)
-        gone = read_contents(target)  # what came since the plan goes too, and is exported too
+        gone = read_contents(target, steps)  # what came since the plan goes too, and is exported too
         saved: tuple[Path, ...] = ()
         if plan.backup:
             known = [file for file in plan.files if file.version in history]
@@ -107,14 +107,12 @@ def reset_target(settings: Settings, target: Target, plan: ResetPlan, steps: Ste
         if [(file.filename, file.sha256) for file in files] != [(file.filename, file.sha256) for file in plan.files]:
             why = "the migrations were changed after the plan was made; nothing was changed there"
             raise RefusedError(f"{target.label} was not reset", why, "run the same command again, for a new plan")
-        replay.drop_range_types(target)
+        replay.drop_range_types(target, steps)
         supabase_cli.find_database_cli(settings, steps).reset(target, files, steps)
         left = {one.key for one in plan.stays}
-        try:
-            stayed, now = read_survivors(target), read_contents(target)
-        except TargetError as error:
-            what = f"{target.label} was reset, its history is confirmed, and what it has now could not be read"
-            raise TargetError(what, error.why, f"{error.hint.partition(', then')[0]}; the reset is done") from None
+        done = f"{target.label} was reset, its history is confirmed"
+        with already_done(done, "what it has now could not be read", "the reset is done"):
+            stayed, now = read_survivors(target, steps), read_contents(target, steps)
         return ResetResult(
             target=target.label,
             applied=tuple(file.filename for file in files),  # the history was read back

@@ -83,7 +83,9 @@ def _missing(migrations: Sequence[Migration], applied_whole: Path) -> RefusedErr
         for migration in migrations
     ]
     hint = "write " + ", ".join(map(str, places))
-    return RefusedError("Nothing was rolled back", f"these have no down script: {names}", hint)
+    return RefusedError(
+        "Nothing was rolled back", f"{names} {'has' if len(migrations) == 1 else 'have'} no down script", hint
+    )
 
 
 def _read(migration: Migration, path: Path) -> DownScript:

@@ -7,6 +7,7 @@ canonical.py   one spelling for what Postgres, its versions and people spell dif
 comparing.py   compare(): two catalogs → what is missing, extra or different
 making.py      the SQL that makes an object
 fixing.py      the SQL that removes a difference
+converting.py  the SQL that gives a column another type without changing a value
 """
 
 from promthctl.schema.comparing import compare

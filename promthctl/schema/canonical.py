@@ -14,7 +14,17 @@ from promthctl.sql.tokens import sql_words
 
 _NAMED = re.compile(r'^(CREATE (?:UNIQUE )?INDEX) (?:"(?:[^"]|"")*"|\S+) ON (?:ONLY )?')
 _EXPRESSIONS = {
-    *("arguments", "check", "checks", "default", "definition", "generated", "partition_bound", "partition_key"),
+    *(
+        "arguments",
+        "check",
+        "checks",
+        "default",
+        "defaults",
+        "definition",
+        "generated",
+        "partition_bound",
+        "partition_key",
+    ),
     *("using", "where"),
 }
 _TEXT_CASTS = [

@@ -1,8 +1,8 @@
 """Compares two catalogs.
 
-Ignored: comments, owners, the order of columns, the names of indexes and constraints whose content is the same, a
-grant that one to PUBLIC covers, roles that only the target has, MAINTAIN, and the default privileges that older
-Supabase projects have and new ones do not.
+Ignored: comments unless they are asked for, which of the platform's roles owns an object, the order of columns, the
+names of indexes and constraints whose content is the same, a grant that one to PUBLIC covers, roles that only the
+target has, and the default privileges that older Supabase projects have and new ones do not, MAINTAIN among them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,22 @@ from promthctl.schema.model import KINDS, Attributes, Catalog, Difference, Diffe
 from promthctl.schema.queries import API_ROLES
 
 _BY_CONTENT = frozenset(("constraints", "indexes"))
+_MAINTAIN = ("MAINTAIN", None)
+_WITH_MAINTAIN = {("TRUNCATE", None), ("REFERENCES", None), ("TRIGGER", None)}
 _PLATFORM_DEFAULTS = ("public", "anon", "authenticated", "service_role")
 # Dropped before anything is made, because it may be in the way; other extra objects go last, when nothing uses them.
 _IN_THE_WAY = {
-    *("constraints", "views", "indexes", "triggers", "policies", "grants", "default_privileges", "publications"),
+    *(
+        "constraints",
+        "views",
+        "indexes",
+        "triggers",
+        "rules",
+        "policies",
+        "grants",
+        "default_privileges",
+        "publications",
+    ),
     "event_triggers",
 }
 
@@ -49,6 +61,8 @@ def compare(
     that belongs to it. Raises UsageError for an unknown kind.
     """
     kinds = selected_kinds(only)
+    if min(expected.major, actual.major) < 17:
+        expected, actual = _without_maintain(expected), _without_maintain(actual)
     loose = expected.major != actual.major
     differences: list[Difference] = []
     for kind in KINDS:
@@ -59,6 +73,19 @@ def compare(
         replace(found.difference, fix=fix_sql(found.difference, expected, found.children, actual.major))
         for found in ordered
     )
+
+
+def _without_maintain(catalog: Catalog) -> Catalog:
+    """The catalog as a server before PostgreSQL 17 can have it."""
+    grants = {
+        name: {
+            key: {p: c for p, c in value.items() if p != "MAINTAIN"} if isinstance(value, dict)
+            else [p for p in value if p != "MAINTAIN"]
+            for key, value in given.items()
+        }
+        for name, given in catalog.of("grants").items()
+    }  # fmt: skip
+    return replace(catalog, kinds={**catalog.kinds, "grants": grants})
 
 
 def _kind(kind: str, expected: Catalog, actual: Catalog, loose: bool, by_content: bool) -> Iterator[Difference]:
@@ -80,6 +107,8 @@ def _difference(
     if wanted is None or there is None:
         state: DifferenceState = "missing" if there is None else "extra"
         return Difference(kind, name, state, wanted, there, "")
+    if wanted == there:  # nearly all of them; to spell both in one way costs far more
+        return None
     left, right = canonical(wanted, loose), canonical(there, loose)
     differing = sorted(key for key in {**left, **right} if left.get(key) != right.get(key))
     if not differing:
@@ -115,6 +144,8 @@ def _privileges(attributes: Attributes | None) -> list[str]:
 
 def _drop_renamed(wanted: dict[str, Attributes], there: dict[str, Attributes], loose: bool) -> None:
     """Remove what both sides have, by content: the name of an index or constraint does not matter."""
+    for name in [name for name, given in wanted.items() if given == there.get(name)]:  # no need to spell it alike
+        del wanted[name], there[name]
     by_content: dict[str, list[str]] = {}
     for name in sorted(there, key=lambda name: name in wanted):  # its namesake last: popped first
         by_content.setdefault(_content(there[name], loose), []).append(name)
@@ -149,9 +180,14 @@ def _grants(wanted: Mapping[str, Attributes], there: Mapping[str, Attributes], a
         left, right = set(_entries(wanted.get(name))) - shared, set(_entries(there.get(name))) - shared
         if across and name == "schema public to public":
             left, right = left - {("CREATE", None)}, right - {("CREATE", None)}
-        if left == right:
+        gone, more = left - right, right - left
+        if _MAINTAIN in gone and (holder in API_ROLES or (left >= _WITH_MAINTAIN and not gone >= _WITH_MAINTAIN)):
+            gone -= {_MAINTAIN}  # a table made before PostgreSQL 17 lacks it
+        if _MAINTAIN in more and right >= _WITH_MAINTAIN and not more >= _WITH_MAINTAIN:
+            more -= {_MAINTAIN}  # part of ALL since PostgreSQL 17
+        if not gone and not more:
             continue
-        lost, won = _shown(left - right), _shown(right - left)
+        lost, won = _shown(gone), _shown(more)
         state: DifferenceState = "different" if lost and won else "missing" if lost else "extra"
         sides = [{"privileges": entries} if entries else None for entries in (lost, won)]
         yield Difference("grants", name, state, sides[0], sides[1], "")

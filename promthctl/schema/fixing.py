@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from promthctl.schema import making
-from promthctl.schema.making import PASSING, create_sql, grant_statements, last_part, lines
+from promthctl.schema.converting import change_of_type
+from promthctl.schema.making import PASSING, create_sql, grant_statements, last_part, lines, owner_sql
 from promthctl.schema.model import Attributes, Catalog, Difference
 from promthctl.sql.quoting import literal
 
@@ -29,6 +31,14 @@ def fix_sql(one: Difference, expected: Catalog, children: Sequence[Difference] =
     if one.state == "extra":
         return _drop(one.kind, one.name, one.actual or {})
     whole = expected.of(one.kind)[one.name]
+    if one.state == "different" and "owner" in (one.expected or {}):
+        rest = [
+            {key: value for key, value in (side or {}).items() if key != "owner"} for side in (one.expected, one.actual)
+        ]
+        others = replace(one, expected=rest[0], actual=rest[1])
+        return lines(
+            fix_sql(others, expected, children, major) if rest[0] else None, owner_sql(one.kind, one.name, whole)
+        )
     if one.kind == "tables" and one.state == "missing":
         return making.missing_table(one.name, whole, expected, children)
     if one.state == "different" and one.kind in _CHANGED:
@@ -82,8 +92,8 @@ def _drop(kind: str, name: str, given: Attributes) -> str:
         return f"alter table {given['table']} drop column if exists {last_part(name, given)};  -- with its values"
     if kind == "constraints":
         return f"alter table {given['table']} drop constraint if exists {last_part(name, given)};"
-    if kind in ("triggers", "policies"):
-        what = "trigger" if kind == "triggers" else "policy"
+    if kind in ("triggers", "policies", "rules"):
+        what = {"triggers": "trigger", "policies": "policy", "rules": "rule"}[kind]
         return f"drop {what} if exists {last_part(name, given)} on {given['table']};"
     if kind == "views":
         return f"drop {'materialized ' if given.get('materialized') else ''}view if exists {name};"
@@ -94,6 +104,8 @@ def _drop(kind: str, name: str, given: Attributes) -> str:
     if kind == "publications" and ": " in name:
         publication, _, table = name.partition(": ")
         return f"alter publication {publication} drop table {table};"
+    if kind == "comments":
+        return making.comment_sql(name, None)
     if kind == "publications":
         return f"drop publication if exists {name};"
     return f"-- {name}: nothing to drop"  # rls: its table is what is extra
@@ -104,10 +116,13 @@ def _drop(kind: str, name: str, given: Attributes) -> str:
 
 def _change_role(one: Difference, whole: Attributes, expected: Catalog) -> str:
     wanted, there = one.expected or {}, one.actual or {}
-    flags = [f"{'' if value else 'no'}{flag}" for flag, value in wanted.items() if flag != "member_of"]
+    flags = [f"{'' if value else 'no'}{flag}" for flag, value in wanted.items() if isinstance(value, bool)]
     groups, present = wanted.get("member_of", ()), there.get("member_of", ())
+    before, after = there.get("settings", {}), wanted.get("settings", {})
+    changed = [name for name in sorted({**before, **after}) if before.get(name) != after.get(name)]
     return lines(
         f"alter role {one.name} {' '.join(flags)};" if flags else None,
+        *(making.setting_sql(one.name, name, after.get(name)) for name in changed),
         *(f"revoke {group} from {one.name};" for group in present if group not in groups),
         *(f"grant {group} to {one.name};" for group in groups if group not in present),
     )
@@ -179,10 +194,9 @@ def _change_column(one: Difference, whole: Attributes, expected: Catalog) -> str
     if "identity" in wanted and there["identity"]:
         statements.append(f"{change} drop identity;")
     if {"type", "collation"} & set(wanted):
+        old = str(there.get("type", whole["type"]))
         short = last_part(one.name, whole)
-        collate = f" collate {whole['collation']}" if whole["collation"] else ""
-        statements.append(f"{change} drop default;")  # it may not fit the new type
-        statements.append(f"{change} type {whole['type']}{collate} using {short}::{whole['type']};")
+        statements.append(change_of_type(whole["table"], short, old, whole["type"], whole["collation"]))
     if {"type", "collation", "default", "generated"} & set(wanted):
         default = whole["default"]
         if whole["generated"] is None and not whole["identity"]:
@@ -205,6 +219,9 @@ def _change_constraint(one: Difference, whole: Attributes, expected: Catalog) ->
 
 def _change_view(one: Difference, whole: Attributes, expected: Catalog) -> str:
     wanted, there = one.expected or {}, one.actual or {}
+    if set(wanted) == {"defaults"}:
+        columns = sorted({**there["defaults"], **wanted["defaults"]})
+        return lines(*(making.column_default(one.name, name, wanted["defaults"].get(name)) for name in columns))
     if set(wanted) == {"options"} and not whole["materialized"]:
         stale = [entry.partition("=")[0] for entry in there["options"] if entry not in wanted["options"]]
         return lines(

@@ -7,13 +7,24 @@ from collections.abc import Callable, Sequence
 from promthctl.schema.model import Attributes, Catalog, Difference
 from promthctl.sql.quoting import literal
 
+_HERE = " in this database"
 _GUESTS = "public, anon, authenticated, service_role"
 PASSING = " with grant option"
 
 
 def create_sql(kind: str, name: str, given: Attributes, expected: Catalog) -> str:
     """SQL that makes an object as the expected catalog has it."""
-    return _CREATED[kind](name, given, expected)
+    return lines(_CREATED[kind](name, given, expected), owner_sql(kind, name, given) if given.get("owner") else None)
+
+
+def owner_sql(kind: str, name: str, given: Attributes) -> str:
+    """What the platform's roles own belongs to postgres, whichever of them made it."""
+    what = {"tables": "table", "sequences": "sequence", "schemas": "schema"}.get(kind) or str(given.get("kind"))
+    if kind == "views":
+        what = "materialized view" if given["materialized"] else "view"
+    elif given.get("kind") == "foreign table":
+        what = "foreign table"
+    return f"alter {what} {name} owner to {given.get('owner') or 'postgres'};"
 
 
 def lines(*statements: str | None) -> str:
@@ -50,7 +61,19 @@ def privileges_of_new(item: str, expected: Catalog) -> str:
 def _role(name: str, given: Attributes, expected: Catalog) -> str:
     flags = [flag for flag in ("superuser", "bypassrls", "createrole", "createdb") if given[flag]]
     groups = [f"grant {group} to {name};" for group in given["member_of"]]
-    return lines(f"create role {' '.join([name, *flags])};", *groups)
+    settings = [setting_sql(name, setting, value) for setting, value in given.get("settings", {}).items()]
+    return lines(f"create role {' '.join([name, *flags])};", *groups, *settings)
+
+
+def setting_sql(role: str, name: str, value: str | None) -> str:
+    """Set a role's setting, or reset it; in the database at hand where the name says so."""
+    setting = name.removesuffix(_HERE)
+    listed = value is not None and ("," in value or '"' in value or setting == "search_path")  # names, quoted already
+    change = f"reset {setting}" if value is None else f"set {setting} to {value if listed else literal(value)}"
+    if setting == name:
+        return f"alter role {role} {change};"
+    text = literal(f"alter role {role} in database %I {change.replace('%', '%%')}")
+    return f"do $promthctl$ begin execute format({text}, current_database()); end $promthctl$;"
 
 
 def _schema(name: str, given: Attributes, expected: Catalog) -> str:
@@ -105,7 +128,7 @@ def missing_table(name: str, given: Attributes, expected: Catalog, children: Seq
         return f"-- {name} is a foreign table: make it again as its migration does"
     made = [_table(name, given, expected)]
     rank = {"PRIMARY": 0, "UNIQUE": 1, "CHECK": 2}
-    for kind in ("constraints", "indexes", "triggers", "rls", "policies", "publications"):
+    for kind in ("constraints", "indexes", "triggers", "rules", "rls", "policies", "publications"):
         own = [child for child in children if child.kind == kind and child.expected is not None]
         own.sort(key=lambda child: rank.get(str((child.expected or {}).get("definition")).split(" ")[0], 3))
         for child in own:
@@ -116,7 +139,8 @@ def missing_table(name: str, given: Attributes, expected: Catalog, children: Seq
             made.append(f"alter sequence {sequence} owned by {attributes['owned_by']};")
     if given["replica_identity"] != "default":
         made.append(f"alter table {name} replica identity {given['replica_identity']};")
-    return lines(*made, privileges_of_new(f"table {name}", expected))
+    owner = owner_sql("tables", name, given) if given.get("owner") else None
+    return lines(*made, privileges_of_new(f"table {name}", expected), owner)
 
 
 def _table(name: str, given: Attributes, expected: Catalog) -> str:
@@ -159,12 +183,18 @@ def _view(name: str, given: Attributes, expected: Catalog) -> str:
     kind = "materialized view" if given["materialized"] else "view"
     own = [
         create_sql(sort, key, attributes, expected)
-        for sort in ("indexes", "triggers")
+        for sort in ("indexes", "triggers", "rules")
         for key, attributes in sorted(expected.of(sort).items())
         if attributes["table"] == name
     ]
     definition = str(given["definition"]).strip().removesuffix(";")
+    own += [column_default(name, column, value) for column, value in given.get("defaults", {}).items()]
     return lines(f"create {kind} {name}{options} as\n{definition};", privileges_of_new(f"table {name}", expected), *own)
+
+
+def column_default(view: str, column: str, value: str | None) -> str:
+    change = "drop default" if value is None else f"set default {value}"
+    return f"alter view {view} alter column {column} {change};"
 
 
 def _index(name: str, given: Attributes, expected: Catalog) -> str:
@@ -175,6 +205,26 @@ def _trigger(name: str, given: Attributes, expected: Catalog) -> str:
     verb = {"disabled": "disable", "replica": "enable replica", "always": "enable always"}.get(given["enabled"])
     switch = f"alter table {given['table']} {verb} trigger {last_part(name, given)};" if verb else None
     return lines(f"{given['definition']};", switch)
+
+
+def _rule(name: str, given: Attributes, expected: Catalog) -> str:
+    verb = {"disabled": "disable", "replica": "enable replica", "always": "enable always"}.get(given["enabled"])
+    switch = f"alter table {given['table']} {verb} rule {last_part(name, given)};" if verb else None
+    return lines(f"{str(given['definition']).removesuffix(';')};", switch)
+
+
+def _comment(name: str, given: Attributes, expected: Catalog) -> str:
+    return comment_sql(name, given["text"])
+
+
+def comment_sql(name: str, text: str | None) -> str:
+    """name: as pg_identify_object names an object; its words for a column or a constraint are not those of COMMENT."""
+    for sort, word in (("table column", "column"), ("table constraint", "constraint"), ("view column", "column"),
+                       ("materialized view column", "column"), ("foreign table column", "column"),
+                       ("composite type column", "column"), ("domain constraint", "constraint")):  # fmt: skip
+        if name.startswith(f"{sort} "):
+            name = word + name.removeprefix(sort)
+    return f"comment on {name} is {'null' if text is None else literal(text)};"
 
 
 def _rls(name: str, given: Attributes, expected: Catalog) -> str:
@@ -227,8 +277,10 @@ _CREATED: dict[str, Callable[[str, Attributes, Catalog], str]] = {
     "views": _view,
     "indexes": _index,
     "triggers": _trigger,
+    "rules": _rule,
     "rls": _rls,
     "policies": _policy,
     "publications": _publication,
     "event_triggers": _event_trigger,
+    "comments": _comment,
 }

@@ -26,13 +26,16 @@ KINDS = (
     "views",
     "indexes",
     "triggers",
+    "rules",
     "rls",
     "policies",
     "grants",
     "default_privileges",
     "publications",
     "event_triggers",
+    "comments",
 )
+_ONLY_WHEN_NAMED = frozenset(("comments",))  # what a database does is the same without them
 _EXAMPLE = "promthctl verify --only tables,rls,indexes"
 _GROUPS = {"tables": ("tables", "columns", "constraints"), "rls": ("rls", "policies")}
 
@@ -88,7 +91,7 @@ def selected_kinds(only: Collection[str] | None) -> frozenset[str]:
     Raises UsageError for an unknown name, and for no name at all.
     """
     if only is None:
-        return frozenset(KINDS)
+        return frozenset(KINDS) - _ONLY_WHEN_NAMED
     if not only:  # comparing nothing would pass everything
         raise UsageError("There is nothing to compare", "no kind of object is named", _EXAMPLE)
     if unknown := sorted(set(only).difference(KINDS)):

@@ -26,6 +26,12 @@ PLATFORM_EXTENSIONS = (
     *("index_advisor", "hypopg"),
 )
 PLATFORM_PUBLICATIONS = "^supabase_realtime_messages_publication"
+# What the platform sets for its roles; a project may lack them.
+PLATFORM_SETTINGS = (
+    *("anon statement_timeout=3s", "authenticated statement_timeout=8s", "authenticator statement_timeout=8s"),
+    *("authenticator lock_timeout=8s", "authenticator session_preload_libraries=safeupdate"),
+    *("authenticator session_preload_libraries=supautils, safeupdate",),
+)
 PLATFORM_FUNCTIONS = ("rls_auto_enable",)  # the dashboard's switch "enable RLS on new tables"
 
 SCOPE = """
@@ -68,6 +74,11 @@ holder as materialized (
   select 0::oid as oid, 'public' as name
    union all
   select oid, quote_ident(rolname) from pg_roles where rolname !~ '{platform}'
+),
+-- Whoever runs the migrations owns what they make, by whatever name.
+owner as materialized (
+  select oid, name from holder where oid <> 0 and oid <> (select oid from pg_roles where rolname = current_user)
+     and oid <> (select datdba from pg_database where datname = current_database())
 )
 """
 
@@ -78,9 +89,18 @@ select quote_ident(r.rolname), jsonb_build_object(
     'member_of', coalesce((
       select jsonb_agg(distinct g.rolname order by g.rolname)
         from pg_auth_members m join pg_roles g on g.oid = m.roleid
-       where m.member = r.oid and (r.rolname <> 'authenticator' or g.rolname !~ '{platform}')), '[]'))
+       where m.member = r.oid and (r.rolname <> 'authenticator' or g.rolname !~ '{platform}')), '[]'),
+    -- Settings of extensions and of one's own have a dot in their names, and may hold secrets.
+    'settings', coalesce((
+      select jsonb_object_agg(name || case when s.setdatabase = 0 then '' else ' in this database' end, value)
+        from pg_db_role_setting s cross join unnest(s.setconfig) entry
+       cross join lateral (select split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)) e (name, value)
+       where s.setrole = r.oid and name !~ '[.]' and format('%s %s=%s', r.rolname, name, value) <> all ({settings})
+         and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))), '{}'))
   from pg_roles r where r.rolname !~ '{platform}'""",
-    "schemas": "select name, '{}'::jsonb from space",
+    "schemas": """
+select name, jsonb_build_object('owner', (select name from owner where oid = nspowner))
+  from space""",
     "extensions": """
 select quote_ident(extname), jsonb_build_object('ddl', format('create extension %I with schema %s;', extname,
     quote_ident(n.nspname)))
@@ -105,7 +125,9 @@ select s.name || '.' || quote_ident(t.typname), case t.typtype
     "sequences": """
 select r.name, jsonb_build_object(
     'type', format_type(q.seqtypid, null), 'start', q.seqstart, 'increment', q.seqincrement, 'min', q.seqmin,
-    'max', q.seqmax, 'cache', q.seqcache, 'cycle', q.seqcycle, 'owned_by', (
+    'max', q.seqmax, 'cache', q.seqcache, 'cycle', q.seqcycle, 'owner', case when not exists (
+      select from pg_depend where classid = 'pg_class'::regclass and objid = r.oid and deptype = 'a') then
+      (select name from owner where oid = r.relowner) end, 'owned_by', (
       select t.name || '.' || quote_ident(a.attname)
         from pg_depend d join relation t on t.oid = d.refobjid
         join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
@@ -121,6 +143,7 @@ select p.name, jsonb_build_object(
     'strict', p.proisstrict, 'security', case when p.prosecdef then 'definer' else 'invoker' end,
     'leakproof', p.proleakproof, 'parallel', case p.proparallel when 's' then 'safe' when 'r' then 'restricted'
       else 'unsafe' end,
+    'owner', (select name from owner where oid = p.proowner),
     'config', coalesce((select jsonb_agg(setting order by setting) from unnest(p.proconfig) setting), '[]'),
     'ddl', case when p.prokind <> 'a' then pg_get_functiondef(p.oid) end)
   from routine p join pg_language l on l.oid = p.prolang""",
@@ -131,6 +154,7 @@ select r.name, jsonb_build_object(
     'replica_identity', case r.relreplident when 'd' then 'default' when 'n' then 'nothing' when 'f' then 'full'
       else 'using index ' || (select quote_ident(i.relname) from pg_index x join pg_class i on i.oid = x.indexrelid
                                where x.indrelid = r.oid and x.indisreplident) end,
+    'owner', (select name from owner where oid = r.relowner),
     'partition_key', case when r.relkind = 'p' then pg_get_partkeydef(r.oid) end,
     'partition_bound', pg_get_expr(r.relpartbound, r.oid),
     'parents', coalesce((
@@ -165,6 +189,10 @@ select r.name || '.' || quote_ident(c.conname), jsonb_build_object(
     "views": """
 select r.name, jsonb_build_object(
     'materialized', r.relkind = 'm', 'definition', pg_get_viewdef(r.oid),
+    'owner', (select name from owner where oid = r.relowner),
+    'defaults', coalesce((
+      select jsonb_object_agg(quote_ident(a.attname), pg_get_expr(d.adbin, d.adrelid)) from pg_attrdef d
+        join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum where d.adrelid = r.oid), '{}'),
     'options', coalesce((select jsonb_agg(entry order by entry) from unnest(r.reloptions) entry), '[]'))
   from relation r where r.relkind in ('v', 'm')""",
     "indexes": """
@@ -183,6 +211,11 @@ select t.name || '.' || quote_ident(g.tgname), jsonb_build_object(
   join pg_proc p on p.oid = g.tgfoid join pg_namespace n on n.oid = p.pronamespace
  where not g.tgisinternal and g.tgparentid = 0
    and (not t.managed or n.nspname = 'supabase_functions' or exists (select from space where oid = n.oid))""",
+    "rules": """
+select t.name || '.' || quote_ident(w.rulename), jsonb_build_object(
+    'table', t.name, 'definition', pg_get_ruledef(w.oid), 'enabled', case w.ev_enabled when 'O' then 'enabled'
+      when 'D' then 'disabled' when 'R' then 'replica' else 'always' end)
+  from relation t join pg_rewrite w on w.ev_class = t.oid where w.rulename <> '_RETURN'""",
     "rls": """
 select name, jsonb_build_object('enabled', relrowsecurity, 'forced', relforcerowsecurity)
   from relation where relkind in ('r', 'p')""",
@@ -196,7 +229,7 @@ select t.name || '.' || quote_ident(p.polname), jsonb_build_object(
                 from unnest(p.polroles) role),
     'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid))
   from guarded t join pg_policy p on p.polrelid = t.oid""",
-    # A privilege on every column is one on the table. MAINTAIN came with PostgreSQL 17 and is part of ALL since.
+    # A privilege on every column is one on the table. What an owner may do is not granted.
     "grants": """
 select format('%s to %s', object, holder), jsonb_build_object(
     'privileges', coalesce(jsonb_agg(privilege order by privilege) filter (where whole), '[]'),
@@ -210,16 +243,17 @@ select format('%s to %s', object, holder), jsonb_build_object(
         select case relkind when 'S' then 'sequence ' else 'table ' end || name, r.oid, null::name, false, a.*
           from relation r,
                aclexplode(coalesce(relacl, acldefault(case relkind when 'S' then 's' else 'r' end::"char", relowner))) a
+         where a.grantee <> relowner
          union all
         select 'table ' || r.name, r.oid, c.attname, false, a.*
           from relation r join pg_attribute c on c.attrelid = r.oid and c.attnum > 0 and not c.attisdropped,
-               aclexplode(c.attacl) a
+               aclexplode(c.attacl) a where a.grantee <> r.relowner
          union all
         select case prokind when 'p' then 'procedure ' else 'function ' end || name, null, null, false, a.*
-          from routine, aclexplode(coalesce(proacl, acldefault('f', proowner))) a
+          from routine, aclexplode(coalesce(proacl, acldefault('f', proowner))) a where a.grantee <> proowner
          union all
         select 'schema ' || name, null, null, false, a.*
-          from space, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a
+          from space, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a where a.grantee <> nspowner
          union all
         -- Whoever opens the users to the API has opened everything.
         select 'table ' || g.name, null, null, true, a.*
@@ -227,7 +261,7 @@ select format('%s to %s', object, holder), jsonb_build_object(
          where g.managed and g.name like 'auth.%'
       ) e (object, relation, attribute, managed, grantor, grantee, privilege, grantable)
       join holder h on h.oid = e.grantee left join width c on c.relation = e.relation
-     where e.privilege <> 'MAINTAIN' and (not e.managed or h.name in ('public', 'anon', 'authenticated'))
+     where (not e.managed or h.name in ('public', 'anon', 'authenticated'))
      group by e.object, h.name, e.privilege
   ) held group by object, holder""",
     "default_privileges": """
@@ -263,6 +297,14 @@ select quote_ident(e.evtname), jsonb_build_object(
     'enabled', case e.evtenabled when 'O' then 'enabled' when 'D' then 'disabled' when 'R' then 'replica'
       else 'always' end)
   from pg_event_trigger e join routine p on p.oid = e.evtfoid""",
+    "comments": """
+select i.type || ' ' || i.identity, jsonb_build_object('text', d.description)
+  from pg_description d cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+ where (d.objoid >= 16384 or d.classoid = 'pg_namespace'::regclass and d.objoid >= 2200)
+   and d.description <> 'standard public schema'
+   and not exists (select from member where classid = d.classoid and objid = d.objoid)
+   and (exists (select from space where name = i.schema or i.type = 'schema' and name = i.identity)
+        or i.schema is null and exists (select from relation where i.identity like '% on ' || relation.name))""",
 }
 # PostgreSQL 15 brought row filters and column lists.
 _PUBLISHED = """
@@ -283,6 +325,7 @@ def filled_query(text: str, major: int) -> str:
         "{extensions}": _array(PLATFORM_EXTENSIONS),
         "{platform}": PLATFORM_ROLES,
         "{publications}": PLATFORM_PUBLICATIONS,
+        "{settings}": _array(PLATFORM_SETTINGS),
         "{published}": _PUBLISHED if major >= 15 else "'where', null, 'columns', null",
     }
     for place, value in places.items():

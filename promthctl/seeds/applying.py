@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
-from promthctl.database.lock_waits import LockWatch, watching_locks
+from promthctl.database.lock_waits import LockWatch, ending_waits
 from promthctl.database.transactions import database_failure, undisturbed
 from promthctl.errors import PromthctlError
 from promthctl.seeds import record
@@ -104,12 +104,12 @@ def run_roles(settings: Settings, target: Target, steps: Steps) -> FileRun | Non
     file = find_roles(settings)
     if file is None:
         return None
-    with _session(target, steps) as connection, shown(steps, file) as used:
-        return run_file(connection, file, roles_failure(target), lambda _: None, used)
+    with _session(target, steps) as (connection, watch), shown(steps, file) as used:
+        return run_file(connection, file, roles_failure(target, watch), lambda _: None, used)
 
 
-def roles_failure(target: Target) -> Failure:
-    return Failure(target, "run the same command again", roles=True)
+def roles_failure(target: Target, watch: LockWatch | None = None) -> Failure:
+    return Failure(target, "run the same command again", roles=True, watch=watch)
 
 
 def run_files(
@@ -129,11 +129,11 @@ def run_files(
     seeds = {file.path for file in find_seeds(settings).files}
     again = again or f"promthctl seed sql{command_line_options(target)}"
     done: list[FileRun] = []
-    with _session(target, steps) as connection:
+    with _session(target, steps) as (connection, watch):
         for file in files:
             digest = file.sha256() if file.path in seeds else None
             command = f"{again} {shlex.quote(str(file.path))}" if named else again
-            failure = Failure(target, command, recorded=not named)
+            failure = Failure(target, command, recorded=not named, watch=watch)
             with shown(steps, file) as used:
                 done.append(run_file(connection, file, failure, _recording(file, digest), used))
     return tuple(done)
@@ -164,12 +164,13 @@ def shown(steps: Steps, file: SqlFile) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def _session(target: Target, steps: Steps) -> Iterator[psycopg.Connection[Any]]:
-    """A connection of which is told whom it waits for."""
-    with database.connect(target) as connection:
-        ((pid,),) = connection.execute("select pg_backend_pid()").fetchall()
-        with watching_locks(target, LockWatch(), steps.note, pid=int(str(pid))):
-            yield connection
+def _session(target: Target, steps: Steps) -> Iterator[tuple[psycopg.Connection[Any], LockWatch]]:
+    """A connection of which is told whom it waits for, and how it waits.
+
+    Not by lock_timeout: dumps begin with setting that to 0.
+    """
+    with database.connect(target) as connection, ending_waits(target, connection, steps.note) as watch:
+        yield connection, watch
 
 
 def _read_hashes(target: Target) -> Mapping[str, str]:
@@ -179,6 +180,8 @@ def _read_hashes(target: Target) -> Mapping[str, str]:
         try:
             return record.read_record(connection).hashes
         except psycopg.Error as error:
+            if connection.broken:
+                raise
             what = f"Which seeds were run on {target.label} could not be read"
             raise database_failure(what, error, "nothing was changed") from None
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
+from promthctl.database.lock_waits import LockWatch
 from promthctl.database.sqlstates import cause_of
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.seeds.files import SqlFile
@@ -38,13 +39,14 @@ class Reached:
 @dataclass(frozen=True)
 class Failure:
     """target: where it ran. again: the command that runs it again; a recorded seed is passed over then. roles: the file
-    is the roles, not a seed. recorded: it is a seed of the project.
+    is the roles, not a seed. recorded: it is a seed of the project. watch: how its session waits for locks.
     """
 
     target: Target
     again: str
     roles: bool = False
     recorded: bool = True
+    watch: LockWatch | None = None
 
     def of(
         self, file: SqlFile, reached: Reached, error: psycopg.Error, connection: psycopg.Connection[Any]
@@ -54,10 +56,15 @@ class Failure:
         if connection.closed:
             return self._lost(file, reached, error)
         connection.close()  # which undoes what is not committed, in whatever state the connection is
-        why = f"at its end: {_spoken(error)}"
+        locked = self.watch is not None and self.watch.explains(error.sqlstate)
+        said = self.watch.too_long() if self.watch and locked else _spoken(error)
+        why = f"at its end: {said}"
         if part is not None:
             line, excerpt = _place(part, error)
-            why = f"line {line}, statement {reached.before + 1}: {_spoken(error)}\n{excerpt}"
+            why = f"line {line}, statement {reached.before + 1}: {said}\n{excerpt}"
+        if self.watch and locked:
+            again = self.again.replace("promthctl ", "run promthctl ", 1)
+            return PromthctlError(what, why, f"{self.watch.remedy(again)}; {self._kept(reached.ended)}")
         kind = TargetError if cause_of(error.sqlstate).by_target else PromthctlError
         return kind(what, why, self._hint(file, error, reached.ended))
 

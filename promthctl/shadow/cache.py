@@ -3,7 +3,7 @@
     <cache>/shadow/<hash>.json            the catalog after all of them
     <cache>/shadow/<hash>.states-*.json   the catalog after each of them
     <cache>/shadow/<hash>.lock            held while that is read; others wait only for what they need themselves
-    <cache>/shadow/.work-*/               a throw-away database while it is needed
+    <cache>/shadow/.database-*/               a throw-away database while it is needed
 
 The hash covers the contents of the migrations and of roles.sql, the bootstrap, the default privileges, the PostgreSQL,
 its extensions and the queries: a second run with the same migrations starts no Postgres.

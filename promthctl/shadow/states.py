@@ -19,21 +19,23 @@ if TYPE_CHECKING:
 
 BEFORE = ""  # the version under which the state before the first migration is recorded
 # The history table is as the CLI makes it: CREATE_VERSION_TABLE in pkg/migration/history.go. Its schema is one that
-# reading the catalog leaves out. "always": a migration may set session_replication_role.
+# reading the catalog leaves out. The view's names are bound before a migration can shadow them, and PL/pgSQL keeps its
+# plan, which takes as long to make as to run. "always": a migration may set session_replication_role.
 _RECORDER = """
 create schema supabase_migrations;
 create table supabase_migrations.schema_migrations (version text not null primary key, statements text[], name text);
 create table supabase_migrations.promthctl_changes (
   number bigint generated always as identity, version text, kind text, identity text, attributes jsonb);
-create function supabase_migrations.promthctl_look(version text) returns void language sql {settings}
-begin atomic
+create view supabase_migrations.promthctl_seen (kind, identity, attributes) as {statement};
+create function supabase_migrations.promthctl_look(version text) returns void language plpgsql {settings} as $$
+begin
   insert into supabase_migrations.promthctl_changes (version, kind, identity, attributes)
   select promthctl_look.version, coalesce(seen.kind, last.kind), coalesce(seen.identity, last.identity), seen.attributes
-    from ({statement}) seen (kind, identity, attributes) full join (
+    from supabase_migrations.promthctl_seen seen full join (
       select distinct on (kind, identity) kind, identity, attributes from supabase_migrations.promthctl_changes
        order by kind, identity, number desc) last on last.kind = seen.kind and last.identity = seen.identity
    where seen.attributes is distinct from last.attributes;
-end;
+end $$;
 create function supabase_migrations.promthctl_recorded() returns trigger language plpgsql as $$
 begin
   perform supabase_migrations.promthctl_look(new.version);

@@ -24,7 +24,7 @@ from promthctl.steps import Silent
 from promthctl.targets import Target
 from promthctl.toolchain import ServerChoice
 
-_WORK = ".work-"  # how the names of the folders begin
+_WORK = ".database-"  # how the names of the folders begin; an earlier version removes ".work-*" that it did not make
 _IN_USE = "in-use"  # the lock file in each
 
 
@@ -68,10 +68,10 @@ def throw_away_database(
 def _work_folder(folder: Path) -> Iterator[Path]:
     """A folder that Postgres can reach, removed at the end with whatever still runs in it.
 
-    Its lock tells others that it is in use; the folder's own lock is held only while folders come and go.
+    Its lock tells others that it is in use; a lock for all is held only while one is made and leftovers are removed.
     """
     with ExitStack() as held:
-        with locked(folder / "lock", Silent(), "making a database"):
+        with locked(folder / "databases.lock", Silent(), "making a database"):
             for leftover in folder.glob(f"{_WORK}*"):
                 if not is_held(leftover / _IN_USE):  # of a promthctl that was killed
                     _remove(leftover)

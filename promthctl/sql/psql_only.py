@@ -12,7 +12,7 @@ from promthctl.sql.tokens import line_at, scan_by_pattern
 
 # What makes a closer look worth its time, in milliseconds where a look for a word takes microseconds.
 _SUSPECT = re.compile(r"(?<![^\s;])\\[A-Za-z!?.;:(]")  # a command at the start of a line, or after white space
-_STREAMS = ("std", "STD")  # of COPY … FROM stdin, and TO stdout
+_STREAM = re.compile(r"[sS][tT][dD]")  # of COPY … FROM stdin, and TO stdout
 _COMMAND = re.compile(r"\\[^\s\\]*")
 _CLIENT_COPY = {("from", "stdin"), ("to", "stdout")}
 
@@ -26,7 +26,7 @@ class PsqlOnly(NamedTuple):
 
 def find_psql_only(sql: str) -> PsqlOnly | None:
     """The first thing in a text that is for psql; None when it is SQL, as far as this can tell."""
-    if not any(word in sql for word in _STREAMS) and not ("\\" in sql and _SUSPECT.search(sql)):
+    if not _STREAM.search(sql) and not ("\\" in sql and _SUSPECT.search(sql)):
         return None
     first = previous = ""
     start = 0

@@ -23,6 +23,10 @@ _OPENS = ("TRANS_STMT_BEGIN", "TRANS_STMT_START")
 _INSIDE = ("TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO")
 _PREPARED = ("TRANS_STMT_COMMIT_PREPARED", "TRANS_STMT_ROLLBACK_PREPARED")
 _SHOWN = 40  # characters of a command
+_INSTEAD_OF_ROLLBACK = (
+    "write `raise exception 'why'` instead of the ROLLBACK: then the migration fails and is not recorded; to undo only"
+    " a part of the block, put that part into begin … exception when others then … end, and raise an exception in it"
+)
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,8 @@ class _Session:
         if name != "TransactionStmt":
             self.work = True
             if name == "DoStmt" and rolls_back(node, text):
-                why = "the ROLLBACK in this block throws away what the file did, and the file would count as applied"
-                return TransactionFault(line, why, "take the ROLLBACK out of the block")
+                why = "where the ROLLBACK in this block runs, what the file did is lost, and the file counts as applied"
+                return TransactionFault(line, why, _INSTEAD_OF_ROLLBACK)
             return None
         kind, chained, shown = node.kind.name, bool(node.chain), _shown(text)
         if self.opened is None and (kind in _INSIDE or chained):

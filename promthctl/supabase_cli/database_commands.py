@@ -13,10 +13,10 @@ from typing import Literal
 
 from promthctl import database
 from promthctl.database.connection_errors import unreachable
-from promthctl.database.lock_waits import LockWatch, watching_locks
 from promthctl.database.sqlstates import cause_of, is_lost
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.migration_set import Migration
+from promthctl.quantities import part_of
 from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Steps, Update
@@ -24,7 +24,7 @@ from promthctl.supabase_cli import failures, migration_errors
 from promthctl.supabase_cli.choosing import fingerprint
 from promthctl.supabase_cli.dialects import Answer, file_being_applied
 from promthctl.supabase_cli.migration_errors import FailedRun
-from promthctl.supabase_cli.patience import CLI_NAME, run_patiently
+from promthctl.supabase_cli.patience import Blocked, run_patiently
 from promthctl.supabase_cli.runner import Runner, find_runner
 from promthctl.supabase_cli.work_folder import work_folder
 from promthctl.targets import Target, command_line_options
@@ -63,8 +63,9 @@ class DatabaseCli:
         with steps.step("Applying migrations") as update:
             arguments = ["db", "push", *(["--include-all"] if include_all else [])]
             answer = run_patiently(
-                lambda held, begin: self._run(held, arguments, migrations, begin), target, migrations, steps, update
-            )
+                lambda held, begin: self._run(held, arguments, migrations, begin),
+                target, migrations, steps, update, lambda blocked: _push_blocked(target, migrations, blocked),
+            )  # fmt: skip
         if not answer.ok:
             raise self._failure(target, answer, f"{what} failed", migrations)
         database.confirm_history(target, what, [file.version for file in migrations])
@@ -72,10 +73,12 @@ class DatabaseCli:
     def reset(self, target: Target, migrations: Sequence[Migration], steps: Steps) -> None:
         """`supabase db reset`: drop what the migrations made, replay them all. Raises as push does."""
         what = f"The reset of {target.label}"
-        held = target.held()
-        watching = watching_locks(held, LockWatch(), steps.note, application=CLI_NAME)
-        with steps.step("Resetting the database") as update, watching:
-            answer = self._run(held, ["db", "reset", "--no-seed"], migrations, update)
+        with steps.step("Resetting the database") as update:
+            answer = run_patiently(
+                lambda held, begin: self._run(held, ["db", "reset", "--no-seed"], migrations, begin),
+                target, migrations, steps, update, lambda blocked: _reset_blocked(target, migrations, blocked),
+                restarts=True,
+            )  # fmt: skip
         if not answer.ok:
             raise self._failure(target, answer, f"{what} failed", migrations)
         database.confirm_history(target, what, [file.version for file in migrations])
@@ -85,6 +88,7 @@ class DatabaseCli:
         target: Target,
         versions: Sequence[str],
         status: Literal["applied", "reverted"],
+        steps: Steps,
         migrations: Sequence[Migration] = (),
     ) -> None:
         """`supabase migration repair`: put versions into the history, or take them out of it. Runs no migration.
@@ -92,7 +96,11 @@ class DatabaseCli:
         migrations: with those of the versions to be put in, whose statements go into the history.
         Raises PromthctlError, also where the history is not as it should be then.
         """
-        answer = self._run(target, ["migration", "repair", *versions, "--status", status], migrations)
+        arguments = ["migration", "repair", *versions, "--status", status]
+        answer = run_patiently(
+            lambda held, _: self._run(held, arguments, migrations),
+            target, (), steps, lambda _: None, lambda blocked: _repair_blocked(target, versions, status, blocked),
+        )  # fmt: skip
         if not answer.ok:
             raise self._failure(target, answer, f"The history of {target.label} could not be changed")
         what, applied = f"The change of the history of {target.label}", status == "applied"
@@ -152,3 +160,36 @@ class DatabaseCli:
             advice = "check the network, then run the same command again"
         hint = migration_errors.hint(settings, target, message, f"{advice}; {listed}" if advice else listed)
         return failures.cli_error(what, answer, hint, TargetError if by_target else PromthctlError)
+
+
+def _push_blocked(target: Target, migrations: Sequence[Migration], blocked: Blocked) -> PromthctlError:
+    """What became of the file that could not have its lock is asked."""
+    history = database.fetch_history(target)
+    here = {file.version for file in migrations}.intersection(history)
+    state, stuck = part_of(len(here), len(migrations), "applied"), blocked.stuck
+    if stuck and stuck.partition("_")[0] not in history:
+        state = f"{migration_errors.what_stays(stuck, migrations, blocked.answer.message)}, {state}"
+    what = f"{stuck or 'The history'} could not be applied to {target.label}"
+    return PromthctlError(what, blocked.why, f"{blocked.hint}; {state}")
+
+
+def _reset_blocked(target: Target, migrations: Sequence[Migration], blocked: Blocked) -> PromthctlError:
+    """The CLI empties the history in the transaction that drops everything."""
+    history, stuck = database.fetch_history(target), blocked.stuck
+    state = part_of(len(history), len(migrations), "applied")
+    if not stuck and history:
+        state = f"nothing was dropped, {state}"
+    elif stuck:
+        kept = migration_errors.what_stays(stuck, migrations, blocked.answer.message)
+        state = f"what was there is gone; {kept}, {state}"
+    return PromthctlError(f"The reset of {target.label} failed", blocked.why, f"{blocked.hint}; {state}")
+
+
+def _repair_blocked(
+    target: Target, versions: Sequence[str], status: Literal["applied", "reverted"], blocked: Blocked
+) -> PromthctlError:
+    here = set(versions).intersection(database.fetch_history(target))
+    changed = here if status == "applied" else set(versions) - here
+    state = f"of {', '.join(sorted(changed))} it was" if changed else "nothing of it was"
+    what = f"The history of {target.label} could not be changed"
+    return PromthctlError(what, blocked.why, f"{blocked.hint}; {state} changed")

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from promthctl import database
-from promthctl.database.lock_waits import LOCK_SECONDS, LockWatch, watching_locks
+from promthctl.database.lock_waits import LockWatch, lock_seconds, spoken, watching_locks
 from promthctl.errors import PromthctlError
 from promthctl.migration_set import Migration
-from promthctl.quantities import duration
 from promthctl.sql.tokens import scan_sql
 from promthctl.steps import Steps, Update
 from promthctl.supabase_cli.dialects import Answer
-from promthctl.supabase_cli.migration_errors import kept_statements, what_stays
+from promthctl.supabase_cli.migration_errors import kept_statements
 from promthctl.targets import Target
 
 CLI_NAME = "@effect/sql-pg"  # its application_name, from 2.117 on
@@ -27,17 +25,34 @@ _PAUSES = (0.5, 1.0, 2.0)  # before each further try, as a multiple of what one 
 _LONGEST_PAUSE = 60.0
 
 
+@dataclass(frozen=True)
+class Blocked:
+    """A run that did not get a lock. answer: of the last try. stuck: the file being applied then, "" for none.
+
+    why: who holds it, and for how long it was waited for. hint: what to do.
+    """
+
+    answer: Answer
+    stuck: str
+    why: str
+    hint: str
+
+
 def run_patiently(
     run: Callable[[Target, Update], Answer],
     target: Target,
     migrations: Sequence[Migration],
     steps: Steps,
     update: Update,
+    blocked: Callable[[Blocked], PromthctlError],
+    *,
+    restarts: bool = False,
 ) -> Answer:
-    """The answer of the last run; of its files, also those that earlier ones applied.
+    """The answer of the last run.
 
     run: starts the CLI on a target, and calls what it is given with the name of each file that is being applied.
-    Raises PromthctlError that names the blocker, when the lock could not be had in any try.
+    blocked: makes the error that is raised when the lock could not be had in any try. restarts: a further try begins
+    anew; else it continues where the one before stopped, and the answer has all files.
     """
     limit = lock_seconds(target)
     own = {file.filename for file in migrations if _sets_lock_timeout(file.sql)}
@@ -49,34 +64,25 @@ def run_patiently(
             watch.limit = 0.0 if name in own else limit
             update(name)
 
-        with watching_locks(held, watch, steps.note, text="\n".join(file.sql for file in migrations)):
+        # What a reset drops with is not known: its session is, by its name.
+        text, application = ("", CLI_NAME) if restarts else ("\n".join(file.sql for file in migrations), "")
+        with watching_locks(held, watch, steps.note, text=text, application=application):
             answer = run(held, begin)
         answer = replace(answer, applying=(*applied, *answer.applying))
         lacked_lock = watch.cancelled or _LACKED in answer.message
         if answer.ok or not lacked_lock or not watch.blockers:
             return answer
-        applied = answer.applying[:-1]
-        stuck = answer.applying[-1] if answer.applying else "The history"
-        if not watch.cancelled:
-            raise _blocked(target, stuck, watch, migrations, answer.message, "for longer than its own lock_timeout")
-        if pause is None or kept_statements(stuck, migrations, answer.message):
-            tried = f"for longer than {spoken(limit)}" + ("" if pause else f" in each of {len(_PAUSES) + 1} tries")
-            raise _blocked(target, stuck, watch, migrations, answer.message, tried)
+        applied = () if restarts else answer.applying[:-1]
+        stuck = answer.applying[-1] if answer.applying else ""
+        half_done = not restarts and bool(stuck) and kept_statements(stuck, migrations, answer.message) != 0
+        if not watch.cancelled or pause is None or half_done:
+            tries = f" in each of {len(_PAUSES) + 1} tries" if watch.cancelled and pause is None else ""
+            raise blocked(Blocked(answer, stuck, f"{watch.too_long()}{tries}", watch.remedy()))
         seconds = min(pause * limit, _LONGEST_PAUSE)
-        steps.note(f"{stuck} did not get its lock within {spoken(limit)}: next try in {spoken(seconds)}")
+        who = stuck or "The Supabase CLI"
+        steps.note(f"{who} did not get its lock within {spoken(limit)}: next try in {spoken(seconds)}")
         time.sleep(seconds)
     raise AssertionError("the last round returns or raises")
-
-
-def lock_seconds(target: Target) -> float:
-    """How long one wait for a lock may take, in seconds; 0 for as long as it takes."""
-    if target.lock_seconds is not None:
-        return target.lock_seconds
-    return 0.0 if target.local else LOCK_SECONDS
-
-
-def spoken(seconds: float) -> str:
-    return duration(int(seconds)) if seconds == int(seconds) else f"{seconds:g} s"
 
 
 def _sets_lock_timeout(sql: str) -> bool:
@@ -85,19 +91,3 @@ def _sets_lock_timeout(sql: str) -> bool:
         return False
     texts = (sql[token.start : token.end].lower() for token in scan_sql(sql) if token.kind != "comment")
     return any("lock_timeout" in text for text in texts)
-
-
-def _blocked(
-    target: Target, stuck: str, watch: LockWatch, migrations: Sequence[Migration], message: str, tried: str
-) -> PromthctlError:
-    """stuck: the file that could not have its lock; what became of it is asked. tried: for how long."""
-    history = database.fetch_history(target)
-    here = {file.version for file in migrations}.intersection(history)
-    state = f"{len(here)} of {len(migrations)} are applied"
-    if stuck.partition("_")[0] not in history:
-        state = f"{what_stays(stuck, migrations, message)}, {state}"
-    return PromthctlError(
-        f"{stuck} could not be applied to {target.label}",
-        f"{watch.waited_for()}, {tried}",
-        f"{watch.remedy()}; then run the same command again, or with a longer --lock-timeout; {state}",
-    )

@@ -17,7 +17,7 @@ from promthctl.errors import PromthctlError, UsageError
 from promthctl.isolation import Finding, IsolationReport, Severity, SideEffect, find_side_effects, prove_isolation
 from promthctl.migration_set import supabase_folder
 from promthctl.mr_promth.lifecycle import LifecycleResult, check_lifecycles
-from promthctl.mr_promth.public import PUBLIC_FLAGS
+from promthctl.mr_promth.public import PUBLIC_FLAGS, is_the_app
 from promthctl.redact import redact
 from promthctl.schema import Catalog, Difference, compare, snapshot
 from promthctl.settings import Settings
@@ -40,7 +40,8 @@ class VerifyResult:
     advisors: what the Supabase CLI's advisors found, one line each; None where they could not run, and then `unasked`
     says why. untried: why the isolation, and what comes after it, could not be tried although it was wanted; empty
     where it was tried. findings: all of it in one shape, the worst first, without what is accepted. accepted: what was
-    found and the team knows. gone: what is accepted and was not found.
+    found and the team knows. gone: what is accepted and was not found. unexposed: the schemas of tried tables that
+    `[api] schemas` does not name: what was found there is reached by SQL alone.
     """
 
     target: str
@@ -58,6 +59,7 @@ class VerifyResult:
     findings: tuple[Finding, ...] = ()
     accepted: tuple[Accepted, ...] = ()
     gone: tuple[Accepted, ...] = ()
+    unexposed: tuple[str, ...] = ()
     catalog: Catalog | None = field(default=None, repr=False)
 
     @property
@@ -94,10 +96,10 @@ def judged(result: VerifyResult, known: Collection[Accepted], fail_on: Severity)
     )
 
 
-def side_effects(target: Target) -> tuple[SideEffect, ...]:
+def side_effects(settings: Settings, target: Target) -> tuple[SideEffect, ...]:
     """What trying rows on the target would set off that no rollback undoes. Raises TargetError."""
     with database.connect(target) as connection:
-        return tuple(one for one in find_side_effects(connection) if not one.harmless)
+        return tuple(one for one in find_side_effects(connection, exposed=settings.api_schemas) if not one.harmless)
 
 
 def verify(
@@ -147,7 +149,10 @@ def _verify(
         with steps.step("Trying to reach other users' rows"):
             _keep_attempts_out_of_the_log(connection)
             try:
-                isolation = prove_isolation(connection, settings.declared, PUBLIC_FLAGS, spare=not agreed)
+                flags = PUBLIC_FLAGS if is_the_app(actual.of("tables")) else {}
+                isolation = prove_isolation(
+                    connection, settings.declared, flags, exposed=settings.api_schemas, spare=not agreed
+                )
                 tried = check_lifecycles(connection, spare=not agreed)
                 lifecycles = tuple(one for one in tried if one.state != "skipped")  # not applicable is not passed
                 untried = ""
@@ -168,8 +173,17 @@ def _verify(
         advisors=lines,
         unasked=unasked,
         untried=untried,
+        unexposed=_unexposed(settings, actual, isolation),
         catalog=actual,
     )
+
+
+def _unexposed(settings: Settings, catalog: Catalog, isolation: IsolationReport | None) -> tuple[str, ...]:
+    """The schemas of tried tables that the API does not expose."""
+    labels = [proof.table for proof in isolation.tables] if isolation else []
+    others = [name for name in catalog.of("schemas") if name.strip('"') not in settings.api_schemas]
+    named = {label.partition(".")[0].strip('"') for label in labels if "." in label}
+    return tuple(sorted(name for name in others if name.strip('"') in named))
 
 
 def _keep_attempts_out_of_the_log(connection: psycopg.Connection[Any]) -> None:

@@ -56,6 +56,9 @@ def report_page(result: VerifyResult) -> str:
         f'<p><span class="verdict {look}">{escape(word)}</span></p>',
         _differences(result),
         _isolation(result.isolation) if result.isolation else "",
+        f'<p class="dim">Not exposed by [api] schemas, reached by SQL alone: {escape(", ".join(result.unexposed))}</p>'
+        if result.unexposed
+        else "",
         _findings(result),
         _lifecycles(result),
         _advice(result),

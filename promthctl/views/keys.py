@@ -57,7 +57,8 @@ def checked(result: KeyCheckResult) -> Iterator[RenderableType]:
 
 
 def rotated(result: RotationResult) -> Iterator[RenderableType]:
-    yield f"{count(result.rotated, 'key')} re-encrypted; {result.already} of {result.rows} already were"
+    were = "was" if result.already == 1 else "were"
+    yield f"{count(result.rotated, 'key')} re-encrypted; {result.already} of {result.rows} already {were}"
     for key in result.faulty:
         yield f"{BAD} {escape(f'{key.label} {key.masked_key}')}, row {key.id}: {'; '.join(key.problems)}"
     name = escape(result.variable)

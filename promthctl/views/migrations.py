@@ -123,6 +123,8 @@ def conversion(made: Conversion) -> Iterator[RenderableType]:
         yield "The migrations were applied to a throw-away database, without an error."
     else:
         yield "Not tried yet, for several files share a version. Next: promthctl migrations renumber"
+    yield "A database that got these migrations from the other tool has no history that the Supabase CLI reads. What is"
+    yield "proven to be there is recorded by: promthctl migrations adopt --db-url URL (or --project-ref, --target)"
 
 
 def bundle(made: Bundle) -> Iterator[RenderableType]:

@@ -32,6 +32,9 @@ def verify(result: VerifyResult, every: bool = False) -> Iterator[RenderableType
     yield from _differences(result)
     if result.isolation is not None:
         yield from _isolation(result.isolation, every)
+    if result.unexposed:
+        names = escape(", ".join(result.unexposed))
+        yield f"[dim]· Not exposed by \\[api] schemas, reached by SQL alone: {names}[/dim]"
     for finding in result.findings:
         if finding.severity in ("leak", "failed", "not proven"):
             yield from _finding(finding)

@@ -222,6 +222,29 @@ def test_a_migration_that_changes_rows_only_has_to_be_assumed(tmp_path: Path, da
     assert project.json("push", "--dry-run", *target)["pending"] == []
 
 
+def test_comments_prove_the_migrations_that_set_them(tmp_path: Path, database_url: str) -> None:
+    """Only comments that are not there, or were reworded since, need a word of the user's."""
+    folder = tmp_path / "database" / "migrations"
+    folder.mkdir(parents=True)
+    files = {
+        "001_a": "create table public.a (id int primary key);",
+        "002_table": "comment on table public.a is 'What a is';",
+        "003_column": "comment on column public.a.id is 'Its number'; comment on table public.a is 'What it is';",
+        "004_b": "create table public.b (id int primary key);",
+        "005_reworded": "comment on constraint b_pkey on public.b is 'Its key';",
+        "006_c": "create table public.c (id int primary key);",
+    }
+    for name, text in files.items():
+        (folder / f"{name}.sql").write_text(text)
+    project = Project(tmp_path)
+    paste(database_url, *files.values())
+    planned = project.json("migrations", "adopt", "--dry-run", "--db-url", database_url)
+    assert planned["adopted"] == [f"{name}.sql" for name in files]
+    paste(database_url, "comment on constraint b_pkey on public.b is 'reworded'")
+    refused = project.run("migrations", "adopt", "--dry-run", "--db-url", database_url, code=5).stderr
+    assert "--assume 005" in refused and "--assume 002" not in refused
+
+
 def test_what_is_not_there_cannot_be_assumed(tmp_path: Path, database_url: str) -> None:
     told = Project(tmp_path).run("migrations", "adopt", "--assume", "002", "--db-url", database_url, code=5).stderr
     assert f"{NAMES[1]} cannot be assumed" in told

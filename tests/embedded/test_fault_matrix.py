@@ -10,7 +10,7 @@ import pytest
 from promthctl.toolchain import Toolchain
 from tests.accidents import NotHere, SmallDisk
 from tests.fault_keys import KeyRuns
-from tests.fault_matrix import Matrix
+from tests.fault_matrix import Matrix, local_runs
 from tests.servers import Server
 
 
@@ -40,6 +40,12 @@ def test_what_is_said_is_what_the_database_has(matrix: Matrix, command: str, fau
         assert matrix.run_one(command, fault).contradictions == []
     except NotHere as why:
         pytest.skip(str(why))
+
+
+def test_what_is_said_of_a_local_stack_is_what_its_database_has(tmp_path: Path, tools: Toolchain) -> None:
+    with local_runs(tmp_path / "local", tools) as local:
+        for command, fault in (("local up", "terminated"), ("local reset", "terminated"), ("local reset", "cut at 9")):
+            assert local.run_one(command, fault).contradictions == []
 
 
 def test_what_is_said_of_keys_is_what_is_stored(tmp_path: Path, tools: Toolchain) -> None:

@@ -119,6 +119,16 @@ CASES = {
     ),
     "a lock timeout that is no time": Case(f"push {NOWHERE} --lock-timeout x", "is not a time", r"--lock-timeout \w+"),
     "no migration yet": Case(LIST, "", "put the first", (("e/.keep", ""), settings('migrations = "e"'))),
+    "a time that is none": Case("local logs --since x", "neither a duration nor a time", r"--since \w+"),
+    "an engine that is none": Case(
+        "local status", "There is no engine", settings('engine = "auto"'), (settings('engine = "x"'),)
+    ),
+    "migrations switched off": Case(
+        f"push {NOWHERE}",
+        "enabled = false",
+        ("supabase/config.toml", "[db.migrations]\nenabled = true\n"),
+        (("supabase/config.toml", "[db.migrations]\nenabled = false\n"),),
+    ),
     "nothing to roll back to": Case("rollback", "It is not clear what", "promthctl rollback --to VERSION --dry-run"),
 }  # fmt: skip
 

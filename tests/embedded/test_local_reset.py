@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from promthctl.resetting.survivors import read_survivors
+from promthctl.steps import Silent
 from promthctl.targets import from_url
 from tests.embedded.working import (
     assert_stops,
@@ -76,12 +77,12 @@ def users(project: Project) -> set[str]:
 def test_a_fresh_database_has_nothing_that_a_reset_leaves(make_project: Callable[..., Project]) -> None:
     project = own(make_project, {"001_a.sql": "create table a (id int primary key);"})
     rows(project, "create extension pg_cron; create extension pg_net")
-    assert {one.kind for one in read_survivors(from_url(database_url(project)))} == {"extension"}
+    assert {one.kind for one in read_survivors(from_url(database_url(project)), Silent())} == {"extension"}
 
 
 def test_what_the_cli_leaves_behind_is_no_obstacle_however_often(make_project: Callable[..., Project]) -> None:
     project = own(make_project, {"001_a.sql": LEFT_BEHIND})
-    assert {one.kind for one in read_survivors(from_url(database_url(project)))} == KINDS
+    assert {one.kind for one in read_survivors(from_url(database_url(project)), Silent())} == KINDS
     rows(project, "create role by_hand; create table public.by_hand (); create schema mine; create sequence mine.s")
     first = project.json("local", "reset")
     assert {one["kind"] for one in first["also"]} == KINDS and {"by_hand", "left_role"} <= {

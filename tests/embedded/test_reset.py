@@ -11,6 +11,7 @@ import pytest
 
 from promthctl import targets
 from promthctl.resetting.survivors import read_survivors
+from promthctl.steps import Silent
 from tests.embedded.test_local_reset import KINDS, LEFT_BEHIND
 from tests.embedded.test_push import A, B, applied, own, read, tables, three_lines, write
 from tests.promthctl_runner import Project
@@ -61,16 +62,16 @@ def test_what_a_reset_leaves_is_what_the_plan_says(own: Callable[..., Project], 
     project = own({"001_a.sql": A})
     run(database_url, LEFT_BEHIND)
     target = targets.from_url(database_url)
-    before = read_survivors(target)
+    before = read_survivors(target, Silent())
     assert {one.kind for one in before} == KINDS
     project.run("reset", "--db-url", database_url, stdin=name_of(database_url))
-    assert read_survivors(target) == before
+    assert read_survivors(target, Silent()) == before
     project.run("reset", "--db-url", database_url, stdin=name_of(database_url))
     for one in before:
         if one.kind not in ("trigger", "function"):  # one goes with the other
             run(database_url, one.remove)
     run(database_url, "drop function extensions.left_function() cascade")
-    assert read_survivors(target) == ()
+    assert read_survivors(target, Silent()) == ()
 
 
 @pytest.mark.parametrize("text", ["create role left_role;", "create sequence left_seq;", "select lo_create(42);"])
@@ -80,7 +81,7 @@ def test_a_replay_that_would_meet_what_is_left_is_refused(
     project = own({"001_a.sql": A, "002_b.sql": text})
     project.run("push", "--db-url", database_url, "--yes")
     run(database_url, "insert into public.a values (1)")
-    (left,) = read_survivors(targets.from_url(database_url))
+    (left,) = read_survivors(targets.from_url(database_url), Silent())
     done = project.run("reset", "--db-url", database_url, stdin=name_of(database_url), code=5)
     told = three_lines(done)
     assert "002_b.sql could not be applied" in told and left.remove in told and "nothing was changed" in told

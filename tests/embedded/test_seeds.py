@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.promthctl_runner import Project
+from tests.tcp_relay import relay_to
 
 CONFIG = 'project_id = "x"\n[db]\nport = 1\n[db.seed]\nsql_paths = ["./seed.sql", "./seeds/*.sql"]\n'
 NOTES = "create table notes (id int primary key, t text);\ngrant select on notes to analyst;\n"
@@ -278,3 +279,15 @@ def test_a_database_that_is_not_local_is_asked_for(notes: Project, make_project:
     assert other.json("seed", "sql", "--db-url", url)["done"] == ["supabase/seed.sql"]
     missing = other.run("seed", "sql", "nowhere.sql", "--db-url", url, code=1)
     assert "cannot be read" in missing.stderr
+
+
+def test_a_connection_that_is_lost_while_the_seeds_are_planned_is_no_fault_of_a_file(
+    project: Project, database_url: str
+) -> None:
+    seed = project.path / "supabase" / "seed.sql"
+    seed.parent.mkdir(exist_ok=True)
+    seed.write_text("select 1;\n")
+    with relay_to(database_url) as relay:
+        relay.until = lambda data: b"seed_files" in data
+        told = project.run("seed", "sql", "--db-url", relay.url, "--yes", code=4).stderr
+    assert "was lost" in told and "check the network" in told

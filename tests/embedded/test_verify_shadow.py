@@ -38,7 +38,7 @@ def clean(here: Settings) -> object:
 
     folder = cache_root(here) / cache.FOLDER
     yield
-    assert list(folder.glob(".work-*")) == []
+    assert list(folder.glob(".database-*")) == []
     assert [
         process for process in psutil.process_iter(["cmdline"]) if str(folder) in str(process.info["cmdline"])
     ] == []
@@ -97,7 +97,7 @@ def test_an_interruption_leaves_nothing(here: Settings, monkeypatch: pytest.Monk
 
 
 def test_what_a_killed_run_left_is_cleared_away(here: Settings) -> None:
-    leftover = cache_root(here) / cache.FOLDER / ".work-killed"
+    leftover = cache_root(here) / cache.FOLDER / ".database-killed"
     (leftover / "data").mkdir(parents=True)
     shadow.catalog_after_all(here, [migration(EXAMPLE)], Silent())
     assert not leftover.exists()
@@ -114,7 +114,7 @@ def test_a_database_that_is_in_use_is_neither_waited_for_nor_removed(here: Setti
         shadow.catalog_after_all(here, [migration(EXAMPLE)], Hurried())
         with psycopg.connect(trial.target.url, password=trial.target.password) as connection:
             assert connection.execute("select 1").fetchone() == (1,)
-    assert not list((cache_root(here) / cache.FOLDER).glob("*.lock"))
+    assert [file.name for file in (cache_root(here) / cache.FOLDER).glob("*.lock")] == ["databases.lock"]
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(here: Settings, tmp_path: Path) -> None:

@@ -87,9 +87,9 @@ def test_both_lines_repair_the_history_and_give_advice(shop: Project, database_u
     shop.run("push", "--project-ref", REF, "--yes")
     here = settings.load(shop.path, line)
     cli, target = supabase_cli.find_database_cli(here, Silent()), from_url(database_url)
-    cli.repair(target, ["001", "002"], "reverted")
+    cli.repair(target, ["001", "002"], "reverted", Silent())
     assert shop.json("push", "--project-ref", REF, "--dry-run")["pending"] == list(MIGRATIONS)
-    cli.repair(target, ["001", "002"], "applied", present_migrations(here.migrations_dir))
+    cli.repair(target, ["001", "002"], "applied", Silent(), present_migrations(here.migrations_dir))
     assert shop.json("push", "--project-ref", REF, "--dry-run")["pending"] == []
     assert "RLS Disabled in Public: Table `public.a` is public, but RLS has not been enabled." in cli.advisors(target)
 

@@ -213,7 +213,32 @@ def test_a_reset_names_whom_it_waits_for(own: Project, database_url: str, line: 
     assert running.returncode == 0
 
 
+def test_other_changes_wait_as_long_as_a_push(own: Project, database_url: str) -> None:
+    """What each says of the database is so, and once the holder is gone, the same command goes well."""
+    write(own, {"003_more.sql": "create table public.c (id int);"})
+    seed = own.path / "supabase" / "seed.sql"
+    seed.write_text("set lock_timeout = 0;\ninsert into public.a values (1);\n")
+    with psycopg.connect(database_url) as by_hand:
+        by_hand.execute("create table public.b (id int); create table public.c (id int)")
+    for words, table, kept in (
+        ("migrations adopt --yes", "supabase_migrations.schema_migrations", "nothing of it was changed"),
+        ("seed sql --yes", "public.a", "nothing of it was kept"),
+        ("reset --no-backup", "public.a", "nothing was dropped, 3 of 3 are applied"),
+    ):
+        command = (*words.split(), "--db-url", database_url, "--lock-timeout", "200ms")
+        with psycopg.connect(database_url, application_name="the nightly report") as holder:
+            holder.execute(f"lock table {table} in share row exclusive mode".encode())
+            told = own.run(*command, stdin=urlsplit(database_url).path[1:], code=1).stderr
+            error = told[told.index("error: ") :]
+            assert f"pid {holder.info.backend_pid} (user postgres, the nightly report" in error and kept in error
+            assert "for longer than 0.2 s" in error and "a longer --lock-timeout" in error
+        own.run(*command, stdin=urlsplit(database_url).path[1:])
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("select count(*) from public.a").fetchone() == (0,)  # of the reset, the last one
+    assert state(database_url) == (["001", "002", "003"], False, 0)
+
+
 def test_what_is_no_time_is_refused(own: Project, database_url: str) -> None:
-    for words in (["push"], ["rollback", "--to", "0"]):
+    for words in (["push"], ["rollback", "--to", "0"], ["reset"], ["migrations", "adopt"], ["seed", "sql"]):
         told = own.run(*words, "--db-url", database_url, "--lock-timeout", "soon", code=2).stderr
         assert "--lock-timeout cannot be understood" in told

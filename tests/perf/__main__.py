@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.perf import api, bulk, pushing, rls, seeds
+from tests.perf import api, bulk, pushing, rls, scale, seeds
 from tests.perf.measuring import compare, spent, timed
 from tests.perf.parts import run_parts
 from tests.promthctl_runner import Project
@@ -160,6 +160,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "push": pushing.bench_push,
     "plan": pushing.bench_plan,
     "many": pushing.bench_many,
+    "scale": scale.bench_scale,
     "rls-100k": lambda project: rls.bench(project, 100_000),
     "rls-1m": lambda project: rls.bench(project, 1_000_000),
 }

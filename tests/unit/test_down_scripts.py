@@ -92,7 +92,7 @@ def test_every_migration_that_comes_with_promthctl_can_be_undone() -> None:
 
 def test_a_missing_script_is_asked_for_where_it_may_be(tmp_path: Path) -> None:
     lacking = Migration("002", "m", tmp_path / "002_m.sql", b"select 1")
-    with pytest.raises(RefusedError, match=r"these have no down script: 002_m\.sql") as raised:
+    with pytest.raises(RefusedError, match=r"002_m\.sql has no down script") as raised:
         scripts.read_down_scripts([lacking], tmp_path / "supabase")
     assert raised.value.hint == f"write {tmp_path / '002_m.down.sql'}"
     with pytest.raises(RefusedError) as raised:  # the Supabase CLI would apply it there

@@ -21,6 +21,8 @@ FOUND = [
     ("-- rows\nCOPY public.t (a, b) FROM stdin;\n1\tit's\n\\.\n", 2, "COPY"),
     ('copy "from" from STDIN with (format csv);\n1,2\n\\.\n', 1, "COPY"),
     ("select 1; copy t to stdout;", 1, "COPY"),
+    ("Copy t From Stdin;\n1\n\\.\n", 1, "COPY"),
+    ("copy t to sTdOuT", 1, "COPY"),
     ("copy (select a from b) to stdout", 1, "COPY"),
 ]
 SQL = [

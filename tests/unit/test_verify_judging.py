@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from promthctl import settings
 from promthctl.declarations import Declaration
 from promthctl.errors import UsageError
 from promthctl.isolation import Finding, IsolationReport, Severity, TableProof
-from promthctl.schema import Difference
+from promthctl.mr_promth.public import is_the_app
+from promthctl.schema import Catalog, Difference
 from promthctl.verify.accepted import FILE, accept, read_accepted, write_accepted
 from promthctl.verify.advice import Advice
-from promthctl.verify.checks import VerifyResult, judged
+from promthctl.verify.checks import VerifyResult, _unexposed, judged
 from promthctl.verify.report import report_page
 from promthctl.views import verify as views
 
@@ -97,6 +99,25 @@ def test_many_proven_tables_are_counted_and_listed_only_if_asked() -> None:
     tables = [[*views.verify(judged(many, (), "difference"), every)] for every in (False, True)]
     rows = [next(part.row_count for part in parts if not isinstance(part, str)) for parts in tables]  # type: ignore[union-attr]
     assert rows == [1, 31] and any("30 tables proven (--all lists them)" in line for line in told(many))
+
+
+def test_schemas_that_the_api_does_not_expose_are_said(tmp_path: Path) -> None:
+    tables = IsolationReport((TableProof("notes", "proven", ""), TableProof("app.diary", "proven", "")), ())
+    catalog = Catalog(17, {"schemas": {"app": {}, "other": {}}})
+    (tmp_path / "supabase").mkdir()
+    seen = []
+    for text in ("", '[api]\nschemas = ["public", "app"]\n'):
+        (tmp_path / "supabase" / "config.toml").write_text(text)
+        seen.append(_unexposed(settings.load(tmp_path), catalog, tables))
+    assert seen == [("app",), ()]
+    line = "Not exposed by \\[api] schemas, reached by SQL alone: app"
+    assert any(line in one for one in told(result(RIGHT, unexposed=("app",))))
+
+
+def test_another_project_with_prompts_is_not_the_app() -> None:
+    names = {"public.user_profiles", "public.api_keys", "public.chat_sessions", "public.messages", "public.prompts"}
+    assert is_the_app({*names, "public.projects"})
+    assert not is_the_app({"public.prompts"}) and not is_the_app(names - {"public.messages"})
 
 
 def test_a_finding_says_what_opens_it_and_the_lines_that_allow_it() -> None:

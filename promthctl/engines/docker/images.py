@@ -13,6 +13,7 @@ from promthctl import trust
 from promthctl.engines.docker.daemon import Daemon, answering, is_alive
 from promthctl.engines.docker.services import SERVICES
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError
+from promthctl.quantities import count
 from promthctl.settings import Settings
 from promthctl.steps import Progress, Steps
 
@@ -99,7 +100,7 @@ def pull(client: APIClient, daemon: Daemon, images: Iterable[Image], steps: Step
             done.put(error)
 
     pulled: dict[str, str] = {}
-    with steps.downloads(f"Pulling {len(waiting)} images", [image.short for image in waiting]) as progress:
+    with steps.downloads(f"Pulling {count(len(waiting), 'image')}", [image.short for image in waiting]) as progress:
         try:
             for image in waiting:  # the daemon itself loads three layers at once; daemon threads end with promthctl
                 threading.Thread(target=work, args=(image, progress), daemon=True).start()

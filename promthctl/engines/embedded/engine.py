@@ -20,11 +20,13 @@ from promthctl.engines.embedded.new_database import Server, made_aside
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
 from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, Service, Status
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.errors import PromthctlError, RefusedError, UsageError, already_done
 from promthctl.process import ProcessId
 from promthctl.settings import API_PORT, DB_PORT, Settings
 from promthctl.steps import Steps
 from promthctl.toolchain import ServerChoice
+
+_NOT_UP = "the stack did not come up with it"
 
 
 class EmbeddedEngine:
@@ -128,11 +130,13 @@ class EmbeddedEngine:
                 self._stop(None, database, stack.project)
                 copy = kept_copy.replace(cluster.data, data)
                 self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
-                Server(cluster, stack.db_port, self._log("postgres"), self._record("postgres")).start()
-                if server:
-                    with contextlib.suppress(PromthctlError):  # `up` starts another one
-                        api.wait(server, stack, self.settings, self._log("api"), renewed=True)
-        self.up(lambda _: None, steps)
+                with already_done("The local database was reset", _NOT_UP, "the reset is done"):
+                    Server(cluster, stack.db_port, self._log("postgres"), self._record("postgres")).start()
+                    if server:
+                        with contextlib.suppress(PromthctlError):  # `up` starts another one
+                            api.wait(server, stack, self.settings, self._log("api"), renewed=True)
+        with already_done("The local database was reset", _NOT_UP, "the reset is done"):
+            self.up(lambda _: None, steps)
         return copy
 
     def undo_renewal(self, steps: Steps) -> KeptCopy:
@@ -147,7 +151,8 @@ class EmbeddedEngine:
         with steps.step("Putting the kept database back"):
             self._stop(server, database, stack.project)
             kept_copy.swap(cluster.data)
-        self.up(lambda _: None, steps)
+        with already_done("The database that was kept is in use again", _NOT_UP, "the exchange is done"):
+            self.up(lambda _: None, steps)
         copy = kept_copy.describe(cluster.data)
         assert copy is not None
         return copy

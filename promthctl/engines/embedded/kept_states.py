@@ -103,7 +103,7 @@ def keep(cluster: Cluster, settings: Settings, keys: Sequence[str], steps: Steps
     """Copy a stopped cluster that has these migrations. That nothing could be kept is no error: it is made again."""
     root = cache_root(settings) / FOLDER
     size = bytes_on_disk(cluster.data)
-    if size > _LARGEST or shutil.disk_usage(cluster.data).free < 4 * size:
+    if size > _LARGEST or shutil.disk_usage(cache_root(settings)).free < 4 * size:
         return
     with contextlib.suppress(OSError, PromthctlError):
         root.mkdir(mode=0o700, parents=True, exist_ok=True)

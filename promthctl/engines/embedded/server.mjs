@@ -125,13 +125,11 @@ const rest = new Rest({
 
 // As PostgREST does: what is known of the schema is forgotten when the database says that it has changed, also when
 // the connection that says so comes back. Lite itself reads the schema once and for all (0.10.0).
-const forget = () => {
-  const reloaded = rest.reload().catch(() => {}); // it has said so itself
-  return Promise.all([reloaded, studio.connection.clearSchemaCache()]);
-};
+const forget = () => Promise.all([rest.reload(), studio.connection.clearSchemaCache()]);
+const heard = () => forget().catch(() => {}); // what REST could not read it has said, and tries again
 let listening; // once the database is up; from then on the driver reconnects by itself
 const listen = () =>
-  (listening ??= sql.listen("pgrst", forget, forget).catch((error) => {
+  (listening ??= sql.listen("pgrst", heard, heard).catch((error) => {
     listening = undefined;
     throw error;
   }));

@@ -100,8 +100,10 @@ function chosen({ message, detail }) {
 /** What PostgreSQL, or the way to it, answered. authenticated: the request has another role than anon. */
 export function databaseError(error, authenticated) {
   const { code = "", message, detail, hint } = error;
-  if (error.name !== "PostgresError" || !/^[0-9A-Z]{5}$/.test(code))
-    return new ApiError(503, "PGRST001", "Database client error. Retrying the connection.", { details: code || null });
+  if (error.name !== "PostgresError" || !/^[0-9A-Z]{5}$/.test(code)) {
+    if (code === "") return new ApiError(500, "PGRSTX00", "The server failed"); // a mistake of its own: the log has it
+    return new ApiError(503, "PGRST001", "Database client error. Retrying the connection.", { details: code });
+  }
   if (code === "PGRST") return chosen(error);
   const custom = code.startsWith("PT") ? Number(code.slice(2)) : NaN;
   const status = Number.isInteger(custom) ? custom : code.startsWith("PT") ? 500 : statusOf(error, authenticated);

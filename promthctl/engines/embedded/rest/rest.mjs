@@ -87,9 +87,10 @@ function chosenBySql({ headers, status }) {
 }
 
 export class Rest {
-  #loading;
+  #loading; // the reading that is under way, or was the last
+  #next; // the one after it, where one was asked for
   #loaded;
-  #failure;
+  #failed; // when it failed, in milliseconds
 
   /**
    * sql: a `postgres` client logged in as authenticator. configured: see readSettings. secret: of the tokens.
@@ -100,39 +101,44 @@ export class Rest {
     this.tokens = new Tokens(secret);
   }
 
-  /** Read settings and catalogs anew; requests go on with the old ones. */
+  /**
+   * Read settings and catalogs anew; requests go on with the old ones. Asked again while it reads, it reads once more
+   * after that. Rejects when they cannot be read: then requests are answered 503 until they can.
+   */
   reload() {
+    const reading = (this.#loading ?? Promise.resolve()).catch(() => {});
+    this.#next ??= reading.then(() => {
+      this.#loading = this.#next;
+      this.#next = undefined;
+      return this.#load();
+    });
+    const asked = this.#next;
+    asked.catch(() => {}); // #load has said it
+    this.#loading ??= asked;
+    return asked;
+  }
+
+  async #load() {
     const query = async (text) => this.sql.unsafe(text).simple();
-    const load = async () => {
+    try {
       const settings = await readSettings(query, this.configured);
       for (const name of settings.ignored) this.log(`${name} is not obeyed by the embedded engine`);
-      return { settings, catalog: await readCatalog(query, settings.schemas) };
-    };
-    const mine = load().then(
-      (loaded) => {
-        if (this.#loading === mine) Object.assign(this, { loadedAt: Date.now() });
-        this.#loaded = loaded;
-        this.#failure = undefined;
-        return loaded;
-      },
-      (error) => {
-        this.#failure = { error, at: Date.now() };
-        this.#loaded = undefined;
-        throw error;
-      },
-    );
-    this.#loading = mine;
-    mine.catch((error) => this.log(`the schema cache was not loaded: ${error.message}`));
-    return mine;
+      this.#loaded = { settings, catalog: await readCatalog(query, settings.schemas) };
+      this.#failed = undefined;
+      return this.#loaded;
+    } catch (error) {
+      this.#failed = Date.now();
+      this.#loaded = undefined;
+      this.log(`the schema cache was not loaded: ${error.message}`);
+      throw error;
+    }
   }
 
   async #context() {
     if (this.#loaded) return this.#loaded;
-    if (!this.#loading || (this.#failure && Date.now() - this.#failure.at > RETRY_MS)) {
-      this.#failure = undefined;
-      this.reload();
-    }
-    return this.#loading.catch((error) => {
+    const idle = this.#failed !== undefined && Date.now() - this.#failed > RETRY_MS;
+    const reading = this.#next ?? (idle ? this.reload() : (this.#loading ?? this.reload()));
+    return reading.catch((error) => {
       const message = "Could not query the database for the schema cache. Retrying.";
       throw new ApiError(503, "PGRST002", message, { details: error.message });
     });
@@ -154,7 +160,8 @@ export class Rest {
       return await this.#respond({ request, role, claims, headers: headerSettings(asked.headers), ...context });
     } catch (error) {
       const known = error instanceof ApiError ? error : databaseError(error, authenticated);
-      if (known.status >= 500 && !(error instanceof ApiError)) this.log(error.stack ?? String(error));
+      if (known.status >= 500 && !(error instanceof ApiError))
+        this.log(error.name === "PostgresError" ? `${error.code} ${error.message}` : (error.stack ?? String(error)));
       const headers = {
         "content-type": "application/json; charset=utf-8",
         "proxy-status": `PostgREST; error=${known.code}`,

@@ -1,0 +1,2 @@
+-- as anon
+select all_titles();

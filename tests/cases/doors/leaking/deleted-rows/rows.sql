@@ -1,0 +1,1 @@
+update notes set deleted_at = now();

@@ -1,0 +1,2 @@
+-- as mallory
+select user_id_of('alice@example.com');

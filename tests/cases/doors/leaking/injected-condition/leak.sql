@@ -1,0 +1,2 @@
+-- as mallory
+select * from notes_like('%'' or true --');

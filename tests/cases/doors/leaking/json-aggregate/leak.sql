@@ -1,0 +1,2 @@
+-- as anon
+select export_notes();

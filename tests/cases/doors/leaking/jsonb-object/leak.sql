@@ -1,0 +1,2 @@
+-- as mallory
+select dashboard();

@@ -1,0 +1,1 @@
+create view public.all_notes as select id, title, body from public.notes;

@@ -1,0 +1,2 @@
+-- as anon
+update listed set title = 'defaced';

@@ -1,0 +1,1 @@
+update notes set is_public = true;

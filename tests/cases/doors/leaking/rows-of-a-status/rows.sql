@@ -1,0 +1,1 @@
+update notes set status = 'archived';

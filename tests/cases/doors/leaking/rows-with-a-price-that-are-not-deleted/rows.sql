@@ -1,0 +1,1 @@
+update notes set price = 10;

@@ -1,0 +1,2 @@
+-- as mallory
+select exec_sql('delete from public.notes');

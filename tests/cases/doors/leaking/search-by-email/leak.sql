@@ -1,0 +1,2 @@
+-- as mallory
+select * from find_user('alice@example.com');

@@ -1,0 +1,2 @@
+-- as mallory
+select * from search_notes('alice');

@@ -1,0 +1,2 @@
+-- as anon
+select get_secret('alice');

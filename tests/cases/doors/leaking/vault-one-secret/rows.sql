@@ -1,0 +1,1 @@
+select vault.create_secret('secret of alice', 'mail_key');

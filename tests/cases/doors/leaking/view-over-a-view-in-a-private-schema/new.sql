@@ -1,0 +1,2 @@
+create view private.deep as select * from public.notes;
+create view public.surface as select id, body from private.deep;

@@ -1,0 +1,3 @@
+insert into notes (body) values ('x');
+-- as anon
+select * from notes

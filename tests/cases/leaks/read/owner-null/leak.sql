@@ -1,0 +1,3 @@
+insert into notes (body) values ('an owner deleted the account');
+-- as anon
+select * from notes

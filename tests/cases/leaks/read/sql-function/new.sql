@@ -1,0 +1,6 @@
+create function is_open(s text) returns boolean language sql stable as $$ select s in ('open', 'lobby') $$;
+create table notes (id uuid primary key default gen_random_uuid(),
+  user_id uuid not null references auth.users on delete cascade, title text not null, state text not null default 'shut');
+alter table notes enable row level security;
+grant all on notes to anon, authenticated, service_role;
+create policy own on notes to authenticated using (user_id = (select auth.uid()) or is_open(state)) with check (user_id = (select auth.uid()));

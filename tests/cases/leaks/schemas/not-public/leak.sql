@@ -1,0 +1,3 @@
+insert into app.diary (user_id) values (:owner);
+-- as other
+select * from app.diary

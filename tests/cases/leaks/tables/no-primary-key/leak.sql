@@ -1,0 +1,3 @@
+insert into log (user_id, level) values (:owner, 'debug');
+-- as other
+select * from log

@@ -1,0 +1,3 @@
+insert into notes (user_id, state) values (:owner, 'lost');
+-- as anon
+select * from notes

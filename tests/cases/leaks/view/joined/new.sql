@@ -1,0 +1,7 @@
+create table notes (id uuid primary key default gen_random_uuid(), user_id uuid not null references auth.users on delete cascade,
+  body text, published boolean not null default false);
+alter table notes enable row level security;
+grant all on notes to authenticated, service_role;
+create policy own on notes to authenticated using (user_id = auth.uid()) with check (user_id = auth.uid());
+create view board as select n.body, u.email from notes n join auth.users u on u.id = n.user_id;
+grant select on board to anon;

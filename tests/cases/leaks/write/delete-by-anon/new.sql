@@ -1,0 +1,6 @@
+create table notes (id uuid primary key default gen_random_uuid(), user_id uuid not null references auth.users on delete cascade,
+  title text not null);
+alter table notes enable row level security;
+grant all on notes to anon, authenticated, service_role;
+create policy see on notes for select to authenticated using (user_id = auth.uid());
+create policy d on notes for delete using (coalesce(user_id = auth.uid(), title = 'tmp'));

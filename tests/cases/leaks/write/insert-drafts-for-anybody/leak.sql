@@ -1,0 +1,2 @@
+-- as other
+insert into notes (user_id, title, status) values (:owner, 'forged', 'suggested')

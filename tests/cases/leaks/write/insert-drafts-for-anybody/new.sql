@@ -1,0 +1,6 @@
+create table notes (id uuid primary key default gen_random_uuid(), user_id uuid not null references auth.users on delete cascade,
+  title text not null, status text not null default 'draft');
+alter table notes enable row level security;
+grant all on notes to authenticated, service_role;
+create policy see on notes for select to authenticated using (user_id = auth.uid());
+create policy i on notes for insert to authenticated with check (user_id = auth.uid() or status = 'suggested');

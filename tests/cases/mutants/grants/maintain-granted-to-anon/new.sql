@@ -1,0 +1,1 @@
+grant maintain on public.messages to anon;

@@ -1,0 +1,1 @@
+revoke all on public.messages from anon;

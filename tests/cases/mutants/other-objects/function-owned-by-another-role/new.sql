@@ -1,0 +1,1 @@
+alter function public.update_updated_at_column() owner to app_owner;

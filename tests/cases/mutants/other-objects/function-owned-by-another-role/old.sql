@@ -1,0 +1,1 @@
+create role app_owner; grant app_owner to postgres; grant create on schema public to app_owner;

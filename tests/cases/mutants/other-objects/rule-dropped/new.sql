@@ -1,0 +1,1 @@
+drop rule quietly on public.messages;

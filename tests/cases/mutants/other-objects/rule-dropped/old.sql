@@ -1,0 +1,1 @@
+create rule quietly as on delete to public.messages do instead nothing;

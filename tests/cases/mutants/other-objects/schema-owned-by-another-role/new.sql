@@ -1,0 +1,2 @@
+-- as supabase_admin
+alter schema app owner to postgres;

@@ -1,0 +1,1 @@
+alter sequence public.s owner to app_owner;

@@ -1,0 +1,1 @@
+alter table public.messages owner to app_owner;

@@ -1,0 +1,1 @@
+alter view public.v alter column a drop default;

@@ -1,0 +1,1 @@
+alter view public.v owner to app_owner;

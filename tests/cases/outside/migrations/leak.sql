@@ -1,0 +1,2 @@
+-- as anon
+select statements from supabase_migrations.schema_migrations;

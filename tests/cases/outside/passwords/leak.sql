@@ -1,0 +1,2 @@
+-- as anon
+select 'of alice' from pg_authid;

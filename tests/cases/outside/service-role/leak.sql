@@ -1,0 +1,2 @@
+-- as authenticated
+set role service_role; select * from t;

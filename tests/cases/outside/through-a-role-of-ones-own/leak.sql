@@ -1,0 +1,2 @@
+-- as anon
+set role service_role; select * from t;

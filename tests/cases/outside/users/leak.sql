@@ -1,0 +1,2 @@
+-- as authenticated
+select email from auth.users;

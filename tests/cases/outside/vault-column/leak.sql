@@ -1,0 +1,2 @@
+-- as authenticated
+select decrypted_secret from vault.decrypted_secrets;

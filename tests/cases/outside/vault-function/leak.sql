@@ -1,0 +1,2 @@
+-- as authenticated
+select 'of alice' from vault.create_secret('x', 'y');

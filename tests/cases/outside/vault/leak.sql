@@ -1,0 +1,2 @@
+-- as anon
+select decrypted_secret from vault.decrypted_secrets;

@@ -1,0 +1,10 @@
+create table rooms (id uuid primary key default gen_random_uuid(), name text not null, capacity int not null default 1 check (capacity > 0));
+create table bookings (id uuid primary key default gen_random_uuid(), room_id uuid not null references rooms, user_id uuid not null references auth.users on delete cascade default auth.uid(), during tstzrange not null, status text not null default 'held' check (status in ('held', 'paid', 'cancelled')));
+alter table rooms enable row level security;
+grant all on rooms to anon, authenticated, service_role;
+alter table bookings enable row level security;
+grant all on bookings to anon, authenticated, service_role;
+create policy everyone on rooms for select to authenticated using (true);
+create policy own on bookings for select to authenticated using (user_id = auth.uid());
+create policy hold on bookings for insert to authenticated with check (user_id = auth.uid() and status = 'held');
+create policy cancel on bookings for update to authenticated using (user_id = auth.uid() and status <> 'paid') with check (user_id = auth.uid() and status = 'cancelled');

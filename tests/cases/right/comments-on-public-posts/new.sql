@@ -1,0 +1,14 @@
+create table posts (id uuid primary key default gen_random_uuid(), author_id uuid not null references auth.users on delete cascade, title text not null);
+create table comments (id uuid primary key default gen_random_uuid(), post_id uuid not null references posts on delete cascade, author_id uuid not null references auth.users on delete cascade, body text not null);
+create table likes (post_id uuid not null references posts on delete cascade, user_id uuid not null references auth.users on delete cascade, primary key (post_id, user_id));
+alter table posts enable row level security;
+grant all on posts to anon, authenticated, service_role;
+alter table comments enable row level security;
+grant all on comments to anon, authenticated, service_role;
+alter table likes enable row level security;
+grant all on likes to anon, authenticated, service_role;
+create policy everyone on posts for select using (true);
+create policy own on posts to authenticated using (author_id = auth.uid()) with check (author_id = auth.uid());
+create policy everyone on comments for select using (true);
+create policy own on comments to authenticated using (author_id = auth.uid()) with check (author_id = auth.uid());
+create policy mine on likes to authenticated using (user_id = auth.uid()) with check (user_id = auth.uid());

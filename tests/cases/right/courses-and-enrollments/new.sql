@@ -1,0 +1,18 @@
+create table courses (id uuid primary key default gen_random_uuid(), teacher_id uuid not null references auth.users on delete cascade, title text not null);
+create table lessons (id uuid primary key default gen_random_uuid(), course_id uuid not null references courses on delete cascade, content text, preview boolean not null default false);
+create table enrollments (course_id uuid not null references courses on delete cascade, student_id uuid not null references auth.users on delete cascade, status text not null default 'pending' check (status in ('pending', 'active')), primary key (course_id, student_id));
+create function teaches(course uuid) returns boolean language sql stable security definer set search_path = '' as $$ select exists (select from public.courses where id = course and teacher_id = auth.uid()) $$;
+create function enrolled(course uuid) returns boolean language sql stable security definer set search_path = '' as $$ select exists (select from public.enrollments where course_id = course and student_id = auth.uid() and status = 'active') $$;
+alter table courses enable row level security;
+grant all on courses to authenticated, service_role;
+alter table lessons enable row level security;
+grant all on lessons to authenticated, service_role;
+alter table enrollments enable row level security;
+grant all on enrollments to authenticated, service_role;
+create policy everyone on courses for select to authenticated using (true);
+create policy own on courses to authenticated using (teacher_id = auth.uid()) with check (teacher_id = auth.uid());
+create policy preview on lessons for select to authenticated using (preview);
+create policy students on lessons for select to authenticated using (enrolled(course_id));
+create policy teacher on lessons to authenticated using (teaches(course_id)) with check (teaches(course_id));
+create policy mine on enrollments for select to authenticated using (student_id = auth.uid() or teaches(course_id));
+create policy teacher on enrollments for all to authenticated using (teaches(course_id)) with check (teaches(course_id));

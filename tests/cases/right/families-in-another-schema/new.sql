@@ -1,0 +1,14 @@
+create schema app; grant usage on schema app to authenticated, service_role;
+create table app.families (id uuid primary key default gen_random_uuid(), name text not null);
+create table app.parents (family_id uuid not null references app.families on delete cascade, user_id uuid not null references auth.users on delete cascade, primary key (user_id));
+create table app.children (id uuid primary key default gen_random_uuid(), family_id uuid not null references app.families on delete cascade, name text not null, born date);
+create function app.mine() returns uuid language sql stable security definer set search_path = '' as $$ select family_id from app.parents where user_id = auth.uid() $$;
+alter table app.families enable row level security;
+grant all on app.families to authenticated, service_role;
+alter table app.parents enable row level security;
+grant all on app.parents to authenticated, service_role;
+alter table app.children enable row level security;
+grant all on app.children to authenticated, service_role;
+create policy mine on app.families for select to authenticated using (id = app.mine());
+create policy mine on app.parents for select to authenticated using (user_id = auth.uid());
+create policy mine on app.children to authenticated using (family_id = app.mine()) with check (family_id = app.mine());

@@ -1,0 +1,11 @@
+create table profiles (id uuid primary key references auth.users on delete cascade, name text);
+create table follows (follower_id uuid not null references profiles on delete cascade, followee_id uuid not null references profiles on delete cascade, primary key (follower_id, followee_id), check (follower_id <> followee_id));
+alter table profiles enable row level security;
+grant all on profiles to anon, authenticated, service_role;
+alter table follows enable row level security;
+grant all on follows to anon, authenticated, service_role;
+create policy everyone on profiles for select using (true);
+create policy own on profiles for update to authenticated using (id = auth.uid()) with check (id = auth.uid());
+create policy everyone on follows for select using (true);
+create policy follow on follows for insert to authenticated with check (follower_id = auth.uid());
+create policy unfollow on follows for delete to authenticated using (follower_id = auth.uid());

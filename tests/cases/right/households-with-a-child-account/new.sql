@@ -1,0 +1,15 @@
+create table households (id uuid primary key default gen_random_uuid(), created_by uuid not null references auth.users on delete cascade, name text not null);
+create table household_members (id uuid primary key default gen_random_uuid(), household_id uuid not null references households on delete cascade, user_id uuid not null references auth.users on delete cascade, kind text not null check (kind in ('parent', 'child')), unique (household_id, user_id));
+create table expenses (id uuid primary key default gen_random_uuid(), household_id uuid not null references households on delete cascade, paid_by uuid not null references auth.users on delete cascade, amount numeric(10,2) not null check (amount > 0), private boolean not null default false);
+create function kinds(h uuid) returns text[] language sql stable security definer set search_path = '' as $$ select array_agg(kind) from public.household_members where household_id = h and user_id = auth.uid() $$;
+alter table households enable row level security;
+grant all on households to authenticated, service_role;
+alter table household_members enable row level security;
+grant all on household_members to authenticated, service_role;
+alter table expenses enable row level security;
+grant all on expenses to authenticated, service_role;
+create policy see on households for select to authenticated using (created_by = auth.uid() or kinds(id) is not null);
+create policy make on households for insert to authenticated with check (created_by = auth.uid());
+create policy see on household_members for select to authenticated using (kinds(household_id) is not null);
+create policy parents on expenses for select to authenticated using ('parent' = any (kinds(household_id)) or (not private and kinds(household_id) is not null));
+create policy pay on expenses for insert to authenticated with check (paid_by = auth.uid() and kinds(household_id) is not null);

@@ -1,0 +1,11 @@
+create table listings (id uuid primary key default gen_random_uuid(), seller_id uuid not null references auth.users on delete cascade, title text not null, status text not null default 'active' check (status in ('active', 'sold', 'hidden')), price numeric not null default 1 check (price > 0));
+create table orders (id uuid primary key default gen_random_uuid(), listing_id uuid not null references listings, buyer_id uuid not null references auth.users on delete cascade, quantity int not null default 1 check (quantity > 0));
+alter table listings enable row level security;
+grant all on listings to anon, authenticated, service_role;
+alter table orders enable row level security;
+grant all on orders to anon, authenticated, service_role;
+create policy active on listings for select using (status = 'active');
+create policy own on listings to authenticated using (seller_id = auth.uid()) with check (seller_id = auth.uid());
+create policy buyer on orders for select to authenticated using (buyer_id = auth.uid());
+create policy seller on orders for select to authenticated using (exists (select from listings l where l.id = listing_id and l.seller_id = auth.uid()));
+create policy buy on orders for insert to authenticated with check (buyer_id = auth.uid());

@@ -1,0 +1,12 @@
+create table shops (id uuid primary key default gen_random_uuid(), owner_id uuid not null references auth.users on delete cascade, name text not null, slug text not null unique check (slug ~ '^[a-z0-9-]+$'));
+create table reviews (id uuid primary key default gen_random_uuid(), shop_id uuid not null references shops on delete cascade, author_id uuid not null references auth.users on delete cascade, stars int not null check (stars between 1 and 5), state text not null default 'pending' check (state in ('pending', 'approved', 'rejected')));
+alter table shops enable row level security;
+grant all on shops to anon, authenticated, service_role;
+alter table reviews enable row level security;
+grant all on reviews to anon, authenticated, service_role;
+create policy everyone on shops for select using (true);
+create policy own on shops to authenticated using (owner_id = auth.uid()) with check (owner_id = auth.uid());
+create policy approved on reviews for select using (state = 'approved');
+create policy own on reviews for select to authenticated using (author_id = auth.uid());
+create policy write on reviews for insert to authenticated with check (author_id = auth.uid() and state = 'pending');
+create policy edit on reviews for update to authenticated using (author_id = auth.uid() and state = 'pending') with check (author_id = auth.uid() and state = 'pending');

@@ -1,0 +1,12 @@
+create table posts (id uuid primary key default gen_random_uuid(), author_id uuid not null references auth.users on delete cascade, body text not null default '');
+create table notifications (id uuid primary key default gen_random_uuid(), user_id uuid not null references auth.users on delete cascade, post_id uuid references posts on delete cascade, read boolean not null default false);
+create function notify_author() returns trigger language plpgsql security definer set search_path = '' as $$ begin insert into public.notifications (user_id, post_id) values (new.author_id, new.id); return new; end $$;
+create trigger told after insert on posts for each row execute function notify_author();
+alter table posts enable row level security;
+grant all on posts to authenticated, service_role;
+alter table notifications enable row level security;
+grant all on notifications to authenticated, service_role;
+create policy own on posts to authenticated using (author_id = auth.uid()) with check (author_id = auth.uid());
+create policy own on notifications for select to authenticated using (user_id = auth.uid());
+create policy seen on notifications for update to authenticated using (user_id = auth.uid()) with check (user_id = auth.uid());
+revoke update on notifications from authenticated; grant update (read) on notifications to authenticated;

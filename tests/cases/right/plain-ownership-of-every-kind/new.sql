@@ -1,0 +1,15 @@
+create table a (id uuid primary key default gen_random_uuid(), user_id uuid not null references auth.users on delete cascade default auth.uid(), x int);
+create table b (id uuid primary key default gen_random_uuid(), a_id uuid not null references a on delete cascade);
+create table c (user_id uuid primary key references auth.users on delete cascade, theme text not null default 'dark' check (theme in ('dark', 'light')));
+alter table a enable row level security;
+grant all on a to authenticated, service_role;
+alter table b enable row level security;
+grant all on b to authenticated, service_role;
+alter table c enable row level security;
+grant all on c to authenticated, service_role;
+create policy s on a for select to authenticated using ((select auth.uid()) = user_id);
+create policy i on a for insert to authenticated with check ((select auth.uid()) = user_id);
+create policy u on a for update to authenticated using ((select auth.uid()) = user_id);
+create policy d on a for delete to authenticated using ((select auth.uid()) = user_id);
+create policy own on b to authenticated using (exists (select from a where a.id = a_id and a.user_id = (select auth.uid())));
+create policy own on c to authenticated using (user_id = (select auth.uid()));

@@ -1,0 +1,12 @@
+create table profiles (id uuid primary key references auth.users on delete cascade, email text, plan text not null default 'free' check (plan in ('free', 'pro')));
+create function new_user() returns trigger language plpgsql security definer set search_path = '' as $$ begin insert into public.profiles (id, email) values (new.id, new.email); return new; end $$;
+create trigger made after insert on auth.users for each row execute function new_user();
+create table exports (id uuid primary key default gen_random_uuid(), user_id uuid not null references profiles on delete cascade);
+alter table profiles enable row level security;
+grant all on profiles to authenticated, service_role;
+alter table exports enable row level security;
+grant all on exports to authenticated, service_role;
+revoke update, insert on profiles from authenticated;
+create policy own on profiles for select to authenticated using (id = auth.uid());
+create policy pro on exports for insert to authenticated with check (user_id = auth.uid() and exists (select from profiles p where p.id = auth.uid() and p.plan = 'pro'));
+create policy own on exports for select to authenticated using (user_id = auth.uid());

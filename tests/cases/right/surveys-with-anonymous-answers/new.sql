@@ -1,0 +1,10 @@
+create table surveys (id uuid primary key default gen_random_uuid(), owner_id uuid not null references auth.users on delete cascade, open boolean not null default false, title text not null);
+create table answers (id uuid primary key default gen_random_uuid(), survey_id uuid not null references surveys on delete cascade, body jsonb not null default '{}');
+alter table surveys enable row level security;
+grant all on surveys to anon, authenticated, service_role;
+alter table answers enable row level security;
+grant all on answers to anon, authenticated, service_role;
+create policy open on surveys for select using (open);
+create policy own on surveys to authenticated using (owner_id = auth.uid()) with check (owner_id = auth.uid());
+create policy own on answers for select to authenticated using (exists (select from surveys s where s.id = survey_id and s.owner_id = auth.uid()));
+create policy answer on answers for insert to anon, authenticated with check (exists (select from surveys s where s.id = survey_id and s.open));

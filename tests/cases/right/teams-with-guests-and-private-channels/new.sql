@@ -1,0 +1,24 @@
+create table teams (id uuid primary key default gen_random_uuid(), name text not null);
+create table team_users (team_id uuid references teams on delete cascade, user_id uuid not null references auth.users on delete cascade, role text not null default 'guest', primary key (team_id, user_id));
+create table channels (id uuid primary key default gen_random_uuid(), team_id uuid not null references teams on delete cascade, private boolean not null default false);
+create table channel_users (channel_id uuid references channels on delete cascade, user_id uuid not null references auth.users on delete cascade, primary key (channel_id, user_id));
+create table messages (id uuid primary key default gen_random_uuid(), channel_id uuid not null references channels on delete cascade, user_id uuid not null references auth.users on delete cascade, body text not null default '');
+create function in_team(t uuid) returns boolean language sql stable security definer set search_path = '' as $$ select exists (select from public.team_users where team_id = t and user_id = auth.uid() and role <> 'guest') $$;
+create function in_channel(c uuid) returns boolean language sql stable security definer set search_path = '' as
+ $$ select exists (select from public.channel_users where channel_id = c and user_id = auth.uid()) or exists (select from public.channels ch where ch.id = c and not ch.private and public.in_team(ch.team_id)) $$;
+alter table teams enable row level security;
+grant all on teams to authenticated, service_role;
+alter table team_users enable row level security;
+grant all on team_users to authenticated, service_role;
+alter table channels enable row level security;
+grant all on channels to authenticated, service_role;
+alter table channel_users enable row level security;
+grant all on channel_users to authenticated, service_role;
+alter table messages enable row level security;
+grant all on messages to authenticated, service_role;
+create policy see on teams for select to authenticated using (in_team(id));
+create policy see on team_users for select to authenticated using (user_id = auth.uid() or in_team(team_id));
+create policy see on channels for select to authenticated using (in_channel(id));
+create policy see on channel_users for select to authenticated using (user_id = auth.uid());
+create policy see on messages for select to authenticated using (in_channel(channel_id));
+create policy send on messages for insert to authenticated with check (user_id = auth.uid() and in_channel(channel_id));
