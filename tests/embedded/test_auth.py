@@ -160,6 +160,8 @@ def test_a_session_has_the_claims_that_policies_ask_for(auth: Rest) -> None:
         ("/signup", {"email": "x@example.com", "password": "x" * 73}, 400, "validation_failed"),
         ("/signup", {"email": "refused@example.com", "password": PASSWORD}, 500, "unexpected_failure"),
         ("/signup", "no json", 400, "bad_json"),
+        ("/signup", {"email": ["x@example.com"], "password": PASSWORD}, 400, "bad_json"),
+        ("/signup", {"email": "x@example.com", "password": PASSWORD, "data": "text"}, 400, "bad_json"),
         ("/token?grant_type=password", {"email": "taken@example.com", "password": "wrong"}, 400, "invalid_credentials"),
         ("/token?grant_type=password", {"email": "nobody@example.com", "password": "x"}, 400, "invalid_credentials"),
         ("/token?grant_type=refresh_token", {"refresh_token": "unknown"}, 400, "refresh_token_not_found"),

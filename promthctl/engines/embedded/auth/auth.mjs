@@ -21,7 +21,16 @@ const MISSING = [
   [/^\/admin\/(audit|custom-providers)(\/|$)/, "This part of the admin API"],
   [/^\/callback(\/|$)/, "Sign-in by other providers"],
 ];
+const OBJECTS = new Set(["data", "user_metadata", "app_metadata"]);
+const TEXTS = new Set([
+  ...["email", "phone", "password", "password_hash", "new_email", "token", "token_hash", "type", "redirect_to", "nonce", "id", "role", "aud"],
+  ...["refresh_token", "auth_code", "code_verifier", "code_challenge", "code_challenge_method", "ban_duration", "channel"],
+]);
 const ADMIN = new Set(["service_role", "supabase_admin"]);
+
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const fits = ([name, value]) =>
+  value === null || (OBJECTS.has(name) ? isObject(value) : !TEXTS.has(name) || typeof value === "string");
 
 export class Auth {
   /**
@@ -125,7 +134,7 @@ export class Auth {
     if (text === "" && (request.method === "DELETE" || path === "/logout")) return {};
     try {
       const body = JSON.parse(text);
-      if (body !== null && typeof body === "object" && !Array.isArray(body)) return body;
+      if (isObject(body) && Object.entries(body).every(fits)) return body;
     } catch {
       // said below
     }
