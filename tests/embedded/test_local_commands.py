@@ -92,6 +92,8 @@ def test_up_as_json(stack: Stack) -> None:
         "seeds": None,
         "unseeded": [],
         "removed": [],
+        "copied": 0,
+        "without_keys": False,
     }
 
 
