@@ -1,4 +1,4 @@
-"""The test suites of PostgREST's clients against an embedded stack: ./scripts/peers [postgrest-js] [postgrest-py]
+"""The test suites of Supabase's clients against the embedded engine: ./scripts/peers [NAME]...
 
 Each suite is fetched at a pinned commit (its package has no tests in it), gets its own schema on a stack of its own,
 and is told where that is. Printed are the passed and failed tests, and why each failed. Nothing of them is kept here.
@@ -144,6 +144,11 @@ def run_py(package: Path, work: Path) -> list[Outcome]:
             [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"],
             cwd=copy, env=_environment(PYTHONPATH=str(copy / "src")), capture_output=True, check=False, timeout=1800,
         )  # fmt: skip
+    return junit_outcomes(report)
+
+
+def junit_outcomes(report: Path) -> list[Outcome]:
+    """The tests of pytest's report in JUnit's XML."""
     outcomes = []
     for case in ElementTree.parse(report).iter("testcase"):
         failure = case.find("failure") if case.find("failure") is not None else case.find("error")
@@ -152,6 +157,12 @@ def run_py(package: Path, work: Path) -> list[Outcome]:
             Outcome(f"{case.get('classname')}.{case.get('name')}", reason, case.find("skipped") is not None)
         )
     return outcomes
+
+
+def run_auth_py(package: Path, work: Path) -> list[Outcome]:
+    from tests import peers_auth  # it imports this module
+
+    return peers_auth.run(package, work)
 
 
 PEERS = {
@@ -168,6 +179,13 @@ PEERS = {
         "src/postgrest",
         "282 of 282",
         run_py,
+    ),
+    "auth-py": Peer(
+        "https://github.com/supabase/supabase-py",
+        "602765fbdf9e471a3241f44a479c1cfff1a8fe65",
+        "src/auth",
+        "85 of 92",
+        run_auth_py,
     ),
 }
 

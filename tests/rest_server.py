@@ -1,4 +1,4 @@
-"""The embedded engine's REST on a database of its own: the server's program on a fresh database of the bare server."""
+"""The embedded engine's REST and Auth on a database of their own: the server's program on one of the bare server."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from promthctl.engines.embedded.api import NODE_OPTIONS
+from promthctl.engines.embedded.auth_settings import auth_settings
 from promthctl.engines.embedded.program import server_program
 from promthctl.engines.ports import free_port
 from promthctl.toolchain import Toolchain
@@ -26,14 +28,14 @@ from promthctl.toolchain import Toolchain
 SECRET = "fake-secret-of-a-test-that-signs-tokens"
 
 
-def token(**claims: Any) -> str:
+def token(*, _secret: str = SECRET, **claims: Any) -> str:
     """A JWT that the server takes, or does not."""
 
     def part(value: Any) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
     signed = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}"
-    made = hmac.new(SECRET.encode(), signed.encode(), hashlib.sha256).digest()
+    made = hmac.new(_secret.encode(), signed.encode(), hashlib.sha256).digest()
     return f"{signed}.{base64.urlsafe_b64encode(made).rstrip(b'=').decode()}"
 
 
@@ -63,13 +65,20 @@ class Rest:
     def __post_init__(self) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
 
+    def auth(self, method: str, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> Answer:
+        """One request to Auth."""
+        return self._ask(method, f"/auth/v1{path}", body, key, headers)
+
     def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None, **headers: str) -> Answer:
         """One request. body: text as it is, anything else as JSON. headers: content_type="text/csv"."""
+        return self._ask(method, f"/rest/v1{path}", body, key, headers)
+
+    def _ask(self, method: str, path: str, body: Any, key: str | None, headers: dict[str, str]) -> Answer:
         sent = {"apikey": key or self.service_key} | {name.replace("_", "-"): value for name, value in headers.items()}
         data = body if body is None or isinstance(body, str | bytes) else json.dumps(body)
         if data is not None and "content-type" not in sent:
             sent["content-type"] = "application/json"
-        self._connection.request(method, f"/rest/v1{path}", data.encode() if isinstance(data, str) else data, sent)
+        self._connection.request(method, path, data.encode() if isinstance(data, str) else data, sent)
         answer = self._connection.getresponse()
         text = answer.read().decode(errors="replace")
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, text)
@@ -84,11 +93,20 @@ class Rest:
 
 
 @contextmanager
-def rest_server(db_url: str, tools: Toolchain, **api: Any) -> Iterator[Rest]:
-    """A server of the database. api: what `[api]` of config.toml would say, e.g. schemas=["public"]."""
+def rest_server(
+    db_url: str,
+    tools: Toolchain,
+    *,
+    auth: dict[str, Any] | None = None,
+    secret: str = SECRET,
+    mail_file: Path | None = None,
+    **api: Any,
+) -> Iterator[Rest]:
+    """A server of the database. api, auth: what these tables of config.toml would say, e.g. schemas=["public"]."""
     parts = urlsplit(db_url)
-    anon, service, port = token(role="anon"), token(role="service_role"), free_port()
-    configuration = {
+    anon, service = token(_secret=secret, role="anon"), token(_secret=secret, role="service_role")
+    port = free_port()
+    configuration: dict[str, Any] = {
         "project": "test",
         "program": "test",
         "port": port,
@@ -98,10 +116,12 @@ def rest_server(db_url: str, tools: Toolchain, **api: Any) -> Iterator[Rest]:
             "database": parts.path[1:],
             "password": parts.password,
         },
-        "jwtSecret": SECRET,
+        "jwtSecret": secret,
         "anonKey": anon,
         "serviceKey": service,
-        "siteUrl": "http://127.0.0.1",
+        "url": f"http://127.0.0.1:{port}",
+        "auth": auth_settings({"auth": auth or {}}),
+        "mailFile": None if mail_file is None else str(mail_file),
         "origins": [],
         "rest": {"enabled": True, "schemas": ["public"], "extraSearchPath": ["extensions"], "maxRows": None} | api,
     }

@@ -63,10 +63,17 @@ class Invocation:
         return resolve_remote(choice, self.settings, self.output.note, self.ask_password)
 
     def api_target(self, choice: TargetChoice) -> ApiTarget:
-        """The API of what the options name, announced; no database password is asked for."""
+        """The API of what the options name, announced; no database password is asked for.
+
+        On the local stack the settings have its ENCRYPTION_SECRET from then on, where the environment has none.
+        """
+        from promthctl.engines.app_secret import with_app_secret
         from promthctl.resolve.api import resolve_api
 
-        return resolve_api(choice, self.settings, self.output, self.output.note)
+        target = resolve_api(choice, self.settings, self.output, self.output.note)
+        if target.local:
+            self.settings = with_app_secret(self.settings)
+        return target
 
     def typed_path(self, path: Path) -> Path:
         """A path from the command line: relative to the folder that -C names, otherwise to the current one."""

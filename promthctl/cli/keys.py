@@ -116,8 +116,8 @@ def rotate(
     from promthctl.keys.rotation import plan_rotation, rotate_keys, rotation_secrets
 
     run: Invocation = context.obj
-    secrets = rotation_secrets(run.settings, new_secret_env, weak=weak_secret)
     target = run.api_target(choice)
+    secrets = rotation_secrets(run.settings, new_secret_env, weak=weak_secret)
     run.warn(secrets.warnings)
     with open_table(target) as table:
         plan = plan_rotation(table, secrets, user, run.output)

@@ -10,7 +10,6 @@ import typer
 from promthctl import engines, local_stack
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, unix_time
-from promthctl.engines.access import stack_access
 from promthctl.errors import UsageError
 from promthctl.resolve.production import announcement
 from promthctl.settings import API_PORT, DB_PORT
@@ -18,6 +17,9 @@ from promthctl.views import local as views
 from promthctl.views import reset as reset_views
 
 app = typer.Typer(no_args_is_help=True, help="Run Supabase on this machine.")
+
+mailbox = typer.Typer(invoke_without_command=True, help="What the embedded engine's Auth would have sent by e-mail.")
+app.add_typer(mailbox, name="mail")
 
 NoSeed = Annotated[bool, typer.Option("--no-seed", help="Do not run the seeds of supabase/config.toml.")]
 
@@ -145,13 +147,43 @@ def env(
         Path | None, typer.Option("--write", metavar="FILE", help="Merge the lines into FILE and keep its other lines.")
     ] = None,
 ) -> None:
-    """Print the URL and keys of the stack as dotenv lines; they are secret."""
+    """Print the URL and keys of the stack as dotenv lines; they are secret.
+
+    With ENCRYPTION_SECRET: your own, otherwise one made for this stack. Public names begin as package.json needs it:
+    NEXT_PUBLIC_, VITE_ or EXPO_PUBLIC_.
+    """
     run: Invocation = context.obj
     engine = engines.current(run.settings)
     if write is None:
-        run.output.secret(stack_access(engine).variables())
+        run.output.secret(local_stack.variables(run.settings, engine))
     else:
         run.output.show(local_stack.write_env(run.settings, engine, run.typed_path(write)), views.env)
+
+
+@mailbox.callback()
+def mails(context: typer.Context) -> None:
+    """List the messages that Auth would have sent, the newest first: sign-up, sign-in, recovery, invitation."""
+    from promthctl.local_stack import mail
+
+    run: Invocation = context.obj
+    if context.invoked_subcommand is None:
+        run.output.show(mail.mails(engines.current(run.settings)), views.mails)
+
+
+@mailbox.command("show")
+def show_mail(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(metavar="[N]", help="Its number in the list.", min=1)] = 1,
+) -> None:
+    """Show a message with its one-time code and link, which sign a user in. [default: the newest]"""
+    from promthctl.local_stack import mail
+
+    run: Invocation = context.obj
+    message = mail.mail(engines.current(run.settings), number)
+    if run.output.as_json:
+        run.output.secret({name: value for name, value in vars(message).items() if value is not None})
+    else:
+        run.output.show(message, views.mail)
 
 
 @app.command()

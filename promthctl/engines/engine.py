@@ -11,24 +11,33 @@ from promthctl.steps import Steps
 
 @dataclass(frozen=True)
 class Access:
-    """How an app reaches the local stack. The keys and the URL's password are secret."""
+    """How an app reaches the local stack. The keys and the URL's password are secret.
+
+    publishable_key, secret_key: those of the new kind, which stand for anon_key and service_role_key; None where the
+    engine has none.
+    """
 
     api_url: str
     db_url: str = field(repr=False)
     anon_key: str = field(repr=False)
     service_role_key: str = field(repr=False)
     studio_url: str | None = None
+    publishable_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
 
-    def variables(self) -> dict[str, str]:
-        """The environment names an app reads, the same for every engine."""
-        return {
-            "SUPABASE_URL": self.api_url,
-            "SUPABASE_ANON_KEY": self.anon_key,
-            "SUPABASE_SERVICE_ROLE_KEY": self.service_role_key,
-            "SUPABASE_DB_URL": self.db_url,
-            "NEXT_PUBLIC_SUPABASE_URL": self.api_url,
-            "NEXT_PUBLIC_SUPABASE_ANON_KEY": self.anon_key,
-        }
+
+@dataclass(frozen=True)
+class Message:
+    """What Auth would have sent by e-mail. sent_at: UTC, ISO 8601. kind: signup, invite, recovery, magiclink,
+    email_change or reauthentication. code: what the user types; link: what they open, None where there is none.
+    """
+
+    sent_at: str
+    to: str
+    kind: str
+    subject: str
+    code: str = field(repr=False)
+    link: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -175,6 +184,9 @@ class Engine(Protocol):
 
     def access(self) -> Access | None:
         """How to reach the stack, None when it was never up."""
+
+    def mail(self) -> tuple[Message, ...]:
+        """What Auth would have sent, the newest first. Raises UsageError where a mailbox of its own shows that."""
 
     def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         """(service, line) pairs, oldest first; with `follow` it goes on until interrupted."""

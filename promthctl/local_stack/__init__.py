@@ -10,7 +10,7 @@ reset   make a new database, replay the migrations, run the seeds; bring the one
 from __future__ import annotations
 
 from promthctl.local_stack.down import DownResult, down
-from promthctl.local_stack.env import EnvResult, write_env
+from promthctl.local_stack.env import EnvResult, variables, write_env
 from promthctl.local_stack.status import MigrationState, StatusResult, status
 from promthctl.local_stack.up import UpResult, up
 
@@ -23,5 +23,6 @@ __all__ = [
     "down",
     "status",
     "up",
+    "variables",
     "write_env",
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from promthctl import database, push, seeds, supabase_cli
 from promthctl.engines import Access, Engine, Filling
 from promthctl.engines.access import local_target
+from promthctl.engines.app_secret import make_app_secret
 from promthctl.local_stack.filling import Filler
 from promthctl.locks import alone
 from promthctl.migration_set import Migration, SyncPlan, supabase_folder
@@ -30,6 +31,13 @@ select c.relname from pg_class c
  order by 1"""
 
 
+# Whether public has Mr.Promth's table of keys, and whether there is a key in it.
+_KEYS_TABLE = """
+select exists (select from pg_attribute
+                where attrelid = to_regclass('public.api_keys') and attname = 'encrypted_key' and not attisdropped)"""
+_ANY_KEY = "select exists (select from public.api_keys)"
+
+
 @dataclass(frozen=True)
 class UpResult:
     """started: False when everything ran already. applied: the names of the files applied now. total: of all files.
@@ -38,7 +46,8 @@ class UpResult:
     seeds: what was run of them, None if nothing had to be. unseeded: those that were not run on this database.
     unreachable: the tables and views of public that no role of the API may read or write; None when nothing was
     started or applied, so that nobody looked. removed: copies in supabase/migrations whose source is gone. copied: how
-    many of `applied` came with the copy of a database that had the same ones.
+    many of `applied` came with the copy of a database that had the same ones. without_keys: the project has a table for
+    API keys, none is stored, and none is configured to be.
     """
 
     engine: str
@@ -58,6 +67,7 @@ class UpResult:
     unreachable: tuple[str, ...] | None = None
     removed: tuple[str, ...] = ()
     copied: int = 0
+    without_keys: bool = False
 
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: bool = True) -> UpResult:
@@ -96,7 +106,9 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: b
     with alone(settings, steps):
         access, started = engine.up(migrate, steps, filler.content)
         plan, pushed, start, seeded = outcome[0]
+        make_app_secret(settings)
         unreachable = _tables_without_grants(access) if started or pushed.applied else None
+        without_keys = bool(started or pushed.applied) and _keys_wanted(access) and not _keys_configured(settings)
     return UpResult(
         engine=engine.name,
         why=why,
@@ -115,12 +127,27 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: b
         unreachable=unreachable,
         removed=plan.removed,
         copied=len(copied),
+        without_keys=without_keys,
     )
 
 
 def _tables_without_grants(access: Access) -> tuple[str, ...]:
     with database.connect(local_target(access)) as connection:
         return tuple(str(name) for (name,) in connection.execute(_WITHOUT_GRANTS))
+
+
+def _keys_wanted(access: Access) -> bool:
+    with database.connect(local_target(access)) as connection:
+        [(there,)] = connection.execute(_KEYS_TABLE).fetchall()
+        return bool(there) and not connection.execute(_ANY_KEY).fetchall()[0][0]
+
+
+def _keys_configured(settings: Settings) -> bool:
+    """Whether `seed vanchin` would find keys: see promthctl.keys.sources."""
+    return any(
+        value.strip() and (name == "VANCHIN_KEYS_FILE" or name.startswith("VANCHIN_API_KEY"))
+        for name, value in settings.env.items()
+    )
 
 
 def _copied(plan: SyncPlan) -> Iterator[Migration]:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from promthctl.engines import Service
+    from promthctl.engines.engine import Message
     from promthctl.local_stack import DownResult, EnvResult, StatusResult, UpResult
+    from promthctl.local_stack.mail import Mails
 
 
 def up(result: UpResult) -> Iterator[RenderableType]:
@@ -49,7 +51,9 @@ def up(result: UpResult) -> Iterator[RenderableType]:
         yield _unreachable(result.unreachable)
     yield "Next:"
     yield "  promthctl local env --write .env    the URL and the keys for your app"
-    if result.source_kind == "example":
+    if result.without_keys:
+        yield "  promthctl seed vanchin --demo       store made-up keys, to try the app with"
+    elif result.source_kind == "example":
         yield "  promthctl seed vanchin              store the VanchinAI keys"
     yield "  promthctl verify                    prove the schema, and that users reach only their own rows"
     yield "  promthctl local down                stop; the data stays"
@@ -132,3 +136,23 @@ def _state(service: Service) -> str:
 def env(result: EnvResult) -> Iterator[RenderableType]:
     changed = f": {', '.join(result.changed)} set" if result.changed else " is up to date; nothing was changed"
     yield f"{escape(str(result.file))}{changed}"
+    if result.kept_secret:
+        yield "Its ENCRYPTION_SECRET was kept, and is another one than promthctl's: export it, or write it into .env"
+
+
+def mails(result: Mails) -> Iterator[RenderableType]:
+    if not result.messages:
+        yield "Auth has sent no message yet."
+        return
+    listed = table("No.", "Sent (UTC)", "To", "Subject")
+    for number, message in enumerate(result.messages, 1):
+        listed.add_row(str(number), *map(escape, (message.sent_at[:19].replace("T", " "), message.to, message.subject)))
+    yield listed
+    yield "promthctl local mail show 1    the newest, with its code and link"
+
+
+def mail(message: Message) -> Iterator[RenderableType]:
+    yield f"[bold]{escape(message.subject)}[/bold], to {escape(message.to)}, {escape(message.sent_at)}"
+    yield f"  [dim]code[/dim] {escape(message.code)}"
+    if message.link:
+        yield f"  [dim]link[/dim] {escape(message.link)}"

@@ -85,10 +85,14 @@ def test_env_has_the_names_of_the_embedded_engine(project: DockerProject) -> Non
     assert list(env) == [
         "SUPABASE_URL",
         "SUPABASE_ANON_KEY",
+        "SUPABASE_PUBLISHABLE_KEY",
         "SUPABASE_SERVICE_ROLE_KEY",
+        "SUPABASE_SECRET_KEY",
         "SUPABASE_DB_URL",
+        "ENCRYPTION_SECRET",
         "NEXT_PUBLIC_SUPABASE_URL",
         "NEXT_PUBLIC_SUPABASE_ANON_KEY",
+        "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_KEY",
     ]
     assert env["SUPABASE_URL"] == f"http://127.0.0.1:{ports['kong'][1]}"
     with psycopg.connect(env["SUPABASE_DB_URL"]) as connection:

@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
@@ -21,10 +22,14 @@ from tests.servers import Stack
 NAMES = [
     "SUPABASE_URL",
     "SUPABASE_ANON_KEY",
+    "SUPABASE_PUBLISHABLE_KEY",
     "SUPABASE_SERVICE_ROLE_KEY",
+    "SUPABASE_SECRET_KEY",
     "SUPABASE_DB_URL",
+    "ENCRYPTION_SECRET",
     "NEXT_PUBLIC_SUPABASE_URL",
     "NEXT_PUBLIC_SUPABASE_ANON_KEY",
+    "NEXT_PUBLIC_SUPABASE_PUBLISHABLE_KEY",
 ]
 PACKAGED = ["001_initial_schema.sql", "002_agent_chain_schema.sql", "003_add_metadata_and_cli_sessions.sql"]
 
@@ -87,6 +92,8 @@ def test_up_as_json(stack: Stack) -> None:
         "seeds": None,
         "unseeded": [],
         "removed": [],
+        "copied": 0,
+        "without_keys": False,
     }
 
 
@@ -222,6 +229,70 @@ def test_env_prints_dotenv_lines_or_an_object(stack: Stack) -> None:
     assert values["NEXT_PUBLIC_SUPABASE_ANON_KEY"] == values["SUPABASE_ANON_KEY"]
 
 
+def test_env_has_the_names_that_package_json_needs_and_keys_that_the_api_takes(stack: Stack) -> None:
+    package = stack.project_dir / "apps" / "web" / "package.json"
+    package.parent.mkdir(parents=True)
+    try:
+        package.write_text('{"devDependencies": {"vite": "7"}, "dependencies": {"expo": "54"}}')
+        values = stack.project.json("local", "env")
+        public = {name for name in values if name.endswith("_SUPABASE_PUBLISHABLE_KEY")}
+        assert public == {"VITE_SUPABASE_PUBLISHABLE_KEY", "EXPO_PUBLIC_SUPABASE_PUBLISHABLE_KEY"}
+        for broken in ("[]", "{", '{"dependencies": 1}'):
+            package.write_text(broken)
+            assert "NEXT_PUBLIC_SUPABASE_URL" in stack.project.json("local", "env")
+    finally:
+        shutil.rmtree(stack.project_dir / "apps")
+    public, secret = values["SUPABASE_PUBLISHABLE_KEY"], values["SUPABASE_SECRET_KEY"]
+
+    def status(path: str, key: str, **headers: str) -> int:
+        return httpx.get(stack.api_url + path, headers={"apikey": key} | headers).status_code
+
+    assert status("/rest/v1/", secret) == status("/auth/v1/admin/users", secret) == 200
+    assert status("/auth/v1/admin/users", secret, authorization=f"Bearer {secret}") == 200
+    assert status("/rest/v1/", public) == status("/auth/v1/admin/users", public) == 403
+    assert status("/auth/v1/settings", public) == 200 and status("/rest/v1/", f"{secret}x") == 401
+
+
+def test_env_keeps_the_secret_of_the_file_it_writes_to(stack: Stack, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("ENCRYPTION_SECRET=the-one-that-keys-are-stored-under\n")
+    result = stack.project.json("local", "env", "--write", str(file))
+    assert result["kept_secret"] and "ENCRYPTION_SECRET" not in result["changed"]
+    assert "ENCRYPTION_SECRET=the-one-that-keys-are-stored-under\n" in file.read_text()
+
+
+def test_demo_keys_are_stored_with_nothing_else_done(running: Project) -> None:
+    """Under a secret that is made for the local stack, and for nothing else."""
+    fresh(running, {})
+    (running.path / "pyproject.toml").unlink()
+    assert "seed vanchin --demo" in running.run("local", "up", "--example", "mr-promth").stdout
+    running.run("seed", "vanchin", "--demo")
+    assert running.json("keys", "check")["failed"] == 0
+    assert len(running.env()["ENCRYPTION_SECRET"]) == 32
+    assert (running.path / ".promthctl" / "app.json").stat().st_mode & 0o777 == 0o600
+    assert running.env() == running.env()
+
+
+def test_messages_are_listed_and_shown(running: Project) -> None:
+    env = running.env()
+    url, headers = f"{env['SUPABASE_URL']}/auth/v1", {"apikey": env["SUPABASE_ANON_KEY"]}
+    assert "no message" in running.run("local", "mail").stdout
+    assert "There is no message" in running.run("local", "mail", "show", code=2).stderr
+    for email in ("one@example.com", "two@example.com"):
+        httpx.post(f"{url}/otp", json={"email": email}, headers=headers).raise_for_status()
+    assert [message["to"] for message in running.json("local", "mail")["messages"]] == [
+        "two@example.com",
+        "one@example.com",
+    ]
+    newest, first = running.json("local", "mail", "show"), running.json("local", "mail", "show", "2")
+    assert newest["link"].startswith(url) and newest["to"] == "two@example.com"
+    body = {"type": "email", "email": "one@example.com", "token": first["code"]}
+    session = httpx.post(f"{url}/verify", json=body, headers=headers).json()
+    assert session["user"]["email"] == "one@example.com"
+    assert first["code"] in running.run("local", "mail", "show", "2").stdout
+    assert first["code"] not in running.run("local", "logs").stdout
+
+
 BEFORE = "# my app\nexport SUPABASE_URL = old\nOTHER='kept # so'\n\n  SUPABASE_ANON_KEY=a\nSUPABASE_ANON_KEY=b\nLAST=1"
 
 
@@ -230,7 +301,7 @@ def test_env_write_keeps_every_other_line(stack: Stack, tmp_path: Path) -> None:
     file.write_text(BEFORE)
     file.chmod(0o644)
     result = stack.project.json("local", "env", "--write", str(file))
-    assert result == {"file": str(file), "changed": NAMES}
+    assert result == {"file": str(file), "changed": NAMES, "kept_secret": False}
     key = env["SUPABASE_ANON_KEY"]
     assert file.read_text().splitlines() == [
         "# my app",
@@ -256,7 +327,7 @@ def test_env_write_makes_the_file_in_the_project_and_follows_a_link(stack: Stack
     link.symlink_to(real.name)
     stack.project.run("local", "env", "--write", ".env.test")
     assert link.is_symlink() and real.read_bytes().startswith(b"A=1\r\nSUPABASE_URL=http")
-    assert real.read_bytes().count(b"\n") == real.read_bytes().count(b"\r\n") == 7
+    assert real.read_bytes().count(b"\n") == real.read_bytes().count(b"\r\n") == 1 + len(NAMES)
     link.unlink()
     stack.project.run("local", "env", "--write", ".env.test")
     assert [line.partition("=")[0] for line in link.read_text().splitlines()] == NAMES

@@ -12,7 +12,7 @@ from promthctl.engines.docker.daemon import answering
 from promthctl.engines.docker.project import DockerProject
 from promthctl.engines.docker.starting import Start
 from promthctl.engines.docker.stopping import stop_containers, stop_stack
-from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, StartOptions, Status
+from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, StartOptions, Status
 from promthctl.errors import PromthctlError, TargetError, UsageError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -71,6 +71,13 @@ class DockerEngine:
 
     def kept(self) -> KeptCopy | None:
         return None
+
+    def mail(self) -> tuple[Message, ...]:
+        raise UsageError(
+            "The Docker engine's messages are not here",
+            "its Auth sends them to a mailbox of its own, the service mailpit",
+            "promthctl local up --services all, which starts it, and promthctl local status, which shows its port",
+        )
 
     def down(self, purge: bool, steps: Steps) -> bool:
         """See Engine.down. A stack that was started under another project_id, changed since, is stopped too."""

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from promthctl import process
 from promthctl.engines.embedded import system_user
+from promthctl.engines.embedded.auth_settings import auth_settings
+from promthctl.engines.embedded.mail import mail_file
 from promthctl.engines.embedded.program import server_program
 from promthctl.engines.embedded.records import EmbeddedStack
 from promthctl.errors import PrerequisiteError, PromthctlError, UsageError
@@ -67,9 +69,13 @@ def start(
         "jwtSecret": stack.jwt_secret,
         "anonKey": stack.anon_key,
         "serviceKey": stack.service_role_key,
-        "siteUrl": f"http://127.0.0.1:{stack.api_port}",
+        "publishableKey": stack.publishable_key,
+        "secretKey": stack.secret_key,
+        "url": f"http://127.0.0.1:{stack.api_port}",
         "origins": _origins(settings),
         "rest": rest_settings(settings),
+        "auth": auth_settings(settings.supabase),
+        "mailFile": str(mail_file(settings, stack)),
     }
     environment = {
         "PATH": os.defpath,
@@ -162,7 +168,7 @@ def _marker(project: str) -> str:
 
 def _fingerprint(settings: Settings) -> str:
     """What tells the program and the configuration that a server started now would get from all others."""
-    told = json.dumps([server_program(), rest_settings(settings), _origins(settings)])
+    told = json.dumps([server_program(), rest_settings(settings), auth_settings(settings.supabase), _origins(settings)])
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 

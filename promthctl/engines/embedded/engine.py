@@ -15,10 +15,11 @@ from promthctl.engines.choosing import record_engine
 from promthctl.engines.embedded import absent, api, default_privileges, kept_copy, logs, ownership, system_user
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.mail import MAIL_FILE, messages
 from promthctl.engines.embedded.new_database import Server, made_aside
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
 from promthctl.engines.embedded.which_postgres import postgres_of
-from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Service, Status
+from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, Service, Status
 from promthctl.errors import PromthctlError, RefusedError, UsageError, already_done
 from promthctl.process import ProcessId
 from promthctl.settings import API_PORT, DB_PORT, Settings
@@ -212,6 +213,10 @@ class EmbeddedEngine:
         stack = self.records.load_stack()
         return stack.access() if stack else None
 
+    def mail(self) -> tuple[Message, ...]:
+        stack = self.records.load_stack()
+        return messages(self.settings, stack) if stack else ()
+
     def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         self.records.check()
         return logs.read_logs(self.records.logs, service, part)
@@ -313,6 +318,7 @@ class EmbeddedEngine:
         kept_copy.remove_all(home)
         for data in (*home.glob("postgres-[0-9]*"), *ownership.in_project(self.settings)):
             postgres.remove(data)
+        (home / MAIL_FILE).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
             home.rmdir()
         for name in ("stack.json", "processes.json", "dev-user.json", "absent.json"):

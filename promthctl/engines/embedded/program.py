@@ -11,7 +11,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-_IMPORT = re.compile(r'^import (\{[^}]*\}|\w+) from "([^"]+)";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import (\{[^}]*\}|\* as \w+|\w+) from "([^"]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:const|class|function|async function) (\w+))", re.MULTILINE)
 _RENAMED = re.compile(r"(\w+) as (\w+)")
 
@@ -20,8 +20,8 @@ _RENAMED = re.compile(r"(\w+) as (\w+)")
 def server_program() -> str:
     """The program. Each module is a function that returns what the module exports, called after those it imports.
 
-    Of JavaScript's imports and exports the modules use `import {a, b as c}`, `import a`, `export const`, `export class`
-    and `export function`, each at the start of a line.
+    Of JavaScript's imports and exports the modules use `import {a, b as c}`, `import a`, `import * as a`,
+    `export const`, `export class` and `export function`, each at the start of a line.
     """
     done: dict[str, str] = {}
     _add("server.mjs", done)
@@ -34,7 +34,10 @@ def _add(name: str, done: dict[str, str]) -> None:
 
     def importing(found: re.Match[str]) -> str:
         names, module = found.groups()
-        names = _RENAMED.sub(r"\1: \2", names) if names.startswith("{") else f"{{ default: {names} }}"
+        if names.startswith("*"):
+            names = names.removeprefix("* as ")
+        else:
+            names = _RENAMED.sub(r"\1: \2", names) if names.startswith("{") else f"{{ default: {names} }}"
         if not module.startswith("."):
             return f'const {names} = await import("{module}");\n'
         path = posixpath.normpath(posixpath.join(posixpath.dirname(name), module))

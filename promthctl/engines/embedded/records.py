@@ -55,7 +55,7 @@ class EmbeddedStack:
     exposes_new_tables: bool = True  # as every stack did that was made before this was recorded
 
     def __post_init__(self) -> None:
-        for secret in self._secrets():
+        for secret in (*self._secrets(), self.secret_key):
             remember(secret)
 
     def valid(self) -> bool:
@@ -80,6 +80,19 @@ class EmbeddedStack:
     def _secrets(self) -> tuple[str, ...]:
         return (self.db_password, self.internal_password, self.jwt_secret, self.anon_key, self.service_role_key)
 
+    @property
+    def publishable_key(self) -> str:
+        return f"sb_publishable_{self._derived('publishable')}"
+
+    @property
+    def secret_key(self) -> str:
+        return f"sb_secret_{self._derived('secret')}"
+
+    def _derived(self, purpose: str) -> str:
+        """In the form of https://supabase.com/docs/guides/api/api-keys, from the JWT secret: records need no change."""
+        made = _base64url(hmac.digest(str(self.jwt_secret).encode(), f"promthctl {purpose} key".encode(), "sha256"))
+        return f"{made[:22]}_{made[22:30]}"
+
     def access(self) -> Access:
         return Access(
             api_url=f"http://127.0.0.1:{self.api_port}",
@@ -87,6 +100,8 @@ class EmbeddedStack:
             anon_key=self.anon_key,
             service_role_key=self.service_role_key,
             studio_url=f"http://127.0.0.1:{self.api_port}/",
+            publishable_key=self.publishable_key,
+            secret_key=self.secret_key,
         )
 
 

@@ -1,14 +1,14 @@
-// The embedded engine's API: our own REST (rest/), Supabase Lite's Auth and Studio, in front of our PostgreSQL.
+// The embedded engine's API: our own REST (rest/) and Auth (auth/), Supabase Lite's Studio, before our PostgreSQL.
 //
 // Run from the toolchain's folder as `node --input-type=module - <project>`, joined with the modules it imports by
 // program.py, with the configuration as JSON in PROMTHCTL_API: {project, program (what tells this configuration and
-// program from others), port, db: {host, port, database, password}, jwtSecret, anonKey, serviceKey, siteUrl, origins,
-// rest: {enabled, schemas, extraSearchPath, maxRows}}.
+// program from others), port, db: {host, port, database, password}, jwtSecret, anonKey, serviceKey, publishableKey,
+// secretKey, url (of the API), origins, rest: {enabled, schemas, extraSearchPath, maxRows}, auth: see auth_settings.py,
+// mailFile: where the messages of Auth are kept}.
 // It exits with code 75 when the port is taken.
 //
-// `lite start` itself cannot be used: it accepts no JWT-shaped keys, answers with timestamps supabase-py refuses,
-// grants everything in every RLS schema to anon on its first request, shows its database URL (password included)
-// at /_system/info, and has no Auth admin API. Each section below says when it can go.
+// `lite start` itself cannot be used: it accepts no JWT-shaped keys, grants everything in every RLS schema to anon on
+// its first request, and shows its database URL (password included) at /_system/info.
 
 import { timingSafeEqual } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -20,6 +20,7 @@ import { App } from "@supabase/lite";
 import { PostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
 
+import { Auth } from "./auth/auth.mjs";
 import { Rest } from "./rest/rest.mjs";
 import { bearerOf, isRest, listener } from "./rest/http.mjs";
 
@@ -27,10 +28,10 @@ const config = JSON.parse(process.env.PROMTHCTL_API ?? "{}");
 delete process.env.PROMTHCTL_API;
 const PORT_TAKEN = 75; // EX_TEMPFAIL of sysexits.h
 
-// ISO 8601 as PostgREST and GoTrue write it: "2026-11-22 07:38:16.9+00" is refused by supabase-py's models.
-// Can go when Lite's Auth answers in that form with its Postgres driver (it does not in 0.10.0).
-const iso = (text) => text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
-const passThrough = (type, parse) => ({ to: type, from: [type], serialize: (value) => value, parse });
+// ISO 8601 as GoTrue writes it: "2026-11-22 07:38:16.9+00" is refused by supabase-py's models.
+const iso = (text) => text.replace(" ", "T").replace(/\+00$/, "Z").replace(/([+-]\d\d)$/, "$1:00");
+const written = (value) => (value instanceof Date ? value.toISOString() : value);
+const passThrough = (type, parse) => ({ to: type, from: [type], serialize: written, parse });
 
 const EXPOSED = new Set(["public", "graphql_public"]);
 const exposed = new WeakMap(); // introspection → its exposed part
@@ -57,59 +58,53 @@ class Connection extends PostgresConnection {
   }
 }
 
-// Lite's Auth hands its driver JSON as text, which the driver would encode once more: a trigger on auth.users would
-// find a string where hosted Supabase has an object. Can go when Lite stores objects (0.10.0 does not).
-const jsonText = {
-  ...passThrough(3802, JSON.parse),
-  serialize: (v) => (typeof v === "string" ? v : JSON.stringify(v)),
-};
-
-const connect = (user, types = {}) =>
-  new Connection({
-    postgresOptions: {
-      ...config.db,
-      user,
-      max: 10,
-      onnotice: () => {},
-      types: { timestamptz: passThrough(1184, iso), timestamp: passThrough(1114, iso), ...types },
-    },
-  });
+const times = { timestamptz: passThrough(1184, iso), timestamp: passThrough(1114, iso) };
+const connect = (user) => new Connection({ postgresOptions: { ...config.db, user, max: 10, onnotice: () => {}, types: times } });
 
 const roleOf = (key) => {
   const is = (other) => key.length === other.length && timingSafeEqual(Buffer.from(key), Buffer.from(other));
-  return is(config.serviceKey) ? "service_role" : is(config.anonKey) ? "anon" : null;
+  if (is(config.serviceKey) || (config.secretKey && is(config.secretKey))) return "service_role";
+  return is(config.anonKey) || (config.publishableKey && is(config.publishableKey)) ? "anon" : null;
 };
 
-const app = (connection) =>
-  new App({
-    connection,
-    auth: {
-      enabled: true,
-      jwt_secret: config.jwtSecret,
-      site_url: config.siteUrl,
-      publishable_key: config.anonKey,
-      enable_signup: true,
-      email: { enable_confirmations: false, enable_signup: true },
-    },
-    studio: { enabled: true },
-    options: {
-      server: {
-        admin: false,
-        apiKeys: {
-          resolver: async (key) => {
-            const role = roleOf(key);
-            return role && { type: role === "anon" ? "publishable" : "secret", claims: { role } };
-          },
+/** The JWT of a request: what Supabase's gateway puts in the place of a key of the new kind. */
+const jwtOf = (key) => (/^sb_/.test(key ?? "") ? { service_role: config.serviceKey, anon: config.anonKey }[roleOf(key)] ?? key : key);
+
+// Login of Studio; REST's can only become a client role, and Auth's is the owner of its tables, as on the hosted platform.
+const studio = new App({
+  connection: connect("promthctl_api"),
+  auth: { enabled: true, jwt_secret: config.jwtSecret, site_url: config.auth.siteUrl, publishable_key: config.anonKey },
+  studio: { enabled: true },
+  options: {
+    server: {
+      admin: false,
+      apiKeys: {
+        resolver: async (key) => {
+          const role = roleOf(key);
+          return role && { type: role === "anon" ? "publishable" : "secret", claims: { role } };
         },
       },
     },
-  });
-
-// Logins as hosted Supabase has them: Auth writes as the owner of its tables, REST can only become a client role.
-const studio = app(connect("promthctl_api"));
-const auth = app(connect("supabase_auth_admin", { jsonb: jsonText }));
+  },
+});
 const sql = postgres({ ...config.db, user: "promthctl_api", max: 2, onnotice: () => {} });
-const authSql = postgres({ ...config.db, user: "supabase_auth_admin", max: 2, onnotice: () => {} });
+const authSql = postgres({
+  ...config.db,
+  user: "supabase_auth_admin",
+  max: 10,
+  fetch_types: false,
+  onnotice: () => {},
+  types: times,
+  connection: { application_name: "promthctl auth", TimeZone: "UTC" },
+});
+const auth = new Auth({
+  sql: authSql,
+  secret: config.jwtSecret,
+  base: `${config.url}/auth/v1`,
+  settings: config.auth,
+  mailFile: config.mailFile,
+  log: (line) => console.error(`${new Date().toISOString()} auth: ${line}`),
+});
 const text = { to: 25, from: [114, 3802], serialize: (value) => value, parse: (value) => value };
 const restSql = postgres({
   ...config.db,
@@ -130,8 +125,7 @@ const rest = new Rest({
 
 // As PostgREST does: what is known of the schema is forgotten when the database says that it has changed, also when
 // the connection that says so comes back. Lite itself reads the schema once and for all (0.10.0).
-const forget = () =>
-  Promise.all([rest.reload(), ...[studio, auth].map(({ connection }) => connection.clearSchemaCache())]);
+const forget = () => Promise.all([rest.reload(), studio.connection.clearSchemaCache()]);
 const heard = () => forget().catch(() => {}); // what REST could not read it has said, and tries again
 let listening; // once the database is up; from then on the driver reconnects by itself
 const listen = () =>
@@ -153,61 +147,6 @@ async function status() {
   const applied = ready ? await sql`select version from supabase_migrations.schema_migrations order by 1` : [];
   const { project, program } = config;
   return json({ project, program, pid: process.pid, applied: applied.map((row) => row.version) });
-}
-
-const user = (row) => ({
-  id: row.id,
-  aud: row.aud ?? "authenticated",
-  role: row.role ?? "authenticated",
-  email: row.email ?? "",
-  phone: row.phone ?? "",
-  email_confirmed_at: row.email_confirmed_at,
-  confirmed_at: row.confirmed_at,
-  last_sign_in_at: row.last_sign_in_at,
-  app_metadata: row.raw_app_meta_data ?? {},
-  user_metadata: row.raw_user_meta_data ?? {},
-  identities: [],
-  created_at: row.created_at,
-  updated_at: row.updated_at,
-  is_anonymous: row.is_anonymous ?? false,
-});
-
-/** The Auth admin API supabase clients use to find, make and remove users. Can go when Lite has its own. */
-async function admin(request, path) {
-  const key = request.headers.get("apikey") ?? "";
-  const bearer = request.headers.get("authorization")?.replace(/^Bearer\s+/i, "") ?? key;
-  if (roleOf(key) !== "service_role" || roleOf(bearer) !== "service_role")
-    return json({ code: 403, error_code: "not_admin", msg: "User not allowed" }, 403);
-  const id = path.match(/^users\/([0-9a-f-]{36})$/i)?.[1];
-  const url = new URL(request.url);
-  if (path === "users" && request.method === "GET") {
-    const perPage = Math.min(Math.max(Number(url.searchParams.get("per_page")) || 50, 1), 1000);
-    const page = Math.max(Number(url.searchParams.get("page")) || 1, 1);
-    const rows = await authSql`select * from auth.users order by created_at desc, id
-      limit ${perPage} offset ${(page - 1) * perPage}`;
-    const [{ total }] = await authSql`select count(*)::int as total from auth.users`;
-    return json({ users: rows.map(user), aud: "authenticated" }, 200, { "x-total-count": String(total) });
-  }
-  if (path === "users" && request.method === "POST") {
-    const wanted = await request.json();
-    const answer = await auth.fetch(
-      new Request(new URL("/auth/v1/signup", url), {
-        method: "POST",
-        headers: { apikey: config.anonKey, "content-type": "application/json" },
-        body: JSON.stringify({ email: wanted.email, password: wanted.password, data: wanted.user_metadata ?? {} }),
-      }),
-    );
-    const made = await answer.json();
-    return answer.ok ? json(made.user ?? made) : json(made, answer.status);
-  }
-  if (id && (request.method === "GET" || request.method === "DELETE")) {
-    const [row] =
-      request.method === "GET"
-        ? await authSql`select * from auth.users where id = ${id}`
-        : await authSql`delete from auth.users where id = ${id} returning *`;
-    return row ? json(user(row)) : json({ code: 404, error_code: "user_not_found", msg: "User not found" }, 404);
-  }
-  return json({ code: 501, error_code: "not_implemented", msg: "Not available on the embedded engine" }, 501);
 }
 
 const TYPES = { ".css": "text/css", ".js": "text/javascript", ".ico": "image/x-icon", ".woff2": "font/woff2" };
@@ -276,12 +215,26 @@ async function route(request, peerAddress) {
   // Lite shows its database options here, the password among them; Studio needs the rest.
   if (path.startsWith("/_system/info") && request.method !== "OPTIONS")
     return json({ ...(await (await studio.fetch(request)).json()), connection: {} });
-  if (path.startsWith("/auth/v1/admin/") && request.method !== "OPTIONS") return admin(request, path.slice(15));
+  if (path.startsWith("/auth/v1/")) return authAnswer(request, path.slice(8), keys, peerAddress);
   if (path.startsWith("/static/")) return asset(path.slice(8));
   if (path.startsWith("/rest/")) return json({ message: "Not found" }, 404); // a spelling that isRest does not know
   const missing = MISSING.find(([pattern]) => pattern.test(path));
   if (missing) return json(absent(missing[1]), 501);
-  return (path.startsWith("/auth/") ? auth : studio).fetch(request, { peerAddress });
+  return studio.fetch(request, { peerAddress });
+}
+
+function authAnswer(request, path, [key, inQuery, bearer], address) {
+  const headers = {
+    "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+    "access-control-allow-headers": request.headers.get("access-control-request-headers") ?? "*",
+    "access-control-max-age": "3600",
+  };
+  if (request.method === "OPTIONS") return new Response(null, { status: 200, headers });
+  if (!config.auth.enabled) {
+    const msg = "Auth is disabled: set enabled = true under [auth] in supabase/config.toml, then: promthctl local up";
+    return json({ code: 404, error_code: "not_enabled", msg }, 404);
+  }
+  return auth.answer(request, { path, token: jwtOf(bearer || key || inQuery), address });
 }
 
 const LOOPBACK_ORIGIN = /^https?:\/\/(([a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
@@ -311,6 +264,7 @@ const restListener = listener({
   rest,
   enabled: config.rest.enabled,
   roleOf,
+  jwtOf,
   isLoopback: (host) => LOOPBACK.test(host),
   mayRead,
 });
@@ -328,13 +282,7 @@ server.listen(config.port, "127.0.0.1", () =>
 async function stop() {
   server.close();
   server.closeAllConnections?.();
-  await Promise.allSettled([
-    studio.connection.close(),
-    auth.connection.close(),
-    sql.end(),
-    authSql.end(),
-    restSql.end(),
-  ]);
+  await Promise.allSettled([studio.connection.close(), sql.end(), authSql.end(), restSql.end()]);
   process.exit(0);
 }
 process.on("SIGTERM", stop);

@@ -48,7 +48,7 @@ const preflight = (headers) => ({
 });
 
 /** The answer to a request for a path below /rest/v1. */
-async function answer(request, { rest, enabled, roleOf, isLoopback }) {
+async function answer(request, { rest, enabled, roleOf, jwtOf, isLoopback }) {
   const { headers, method, url } = request;
   const mark = url.indexOf("?");
   const path = mark < 0 ? url : url.slice(0, mark);
@@ -66,7 +66,7 @@ async function answer(request, { rest, enabled, roleOf, isLoopback }) {
     return refusal(404, "The REST API is disabled", {
       hint: "set enabled = true under [api] in supabase/config.toml, then: promthctl local up",
     });
-  const token = bearer ?? key;
+  const token = jwtOf(bearer ?? key);
   if (/^\/rest\/v1\/?$/.test(path) && method !== "OPTIONS" && roleOf(token) !== "service_role")
     return refusal(403, "Access to schema is forbidden", {
       hint: "Accessing the schema via the Data API is only allowed using a secret API key.",
@@ -96,6 +96,7 @@ function write(request, response, { status, reason, headers, body }, mayRead) {
 
 /**
  * A listener of node:http. rest: see rest.mjs. enabled: `[api] enabled`. roleOf: the role of one of the stack's keys.
+ * jwtOf: the JWT that a key stands for.
  * isLoopback: of a Host header. mayRead: whether a page of an origin may read answers.
  */
 export function listener(door) {

@@ -1,0 +1,70 @@
+"""auth-py's own suite against the embedded engine's Auth: one of tests/peers.py.
+
+It asks servers of four configurations on one database, at fixed ports and with tokens of its own secret. The one that
+signs with asymmetric keys is answered by the second: the two tests of those keys fail.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import venv
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from promthctl import settings, toolchain
+from promthctl.steps import Silent
+from tests import peers
+from tests.rest_server import rest_server
+from tests.servers import bare_server, fresh_database
+
+SECRET = "37c304f8-51aa-419a-a1af-06154e63707a"  # the suite's, public
+PHONES = {"enable_signup": True, "enable_confirmations": False}
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
+    "SIGNUP_ENABLED_AUTO_CONFIRM_OFF_PORT": {"email": {"enable_confirmations": True}, "sms": PHONES},
+    "SIGNUP_ENABLED_AUTO_CONFIRM_ON_PORT": {"sms": PHONES},
+    "SIGNUP_DISABLED_AUTO_CONFIRM_OFF_PORT": {"enable_signup": False, "email": {"enable_signup": False}},
+    "SIGNUP_ENABLED_ASYMMETRIC_AUTO_CONFIRM_ON_PORT": {"sms": PHONES},
+}
+PIP = (
+    "httpx[http2]>=0.26,<0.29",
+    "pydantic<3",
+    "pyjwt[crypto]",
+    "pytest",
+    "pytest-asyncio",
+    "pytest-mock",
+    "faker",
+    "pyotp",
+    "respx",
+)
+
+
+def run(package: Path, work: Path) -> list[peers.Outcome]:
+    home = peers.CACHE / "auth-py"
+    python = home / "venv" / "bin" / "python"
+    if not python.exists():
+        venv.create(home / "venv", with_pip=True)
+    peers._call([str(python), "-m", "pip", "install", "--quiet", *PIP], home)
+    copy = home / "package"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(package, copy)
+    project = work / "auth"
+    project.mkdir()
+    tools = toolchain.ensure(settings.load(Path()), Silent())
+    with ExitStack() as stack:
+        url = stack.enter_context(fresh_database(stack.enter_context(bare_server(project, tools))))
+        for port, auth in CONFIGURATIONS.items():
+            config = {"site_url": "http://localhost:9999", "enable_anonymous_sign_ins": True, **auth}
+            server = stack.enter_context(rest_server(url, tools, auth=config, secret=SECRET))
+            address = stack.enter_context(peers.door(f"http://127.0.0.1:{server.port}", server.anon_key))
+            peers._replace(
+                copy / "tests", "clients.py", re.escape(f"http://localhost:{{{port}}}"), f"{address}/auth/v1"
+            )
+        report = work / "report.xml"
+        tests = ["tests/_sync", "tests/test_helpers.py"]
+        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, f"--junitxml={report}"]
+        environment = peers._environment(PYTHONPATH=str(copy / "src"))
+        subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False, timeout=900)
+    return peers.junit_outcomes(report)
