@@ -117,8 +117,10 @@ dotenv_file.py · _check_link
 dotenv_file.py · _unusable
 engines/choosing.py · _refuse_docker_flags
 engines/choosing.py · pick
+engines/docker/engine.py · mail
 engines/embedded/api.py · _wrong
 engines/embedded/api.py · wait
+engines/embedded/auth_settings.py · wrong
 engines/embedded/cluster.py · copy_data
 engines/embedded/cluster.py · failed
 engines/embedded/engine.py · _nothing_kept
@@ -166,6 +168,7 @@ keys/sources.py · _single_variable
 keys/users.py · _sign_up
 keys/users.py · find_user
 local_stack/env.py · write_env
+local_stack/mail.py · mail
 migration_files/bundling.py · _proven
 migration_files/bundling.py · bundle
 migration_files/changes.py · _finish
