@@ -24,7 +24,9 @@ from promthctl.output import Output
 
 _INTERRUPTED = 130
 # Words of command lines that change nothing, so that nothing of theirs is kept.
-_READS = frozenset(("verify", "logs", "status", "env", "list", "check", "--list", "--check", "--dry-run", "--help"))
+_READS = frozenset(
+    ("verify", "diff", "logs", "status", "env", "list", "check", "--list", "--check", "--dry-run", "--help")
+)
 
 
 class Commands(LazyGroup):
@@ -35,6 +37,7 @@ class Commands(LazyGroup):
         "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
         "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, adopt, bundle."),
         "push": ("push", "Apply the pending migrations to a database."),
+        "diff": ("diff", "Print what was changed in a database by hand, as SQL."),
         "rollback": ("rollback", "Undo migrations with their down scripts, after a backup."),
         "reset": ("reset", "Drop everything in a database and run the migrations again."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),

@@ -10,12 +10,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from promthctl import database
 from promthctl.database.connection_errors import unreachable
 from promthctl.database.sqlstates import cause_of, is_lost
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.migration_set import Migration
+from promthctl.process import write_private
 from promthctl.quantities import part_of
 from promthctl.redact import redact
 from promthctl.settings import Settings
@@ -33,6 +35,18 @@ _UNREACHABLE = "failed to connect to postgres: "
 _BROKEN = re.compile(  # in the words of both lines of the CLI, where no server has said anything
     r"connection (error|terminated|reset|refused|closed)|conn closed|unexpected EOF|broken pipe|timed? ?out", re.I
 )
+
+
+_UNMANAGED = re.compile(r"does not manage these PostgreSQL object kinds: (.+?)\. Changes")
+_ALWAYS_UNMANAGED = ("parameter ACL",)  # of the server, and on every Supabase
+
+
+@dataclass(frozen=True)
+class SchemaSql:
+    """sql: what leads from one schema to the other. unmanaged: kinds of objects there that the engine leaves out."""
+
+    sql: str
+    unmanaged: tuple[str, ...]
 
 
 def find_database_cli(settings: Settings, steps: Steps) -> DatabaseCli:
@@ -116,6 +130,29 @@ class DatabaseCli:
             raise self._failure(target, answer, f"The advisors could not read {target.label}")
         return tuple(redact(f"{one.get('title', one.get('name'))}: {one.get('detail', '')}") for one in found)
 
+    def diff(self, start: Target, end: Target, schemas: Sequence[str] = ()) -> SchemaSql:
+        """`supabase db diff --from --to` with pg-delta, which needs no Docker; neither database is changed.
+
+        schemas: only those; none for all.
+        Raises PromthctlError when it cannot run.
+        """
+        start, end = start.held(), end.held()
+        named = [f"--from={_with_mode(start)}", f"--to={_with_mode(end)}"]
+        only = [f"--schema={','.join(schemas)}"] if schemas else []
+        key_password = start.key_password or end.key_password
+        environment = {"PGSSLPASSWORD": key_password} if key_password else {}
+        with work_folder(self.runner.settings, ()) as folder:
+            passwords = folder / "pgpass"  # one of its own for each database, so PGPASSWORD will not do
+            write_private(passwords, "".join(f"{_passfile_line(each)}\n" for each in (start, end)))
+            environment["PGPASSFILE"] = str(passwords)
+            answer = self.runner.run(["db", "diff", *named, *only, "--use-pg-delta"], environment, folder=folder)
+        sql = answer.value.get("diff") if isinstance(answer.value, dict) else None
+        if not answer.ok or not isinstance(sql, str):
+            raise self._failure(end, answer, f"The schema of {end.label} could not be compared")
+        found = _UNMANAGED.search(answer.stderr)
+        kinds = found[1].split(", ") if found else []
+        return SchemaSql(sql, tuple(kind for kind in kinds if kind not in _ALWAYS_UNMANAGED))
+
     def _run(
         self,
         target: Target,
@@ -193,3 +230,20 @@ def _repair_blocked(
     state = f"of {', '.join(sorted(changed))} it was" if changed else "nothing of it was"
     what = f"The history of {target.label} could not be changed"
     return PromthctlError(what, blocked.why, f"{blocked.hint}; {state} changed")
+
+
+def _with_mode(target: Target) -> str:
+    """Its URL with its SSL mode: each of two databases has its own. Local ones speak no TLS."""
+    mode = "disable" if target.local else target.sslmode
+    if not mode:
+        return target.url
+    parts = urlsplit(target.url)
+    kept = [part for part in parts.query.split("&") if part and not part.startswith("sslmode=")]
+    return urlunsplit(parts._replace(query="&".join([*kept, f"sslmode={mode}"])))
+
+
+def _passfile_line(target: Target) -> str:
+    """Its line of a PGPASSFILE: https://www.postgresql.org/docs/current/libpq-pgpass.html"""
+    parts = urlsplit(target.url)
+    values = (parts.hostname or "", str(parts.port or 5432), "*", unquote(parts.username or ""), target.password or "")
+    return ":".join(value.replace("\\", "\\\\").replace(":", "\\:") for value in values)

@@ -115,6 +115,8 @@ database/history.py · _read
 declarations.py · _wrong
 dotenv_file.py · _check_link
 dotenv_file.py · _unusable
+drafting/differences.py · diff
+drafting/engine.py · run
 engines/choosing.py · _refuse_docker_flags
 engines/choosing.py · pick
 engines/docker/engine.py · mail
