@@ -27,7 +27,7 @@ def diff(found: SchemaDiff) -> Iterator[RenderableType]:
     if not found.differs:
         yield f"{OK} {escape(found.target)} has the schema that its migrations make"
     elif not found.left:
-        yield f"{OK} Tried in a throw-away database: with this SQL the catalogs are equal"
+        yield f"{OK} Tried in a throw-away database: with this SQL the comparison finds no difference"
     else:
         yield f"{BAD} Tried in a throw-away database: this SQL leaves {count(len(found.left), 'difference')}"
     for one in found.left:
