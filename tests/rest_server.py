@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from promthctl.engines.embedded.api import NODE_OPTIONS
 from promthctl.engines.embedded.auth_settings import auth_settings
 from promthctl.engines.embedded.program import server_program
+from promthctl.engines.embedded.storage_settings import storage_settings
 from promthctl.engines.ports import free_port
 from promthctl.toolchain import Toolchain
 
@@ -100,6 +101,8 @@ def rest_server(
     auth: dict[str, Any] | None = None,
     secret: str = SECRET,
     mail_file: Path | None = None,
+    storage: dict[str, Any] | None = None,
+    folder: Path | None = None,
     **api: Any,
 ) -> Iterator[Rest]:
     """A server of the database. api, auth: what these tables of config.toml would say, e.g. schemas=["public"]."""
@@ -121,6 +124,7 @@ def rest_server(
         "serviceKey": service,
         "url": f"http://127.0.0.1:{port}",
         "auth": auth_settings({"auth": auth or {}}),
+        "storage": storage_settings({"storage": storage or {}}) | {"folder": str(folder)},
         "mailFile": None if mail_file is None else str(mail_file),
         "origins": [],
         "rest": {"enabled": True, "schemas": ["public"], "extraSearchPath": ["extensions"], "maxRows": None} | api,

@@ -20,6 +20,7 @@ from promthctl.engines.embedded.auth_settings import auth_settings
 from promthctl.engines.embedded.mail import mail_file
 from promthctl.engines.embedded.program import server_program
 from promthctl.engines.embedded.records import EmbeddedStack
+from promthctl.engines.embedded.storage_settings import STORAGE_FOLDER, storage_settings
 from promthctl.errors import PrerequisiteError, PromthctlError, UsageError
 from promthctl.process import ProcessId, RunAs
 from promthctl.project_files import table_of
@@ -75,6 +76,8 @@ def start(
         "origins": _origins(settings),
         "rest": rest_settings(settings),
         "auth": auth_settings(settings.supabase),
+        "storage": storage_settings(settings.supabase)
+        | {"folder": str(system_user.data_home(settings, stack.project) / STORAGE_FOLDER)},
         "mailFile": str(mail_file(settings, stack)),
     }
     environment = {
@@ -168,7 +171,8 @@ def _marker(project: str) -> str:
 
 def _fingerprint(settings: Settings) -> str:
     """What tells the program and the configuration that a server started now would get from all others."""
-    told = json.dumps([server_program(), rest_settings(settings), auth_settings(settings.supabase), _origins(settings)])
+    configured = auth_settings(settings.supabase), storage_settings(settings.supabase)
+    told = json.dumps([server_program(), rest_settings(settings), *configured, _origins(settings)])
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 

@@ -18,6 +18,7 @@ from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.mail import MAIL_FILE, messages
 from promthctl.engines.embedded.new_database import Server, made_aside
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
+from promthctl.engines.embedded.storage_settings import STORAGE_FOLDER
 from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, Service, Status
 from promthctl.errors import PromthctlError, RefusedError, UsageError, already_done
@@ -319,6 +320,8 @@ class EmbeddedEngine:
         for data in (*home.glob("postgres-[0-9]*"), *ownership.in_project(self.settings)):
             postgres.remove(data)
         (home / MAIL_FILE).unlink(missing_ok=True)
+        if (home / STORAGE_FOLDER).exists():
+            postgres.remove(home / STORAGE_FOLDER)
         with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
             home.rmdir()
         for name in ("stack.json", "processes.json", "dev-user.json", "absent.json"):

@@ -1,10 +1,10 @@
-// The embedded engine's API: our own REST (rest/) and Auth (auth/), Supabase Lite's Studio, before our PostgreSQL.
+// The embedded engine's API: our own REST (rest/), Auth (auth/) and Storage (storage/), Supabase Lite's Studio, before our PostgreSQL.
 //
 // Run from the toolchain's folder as `node --input-type=module - <project>`, joined with the modules it imports by
 // program.py, with the configuration as JSON in PROMTHCTL_API: {project, program (what tells this configuration and
 // program from others), port, db: {host, port, database, password}, jwtSecret, anonKey, serviceKey, publishableKey,
 // secretKey, url (of the API), origins, rest: {enabled, schemas, extraSearchPath, maxRows}, auth: see auth_settings.py,
-// mailFile: where the messages of Auth are kept}.
+// storage: see storage_settings.py, with its folder, mailFile: where the messages of Auth are kept}.
 // It exits with code 75 when the port is taken.
 //
 // `lite start` itself cannot be used: it accepts no JWT-shaped keys, grants everything in every RLS schema to anon on
@@ -23,6 +23,7 @@ import postgres from "postgres";
 import { Auth } from "./auth/auth.mjs";
 import { Rest } from "./rest/rest.mjs";
 import { bearerOf, isRest, listener } from "./rest/http.mjs";
+import { isStorage, Storage } from "./storage/storage.mjs";
 
 const config = JSON.parse(process.env.PROMTHCTL_API ?? "{}");
 delete process.env.PROMTHCTL_API;
@@ -105,6 +106,13 @@ const auth = new Auth({
   mailFile: config.mailFile,
   log: (line) => console.error(`${new Date().toISOString()} auth: ${line}`),
 });
+const storageSql = postgres({
+  ...config.db,
+  user: "supabase_storage_admin",
+  max: 10,
+  onnotice: () => {},
+  connection: { application_name: "promthctl storage", TimeZone: "UTC" },
+});
 const text = { to: 25, from: [114, 3802], serialize: (value) => value, parse: (value) => value };
 const restSql = postgres({
   ...config.db,
@@ -144,6 +152,7 @@ const json = (body, status = 200, headers = {}) =>
 async function status() {
   const [{ ready }] = await sql`select to_regclass('supabase_migrations.schema_migrations') is not null as ready`;
   await listen();
+  await storage.prepare();
   const applied = ready ? await sql`select version from supabase_migrations.schema_migrations order by 1` : [];
   const { project, program } = config;
   return json({ project, program, pid: process.pid, applied: applied.map((row) => row.version) });
@@ -209,7 +218,10 @@ async function route(request, peerAddress) {
   if (needsKey && !ofStudio && !hasKey(...keys)) return json({ message: "No API key found in request" }, 401);
   if (path === "/_promthctl/status") {
     if (roleOf(request.headers.get("apikey") ?? "") !== "service_role") return json({ message: "Forbidden" }, 403);
-    if (request.method === "POST") await forget(); // the database was exchanged for another
+    if (request.method === "POST") {
+      storage.forget(); // the database was exchanged for another
+      await forget();
+    }
     return status();
   }
   // Lite shows its database options here, the password among them; Studio needs the rest.
@@ -217,7 +229,7 @@ async function route(request, peerAddress) {
     return json({ ...(await (await studio.fetch(request)).json()), connection: {} });
   if (path.startsWith("/auth/v1/")) return authAnswer(request, path.slice(8), keys, peerAddress);
   if (path.startsWith("/static/")) return asset(path.slice(8));
-  if (path.startsWith("/rest/")) return json({ message: "Not found" }, 404); // a spelling that isRest does not know
+  if (/^\/(rest|storage)\//.test(path)) return json({ message: "Not found" }, 404); // a spelling that isRest and isStorage do not know
   const missing = MISSING.find(([pattern]) => pattern.test(path));
   if (missing) return json(absent(missing[1]), 501);
   return studio.fetch(request, { peerAddress });
@@ -269,7 +281,21 @@ const restListener = listener({
   mayRead,
 });
 
-const server = createServer((request, response) => (isRest(request.url) ? restListener : others)(request, response));
+const storage = new Storage({
+  sql: storageSql,
+  secret: config.jwtSecret,
+  config: config.storage,
+  roleOf,
+  jwtOf,
+  isLoopback: (host) => LOOPBACK.test(host),
+  mayRead,
+  log: (line) => console.error(`${new Date().toISOString()} storage: ${line}`),
+});
+
+const server = createServer((request, response) => {
+  if (isStorage(request.url)) return storage.listener(request, response);
+  return (isRest(request.url) ? restListener : others)(request, response);
+});
 server.keepAliveTimeout = 65_000; // clients keep connections for some seconds, and must not meet one that just closes
 server.on("error", (error) => {
   console.error(error.message);
@@ -282,7 +308,7 @@ server.listen(config.port, "127.0.0.1", () =>
 async function stop() {
   server.close();
   server.closeAllConnections?.();
-  await Promise.allSettled([studio.connection.close(), sql.end(), authSql.end(), restSql.end()]);
+  await Promise.allSettled([studio.connection.close(), sql.end(), authSql.end(), restSql.end(), storageSql.end()]);
   process.exit(0);
 }
 process.on("SIGTERM", stop);
