@@ -215,7 +215,7 @@ def test_what_was_not_tried_is_not_called_passed(make_project: Callable[..., Pro
     (project.path / "supabase" / "migrations" / "001_a.sql").write_text(sql)
     project.run("push", "--db-url", database_url, "--yes")
     told = project.run("verify", "--db-url", database_url, code=None).stdout
-    passed = [line for line in told.splitlines() if "✔" in line]
+    passed = [line for line in told.splitlines() if "✔" in line and "a cell:" not in line]
     assert passed[0].endswith("The schema is what 1 migration makes") and len(passed) <= 3, told
     result = project.json("verify", "--db-url", database_url, code=None)
     assert result["lifecycles"] == []

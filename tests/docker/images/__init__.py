@@ -12,6 +12,7 @@ import fcntl
 import functools
 import hashlib
 import io
+import json
 import mmap
 import os
 import re
@@ -21,10 +22,13 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promthctl import settings
+from promthctl.engines.embedded.api import rest_settings
+from promthctl.engines.embedded.auth_settings import auth_settings
+from promthctl.engines.embedded.program import server_program
 from promthctl.engines.embedded.templates import bootstrap_scripts
 from promthctl.toolchain import Toolchain, installation
 
@@ -172,7 +176,9 @@ def _ours() -> Iterator[tuple[str, bytes]]:
     """The image's files that come from this repository."""
     for file in sorted(_PROGRAMS.iterdir()):
         yield f"opt/stand-in/{file.name}", file.read_bytes()
-    yield "opt/toolchain/server.mjs", (files("promthctl.engines.embedded") / "server.mjs").read_bytes()
+    yield "opt/toolchain/server.mjs", server_program().encode()
+    defaults = {"rest": rest_settings(settings.load(Path(__file__).parent)), "auth": auth_settings({})}
+    yield "opt/stand-in/defaults.json", json.dumps(defaults).encode()
     for number, script in enumerate(bootstrap_scripts()):
         yield f"opt/bootstrap/{number:02}.sql", script.encode()
     for name, text in _TEXTS.items():
@@ -198,10 +204,15 @@ def _fill(tar: tarfile.TarFile, tools: Toolchain) -> None:
     ):  # Debian's Node.js keeps parts of itself there
         if Path(extra).exists():
             tar.add(Path(extra).resolve(), extra)
-    tar.add(tools.root / "node_modules", "opt/toolchain/node_modules", filter=_needed)
+    share = f"opt/toolchain/{native.relative_to(tools.root)}/share"
+    tar.add(
+        tools.root / "node_modules",
+        "opt/toolchain/node_modules",
+        filter=lambda entry: None if entry.name == share else _needed(entry),
+    )
     with tempfile.TemporaryDirectory() as copy:
         installation.copy_with_stand_ins(native, Path(copy))
-        tar.add(Path(copy) / "share", f"opt/toolchain/{native.relative_to(tools.root)}/share", filter=_needed)
+        tar.add(Path(copy) / "share", share, filter=_needed)
     link = tarfile.TarInfo("opt/postgres")
     link.type, link.linkname = tarfile.SYMTYPE, f"/opt/toolchain/{native.relative_to(tools.root)}"
     tar.addfile(link)

@@ -1,6 +1,8 @@
 // The embedded engine's API server (server.mjs), run on the container's loopback with keys that only the stand-in knows.
-import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import net from "node:net";
+
+import { sign } from "./keys.mjs";
 
 const freePort = () =>
   new Promise((resolve) => {
@@ -13,15 +15,21 @@ const freePort = () =>
 /** Start it; where it listens and its keys. databaseUrl: of any role, all have one password. jwtSecret: signs sessions. */
 export async function startApi(databaseUrl, jwtSecret, siteUrl) {
   const { hostname, port, pathname, password } = new URL(databaseUrl);
+  const { rest, auth } = JSON.parse(readFileSync("/opt/stand-in/defaults.json", "utf8"));
+  const apiPort = await freePort();
   const config = {
     project: "stand-in",
     program: "stand-in",
-    port: await freePort(),
+    port: apiPort,
     db: { host: hostname, port: Number(port), database: pathname.slice(1), password: decodeURIComponent(password) },
     jwtSecret,
-    anonKey: `sb_publishable_${randomBytes(12).toString("hex")}`,
-    serviceKey: `sb_secret_${randomBytes(12).toString("hex")}`,
-    siteUrl,
+    anonKey: sign({ role: "anon" }, jwtSecret),
+    serviceKey: sign({ role: "service_role" }, jwtSecret),
+    url: `http://127.0.0.1:${apiPort}`,
+    origins: [],
+    rest,
+    auth: { ...auth, siteUrl },
+    mailFile: "/tmp/mail.jsonl",
   };
   process.env.PROMTHCTL_API = JSON.stringify(config);
   process.env.LITE_TELEMETRY = "0";
