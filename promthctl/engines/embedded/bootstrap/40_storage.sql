@@ -1,5 +1,5 @@
 -- The tables and functions of Supabase Storage that migrations refer to
--- (github.com/supabase/storage, migrations/tenant up to 0063). No file server stands behind them.
+-- (github.com/supabase/storage, migrations/tenant up to 0063). ../storage/ serves them.
 
 set role supabase_storage_admin;
 
