@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def test_buckets_of_config_are_made_and_others_managed(running: Rest) -> None:
     assert refused(storage.create_bucket, "made") == ("409", "The resource already exists")
     storage.update_bucket("made", {"public": False})
     assert not storage.get_bucket("made").public
-    storage.from_("made").upload("a/b.txt", b"x")
+    storage.from_("made").upload("a/b.png", b"x", {"content-type": "image/png"})
     assert refused(storage.delete_bucket, "made")[0] == "409"
     storage.empty_bucket("made")
     storage.delete_bucket("made")
@@ -179,7 +180,17 @@ def test_limits_and_what_is_not_there(running: Rest, folder: Path) -> None:
     assert get(running, "object/public/docs/%ff").status_code == 400
 
 
-@pytest.mark.parametrize("table", [{"file_size_limit": "big"}, {"enabled": 1}, {"buckets": {"a": {"public": "yes"}}}])
-def test_wrong_settings_are_refused(table: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
-        storage_settings({"storage": table})
+@pytest.mark.parametrize(
+    "lines",
+    [
+        '[storage]\nfile_size_limit = "big"',
+        "[storage]\nenabled = 1",
+        '[storage.buckets.a]\npublic = "yes"',
+        '[storage.buckets.a]\nallowed_mime_types = "image/png"',
+    ],
+)
+def test_wrong_settings_are_refused_and_what_is_said_next_is_right(lines: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        storage_settings(tomllib.loads(lines))
+    right = caught.value.hint.removeprefix("write ").partition(", or")[0]
+    storage_settings(tomllib.loads(f"{lines.partition(chr(10))[0]}\n{right}"))

@@ -21,6 +21,7 @@ database/transactions.py · changing
 engines/access.py · stack_access
 engines/access.py · running_access
 engines/embedded/logs.py · read_logs
+engines/embedded/storage_settings.py · _wrong
 hosted/management.py · access_token
 hosted/project.py · find_project
 migration_files/bundling.py · _check_destination
