@@ -29,6 +29,7 @@ from promthctl import settings
 from promthctl.engines.embedded.api import rest_settings
 from promthctl.engines.embedded.auth_settings import auth_settings
 from promthctl.engines.embedded.program import server_program
+from promthctl.engines.embedded.storage_settings import storage_settings
 from promthctl.engines.embedded.templates import bootstrap_scripts
 from promthctl.toolchain import Toolchain, installation
 
@@ -177,7 +178,11 @@ def _ours() -> Iterator[tuple[str, bytes]]:
     for file in sorted(_PROGRAMS.iterdir()):
         yield f"opt/stand-in/{file.name}", file.read_bytes()
     yield "opt/toolchain/server.mjs", server_program().encode()
-    defaults = {"rest": rest_settings(settings.load(Path(__file__).parent)), "auth": auth_settings({})}
+    defaults = {
+        "rest": rest_settings(settings.load(Path(__file__).parent)),
+        "auth": auth_settings({}),
+        "storage": storage_settings({}),
+    }
     yield "opt/stand-in/defaults.json", json.dumps(defaults).encode()
     for number, script in enumerate(bootstrap_scripts()):
         yield f"opt/bootstrap/{number:02}.sql", script.encode()

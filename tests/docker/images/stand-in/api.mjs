@@ -15,7 +15,7 @@ const freePort = () =>
 /** Start it; where it listens and its keys. databaseUrl: of any role, all have one password. jwtSecret: signs sessions. */
 export async function startApi(databaseUrl, jwtSecret, siteUrl) {
   const { hostname, port, pathname, password } = new URL(databaseUrl);
-  const { rest, auth } = JSON.parse(readFileSync("/opt/stand-in/defaults.json", "utf8"));
+  const { rest, auth, storage } = JSON.parse(readFileSync("/opt/stand-in/defaults.json", "utf8"));
   const apiPort = await freePort();
   const config = {
     project: "stand-in",
@@ -29,6 +29,7 @@ export async function startApi(databaseUrl, jwtSecret, siteUrl) {
     origins: [],
     rest,
     auth: { ...auth, siteUrl },
+    storage: { ...storage, folder: "/tmp/storage" },
     mailFile: "/tmp/mail.jsonl",
   };
   process.env.PROMTHCTL_API = JSON.stringify(config);
