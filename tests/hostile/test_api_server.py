@@ -31,6 +31,8 @@ def test_what_is_no_page_needs_a_key(stack: Stack, path: str) -> None:
     elsewhere = {"sec-fetch-site": "cross-site"}
     assert httpx.get(stack.api_url + path, headers=elsewhere).status_code == 401
     assert httpx.get(stack.api_url + path, headers={"apikey": stack.anon_key}).status_code != 401
+    of_its_length = "é".encode("latin-1") + b"x" * (len(stack.anon_key) - 1)
+    assert httpx.get(stack.api_url + path, headers={"apikey": of_its_length}).status_code == 401
 
 
 def test_studio_opens_in_a_browser(stack: Stack) -> None:

@@ -63,7 +63,8 @@ const times = { timestamptz: passThrough(1184, iso), timestamp: passThrough(1114
 const connect = (user) => new Connection({ postgresOptions: { ...config.db, user, max: 10, onnotice: () => {}, types: times } });
 
 const roleOf = (key) => {
-  const is = (other) => key.length === other.length && timingSafeEqual(Buffer.from(key), Buffer.from(other));
+  const given = Buffer.from(key);
+  const is = (other) => given.length === Buffer.byteLength(other) && timingSafeEqual(given, Buffer.from(other));
   if (is(config.serviceKey) || (config.secretKey && is(config.secretKey))) return "service_role";
   return is(config.anonKey) || (config.publishableKey && is(config.publishableKey)) ? "anon" : null;
 };
