@@ -37,7 +37,10 @@ class Table:
     def user(self) -> str:
         """A new user's id."""
         user_id = str(uuid4())
-        made = "insert into auth.users (id, email, created_at, updated_at) values (%s, %s, now(), now())"
+        made = (
+            "insert into auth.users (id, email, aud, role, created_at, updated_at)"
+            " values (%s, %s, 'authenticated', 'authenticated', now(), now())"
+        )
         self.connection.execute(made, [user_id, f"{user_id[:8]}@example.com"])
         return user_id
 

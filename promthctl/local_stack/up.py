@@ -104,9 +104,9 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: b
         outcome.append((plan, pushed, start, seeded))
 
     with alone(settings, steps):
+        make_app_secret(settings)  # before the stack is on record: `local env` need not wait for this `up` then
         access, started = engine.up(migrate, steps, filler.content)
         plan, pushed, start, seeded = outcome[0]
-        make_app_secret(settings)
         unreachable = _tables_without_grants(access) if started or pushed.applied else None
         without_keys = bool(started or pushed.applied) and _keys_wanted(access) and not _keys_configured(settings)
     return UpResult(

@@ -333,7 +333,7 @@ def test_no_child_of_a_cold_up_has_a_secret_in_its_command_line(project: Project
 def test_an_api_server_of_an_earlier_promthctl_is_replaced(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.up()
     before = project.pids()
-    monkeypatch.setattr(api, "_fingerprint", lambda: "of another version")
+    monkeypatch.setattr(api, "_fingerprint", lambda _: "of another version")
     EmbeddedEngine(settings.load(project.path)).up(lambda *_: None, Silent())
     after = project.pids()
     assert after["postgres"] == before["postgres"]
