@@ -139,6 +139,7 @@ def test_what_comes_next_gets_further(name: str, make_project: Callable[..., Pro
     project = make_project()
     for path, text in (("db/001_a.sql", SQL), ("pyproject.toml", SETTINGS), *case.files):
         write(project.path, path, text)
+    project.extra["PROMTHCTL_ENGINE"] = "" if "engine = " in str(case.files) else project.engine  # the file decides
     before = run(project, case.words)
     (error,) = re.findall(r"^error: (.*)$", before, re.MULTILINE)
     hints = re.findall(r"^ next: (.*)", before, re.MULTILINE | re.DOTALL)
