@@ -52,7 +52,7 @@ def run_patiently(
 
     run: starts the CLI on a target, and calls what it is given with the name of each file that is being applied.
     blocked: makes the error that is raised when the lock could not be had in any try. restarts: a further try begins
-    anew; else it continues where the one before stopped, and the answer has all files.
+    from its start; else it continues where the one before stopped, and the answer has all files.
     """
     limit = lock_seconds(target)
     own = {file.filename for file in migrations if _sets_lock_timeout(file.sql)}

@@ -102,7 +102,7 @@ export class Rest {
   }
 
   /**
-   * Read settings and catalogs anew; requests go on with the old ones. Asked again while it reads, it reads once more
+   * Read settings and catalogs again; requests go on with the old ones. Asked again while it reads, it reads once more
    * after that. Rejects when they cannot be read: then requests are answered 503 until they can.
    */
   reload() {
