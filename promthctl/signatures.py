@@ -136,5 +136,5 @@ def _make_key() -> bytes:
     raise PrerequisiteError(
         "The key that signs what promthctl keeps of this project could not be made",
         "; ".join(problems),
-        "export XDG_CONFIG_HOME or PROMTHCTL_CACHE_DIR to a folder you can write, outside of the project",
+        "export PROMTHCTL_CACHE_DIR=/path/you/can/write (or XDG_CONFIG_HOME), outside of the project",
     )

@@ -161,19 +161,35 @@ def fresh_database(server: Server) -> Iterator[str]:
     """A fresh, empty Supabase-shaped database; the URL's role is `postgres`, no superuser, as on hosted."""
     name = f"test_{next(_numbers)}"
     admin = server.url("template1", "supabase_admin")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        roles = _roles(connection)
+    with psycopg.connect(admin, autocommit=True) as connection, same_roles(connection):
         connection.execute(f"create database {name} template postgres".encode())
-    try:
-        bootstrap = files("promthctl.engines.embedded") / "bootstrap" / "15_database.sql"
-        with psycopg.connect(server.url(name, "supabase_admin"), autocommit=True) as connection:
-            connection.execute(bootstrap.read_text(encoding="utf-8").encode())
-        yield server.url(name)
-    finally:
-        with psycopg.connect(admin, autocommit=True) as connection:
+        try:
+            bootstrap = files("promthctl.engines.embedded") / "bootstrap" / "15_database.sql"
+            with psycopg.connect(server.url(name, "supabase_admin"), autocommit=True) as within:
+                within.execute(bootstrap.read_text(encoding="utf-8").encode())
+            yield server.url(name)
+        finally:
             connection.execute(f"drop database {name} with (force)".encode())
-            for role in _roles(connection) - roles:  # roles belong to the server: the next database would have them
-                connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+
+
+@contextmanager
+def same_roles(connection: psycopg.Connection) -> Iterator[None]:
+    """Roles and who is in them belong to the server: what a test makes, the next database would have too."""
+    roles, members = _roles(connection), _members(connection)
+    try:
+        yield
+    finally:
+        for role in _roles(connection) - roles:
+            connection.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+        now = _members(connection)
+        for words, changed in (("revoke {} from {}", now - members), ("grant {} to {}", members - now)):
+            for one in changed:
+                connection.execute(sql.SQL(words + " granted by {}").format(*map(sql.Identifier, one)))
+
+
+def _members(connection: psycopg.Connection) -> set[tuple[str, str, str]]:
+    query = "select pg_get_userbyid(roleid), pg_get_userbyid(member), pg_get_userbyid(grantor) from pg_auth_members"
+    return {(role, member, grantor) for role, member, grantor in connection.execute(query).fetchall()}
 
 
 def _roles(connection: psycopg.Connection) -> set[str]:

@@ -265,7 +265,7 @@ def test_demo_keys_are_stored_with_nothing_else_done(running: Project) -> None:
     """Under a secret that is made for the local stack, and for nothing else."""
     fresh(running, {})
     (running.path / "pyproject.toml").unlink()
-    assert "seed vanchin --demo" in running.run("local", "up", "--example", "mr-promth").stdout
+    assert "seed vanchin --demo" in running.up("--example", "mr-promth").stdout
     running.run("seed", "vanchin", "--demo")
     assert running.json("keys", "check")["failed"] == 0
     assert len(running.env()["ENCRYPTION_SECRET"]) == 32

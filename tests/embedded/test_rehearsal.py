@@ -25,7 +25,7 @@ from promthctl.rehearsal.twin import Twin, TwinFacts
 from promthctl.rehearsal.witnesses import make_witnesses
 from promthctl.targets import Target
 from tests.cases import ROOT
-from tests.servers import Server, fresh_database
+from tests.servers import Server, fresh_database, same_roles
 
 BOOTSTRAP = files("promthctl.engines.embedded") / "bootstrap" / "15_database.sql"
 FOLDER = ROOT / "rehearsal"
@@ -67,7 +67,8 @@ class Databases:
     def copy_of(self, template: str) -> Iterator[str]:
         """A copy's name."""
         name = f"copy_{next(_numbers)}"
-        with psycopg.connect(self.server.url("template1", "supabase_admin"), autocommit=True) as admin:
+        template1 = self.server.url("template1", "supabase_admin")
+        with psycopg.connect(template1, autocommit=True) as admin, same_roles(admin):
             admin.execute(f"create database {name} template {template} strategy file_copy".encode())
             with psycopg.connect(self.server.url(name, "supabase_admin"), autocommit=True) as connection:
                 connection.execute(BOOTSTRAP.read_text(encoding="utf-8").encode())

@@ -23,7 +23,6 @@ from promthctl.engines.docker import containers, network, preflight, services
 from promthctl.engines.docker.containers import Container, is_there
 from promthctl.engines.docker.daemon import answering
 from promthctl.engines.docker.project import DockerProject
-from promthctl.engines.docker.records import DockerStack
 from promthctl.errors import PromthctlError, RefusedError
 
 if TYPE_CHECKING:
@@ -63,10 +62,10 @@ def owner(client: APIClient, project: str) -> Owner | None:
     return None
 
 
-def identity(project: DockerProject, known: DockerStack | None) -> str:
+def identity(project: DockerProject) -> str:
     """The id of a stack that is to be started, check_name being passed: its own, its database's, or a new one."""
     made_by = owner(project.client, project.name)
-    return (known.data_id if known else "") or (made_by.identity if made_by else "") or secrets.token_hex(16)
+    return project.records.data_id() or (made_by.identity if made_by else "") or secrets.token_hex(16)
 
 
 def claim(project: DockerProject, name: str, data_id: str) -> None:
@@ -105,7 +104,7 @@ def check_purge(project: DockerProject, name: str, found: Collection[Container])
     made_by, known = owner(project.client, name), project.records.load_stack(name)
     if made_by and made_by.identity:
         lost = not (known and known.data_id)
-        if (known and known.data_id == made_by.identity) or (lost and found and made_by.is_at(project)):
+        if project.records.data_id() == made_by.identity or (lost and found and made_by.is_at(project)):
             return
     elif found or known:
         return
@@ -121,7 +120,9 @@ def check_purge(project: DockerProject, name: str, found: Collection[Container])
 def _may_use(project: DockerProject, name: str, made_by: Owner) -> bool:
     known = project.records.load_stack(name)
     if made_by.identity:
-        return known.data_id == made_by.identity if known and known.data_id else made_by.is_at(project)
+        if project.records.data_id() == made_by.identity:
+            return True
+        return not (known and known.data_id) and made_by.is_at(project)
     if made_by.folder == project.folder:
         return True
     # A folder that was moved took its record along; one that has lost it still has its database.

@@ -91,6 +91,11 @@ class DockerRecords(StateDir):
         stack = self._read()
         return stack if stack is not None and stack.project == project and not self.original(project) else None
 
+    def data_id(self) -> str:
+        """What this folder's databases bear, under this name or a former one; empty when no record of its own tells."""
+        stack = self._read()
+        return stack.data_id if stack is not None and not self.original(stack.project) else ""
+
     def former_name(self, project: str) -> str | None:
         """The name this folder's stack was started under, None when that is the project's, or it came with a copy."""
         stack = self._read()

@@ -60,7 +60,7 @@ class Start:
             return Started(access, changed=False, fresh=False)
         needed = self._preflight(plan, known, steps)
         with answering(project.daemon):
-            plan = dataclasses.replace(plan, data_id=ownership.identity(project, known))
+            plan = dataclasses.replace(plan, data_id=ownership.identity(project))
             if needed.missing:
                 pulled = images.pull(project.client, project.daemon, needed.missing, steps)
                 self._check_volume(plan, known, pulled)
