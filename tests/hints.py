@@ -298,7 +298,7 @@ class Row:
 def follow(row: Row, place: Place) -> None:
     """Make the row's situation, meet its error, do what it says, and see that this has changed something."""
     project = place.project
-    place = replace(place, project=replace(project, extra={**project.extra, **dict(row.env)}))
+    place = replace(place, project=replace(project, extra={**project.extra, **{name: place.fill(value) for name, value in row.env}}))
     for path, text in row.files:
         place.write(path, place.fill(text))
     if row.before:

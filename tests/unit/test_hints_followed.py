@@ -273,6 +273,6 @@ def keys_of_rows() -> set[str]:
         for node in ast.walk(module):
             if isinstance(node, ast.Call) and node.args:
                 key = named.get(node.args[0].id) if isinstance(node.args[0], ast.Name) else node.args[0]
-                text = key.value if isinstance(key, ast.Constant) else None
-                keys |= {text} if isinstance(text, str) and ".py · " in text else set()
+                value = key.value if isinstance(key, ast.Constant) else None
+                keys |= {value} if isinstance(value, str) and ".py · " in value else set()
     return keys

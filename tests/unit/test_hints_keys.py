@@ -154,7 +154,7 @@ ROWS = (
     Row(
         "api/client.py · _check_access",
         f"{DRY} --demo --user a@b.c",
-        Set("SUPABASE_SERVICE_ROLE_KEY", "fake", "local env"),
+        Set("SUPABASE_SERVICE_ROLE_KEY", "fake", "into SUPABASE_SERVICE_ROLE_KEY"),
         CUT,
         env=(("SUPABASE_SERVICE_ROLE_KEY", "a b"),),
     ),
