@@ -58,6 +58,7 @@ engines/docker/daemon.py · _unknown_context
 engines/docker/daemon.py · _absent
 engines/docker/daemon.py · _not_allowed
 engines/docker/diagnosis.py · error
+engines/docker/engine.py · mail
 engines/docker/engine.py · undo_renewal
 engines/docker/images.py · offline
 engines/docker/images.py · check_pullable
@@ -89,64 +90,27 @@ supabase_cli/api_keys.py · find_service_key
 supabase_cli/api_keys.py · _service_keys
 """
 
+# What no test can make on every machine, and why.
+CANNOT_BE_MADE = {
+    "backups/writing.py · new_backup": "a full disk",
+    "drafting/engine.py · run": "a mistake of the Supabase CLI's diff engine",
+    "engines/embedded/cluster.py · copy_data": "a full disk",
+    "engines/embedded/system_user.py · postgres_user": "root on a machine without useradd",
+    "engines/embedded/templates.py · template": "a full disk",
+    "keys/key_batch.py · checked_batch": "a full disk",
+    "keys/key_batch.py · owner": "a file that changes between two readings of one run",
+}
+
 # Their errors are tested; that what they advise helps was not tried by a test yet.
 NOT_FOLLOWED_YET = """
-adoption/adopting.py · _decide
 adoption/adopting.py · _find_on_target
-api/client.py · _status_error
-api/client.py · _unreachable
-api/client.py · unexpected_answer
-backups/folder.py · find_backup
-backups/restoring.py · _incomplete
-backups/restoring.py · _load
-backups/restoring.py · _refused
-backups/writing.py · new_backup
-cli/__init__.py · _unexpected_disk_error
-cli/invocation.py · ask_secret
-cli/invocation.py · confirm
-database/advisory_lock.py · _held
-database/advisory_lock.py · wait_for_leftovers
-database/aftermath.py · confirm_history
-database/connection.py · _refused_url
 database/connection_errors.py · lost
-database/history.py · _read
-declarations.py · _wrong
-dotenv_file.py · _check_link
-dotenv_file.py · _unusable
-drafting/differences.py · diff
-drafting/engine.py · run
-engines/choosing.py · _refuse_docker_flags
-engines/choosing.py · pick
-engines/docker/engine.py · mail
-engines/embedded/api.py · _wrong
 engines/embedded/api.py · wait
-engines/embedded/auth_settings.py · wrong
-engines/embedded/cluster.py · copy_data
 engines/embedded/cluster.py · failed
-engines/embedded/engine.py · _nothing_kept
 engines/embedded/engine.py · renew
-engines/embedded/ownership.py · _not_ours
-engines/embedded/system_user.py · check_readable
-engines/embedded/system_user.py · make_home
-engines/embedded/system_user.py · postgres_user
-engines/embedded/templates.py · template
 engines/embedded/which_postgres.py · postgres_of
-engines/ports.py · check_configured
-engines/ports.py · check_free
-engines/ports.py · settle
-isolation/declared.py · check_conditions
-isolation/proof.py · _require_roles
-keys/changing.py · find_agent_rows
 keys/changing.py · replace_key
-keys/key_batch.py · _refuse_unknown_users
-keys/key_batch.py · checked_batch
-keys/key_batch.py · owner
-keys/rotation.py · plan_rotation
-keys/seed_rows.py · _refused
 keys/seed_rows.py · store_batch
-keys/users.py · _sign_up
-local_stack/env.py · write_env
-local_stack/mail.py · mail
 migration_files/bundling.py · _proven
 migration_files/bundling.py · bundle
 migration_files/changes.py · _finish
@@ -246,7 +210,7 @@ verify/checks.py · verify
 
 def test_every_hint_is_followed_by_a_test_or_listed_as_not() -> None:
     lists = (FOLLOWED, NEEDS_DOCKER, NEEDS_THE_CLOUD, NOT_FOLLOWED_YET)
-    known = [line for each in lists for line in each.strip().splitlines()]
+    known = [*CANNOT_BE_MADE, *(line for each in lists for line in each.strip().splitlines())]
     blocks = SNAPSHOT.read_text(encoding="utf-8").strip().split("\n\n")
     made = {block.partition("\n")[0].rpartition(" · ")[0].removeprefix("promthctl/") for block in blocks}
     followed = keys_of_rows()
