@@ -20,17 +20,17 @@ import psycopg
 import pytest
 
 from promthctl import signatures
+from promthctl.toolchain import Toolchain
 from tests.embedded.working import data_directory, database_url
 from tests.hints import Edit, Instead, Leave, Option, Place, Put, Row, Run, Say, Set, follow, told
 from tests.promthctl_runner import Project
-from tests.servers import Toolchain
 
 KEY = "sk-FAKEfakeFAKEfake0123456789"
 SECOND = "second@example.com"
-SIGN_UP = (
-    "insert into auth.users (id, email) select '00000000-0000-0000-0000-000000000002', '" + SECOND + "'"
-    " where not exists (select from auth.users where email = '" + SECOND + "')"
-)
+SIGN_UP = f"""
+    insert into auth.users (id, email, aud, role, created_at, updated_at)
+    select '00000000-0000-0000-0000-000000000002', '{SECOND}', 'authenticated', 'authenticated', now(), now()
+     where not exists (select from auth.users where email = '{SECOND}')"""
 DEMO = "promthctl seed vanchin --demo"
 EMPTY = "promthctl keys remove --all"
 PICK = "engines/choosing.py · pick"
