@@ -303,7 +303,8 @@ class Row:
 
     key: of the error. words: the command, a line of a shell. steps: what is done, in order; then the command succeeds,
     or comes to another outcome, which has `then`. files: what is there, by path. sql: see Place.sql. before: a line of
-    a shell that is run after these. typed: standard input.
+    a shell that is run after these. typed: standard input. env: variables of all these. name: tells the rows of a key
+    from one another.
     """
 
     key: str

@@ -105,12 +105,10 @@ CANNOT_BE_MADE = {
 # Their errors are tested; that what they advise helps was not tried by a test yet.
 NOT_FOLLOWED_YET = """
 adoption/adopting.py · _find_on_target
-database/connection_errors.py · lost
 engines/embedded/api.py · wait
 engines/embedded/cluster.py · failed
 engines/embedded/engine.py · renew
 engines/embedded/which_postgres.py · postgres_of
-keys/changing.py · replace_key
 keys/seed_rows.py · store_batch
 migration_files/bundling.py · _proven
 migration_files/bundling.py · bundle

@@ -1,4 +1,4 @@
-"""Hints about any database, followed on databases of one server; see tests/hints.py."""
+"""Hints about histories, backups, locks and roles, followed on databases of one server; see tests/hints.py."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 from promthctl import targets
-from promthctl.database import advisory_lock
-from promthctl.errors import PromthctlError, RefusedError
+from promthctl.database import advisory_lock, connect
+from promthctl.errors import PromthctlError, RefusedError, TargetError
 from promthctl.isolation.proof import _require_roles
 from promthctl.steps import Silent
 from tests.hints import Edit, Instead, Option, Place, Row, Run, Say, Sql, follow, told
@@ -202,6 +202,17 @@ def test_a_restore_is_helped_at_every_step(place: Place) -> None:
     assert "take an undamaged copy of the backup" in error.hint
     data.write_bytes(good)
     place.must(place.fill(restore))
+
+
+def test_a_connection_that_was_lost_is_made_again(database_url: str) -> None:
+    target = targets.from_url(database_url)
+    with pytest.raises(TargetError) as raised, connect(target) as connection:
+        with psycopg.connect(database_url) as other:
+            other.execute("select pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        connection.execute("select 1")
+    assert told("database/connection_errors.py · lost", raised.value).hint.endswith("run the same command again")
+    with connect(target) as connection:
+        connection.execute("select 1")
 
 
 def test_another_promthctl_is_waited_for(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
