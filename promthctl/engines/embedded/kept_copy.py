@@ -115,7 +115,7 @@ def nothing_kept(data: Path) -> UsageError:
         why = f"what is kept is of PostgreSQL {max(others)}, and the project is set to {server}"
         return UsageError(what, why, server_setting(max(others)))
     why = "a copy is kept by `promthctl local reset`, and none was made since the last `local down --purge`"
-    return UsageError(what, why, "promthctl local status shows what is there now")
+    return UsageError(what, why, "promthctl local reset makes one from then on, of what is there now")
 
 
 def server_setting(name: str) -> str:
