@@ -92,24 +92,27 @@ def _least(strict: bool, fail_on: str | None) -> Severity:
     if fail_on is None:
         return STRICT if strict else DEFAULT_FAIL_ON
     if strict:
-        raise UsageError("--strict and --fail-on exclude each other", "both say what fails", "--fail-on not-proven")
+        raise UsageError("--strict and --fail-on exclude each other", "both say what fails", "leave --strict out")
     for severity in SEVERITIES:
         if fail_on.strip().lower().replace("-", " ") == severity:
             return severity
     words = ", ".join(severity.replace(" ", "-") for severity in SEVERITIES)
     raise UsageError(
-        f"{fail_on!r} is not a severity", f"--fail-on takes {words}", "promthctl verify --fail-on difference"
+        f"{fail_on!r} is not a severity",
+        f"--fail-on takes {words}",
+        "run the same command again with --fail-on difference",
     )
 
 
 def _check_reason(accept: bool, reason: str | None) -> None:
     """Raises UsageError unless a reason can be had where one is needed, before anything is verified."""
+    again = 'run the same command again with --accept --reason "TEXT"'
     if reason is not None and not (accept and reason.strip()):
         why = "it says nothing" if accept else "it says why findings are accepted"
-        raise UsageError("--reason has no use here", why, 'promthctl verify --accept --reason "TEXT"')
+        raise UsageError("--reason has no use here", why, again)
     if accept and reason is None and not sys.stdin.isatty():
         why = "each finding is accepted for a reason, and there is no terminal to ask at"
-        raise UsageError("Nothing can be accepted", why, 'promthctl verify --accept --reason "TEXT"')
+        raise UsageError("Nothing can be accepted", why, again)
 
 
 def _accepted(run: Invocation, result: VerifyResult, reason: str | None) -> VerifyResult:
