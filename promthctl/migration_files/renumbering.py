@@ -25,6 +25,7 @@ from promthctl.migration_set import (
 from promthctl.migration_set.folder import DOWN_FOLDER, down_part, down_scripts, with_down_scripts
 from promthctl.migration_set.problems import unusable_folder
 from promthctl.migration_set.source import MigrationSource, find_source
+from promthctl.migration_set.supabase_folder import own_folder_hint
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
@@ -58,7 +59,7 @@ def plan_renumbering(
     source = find_source(settings)
     if source.example:
         why = "the migrations are those that come with promthctl"
-        raise UsageError(_WHAT, why, "promthctl migrations new NAME tells how to have your own")
+        raise UsageError(_WHAT, why, own_folder_hint("promthctl migrations renumber"))
     files = _files(settings, source)
     ages = {folder: git.first_commits(folder) for folder in {file.path.parent for file in files}}
 

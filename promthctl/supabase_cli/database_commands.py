@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -130,7 +130,7 @@ class DatabaseCli:
         with watching_locks(held, watch, lambda _: None, begins=_ADVICE):
             answer = self._run(held, ["db", "advisors", "--level", "warn"])
         if not answer.ok and watch.cancelled:
-            raise PromthctlError(f"The advisors could not read {target.label}", watch.too_long(), watch.remedy())
+            answer = replace(answer, message=watch.too_long())
         found = answer.value.get("results") if isinstance(answer.value, dict) else None
         if not isinstance(found, list):
             raise self._failure(target, answer, f"The advisors could not read {target.label}")

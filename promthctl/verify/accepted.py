@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def write_accepted(project_dir: Path, accepted: Iterable[Accepted]) -> Path:
         write_private(path, f"{text}\n")
     except OSError as error:
         why = error.strerror or str(error)
-        raise UsageError(f"{path} cannot be written", why, f"make {project_dir} writable for you") from None
+        raise UsageError(f"{path} cannot be written", why, f"chmod u+w {shlex.quote(str(project_dir))}") from None
     return path
 
 

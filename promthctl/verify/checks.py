@@ -20,7 +20,7 @@ from promthctl.isolation import Finding, IsolationReport, Severity, SideEffect, 
 from promthctl.migration_set import supabase_folder
 from promthctl.mr_promth.lifecycle import LifecycleResult, check_lifecycles
 from promthctl.mr_promth.public import PUBLIC_FLAGS, is_the_app
-from promthctl.schema import Catalog, Difference, compare, snapshot
+from promthctl.schema import Catalog, Difference, compare, selected_kinds, snapshot
 from promthctl.settings import Settings
 from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
@@ -116,9 +116,10 @@ def verify(
     only: kinds of objects to compare, e.g. tables, rls, indexes; None for every check.
     agreed: also make rows that set off what no rollback undoes; on the local stack that needs no agreement.
     fail_on: the mildest severity that makes the result not ok.
-    Raises TargetError when the target cannot be reached, PromthctlError for what it refuses and for a lock that somebody
-    holds too long, and what the shadow raises for migrations that fail.
+    Raises UsageError for a kind that is none, TargetError when the target cannot be reached, PromthctlError for what it
+    refuses and for a lock that somebody holds too long, and what the shadow raises for migrations that fail.
     """
+    selected_kinds(only)
     known = read_accepted(settings.project_dir)
     return judged(_verify(settings, target, only, steps, agreed or target.local), known, fail_on)
 
@@ -133,7 +134,8 @@ def _connected(target: Target, steps: Steps) -> Iterator[tuple[psycopg.Connectio
         with database.connect(target) as connection, ending_waits(target, connection, steps.note) as watch:
             yield connection, watch
     except psycopg.Error as error:
-        raise database_failure(f"{target.label} could not be verified", error, "nothing was changed", watch=watch) from None
+        what = f"{target.label} could not be verified"
+        raise database_failure(what, error, "nothing was changed", watch=watch) from None
 
 
 def _verify(

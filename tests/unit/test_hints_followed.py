@@ -110,7 +110,6 @@ database/advisory_lock.py · wait_for_leftovers
 database/aftermath.py · confirm_history
 database/connection.py · _refused_url
 database/connection_errors.py · lost
-database/history.py · _read
 declarations.py · _wrong
 dotenv_file.py · _check_link
 dotenv_file.py · _unusable
@@ -263,7 +262,6 @@ trust.py · agree
 trust.py · check_data
 verify/accepted.py · read_accepted
 verify/accepted.py · write_accepted
-verify/checks.py · verify
 """
 
 
