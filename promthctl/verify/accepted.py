@@ -40,7 +40,8 @@ def read_accepted(project_dir: Path) -> tuple[Accepted, ...]:
         return ()
     except (OSError, ValueError, TypeError, KeyError) as error:
         why = f"it is not what verify --accept writes: {error}"
-        raise UsageError(f"{path} cannot be read", why, "git checkout that file, or correct it") from None
+        hint = f"git checkout -- {shlex.quote(str(path))}, or correct it"
+        raise UsageError(f"{path} cannot be read", why, hint) from None
     return accepted
 
 
