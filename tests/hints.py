@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from tests import fork_server
 from tests.error_messages import SNAPSHOT
 from tests.promthctl_runner import Project
 
@@ -32,6 +34,8 @@ _PROMTHCTL = """promthctl() {
   "$PYTHON" -m promthctl "$@"
 }
 """
+# A line that is one command and starts nothing that goes on.
+_PLAIN = re.compile(r"promthctl (?!local (up|reset)\b)[^;|&$<>`~*?\n]*")
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,17 @@ class Place:
 
     def shell(self, words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         """Run a line; no run may end in a traceback."""
+        done = self._promthctl(words, typed) if _PLAIN.fullmatch(words) else self._shell(words, typed)
+        assert "Traceback" not in done.stdout + done.stderr, done.stderr
+        return done
+
+    def _promthctl(self, words: str, typed: str) -> subprocess.CompletedProcess[str]:
+        split = shlex.split(words)[1:]
+        return fork_server.run(split, self.project.environment(), self.project.path, typed)
+
+    def _shell(self, words: str, typed: str) -> subprocess.CompletedProcess[str]:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        done = subprocess.run(
+        return subprocess.run(
             ["/bin/sh", "-c", _PROMTHCTL + words],
             cwd=self.project.path,
             env=self.project.environment(PYTHON=sys.executable, PATH=path),
@@ -119,8 +132,6 @@ class Place:
             text=True,
             timeout=120,
         )  # fmt: skip
-        assert "Traceback" not in done.stdout + done.stderr, done.stderr
-        return done
 
     def must(self, words: str) -> str:
         """Run a line that has to succeed; its standard output."""
@@ -158,7 +169,10 @@ class Run:
     fill: tuple[tuple[str, str], ...] = ()
 
     def do(self, said: str, words: str, place: Place) -> str:
-        place.must(place.fill(_filled(said, self.fill)))
+        said = place.fill(_filled(said, self.fill))
+        place.must(said)
+        for name in re.findall(r"\bunset (\w+)", said):  # what it does to the shell that the next command runs in
+            place.project.extra.pop(name, None)
         return words
 
 
@@ -284,7 +298,7 @@ class Row:
 def follow(row: Row, place: Place) -> None:
     """Make the row's situation, meet its error, do what it says, and see that this has changed something."""
     project = place.project
-    place = replace(place, project=replace(project, extra={**project.extra, **dict(row.env)}))
+    place = replace(place, project=replace(project, extra={**project.extra, **{name: place.fill(value) for name, value in row.env}}))
     for path, text in row.files:
         place.write(path, place.fill(text))
     if row.before:

@@ -62,8 +62,8 @@ def weak_secret_warnings(
 ) -> tuple[str, ...]:
     """A sentence when new keys should not be stored under this secret, because it can be guessed.
 
-    name: its variable. weak: True for --weak-secret. settings: for the hint, as in derive_key. Raises UsageError for one
-    so short that only --weak-secret makes it usable.
+    name: its variable. weak: True for --weak-secret. settings: see derive_key. Raises UsageError for one so short that
+    only --weak-secret makes it usable.
     """
     strength = _strength(secret)
     if strength < _REFUSED and not weak:

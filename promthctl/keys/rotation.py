@@ -86,12 +86,13 @@ def rotation_secrets(settings: Settings, name: str, *, weak: bool = False) -> Ro
     new = settings.env.get(name, "")
     remember(new)
     if not new.strip():
-        refuse_key(name, "--new-secret-env", "the name of a variable, which holds the new secret,")
+        again = "run the same command again with --new-secret-env NEW_SECRET"
+        refuse_key(name, "--new-secret-env", "the name of a variable, which holds the new secret,", again)
         if not name.isidentifier() or not name.isascii():
             raise UsageError(
                 "--new-secret-env is not the name of a variable",
                 "a name consists of letters, digits and _, as ENCRYPTION_SECRET does",
-                "run the same command again with --new-secret-env NEW_SECRET",
+                again,
             )
         raise PrerequisiteError(
             f"There is no {name}",
@@ -100,10 +101,11 @@ def rotation_secrets(settings: Settings, name: str, *, weak: bool = False) -> Ro
         )
     old = encryption_secret(settings)
     if derive_key(old) == derive_key(new):
+        other = "NEW_SECRET" if name == "ENCRYPTION_SECRET" else name  # the old one is still needed
         raise UsageError(
             f"{name} is not a new secret",
             "it is the same as ENCRYPTION_SECRET, under which the keys are stored",
-            f"make a new one: {generate_command(name, settings)}",
+            f"{generate_command(other, settings)} ; then run the same command again with --new-secret-env {other}",
         )
     return RotationSecrets(name, old, new, weak_secret_warnings(new, name, weak=weak, settings=settings))
 

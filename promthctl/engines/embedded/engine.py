@@ -351,4 +351,4 @@ def _nothing_kept(server: str, others: Collection[str]) -> UsageError:
         hint = f"set {setting} under [tool.promthctl] in pyproject.toml, then run it again"
         return UsageError(what, f"what is kept is of PostgreSQL {of}, and the project is set to {server}", hint)
     why = "a copy is kept by `promthctl local reset`, and none was made since the last `local down --purge`"
-    return UsageError(what, why, "promthctl local status shows what is there now")
+    return UsageError(what, why, "promthctl local reset makes one from then on, of what is there now")
