@@ -273,6 +273,18 @@ class Set:
 
 
 @dataclass(frozen=True)
+class ByHand:
+    """What the hint says in words, as a line of a shell."""
+
+    command: str
+    says: str
+
+    def do(self, said: str, words: str, place: Place) -> str:
+        place.must(place.fill(self.command))
+        return words
+
+
+@dataclass(frozen=True)
 class Row:
     """A situation, the command that fails in it, and what of its hint is done.
 
@@ -298,7 +310,9 @@ class Row:
 def follow(row: Row, place: Place) -> None:
     """Make the row's situation, meet its error, do what it says, and see that this has changed something."""
     project = place.project
-    place = replace(place, project=replace(project, extra={**project.extra, **{name: place.fill(value) for name, value in row.env}}))
+    place = replace(
+        place, project=replace(project, extra={**project.extra, **{name: place.fill(value) for name, value in row.env}})
+    )
     for path, text in row.files:
         place.write(path, place.fill(text))
     if row.before:

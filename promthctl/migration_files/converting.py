@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from promthctl import shadow
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.migration_files import changes
 from promthctl.migration_set import Migration, numbering
 from promthctl.migration_set.folder import DOWN_FOLDER, FILE_NAME, down_scripts, migration_folders
@@ -202,6 +202,8 @@ def _prove(settings: Settings, folder: _Folder, steps: Steps) -> bool:
         return False
     try:
         shadow.catalog_after_all(settings, migrations, steps)
+    except PrerequisiteError:  # nothing was tried
+        raise
     except PromthctlError as error:
         error.what = f"{_WHAT}: the migrations do not apply to a fresh database ({error.what})"
         raise

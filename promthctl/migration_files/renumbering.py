@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from promthctl import shadow
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.migration_files import changes, git
 from promthctl.migration_set import (
     HistoryEntry,
@@ -187,6 +187,8 @@ def _changes(settings: Settings, files: Sequence[Migration], renamed: Mapping[st
 def _prove(settings: Settings, migrations: Sequence[Migration], steps: Steps) -> None:
     try:
         shadow.catalog_after_all(settings, migrations, steps)
+    except PrerequisiteError:  # nothing was tried
+        raise
     except PromthctlError as error:
         error.what = f"{_WHAT}: in this order the migrations do not apply to a fresh database ({error.what})"
         raise
