@@ -89,7 +89,7 @@ supabase_cli/api_keys.py · find_service_key
 supabase_cli/api_keys.py · _service_keys
 """
 
-# Windows, musl and other machines; a disk that fills up or is damaged; rights, which root, who runs the tests, has all of.
+# Windows, musl, other machines; a disk that is full or damaged; rights that root, who runs the tests, has anyway.
 CANNOT_BE_MADE = """
 platforms.py · check_platform
 migration_set/folder.py · present_migrations
