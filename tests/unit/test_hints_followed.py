@@ -183,6 +183,7 @@ migration_files/converting.py · put
 migration_files/renumbering.py · _applied
 migration_files/renumbering.py · _padded
 migration_files/renumbering.py · plan_renumbering
+migration_files/renumbering.py · _with_own_versions
 migration_set/bundle.py · _statements
 migration_set/bundle.py · _transactions
 migration_set/creating.py · create_migration
