@@ -114,7 +114,6 @@ CANNOT_BE_MADE = {
 # Their errors are tested; that what they advise helps was not tried by a test yet.
 NOT_FOLLOWED_YET = """
 adoption/adopting.py · _find_on_target
-database/history.py · _unread
 engines/docker/engine.py · _no_snapshots
 engines/embedded/api.py · wait
 engines/embedded/cluster.py · failed
@@ -130,6 +129,7 @@ migration_files/bundling.py · _proven
 migration_files/changes.py · check_not_overwritten
 migration_files/renumbering.py · _applied
 migration_files/renumbering.py · _padded
+migration_files/renumbering.py · _with_own_versions
 push/applying.py · _outdated
 push/planning.py · _no_plan
 resetting/contents.py · reading
