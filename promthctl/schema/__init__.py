@@ -12,7 +12,7 @@ converting.py  the SQL that gives a column another type without changing a value
 
 from promthctl.schema.comparing import compare
 from promthctl.schema.model import KINDS, Attributes, Catalog, Difference
-from promthctl.schema.queries import CATALOG_FINGERPRINT, MANAGED_SCHEMAS, catalog_query
+from promthctl.schema.queries import CATALOG_FINGERPRINT, MANAGED_SCHEMAS, catalog_query, traced_query
 from promthctl.schema.reading import SPELLING, snapshot
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "catalog_query",
     "compare",
     "snapshot",
+    "traced_query",
 ]

@@ -28,7 +28,8 @@ from promthctl.locks import locked_briefly
 from promthctl.migration_set import Migration
 from promthctl.schema import CATALOG_FINGERPRINT, Catalog, snapshot
 from promthctl.settings import POSTGRES_MAJORS, Settings
-from promthctl.shadow.states import STATES_FINGERPRINT, States, read_states, record_states
+from promthctl.shadow.recording import STATES_FINGERPRINT
+from promthctl.shadow.states import States, read_states, record_states
 from promthctl.shadow.throw_away import ThrowAwayDatabase, throw_away_database
 from promthctl.steps import Steps
 from promthctl.toolchain import ServerChoice, installation
