@@ -91,7 +91,7 @@ def read_states(connection: psycopg.Connection[Any]) -> States:
     Raises MissedChangeError when it is not what the catalog shows; it is where the record was thorough.
     """
     connection.execute("select supabase_migrations.promthctl_look(null, true)")
-    if connection.execute("select from supabase_migrations.promthctl_looks where missed").fetchone():
+    if connection.execute("select look from supabase_migrations.promthctl_looks where missed").fetchone():
         raise MissedChangeError
     changes: dict[str, list[CatalogChange]] = {}
     for version, *change in connection.execute(
