@@ -36,9 +36,9 @@ _FOLLOWED = {
     "pg_inherits": ("'pg_class'::regclass, inhrelid", False),
     "pg_partitioned_table": ("'pg_class'::regclass, partrelid", False),
     "pg_description": ("classoid, objoid", False),
-    "pg_depend": ("classid, objid", False),
 }
-_UNFOLLOWED = ("pg_shdepend", "pg_statistic")  # written along with what is followed, or not compared
+# Written along with what is followed, or not compared. (What joins or leaves an extension is locked.)
+_UNFOLLOWED = ("pg_depend", "pg_shdepend", "pg_statistic")
 _READ_EACH_TIME = ("pg_auth_members",)  # roles are read at each look: Supabase's own triggers become another role
 _FRESH = """select {columns}, {named} from {catalog}
  where (select n > 0 from supabase_migrations.promthctl_written where oid = '{catalog}'::regclass) and age(xmin) <= 0"""
@@ -110,11 +110,9 @@ select oid from supabase_migrations.promthctl_written
 create view supabase_migrations.promthctl_fresh (classid, objid, named) as
 {fresh}
  union
-select 'pg_class'::regclass, relation, false from pg_locks
- where pid = pg_backend_pid() and locktype = 'relation' and mode not in {weak}
- union
-select classid, objid, false from pg_locks
- where pid = pg_backend_pid() and locktype = 'object' and mode not in {weak};
+select coalesce(classid, 'pg_class'::regclass), coalesce(objid, relation), false from pg_locks
+ where pid = pg_backend_pid() and locktype in ('relation', 'object')
+   and mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock');
 
 -- Of the last look. Parts (deptype a and i; P and S of partitions) lead on to what depends on them.
 create view supabase_migrations.promthctl_reached (oid) as
@@ -178,10 +176,12 @@ begin
     and not exists (select from supabase_migrations.promthctl_elsewhere);
   insert into supabase_migrations.promthctl_looks (version, transaction) values (the_version, here)
     returning look into the_look;
-  if known and exists (select from supabase_migrations.promthctl_written) then
+  if known then
     insert into supabase_migrations.promthctl_begun (look, classid, objid, named)
     select the_look, f.classid, f.objid, f.named from supabase_migrations.promthctl_fresh f;
-    perform supabase_migrations.promthctl_look_at_some(the_version, the_look);
+    if found or exists (select from supabase_migrations.promthctl_written) then
+      perform supabase_migrations.promthctl_look_at_some(the_version, the_look);
+    end if;
   end if;
   if everywhere or not known or the_look % {often} = 0 then
     how_many := supabase_migrations.promthctl_look_at_all(the_version);
@@ -221,7 +221,6 @@ def recording_script(major: int, catalogs: Sequence[tuple[int, str]], thorough: 
         "{some}": traced_query(major, _TOUCHED),
         "{compare}": _COMPARE,
         "{settings}": SPELLING.replace("set local", "set").replace(";", ""),
-        "{weak}": "('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')",
         "{thorough}": str(thorough),
         "{often}": str(_OFTEN),
         # Else what the server counts still holds what the last transactions wrote.

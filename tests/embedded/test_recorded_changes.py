@@ -154,6 +154,10 @@ create table other.c (name extensions.citext);
 
 create function other.lent() returns int language sql as 'select 1';
 
+alter extension citext add function other.lent();
+
+alter extension citext drop function other.lent();
+
 create materialized view other.m as select 1 as one;
 comment on materialized view other.m is 'm';
 
