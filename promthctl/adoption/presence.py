@@ -95,11 +95,33 @@ class _Search:
 
     def complete(self) -> tuple[int, tuple[str, ...]]:
         """The largest number of migrations that are there without a gap, and what else there is."""
+        limit = len(self.versions)
         for number in self._plausible():
+            if number > limit:
+                continue
             gaps, beyond = self.gaps_at(number)
             if not gaps:
                 return number, beyond if number else ()
+            # A gap stays one back to the migration that last changed its object.
+            limit = min(self._made_at(gap, number) for gap in gaps) - 1
         raise AssertionError("with no migrations at all there are no gaps")
+
+    def _made_at(self, gap: Gap, number: int) -> int:
+        """From which on of these migrations it is a gap; `number` where its object is not known by name alone."""
+        one = gap.difference
+        if one.kind in _NOT_BY_NAME or one.state == "extra":
+            return number
+        changed = (place for place in self._places.get((one.kind, one.name), ()) if place <= number)
+        return max((self.versions.index(gap.version) + 1, *changed))
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], list[int]]:
+        """The migrations that change an object, counted from 1."""
+        places: dict[tuple[str, str], list[int]] = {}
+        for place, version in enumerate(self.versions, start=1):
+            for change in self.states.of(version):
+                places.setdefault((change.kind, change.name), []).append(place)
+        return places
 
     def gaps_at(self, number: int) -> tuple[tuple[Gap, ...], tuple[str, ...]]:
         """What is not as these migrations leave it, and what else is there."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from promthctl import settings, shadow
+from promthctl.migration_set import Migration
+from promthctl.shadow import recording
 from promthctl.shadow.states import MissedChangeError, States, read_states, record_states
+from promthctl.steps import Silent
 from tests.servers import Server, fresh_database
 
 # Each is one migration; what stands before it is there when it runs.
@@ -207,6 +213,18 @@ def test_a_change_that_was_missed_is_noticed_at_the_end(database_url: str) -> No
         connection.execute("create table public.made_later (id int)")
         with pytest.raises(MissedChangeError):
             read_states(connection)
+
+
+def test_where_a_change_was_missed_everything_is_read_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "_UNFOLLOWED", ("pg_proc", *recording._UNFOLLOWED))  # new functions are not locked
+    names = [f"public.missed_{secrets.token_hex(4)}()" for _ in range(2)]  # the cache has none of these
+    texts = [f"create function {name} returns int language sql as 'select 1'" for name in names]
+    migrations = [Migration(f"00{n}", "m", Path(f"00{n}_m.sql"), text.encode()) for n, text in enumerate(texts)]
+    states = shadow.states_after_each(settings.load(tmp_path), migrations, Silent(), privileges=())
+    made = [change.name for version in ("000", "001") for change in states.of(version) if change.kind == "functions"]
+    assert made == names
 
 
 def recorded(url: str, thorough: bool) -> States:
