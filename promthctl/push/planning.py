@@ -15,7 +15,7 @@ from promthctl.push.disagreements import Disagreement
 from promthctl.push.lock_checks import LockCheck, check_locks
 from promthctl.push.risks import PlannedStatement
 from promthctl.redact import redact
-from promthctl.rehearsal import Finding, Rehearsal
+from promthctl.rehearsal import DataRehearsal, Finding, Rehearsal
 from promthctl.settings import Settings
 from promthctl.sql.transaction_commands import find_transaction_fault
 from promthctl.steps import Silent, Steps
@@ -81,7 +81,8 @@ class PushPlan:
 class PushPreview:
     """A plan for people and programs to read. pending: file names. refused: the history does not allow the push.
 
-    locks: what the rehearsal has seen of the locks and rewrites that the plan predicts.
+    locks: what the rehearsal has seen of the locks and rewrites that the plan predicts. tried: what came of running the
+    migrations on a copy of the target's rows; None where that was not wanted.
     """
 
     target: str
@@ -95,6 +96,7 @@ class PushPreview:
     dry_run: bool = True
     rehearsal: Rehearsal | None = None
     locks: tuple[LockCheck, ...] = ()
+    tried: DataRehearsal | None = None
 
 
 def plan_push(
@@ -143,8 +145,8 @@ def plan_push(
         )
 
 
-def preview_push(plan: PushPlan) -> PushPreview:
-    """The plan as a result."""
+def preview_push(plan: PushPlan, tried: DataRehearsal | None = None) -> PushPreview:
+    """The plan as a result. tried: see PushPreview."""
     return PushPreview(
         target=plan.target,
         local=plan.local,
@@ -156,6 +158,7 @@ def preview_push(plan: PushPlan) -> PushPreview:
         disagreements=plan.disagreements,
         rehearsal=plan.rehearsal,
         locks=check_locks(plan.statements, plan.rehearsal),
+        tried=tried,
     )
 
 

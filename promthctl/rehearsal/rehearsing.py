@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
@@ -17,7 +16,7 @@ from promthctl.rehearsal.demands import Demand, TypeChange, demands_of, type_cha
 from promthctl.rehearsal.model import Drift, Finding, Rehearsal, RowsAtRisk, SeenLock
 from promthctl.rehearsal.observer import Content
 from promthctl.rehearsal.openings import find_openings, may_open
-from promthctl.rehearsal.replay import Failure, Replay, Step, about_rows
+from promthctl.rehearsal.replay import Failure, Replay, Step, about_rows, without_values
 from promthctl.rehearsal.rights import read_rights
 from promthctl.rehearsal.static import look_inside, proven_harmless
 from promthctl.rehearsal.twin import Twin, TwinFacts, running_twin
@@ -45,7 +44,6 @@ _TRIGGERED = """
 select tgrelid::bigint from pg_trigger where not tgisinternal and tgtype & 17 = 17
  union
 select w.ev_class::bigint from pg_rewrite w join pg_class c on c.oid = w.ev_class where c.relkind in ('r', 'p')"""
-_QUOTED = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,7 @@ class Outcome:
     changes: Sequence[tuple[str, int, TypeChange, bool, bool]]
     locks: tuple[SeenLock, ...]
     watched: frozenset[tuple[str, int]]
+    touched: frozenset[str] | None
 
 
 _outcomes: dict[str, Outcome] = {}  # of twins in this process: in a batch many targets are alike
@@ -157,6 +156,7 @@ def outcome_in(twin: Twin, pending: Sequence[Migration]) -> Outcome:
             purged,
             tuple(_locks(course.steps, first)),
             watched,
+            None if course.failure else _touched(course.steps, first),
         )
 
 
@@ -178,6 +178,12 @@ def _locks(steps: Sequence[Step], tables: Mapping[int, Content]) -> Iterator[See
             if lock is not None and (held.get(oid) != lock or rewritten):
                 yield SeenLock(step.file, step.line, table.label, lock, held.get(oid) != lock, rewritten)
                 held[oid] = lock
+
+
+def _touched(steps: Sequence[Step], tables: Mapping[int, Content]) -> frozenset[str]:
+    """The tables that were there before and that a statement read, wrote or changed."""
+    oids = {oid for step in steps for oid in (*step.glance.locks, *step.glance.writes, *step.purged, step.target or 0)}
+    return frozenset(table.label for oid, table in tables.items() if oid in oids)
 
 
 def told_of(
@@ -204,6 +210,7 @@ def told_of(
         locks=outcome.locks,
         watched=outcome.watched,
         tables=frozenset(table.label for table in outcome.tables.values()),
+        touched=outcome.touched,
     )
 
 
@@ -341,7 +348,7 @@ def _failed(failure: Failure, unlike: bool) -> Finding:
     certain = failure.sqlstate in _CERTAIN and not unlike and not platform and "role " not in failure.message
     if certain:
         return Finding("fails", failure.file, failure.line, "", failure.message)
-    message = _QUOTED.sub('"…"', failure.message) if failure.rows else failure.message  # it quotes values
+    message = without_values(failure.message) if failure.rows else failure.message  # it quotes values
     what = f"failed in the rehearsal, and what follows was not tried: {message}"
     return Finding("not_rehearsed", failure.file, failure.line, "", what)
 

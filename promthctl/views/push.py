@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from promthctl.push.disagreements import Disagreement
     from promthctl.push.lock_checks import LockCheck
     from promthctl.push.risks import PlannedStatement, Risk, Rows
+    from promthctl.rehearsal import DataRehearsal
 
 _LABELS = {
     "destroys": "[bold red]data[/bold red]",
@@ -48,8 +49,21 @@ def preview(plan: PushPreview) -> Iterator[RenderableType]:
     for one in plan.disagreements:
         if one.refuses:
             yield from _refused(one)
+    if plan.tried is not None:
+        yield from tried(plan.tried)
     if plan.destructive and not plan.local and not plan.refused:
         yield "A push needs [bold]--allow-destructive[/bold]"
+
+
+def tried(found: DataRehearsal) -> Iterator[RenderableType]:
+    """What came of running the migrations on a copy of the target's rows."""
+    part = "" if found.sample is None else f", {found.sample:,} rows of each table and what they refer to"
+    yield f"Tried on a copy of {count(found.rows, 'row')} of {count(found.tables, 'table')}{part}:"
+    yield from (f"  {escape(one.file)}  {one.seconds:,.1f} s" for one in found.files)
+    if (failure := found.failure) is not None:
+        yield f"  [bold red]fails[/bold red] {escape(failure.file)} line {failure.line}: {escape(failure.what)}"
+    yield from (f"[yellow]note:[/yellow] not copied: {escape(one)}" for one in found.left_out)
+    yield from (f"[yellow]note:[/yellow] the copy is not like the target: {escape(one)}" for one in found.unlike)
 
 
 def planned(plan: PushPreview) -> Iterator[RenderableType]:
