@@ -2,6 +2,7 @@
 
 planning.py       what a push would do to a target, as a plan that is shown before anything is changed
 lock_checks.py    the locks that a plan predicts, beside those that the rehearsal has seen
+waits.py          how long a plan's locks may hold up the target, estimated
 trying.py         a plan carried out on a copy of the target's rows
 applying.py       a plan → the Supabase CLI's push
 batch.py          a push to many targets

@@ -14,6 +14,7 @@ from promthctl.push import disagreements
 from promthctl.push.disagreements import Disagreement
 from promthctl.push.lock_checks import LockCheck, check_locks
 from promthctl.push.risks import PlannedStatement
+from promthctl.push.waits import Wait, estimate_waits
 from promthctl.redact import redact
 from promthctl.rehearsal import DataRehearsal, Finding, Rehearsal
 from promthctl.settings import Settings
@@ -37,7 +38,7 @@ class PushPlan:
     applied: the versions in its history; unverified: those of them without statements, so that only the copy in
     supabase/migrations shows what was applied. sync: what has to change in supabase/migrations first. include_all:
     pending ones may be older than what is applied. rehearsal: what came of trying them in a throw-away database; None
-    where that was not wanted.
+    where that was not wanted. waits: how long its locks may hold up the target, estimated.
     """
 
     target: str
@@ -51,6 +52,7 @@ class PushPlan:
     sync: SyncPlan | None = field(default=None, repr=False)
     include_all: bool = False
     rehearsal: Rehearsal | None = None
+    waits: tuple[Wait, ...] = ()
 
     @property
     def destructive(self) -> tuple[PlannedStatement, ...]:
@@ -97,6 +99,7 @@ class PushPreview:
     rehearsal: Rehearsal | None = None
     locks: tuple[LockCheck, ...] = ()
     tried: DataRehearsal | None = None
+    waits: tuple[Wait, ...] = ()
 
 
 def plan_push(
@@ -130,12 +133,14 @@ def plan_push(
         )
         wanted = rehearsed and pending and disagreements.refusal_of(target.label, found) is None
         applied = [file for file in files if file.version in history]
+        statements, waits = _analysed(target, pending, connection) if pending else ((), ())
         return PushPlan(
             target=target.label,
             local=target.local,
             total=len(files),
             pending=pending,
-            statements=_analysed(target, pending, connection) if pending else (),
+            statements=statements,
+            waits=waits,
             disagreements=found,
             rehearsal=_rehearsed(settings, target, connection, applied, pending, drift, steps) if wanted else None,
             applied=tuple(history),
@@ -159,6 +164,7 @@ def preview_push(plan: PushPlan, tried: DataRehearsal | None = None) -> PushPrev
         rehearsal=plan.rehearsal,
         locks=check_locks(plan.statements, plan.rehearsal),
         tried=tried,
+        waits=plan.waits,
     )
 
 
@@ -219,13 +225,14 @@ def check_written(target: Target, pending: Iterable[Migration], refused: str = "
 
 def _analysed(
     target: Target, pending: Sequence[Migration], connection: psycopg.Connection[Any]
-) -> tuple[PlannedStatement, ...]:
+) -> tuple[tuple[PlannedStatement, ...], tuple[Wait, ...]]:
     import psycopg
 
     from promthctl.push.risks.classify import analyse_migrations
 
     try:
-        return analyse_migrations(pending, connection)
+        statements = analyse_migrations(pending, connection)
+        return statements, estimate_waits(connection, statements)
     except psycopg.OperationalError as error:
         if connection.broken:
             raise unreachable(target, str(error)) from None

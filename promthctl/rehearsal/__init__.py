@@ -10,6 +10,7 @@ verdict.py      what was lost, in which statement, and what could not be decided
 losses.py       two states of a table → the rows and values that are gone, changed or moved
 asking.py       how many rows of the target a finding is about
 demands.py      what a statement demands of the rows that exist
+constraint_demands.py  the same of exclusion constraints, partitions and domains
 openings.py     who can read or write more afterwards
 rights.py       who may read and write what
 static.py       what the text of a statement shows of what runs inside it

@@ -12,8 +12,9 @@ from promthctl.errors import PromthctlError
 from promthctl.migration_set import Migration
 from promthctl.redact import redact
 from promthctl.rehearsal.asking import Asker
+from promthctl.rehearsal.constraint_demands import constraint_demands_of
 from promthctl.rehearsal.demands import Demand, TypeChange, demands_of, type_changes
-from promthctl.rehearsal.model import Drift, Finding, Rehearsal, RowsAtRisk, SeenLock
+from promthctl.rehearsal.model import Drift, Finding, FindingKind, Rehearsal, RowsAtRisk, SeenLock
 from promthctl.rehearsal.observer import Content
 from promthctl.rehearsal.openings import find_openings, may_open
 from promthctl.rehearsal.replay import Failure, Replay, Step, about_rows, without_values
@@ -39,9 +40,10 @@ _CERTAIN = {
 }
 
 
-# Tables with a rule, or with a trigger for each updated row: 1 is ROW, 16 is UPDATE in pg_trigger.tgtype.
+# Tables with a rule, or with a trigger for each updated or inserted row: 1 is ROW, 4 INSERT, 16 UPDATE in tgtype.
+_INSERTED, _UPDATED = 4, 16
 _TRIGGERED = """
-select tgrelid::bigint from pg_trigger where not tgisinternal and tgtype & 17 = 17
+select tgrelid::bigint from pg_trigger where not tgisinternal and tgtype & 1 = 1 and tgtype & %s <> 0
  union
 select w.ev_class::bigint from pg_rewrite w join pg_class c on c.oid = w.ev_class where c.relkind in ('r', 'p')"""
 
@@ -228,13 +230,17 @@ class _Watch:
     def before(self, statement: Statement, file: str) -> None:
         self._steps_since()
         self.context.written[self._looked] = frozenset(self._written)
-        if type(statement.node).__name__ in ("UpdateStmt", "DeleteStmt", "DoStmt", "SelectStmt", "CallStmt"):
-            self.context.triggered |= {oid for (oid,) in self._connection.execute(_TRIGGERED.encode()).fetchall()}
-        if type(statement.node).__name__ in ("AlterTableStmt", "IndexStmt"):
+        kind = type(statement.node).__name__
+        if kind in ("UpdateStmt", "DeleteStmt", "DoStmt", "SelectStmt", "CallStmt", "InsertStmt", "MergeStmt"):
+            events = _INSERTED | _UPDATED if kind in ("InsertStmt", "MergeStmt") else _UPDATED
+            found = self._connection.execute(_TRIGGERED.encode(), (events,)).fetchall()
+            self.context.triggered |= {oid for (oid,) in found}
+        if kind in ("AlterTableStmt", "IndexStmt", "AlterDomainStmt"):
             for change in type_changes(self._connection, statement.node):
                 plain = not self._written & {change.table} and self._as_in_target(change.table, (change.column,))
                 self.changes.append((self._looked, file, statement.line, change, plain))
-            for demand in demands_of(self._connection, statement.node):
+            node = statement.node
+            for demand in (*demands_of(self._connection, node), *constraint_demands_of(self._connection, node)):
                 plain = not self._written & {demand.table, *demand.others} and self._as_in_target(
                     demand.table, demand.columns
                 )
@@ -279,12 +285,14 @@ def _asked(asker: Asker, one: Suspicion) -> Finding:
     if one.condition:
         count = asker.count(one.table, one.condition)
         return finding if count is None else replace(finding, rows=RowsAtRisk(count, exact=True), safe=count == 0)
-    if type(node).__name__ in ("DeleteStmt", "UpdateStmt"):
-        count = asker.affected(node, one.table, one.triggered)
+    kind = type(node).__name__
+    if kind in ("DeleteStmt", "UpdateStmt", "InsertStmt", "MergeStmt"):
+        met = kind in ("InsertStmt", "MergeStmt")
+        count = asker.met(node, one.table) if met else asker.affected(node, one.table, one.triggered)
         if count is not None:
             rows = RowsAtRisk(count, exact=True)
-            kind = "destroys" if finding.kind == "not_rehearsed" else finding.kind
-            return replace(finding, kind=kind, rows=rows, safe=count == 0)
+            shown: FindingKind = "destroys" if finding.kind == "not_rehearsed" else finding.kind
+            return replace(finding, kind=shown, rows=rows, safe=count == 0)
         if finding.kind == "not_rehearsed":
             return finding
     if finding.kind == "not_rehearsed":
@@ -338,7 +346,7 @@ def _violated(asker: Asker, outcome: Outcome) -> Iterator[Finding]:
             noun = "row" if count == 1 else "rows"
             verb, _, rest = demand.what.partition(" ")
             verb = {"have": "has", "violate": "violates"}.get(verb, verb) if count == 1 else verb
-            what = f"{count:,} {noun} of {label} {verb} {rest}"
+            what = f"{count:,} {noun} of {label} {verb} {rest}{asker.examples(demand, table, other)}"
             yield Finding("fails", file, line, table.label, what, RowsAtRisk(count, exact=True))
 
 

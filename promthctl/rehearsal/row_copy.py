@@ -245,11 +245,9 @@ class RowCopy:
             f" and not exists (select from {parent.quoted} p where {same})"
         )
         # A cursor of the sink cannot be open while the sink takes rows in: the keys wait in a table there.
-        self._sink.execute(
-            "drop table if exists pg_temp.missing;"
-            " create temp table missing as select row_number() over () as n, x.*"
-            f" from ({query}) x ({', '.join(f'k{place}' for place in range(len(key.own)))})".encode()
-        )
+        names = ", ".join(f"k{place}" for place in range(len(key.own)))
+        wanted = f"select row_number() over () as n, x.* from ({query}) x ({names})"  # noqa: S608
+        self._sink.execute(f"drop table if exists pg_temp.missing; create temp table missing as {wanted}".encode())
         for first in range(0, self._count_missing(), _KEYS_AT_ONCE):
             rows = self._sink.execute(
                 "select * from pg_temp.missing where n > %s and n <= %s", (first, first + _KEYS_AT_ONCE)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from promthctl.quantities import all_of, count
+from promthctl.push.waits import BYTES_PER_SECOND
+from promthctl.quantities import all_of, count, duration, size
 from promthctl.views import rehearsal as rehearsal_views
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from promthctl.push.disagreements import Disagreement
     from promthctl.push.lock_checks import LockCheck
     from promthctl.push.risks import PlannedStatement, Risk, Rows
+    from promthctl.push.waits import Wait
     from promthctl.rehearsal import DataRehearsal
 
 _LABELS = {
@@ -100,8 +102,23 @@ def planned(plan: PushPreview) -> Iterator[RenderableType]:
         if lock.state == "seen":
             what = "rewritten" if lock.rewrite else f"locked ({lock.lock})"
             yield f"  {escape(lock.file)} line {lock.line}: {escape(lock.object)} is {what}; only seen, not predicted"
+    for wait in plan.waits:
+        yield _wait(wait)
     if any(risk.lock and _notable(risk) for statement in plan.statements for risk in statement.risks):
         yield "[dim]A lock is held until the end of its file.[/dim]"
+
+
+def _wait(one: Wait) -> str:
+    """Two figures that nobody measured, said as such."""
+    parts = []
+    if one.seconds:
+        parts.append(
+            f"its {size(one.size)} take about {duration(round(one.seconds))} at {size(BYTES_PER_SECOND)} a second"
+        )
+    if one.oldest:
+        age = duration(round(one.oldest))
+        parts.append(f"a transaction that uses it is open for {age}, and the lock waits for its end")
+    return f"[yellow]note:[/yellow] estimated for the lock on {escape(one.object)} ({one.lock}): {'; '.join(parts)}"
 
 
 def _nothing(target: str, total: int) -> str:

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from promthctl.migration_set import Migration
+from promthctl.push.lock_checks import check_locks
 from promthctl.push.planning import PushPlan
 from promthctl.push.risks.classify import analyse_migrations
 from promthctl.rehearsal import Rehearsal, RowsAtRisk, observer
@@ -189,6 +190,16 @@ def told(plan: PushPlan) -> str:
     assert plan.rehearsal
     found = [f"{one.kind}: {one.what} {'(safe)' if one.safe else ''}" for one in plan.rehearsal.findings]
     return "; ".join([*found, *(risk.what for one in plan.destructive for risk in one.risks if risk.destructive)])
+
+
+def mismatched(plan: PushPlan) -> list[str]:
+    """Locks and rewrites that were predicted and not seen, or seen and not predicted."""
+    found = check_locks(plan.statements, plan.rehearsal)
+    return [
+        f"{one.object}: {one.lock}{' rewrite' if one.rewrite else ''} {one.state}"
+        for one in found
+        if one.state != "confirmed"
+    ]
 
 
 LOSING = [*cases("destroying"), *cases("changing")]
