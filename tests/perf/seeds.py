@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import psycopg
 
+from tests.perf.measuring import peak_megabytes
 from tests.promthctl_runner import Project
 
 
@@ -16,7 +15,7 @@ def bench_seed_memory(project: Project, few: int = 1_000, many: int = 500_000) -
     with psycopg.connect(project.env()["SUPABASE_DB_URL"], autocommit=True) as connection:
         connection.execute("drop table if exists bench_seed; create table bench_seed (id int, name text, note text)")
     for rows, what in ((1, "one row"), (150_000, "150,000 rows")):
-        small, large = (_megabytes(project, _seed(project.path / "bench.sql", n, rows)) for n in (few, many))
+        small, large = (_peak(project, _seed(project.path / "bench.sql", n, rows)) for n in (few, many))
         title = f"peak memory of a seed of {many:,} rows, {what} a statement"
         goal = 1.3 if rows == 1 else 4.0  # a statement is in memory as a whole, and it has 10 MB
         print(f"{title:<72} {large:6.1f} MB / {small:6.1f} MB = {large / small:5.2f}  (goal ≤ {goal})", flush=True)
@@ -31,17 +30,5 @@ def _seed(path: Path, number: int, rows: int) -> Path:
     return path
 
 
-def _megabytes(project: Project, file: Path) -> float:
-    command = project.command("seed", "sql", str(file))
-    child = subprocess.Popen(
-        command,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise RuntimeError(f"{command}: exit code {child.returncode}")
-    return usage.ru_maxrss / 1024  # kilobytes on Linux
+def _peak(project: Project, file: Path) -> float:
+    return peak_megabytes(project.command("seed", "sql", str(file)), project)
