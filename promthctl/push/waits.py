@@ -1,4 +1,4 @@
-"""How long a plan's locks may hold up a target: an estimate from its tables' sizes and the transactions that use them."""
+"""How long a plan's locks may hold others up, estimated from the tables' sizes and the transactions that use them."""
 
 from __future__ import annotations
 

@@ -54,6 +54,16 @@ select schemaname::text, sequencename::text, last_value from pg_sequences
  where last_value is not null and schemaname !~ '^(pg_.*|supabase_migrations)$'"""
 
 
+# Checks and indexes call functions that migrations made: never as a superuser.
+_HERE = """
+select array(select attname::text from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped
+                and attgenerated = ''),
+       case when has_table_privilege('postgres', c.oid, 'INSERT')
+                 and has_schema_privilege('postgres', c.relnamespace, 'USAGE')
+            then 'postgres' else pg_get_userbyid(c.relowner)::text end
+  from pg_class c where c.oid = to_regclass(%s)"""
+
+
 @dataclass(frozen=True)
 class SourceTable:
     """A table of the target. size: in bytes, with its partitions. rows: None where nobody has counted.
@@ -124,6 +134,7 @@ class RowCopy:
         self._source, self._sink, self._all, self._sample = source, sink, tables, sample
         self.rows, self.tables, self.left_out = 0, 0, list[str]()
         self._columns: dict[int, tuple[str, ...]] = {}
+        self._roles: dict[int, str] = {}
         self._counted: set[int] = set()
         self._bytes, self._told = 0, 0.0
 
@@ -151,15 +162,11 @@ class RowCopy:
         self._sink.execute("analyze")
 
     def _begin(self, table: SourceTable) -> None:
-        """Which columns both sides have."""
+        """Which columns both sides have, and who puts rows there."""
         if table.oid in self._columns:
             return
-        found = self._sink.execute(
-            "select attname::text from pg_attribute where attrelid = to_regclass(%s) and attnum > 0"
-            " and not attisdropped and attgenerated = ''",
-            (table.quoted,),
-        ).fetchall()
-        here = {name for (name,) in found}
+        found = self._sink.execute(_HERE.encode(), (table.quoted,)).fetchone()
+        here, self._roles[table.oid] = (set(found[0]), found[1]) if found else (set(), "")
         self._columns[table.oid] = tuple(name for name in table.columns if name in here)
         if not here:
             self.left_out.append(f"{table.label}: the throw-away database does not have it")
@@ -185,6 +192,7 @@ class RowCopy:
         out = f"copy ({selection.format(columns)}) to stdout"
         into = f"copy {table.quoted} ({columns}) from stdin"
         self._tell(table)
+        self._sink.execute(f"set role {identifier(self._roles[table.oid])}".encode())
         try:
             with self._source.transaction(), self._source.cursor() as reads, self._sink.cursor() as writes:
                 with reads.copy(out.encode()) as source, writes.copy(into.encode()) as sink:
@@ -199,6 +207,9 @@ class RowCopy:
             self.left_out.append(f"{table.label}: {first_line(error)}")
             self._columns[table.oid] = ()
             return 0
+        finally:
+            if not self._sink.closed:
+                self._sink.execute("reset role")
         self.tables += table.oid not in self._counted
         self._counted.add(table.oid)
         self.rows += max(count, 0)

@@ -100,6 +100,9 @@ def test_what_only_the_rows_show_stops_the_push(project: Project, url: str, pend
     with psycopg.connect(url) as connection:
         found = connection.execute("select array_agg(version) from supabase_migrations.schema_migrations").fetchone()
     assert found == (["001"],)
+    file = pending / "003_b.sql"
+    file.write_text(file.read_text().replace("4 * 7", "4000"))
+    assert "003_b.sql" in project.run(*words, "--rehearse-with-data", "--dry-run").stdout
 
 
 def test_without_an_answer_nothing_is_copied(project: Project, url: str, pending: Path) -> None:

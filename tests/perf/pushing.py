@@ -78,7 +78,7 @@ def bench_with_data(project: Project, few: int = 1_000, many: int = 1_000_000) -
     _write(project, 1)
     with _server(project) as (server, _), fresh_database(server) as url:
         project.run("push", "--db-url", url, "--yes", "--no-rehearsal")
-        (project.path / "db" / "0002_wider.sql").write_text("alter table public.t1 alter id type bigint;")
+        (project.path / "db" / "0002_wider.sql").write_text("alter table public.t1 alter name type varchar(150);")
         command = project.command("push", "--db-url", url, "--dry-run", "--rehearse-with-data", "--yes")
         peaks = []
         for number in (few, many):

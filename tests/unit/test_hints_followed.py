@@ -9,6 +9,7 @@ from tests.error_messages import SNAPSHOT
 
 # In tests/embedded/test_hints*.py; of locks and poolers in tests/hosted/test_lock_waits.py and test_poolers.py.
 FOLLOWED = """
+push/trying.py · check_tried
 api/client.py · _code_error
 cli/options.py · lock_seconds
 cli/options.py · unix_time
@@ -210,6 +211,8 @@ push/planning.py · _no_plan
 push/planning.py · check_accepted
 push/planning.py · check_destructive
 push/planning.py · check_written
+push/trying.py · try_with_data
+rehearsal/with_data.py · _check_room
 resetting/contents.py · reading
 resetting/replay.py · for_the_person
 resetting/replay.py · try_reset
@@ -233,7 +236,7 @@ settings.py · _postgres
 settings.py · _replay
 settings.py · _without_password
 shadow/cache.py · unwritable
-shadow/kept.py · running
+shadow/kept.py · _copy
 signatures.py · _make_key
 signatures.py · _read_key
 state.py · _others
