@@ -164,6 +164,7 @@ def test_the_copy_is_removed_whatever_happens(project: Project, url: str, pendin
     said = list(itertools.takewhile(lambda line: "Trying the push" not in line, running.stderr))
     made = set(left_there()) - before  # and those of others, who share the cache
     assert made, said
+    assert all(data.stat().st_mode & 0o077 == 0 for folder in made for data in folder.glob("*/postgres"))
     running.send_signal(number)
     stdout, stderr = running.communicate(timeout=60)
     assert "Traceback" not in stdout + stderr
