@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,12 @@ def plan_push(
         )
         wanted = rehearsed and pending and disagreements.refusal_of(target.label, found) is None
         applied = [file for file in files if file.version in history]
-        statements, waits = _analysed(target, pending, connection) if pending else ((), ())
+        # The parser reads while a server starts.
+        analysed = functools.cache(lambda: _analysed(target, pending, connection) if pending else ((), ()))
+        rehearsal = None
+        if wanted:
+            rehearsal = _rehearsed(settings, target, connection, applied, pending, drift, steps, analysed)
+        statements, waits = analysed()
         return PushPlan(
             target=target.label,
             local=target.local,
@@ -142,7 +148,7 @@ def plan_push(
             statements=statements,
             waits=waits,
             disagreements=found,
-            rehearsal=_rehearsed(settings, target, connection, applied, pending, drift, steps) if wanted else None,
+            rehearsal=rehearsal,
             applied=tuple(history),
             unverified=unverified,
             sync=sync,
@@ -249,13 +255,14 @@ def _rehearsed(
     pending: Sequence[Migration],
     drift: bool,
     steps: Steps,
+    meanwhile: Callable[[], object],
 ) -> Rehearsal:
     import psycopg
 
     from promthctl.rehearsal.rehearsing import rehearse
 
     try:
-        found = rehearse(settings, connection, applied, pending, steps)
+        found = rehearse(settings, connection, applied, pending, steps, meanwhile)
     except psycopg.OperationalError as error:
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -80,10 +80,11 @@ def rehearse(
     applied: Sequence[Migration],
     pending: Sequence[Migration],
     steps: Steps,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Rehearsal:
     """Try the pending migrations in a twin of the database behind the connection, which is only read from.
 
-    connection: in autocommit. applied: the files of its history, in order.
+    connection: in autocommit. applied: the files of its history, in order. meanwhile: called where a server starts.
     Raises psycopg.Error where the target's connection is lost; everything else that keeps the rehearsal from being
     made is told in its `unsure`.
     """
@@ -97,7 +98,7 @@ def rehearse(
             if key not in _outcomes:
                 with (
                     steps.step("Rehearsing the push in a throw-away database"),
-                    running_twin(settings, applied, actual, privileges, steps) as twin,
+                    running_twin(settings, applied, actual, privileges, steps, meanwhile=meanwhile) as twin,
                 ):
                     _outcomes[key] = outcome_in(twin, pending)
         return told_of(connection, _outcomes[key], pending, actual.major)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,11 +68,13 @@ def running_twin(
     privileges: Sequence[str],
     steps: Steps,
     watched: bool = True,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Iterator[Twin]:
     """A twin of the database with this catalog, which is removed afterwards.
 
     applied: the migrations that its history has. privileges: its default privileges. watched: with witness rows and
-    what looks at them; otherwise it is for rows of the target, and gone when this returns.
+    what looks at them; otherwise it is for rows of the target, and gone when this returns. meanwhile: as of
+    kept_database.
     Raises PromthctlError for migrations that fail there, and what the shadow raises.
     """
 
@@ -95,7 +97,7 @@ def running_twin(
 
     key = (_FINGERPRINT, actual.to_json(), *(() if watched else ("without rows",)))
     with kept_database(
-        settings, applied, actual.major, privileges, key, build, steps, gone_at_once=not watched
+        settings, applied, actual.major, privileges, key, build, steps, gone_at_once=not watched, meanwhile=meanwhile
     ) as made:
         yield Twin(made.target, made.superuser, TwinFacts.from_json(made.notes))
 

@@ -67,12 +67,14 @@ def kept_database(
     build: Build,
     steps: Steps,
     gone_at_once: bool = False,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Iterator[KeptDatabase]:
     """A copy of the database that these migrations and `build` make; it runs while the block does.
 
     build: gets connections in autocommit, the superuser's and that of postgres, after the migrations, once for each
     content; returns notes. key: what else its work depends on. major, privileges: as for catalog_after_all, whose
-    errors these are. gone_at_once: the copy is removed when this returns, otherwise soon after.
+    errors these are. gone_at_once: the copy is removed when this returns, otherwise soon after. meanwhile: called
+    while the copy's server starts.
     """
     folder = toolchain.cache_root(settings) / FOLDER
     choice = server_choice(settings, major)
@@ -92,7 +94,7 @@ def kept_database(
             _forget_oldest(folder)
         (kept / "notes").touch()
         notes = (kept / "notes").read_text(encoding="utf-8")
-        own, superuser = servers.run(kept, held)
+        own, superuser = servers.run(kept, held, meanwhile)
         yield KeptDatabase(own, superuser, notes)
     except OSError as error:
         raise unwritable(error, folder) from None
@@ -142,7 +144,7 @@ class _Servers:
         cluster.data.rename(kept / "postgres")
         process.write_private(kept / "notes", notes)
 
-    def run(self, kept: Path, held: contextlib.ExitStack) -> tuple[Target, Target]:
+    def run(self, kept: Path, held: contextlib.ExitStack, meanwhile: Callable[[], object]) -> tuple[Target, Target]:
         """A copy of that database, running until `held` is closed, which then makes the next one."""
         cluster = self._cluster("copy")
         cluster.data.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -151,7 +153,7 @@ class _Servers:
             (kept / "next").rename(cluster.data)
         else:
             self._copy(kept, cluster.data)
-        return held.enter_context(self._serving(cluster, signal.SIGQUIT))
+        return held.enter_context(self._serving(cluster, signal.SIGQUIT, meanwhile))
 
     def _copy(self, kept: Path, target: Path) -> None:
         partial = kept / "partial"  # of a promthctl that was killed, if it is there: we hold the lock
@@ -173,11 +175,14 @@ class _Servers:
         return Cluster(self._programs, data, self._user, self._settings, throw_away=True)
 
     @contextlib.contextmanager
-    def _serving(self, cluster: Cluster, end: signal.Signals) -> Iterator[tuple[Target, Target]]:
+    def _serving(
+        self, cluster: Cluster, end: signal.Signals, meanwhile: Callable[[], object] = lambda: None
+    ) -> Iterator[tuple[Target, Target]]:
         """Started, until the block ends; what runs on is ended with the work folder. end: see PostgreSQL's shutdown."""
         port, log = free_port(), self._work / f"{cluster.data.parent.name}.log"
         server = cluster.start(port, log, lambda _: None, runs_jobs=False, lasting=end is signal.SIGINT)
         try:
+            meanwhile()
             cluster.wait(server, log)
             url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
             own = Target("a throw-away database", url, _password("postgres"), local=True)
