@@ -13,6 +13,7 @@ from tests.error_messages import SNAPSHOT
 # By tests without a key: tests/embedded/test_hints.py and test_hints_files.py; of locks and poolers
 # tests/hosted/test_lock_waits.py and test_poolers.py.
 FOLLOWED = """
+push/trying.py · check_tried
 api/client.py · _code_error
 cli/options.py · lock_seconds
 cli/options.py · unix_time
@@ -102,7 +103,6 @@ CANNOT_BE_MADE = {
     "keys/key_batch.py · owner": "a file that changes between two readings of one run",
     "platforms.py · check_platform": "Windows, or a C library that is not glibc",
     "migration_set/folder.py · present_migrations": "a file that root cannot read",
-    "shadow/kept.py · running": "a full disk",
     "supabase_cli/work_folder.py · work_folder": "a full disk",
     "toolchain/intact.py · _write": "a damaged disk",
     "toolchain/pg0.py · _unpack": "a damaged package",
@@ -132,6 +132,8 @@ migration_files/renumbering.py · _padded
 migration_files/renumbering.py · _with_own_versions
 push/applying.py · _outdated
 push/planning.py · _no_plan
+push/trying.py · try_with_data
+rehearsal/with_data.py · _check_room
 resetting/contents.py · reading
 resetting/replay.py · for_the_person
 resetting/replay.py · try_reset
@@ -139,6 +141,7 @@ resetting/target.py · reset_target
 resolve/database.py · _with_password
 rollback/undoing.py · _changed
 seeds/failing.py · _lost
+shadow/kept.py · _copy
 state.py · make
 supabase_cli/failures.py · cli_error
 supabase_cli/migration_errors.py · _broken_off
