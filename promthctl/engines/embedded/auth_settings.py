@@ -61,10 +61,22 @@ def auth_settings(document: Mapping[str, Any]) -> dict[str, Any]:
         "otpExpiry": email.number("otp_expiry", 3600),
         "timebox": sessions.duration("timebox", "0"),
         "inactivityTimeout": sessions.duration("inactivity_timeout", "0"),
+        "mfa": {
+            "maxEnrolledFactors": _Table(document, "auth", "mfa").number("max_enrolled_factors", 10),
+            "totp": _factor(document, "totp"),
+            "phone": _factor(document, "phone"),
+            "webauthn": _factor(document, "web_authn"),
+        },
         "saml": False,
         "providers": _enabled(table_of(document, "auth", "external", where="supabase/config.toml")),
         "hooks": {name: str(hooks[name].get("uri", "")) for name in _enabled(hooks)},
     }
+
+
+def _factor(document: Mapping[str, Any], name: str) -> dict[str, bool]:
+    """What may be done with a kind of factor; nothing where config.toml says nothing, as in the Supabase CLI."""
+    table = _Table(document, "auth", "mfa", name)
+    return {"enroll": table.flag("enroll_enabled", False), "verify": table.flag("verify_enabled", False)}
 
 
 def _enabled(tables: Mapping[str, Any]) -> list[str]:

@@ -59,10 +59,26 @@ export class Sessions {
     };
     await tx`insert into auth.sessions ${tx(row)}`;
     const refresh = await this.#refreshToken(tx, user.id, id, null);
-    await tx`insert into auth.mfa_amr_claims (id, session_id, created_at, updated_at, authentication_method)
-      values (${randomUUID()}, ${id}, now(), now(), ${method})`;
+    await this.#used(tx, id, method);
     const current = await update(tx, user.id, { last_sign_in_at: new Date() });
     return this.#answer(tx, current, id, method, refresh, client);
+  }
+
+  /** Raise a session to aal2 by a factor, whose row is given, and return new tokens. */
+  async raise(tx, user, id, factor, method, client) {
+    const [session] = await tx`update auth.sessions set aal = 'aal2', factor_id = ${factor.id}, updated_at = now() where id = ${id} returning id`;
+    if (!session) throw new AuthError(403, "session_not_found", "Session from session_id claim in JWT does not exist");
+    await this.#used(tx, id, method);
+    // An earlier refresh token, which one factor opened, must not be exchanged for a session of two.
+    await tx`delete from auth.refresh_tokens where session_id = ${id}`;
+    return this.#answer(tx, user, id, method, await this.#refreshToken(tx, user.id, id, null), client);
+  }
+
+  /** Record how the user of a session signed in. */
+  async #used(tx, session, method) {
+    await tx`insert into auth.mfa_amr_claims (id, session_id, created_at, updated_at, authentication_method)
+      values (${randomUUID()}, ${session}, now(), now(), ${method})
+      on conflict on constraint mfa_amr_claims_session_id_authentication_method_pkey do update set updated_at = now()`;
   }
 
   /** The next tokens of a session. The transaction is kept also where a token used twice is refused. */
