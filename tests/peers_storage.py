@@ -29,8 +29,8 @@ def run_js(package: Path, work: Path) -> list[peers.Outcome]:
     seed = (package / "test" / "supabase" / "seed.sql").read_text(encoding="utf-8")
     config = (package / "test" / "supabase" / "config.toml").read_text(encoding="utf-8")
     home = peers.js_home("storage-js", package, {"iceberg-js": "0.8.1"})
-    with peers.stack(work, {}, config, seed) as (address, env):
-        peers.replace(home / "test", "*.ts", r"http://127\.0\.0\.1:54321", address)
+    with peers.stack(work, {}, config, seed) as (_, env):
+        peers.replace(home / "test", "*.ts", r"http://127\.0\.0\.1:54321", env["SUPABASE_URL"])
         peers.replace(home / "test", "*.ts", KEY, env["SUPABASE_SERVICE_ROLE_KEY"])
         return without_images(peers.run_jest(home, work))
 
@@ -40,8 +40,8 @@ def run_py(package: Path, work: Path) -> list[peers.Outcome]:
     [policies] = (infra / "migrations").glob("*.sql")
     python, copy = peers.py_home("storage-py", package, PIP)
     config = (infra / "config.toml").read_text(encoding="utf-8")
-    with peers.stack(work, {policies.name: policies.read_text(encoding="utf-8")}, config, None) as (address, env):
-        peers.replace(copy / "tests", "tests.env", r"http://localhost:55321", address)
+    with peers.stack(work, {policies.name: policies.read_text(encoding="utf-8")}, config, None) as (_, env):
+        peers.replace(copy / "tests", "tests.env", r"http://localhost:55321", env["SUPABASE_URL"])
         peers.replace(copy / "tests", "tests.env", KEY, env["SUPABASE_ANON_KEY"])
         return without_images(peers.run_pytest(python, copy, work))
 

@@ -188,5 +188,8 @@ class Engine(Protocol):
     def mail(self) -> tuple[Message, ...]:
         """What Auth would have sent, the newest first. Raises UsageError where a mailbox of its own shows that."""
 
+    def studio(self) -> str:
+        """The address that opens Studio in a browser; the stack runs. Raises UsageError where Studio is not there."""
+
     def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         """(service, line) pairs, oldest first; with `follow` it goes on until interrupted."""

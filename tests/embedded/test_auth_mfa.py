@@ -119,7 +119,8 @@ def test_codes_and_challenges_are_good_once_and_for_a_while(auth: Rest) -> None:
     session = signup(auth, "codes@example.com")
     factor = enroll(auth, session)
     secret, path = factor["totp"]["secret"], f"/factors/{factor['id']}"
-    for wrong in (code(secret, 3), "abcdef", "12345", "1234567", "０１２３４５", code("A" * 32)):
+    digits = "\uff10\uff11\uff12\uff13\uff14\uff15"  # full width
+    for wrong in (code(secret, 3), "abcdef", "12345", "1234567", digits, code("A" * 32)):
         assert verify(auth, session, factor, wrong, 422)["error_code"] == "mfa_verification_failed"
     challenge = call(auth, session, "POST", f"{path}/challenge")
     assert 290 <= challenge["expires_at"] - time.time() <= 300 and challenge["type"] == "totp"

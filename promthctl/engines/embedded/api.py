@@ -21,7 +21,7 @@ from promthctl.engines.embedded.mail import mail_file
 from promthctl.engines.embedded.program import server_program
 from promthctl.engines.embedded.records import EmbeddedStack
 from promthctl.engines.embedded.storage_settings import STORAGE_FOLDER, storage_settings
-from promthctl.errors import PrerequisiteError, PromthctlError, UsageError
+from promthctl.errors import PrerequisiteError, PromthctlError, TargetError, UsageError
 from promthctl.process import ProcessId, RunAs
 from promthctl.project_files import table_of
 from promthctl.settings import Settings
@@ -31,6 +31,7 @@ from promthctl.toolchain import Toolchain
 NODE_OPTIONS = ("--max-semi-space-size=1", "--input-type=module")
 _READY_SECONDS = 60.0
 _ASK_SECONDS = 5.0
+_STUDIO = "/_promthctl/studio"
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,21 @@ def ask_status(stack: EmbeddedStack, settings: Settings, renewed: bool = False) 
         if response.status == 200 and body["project"] == stack.project:
             return ServerStatus(int(body["pid"]), tuple(body["applied"]), body.get("program") == _fingerprint(settings))
     return None
+
+
+def studio_link(stack: EmbeddedStack) -> str:
+    """The URL that opens Studio, good once and for two minutes: see studio.mjs. Raises TargetError."""
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection("127.0.0.1", stack.api_port, timeout=_ASK_SECONDS)
+    with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException, ValueError, KeyError, TypeError):
+        connection.request("POST", _STUDIO, headers={"apikey": stack.service_role_key})
+        response = connection.getresponse()
+        body = json.loads(response.read())
+        if response.status == 200:
+            return f"http://127.0.0.1:{stack.api_port}{_STUDIO}?token={body['token']}"
+    why = "its API runs the program of another promthctl, or does not answer"
+    raise TargetError("Studio could not be opened", why, "promthctl local up")
 
 
 def find_server(project: str) -> ProcessId | None:

@@ -218,6 +218,11 @@ class EmbeddedEngine:
         stack = self.records.load_stack()
         return messages(self.settings, stack) if stack else ()
 
+    def studio(self) -> str:
+        stack = self.records.load_stack()
+        assert stack is not None
+        return api.studio_link(stack)
+
     def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         self.records.check()
         return logs.read_logs(self.records.logs, service, part)

@@ -24,6 +24,7 @@ import { Auth } from "./auth/auth.mjs";
 import { Rest } from "./rest/rest.mjs";
 import { bearerOf, isRest, listener } from "./rest/http.mjs";
 import { isStorage, Storage } from "./storage/storage.mjs";
+import { StudioDoor } from "./studio.mjs";
 
 const config = JSON.parse(process.env.PROMTHCTL_API ?? "{}");
 delete process.env.PROMTHCTL_API;
@@ -175,6 +176,8 @@ async function asset(name) {
 
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
+const door = new StudioDoor(config.port, (host) => LOOPBACK.test(host));
+
 function decoded(path) {
   try {
     return decodeURIComponent(path);
@@ -186,6 +189,7 @@ function decoded(path) {
 // What needs a key: everything but pages. As at Supabase's gateway, links in e-mails and sign-in by others do without.
 const API = /^\/(rest|auth|storage|graphql|functions|realtime|pg|mcp|_[a-z]+)(\/|$)/;
 const OPEN = /^\/auth\/v1\/(verify|callback|authorize|sso\/saml|\.well-known)(\/|$)/;
+const ENTRANCE = "/_promthctl/studio";
 
 // Services of a Supabase project that only the Docker engine has.
 const MISSING = [
@@ -208,8 +212,9 @@ async function route(request, peerAddress) {
   if (path === null) return json({ message: "The path is not UTF-8" }, 400);
   // A page of another site, by DNS rebinding, must not reach what needs no key.
   if (!LOOPBACK.test(request.headers.get("host") ?? "")) return json({ message: "Not a loopback host" }, 421);
-  // Studio's own page asks these without a key; a browser says truly where a request comes from.
-  const ofStudio = path.startsWith("/_system/") && request.headers.get("sec-fetch-site") === "same-origin";
+  if (path === ENTRANCE && request.method === "GET") return door.enter(url.searchParams.get("token"));
+  const said = Object.fromEntries(["host", "cookie", "sec-fetch-site"].map((name) => [name, request.headers.get(name)]));
+  const ofStudio = path.startsWith("/_system/") && door.isOwn(said);
   const needsKey = API.test(path) && !OPEN.test(path) && request.method !== "OPTIONS";
   const keys = [
     request.headers.get("apikey"),
@@ -217,23 +222,26 @@ async function route(request, peerAddress) {
     bearerOf(request.headers.get("authorization")),
   ];
   if (needsKey && !ofStudio && !hasKey(...keys)) return json({ message: "No API key found in request" }, 401);
-  if (path === "/_promthctl/status") {
+  if (path === "/_promthctl/status" || path === ENTRANCE) {
     if (roleOf(request.headers.get("apikey") ?? "") !== "service_role") return json({ message: "Forbidden" }, 403);
+    if (path === ENTRANCE) return json(door.token());
     if (request.method === "POST") {
       storage.forget(); // the database was exchanged for another
       await forget();
     }
     return status();
   }
-  // Lite shows its database options here, the password among them; Studio needs the rest.
+  // Lite's own answer has its database options, the password among them. Studio needs this much of it; with admin it
+  // sends no key, and has that of its cookie.
   if (path.startsWith("/_system/info") && request.method !== "OPTIONS")
-    return json({ ...(await (await studio.fetch(request)).json()), connection: {} });
+    return json({ admin: ofStudio, connection: {}, config: { auth: { publishable_key: config.anonKey } } });
   if (path.startsWith("/auth/v1/")) return authAnswer(request, path.slice(8), keys, peerAddress);
   if (path.startsWith("/static/")) return asset(path.slice(8));
   if (/^\/(rest|storage)\//.test(path)) return json({ message: "Not found" }, 404); // a spelling that isRest and isStorage do not know
   const missing = MISSING.find(([pattern]) => pattern.test(path));
   if (missing) return json(absent(missing[1]), 501);
-  return studio.fetch(request, { peerAddress });
+  if (needsKey) return studio.fetch(request, { peerAddress });
+  return door.isOpen(said) ? door.framed(await studio.fetch(request, { peerAddress })) : door.closed();
 }
 
 function authAnswer(request, path, [key, inQuery, bearer], address) {
@@ -295,6 +303,8 @@ const storage = new Storage({
 
 const server = createServer((request, response) => {
   if (isStorage(request.url)) return storage.listener(request, response);
+  const { apikey, authorization } = request.headers;
+  if (isRest(request.url) && !apikey && !authorization && door.isOwn(request.headers)) request.headers.apikey = config.serviceKey;
   return (isRest(request.url) ? restListener : others)(request, response);
 });
 server.keepAliveTimeout = 65_000; // clients keep connections for some seconds, and must not meet one that just closes

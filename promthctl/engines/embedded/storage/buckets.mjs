@@ -69,7 +69,8 @@ export class Buckets {
     const [found] = await this.session.as(caller, "storage.bucket.get", (sql) =>
       sql`select ${columns(sql)} from storage.buckets where id = ${bucket}`);
     if (!found) throw noBucket();
-    return found;
+    const { type, ...shown } = found; // as hosted: only the list tells it
+    return shown;
   }
 
   async create({ caller, body }) {

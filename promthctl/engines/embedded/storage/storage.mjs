@@ -10,6 +10,7 @@ import { readJson } from "./body.mjs";
 import { Buckets } from "./buckets.mjs";
 import { absent, denied, ofDatabase, StorageError } from "./errors.mjs";
 import { Files } from "./files.mjs";
+import { listByCursor } from "./listing.mjs";
 import { Objects } from "./objects.mjs";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -185,7 +186,7 @@ export class Storage {
     }
     if (method === "POST") {
       if (kind === "list" && rest.length === 1) return send(this.objects.list({ ...at(rest), body: await body() }));
-      if (kind === "list-v2") throw absent("Listing by cursor (list-v2)");
+      if (kind === "list-v2" && rest.length === 1) return send(listByCursor(this.session, { ...at(rest), body: await body() }));
       if (kind === "copy" && !rest.length) return send(this.objects.copy({ ...asked, body: await body() }));
       if (kind === "move" && !rest.length) return send(this.objects.move({ ...asked, body: await body() }));
       if (kind === "sign" && rest.length === 1) return send(this.objects.signMany({ ...at(rest), body: await body() }));
