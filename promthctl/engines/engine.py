@@ -61,7 +61,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Status:
-    """What runs now. applied: the versions in the migration history, None when the database does not answer."""
+    """What runs now. applied: the versions in the migration history, None when the database does not answer.
+
+    problems: one line for each thing that supabase/config.toml asks for and that could not be made.
+    """
 
     engine: str
     running: bool
@@ -69,6 +72,7 @@ class Status:
     studio_url: str | None
     services: tuple[Service, ...]
     applied: tuple[str, ...] | None
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,7 @@ def status(result: StatusResult) -> Iterator[RenderableType]:
         yield f"Migrations: {len(result.migrations.applied)} applied, {len(result.migrations.pending or ())} pending"
     for name in result.migrations.pending or ():
         yield f"  pending: {escape(name)}"
+    yield from (f"[yellow]{escape(problem)}[/yellow]" for problem in result.problems)
 
 
 def _services(found: Iterable[Service]) -> RenderableType:

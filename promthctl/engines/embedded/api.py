@@ -39,11 +39,13 @@ class ServerStatus:
     """What the server says of itself. applied: the versions in the migration history.
 
     current: it runs this promthctl's program, not that of an earlier version, with today's supabase/config.toml.
+    problems: one line for each bucket of config.toml that could not be made.
     """
 
     pid: int
     applied: tuple[str, ...]
     current: bool
+    problems: tuple[str, ...] = ()
 
 
 def start(
@@ -152,8 +154,17 @@ def ask_status(stack: EmbeddedStack, settings: Settings, renewed: bool = False) 
         response = connection.getresponse()
         body = json.loads(response.read())
         if response.status == 200 and body["project"] == stack.project:
-            return ServerStatus(int(body["pid"]), tuple(body["applied"]), body.get("program") == _fingerprint(settings))
+            problems = tuple(_unmade(one["bucket"], one["message"]) for one in body.get("unmade", []))
+            current = body.get("program") == _fingerprint(settings)
+            return ServerStatus(int(body["pid"]), tuple(body["applied"]), current, problems)
     return None
+
+
+def _unmade(bucket: str, why: str) -> str:
+    return (
+        f"The bucket {bucket} of supabase/config.toml was not made: {why}. Correct [storage.buckets.{bucket}] or what "
+        "refuses it, then: promthctl local up"
+    )
 
 
 def studio_link(stack: EmbeddedStack) -> str:

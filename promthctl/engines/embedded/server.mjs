@@ -154,10 +154,10 @@ const json = (body, status = 200, headers = {}) =>
 async function status() {
   const [{ ready }] = await sql`select to_regclass('supabase_migrations.schema_migrations') is not null as ready`;
   await listen();
-  await storage.prepare();
+  const unmade = await storage.prepare();
   const applied = ready ? await sql`select version from supabase_migrations.schema_migrations order by 1` : [];
   const { project, program } = config;
-  return json({ project, program, pid: process.pid, applied: applied.map((row) => row.version) });
+  return json({ project, program, pid: process.pid, applied: applied.map((row) => row.version), unmade });
 }
 
 const TYPES = { ".css": "text/css", ".js": "text/javascript", ".ico": "image/x-icon", ".woff2": "font/woff2" };

@@ -57,10 +57,12 @@ export class Storage {
     Object.assign(this, { config, session, files, tokens, buckets, objects, roleOf, jwtOf, isLoopback, mayRead, log });
   }
 
-  /** Make the buckets of config.toml, once for a database. */
+  /** Make the buckets of config.toml, once for a database; those that failed are tried, and told, again. */
   prepare() {
-    this.prepared ??= (this.config.enabled ? this.buckets.prepare() : Promise.resolve()).catch((error) =>
-      this.log(`The buckets of supabase/config.toml were not made: ${error.message}`));
+    this.prepared ??= (this.config.enabled ? this.buckets.prepare() : Promise.resolve([])).then((failed) => {
+      if (failed.length) this.prepared = undefined;
+      return failed;
+    });
     return this.prepared;
   }
 
