@@ -156,7 +156,7 @@ def py_home(name: str, package: Path, requirements: tuple[str, ...]) -> tuple[Pa
 
 def run_pytest(python: Path, copy: Path, work: Path, *tests: str) -> list[Outcome]:
     report = work / "report.xml"
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, f"--junitxml={report}"]
+    command: list[Path | str] = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, f"--junitxml={report}"]
     environment = _environment(PYTHONPATH=str(copy / "src"))
     subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False, timeout=1800)
     return junit_outcomes(report)

@@ -1,11 +1,11 @@
 """auth-py's own suite against the embedded engine's Auth: one of tests/peers.py.
 
-It asks servers of four configurations on one database, at fixed ports and with tokens of its own secret. The one that
-signs with asymmetric keys is answered by the second: the two tests of those keys fail.
+It asks servers of four configurations on one database, at fixed ports and with tokens of its own secret and keys.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import ExitStack
 from pathlib import Path
@@ -48,7 +48,15 @@ def run(package: Path, work: Path) -> list[peers.Outcome]:
         url = stack.enter_context(fresh_database(stack.enter_context(bare_server(project, tools))))
         for port, auth in CONFIGURATIONS.items():
             config = {"site_url": "http://localhost:9999", "enable_anonymous_sign_ins": True, **auth}
-            server = stack.enter_context(rest_server(url, tools, auth=config, secret=SECRET))
+            keys = signing_keys(package) if "ASYMMETRIC" in port else None
+            server = stack.enter_context(rest_server(url, tools, auth=config, secret=SECRET, signing_keys=keys))
             address = stack.enter_context(peers.door(f"http://127.0.0.1:{server.port}", server.anon_key))
             peers.replace(copy / "tests", "clients.py", re.escape(f"http://localhost:{{{port}}}"), f"{address}/auth/v1")
         return peers.run_pytest(python, copy, work, "tests/_sync", "tests/test_helpers.py")
+
+
+def signing_keys(package: Path) -> list[dict[str, Any]]:
+    """The keys that the suite's server signs with, public."""
+    compose = (package / "infra" / "docker-compose.yml").read_text(encoding="utf-8")
+    sets = [json.loads(found) for found in re.findall(r"GOTRUE_JWT_KEYS: '(.*)'", compose)]
+    return [key for keys in sets for key in keys if key["kty"] == "RSA" and "sign" in key["key_ops"]][:1]

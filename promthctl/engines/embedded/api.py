@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from promthctl import process
 from promthctl.engines.embedded import system_user
-from promthctl.engines.embedded.auth_settings import auth_settings
+from promthctl.engines.embedded.auth_settings import auth_settings, signing_keys
 from promthctl.engines.embedded.mail import mail_file
 from promthctl.engines.embedded.program import server_program
 from promthctl.engines.embedded.records import EmbeddedStack
@@ -71,6 +71,7 @@ def start(
             "password": stack.internal_password,
         },
         "jwtSecret": stack.jwt_secret,
+        "signingKeys": signing_keys(settings),
         "anonKey": stack.anon_key,
         "serviceKey": stack.service_role_key,
         "publishableKey": stack.publishable_key,
@@ -198,7 +199,7 @@ def _marker(project: str) -> str:
 
 def _fingerprint(settings: Settings) -> str:
     """What tells the program and the configuration that a server started now would get from all others."""
-    configured = auth_settings(settings.supabase), storage_settings(settings.supabase)
+    configured = auth_settings(settings.supabase), signing_keys(settings), storage_settings(settings.supabase)
     told = json.dumps([server_program(), rest_settings(settings), *configured, _origins(settings)])
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 

@@ -2,7 +2,7 @@
 //
 // Run from the toolchain's folder as `node --input-type=module - <project>`, joined with the modules it imports by
 // program.py, with the configuration as JSON in PROMTHCTL_API: {project, program (what tells this configuration and
-// program from others), port, db: {host, port, database, password}, jwtSecret, anonKey, serviceKey, publishableKey,
+// program from others), port, db: {host, port, database, password}, jwtSecret, signingKeys (private JWKs, may be left out), anonKey, serviceKey, publishableKey,
 // secretKey, url (of the API), origins, rest: {enabled, schemas, extraSearchPath, maxRows}, auth: see auth_settings.py,
 // storage: see storage_settings.py, with its folder, mailFile: where the messages of Auth are kept}.
 // It exits with code 75 when the port is taken.
@@ -21,6 +21,7 @@ import { PostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
 
 import { Auth } from "./auth/auth.mjs";
+import { Keys } from "./rest/keys.mjs";
 import { Rest } from "./rest/rest.mjs";
 import { bearerOf, isRest, listener } from "./rest/http.mjs";
 import { isStorage, Storage } from "./storage/storage.mjs";
@@ -90,6 +91,7 @@ const studio = new App({
     },
   },
 });
+const keys = new Keys(config.jwtSecret, config.signingKeys);
 const sql = postgres({ ...config.db, user: "promthctl_api", max: 2, onnotice: () => {} });
 const authSql = postgres({
   ...config.db,
@@ -102,7 +104,7 @@ const authSql = postgres({
 });
 const auth = new Auth({
   sql: authSql,
-  secret: config.jwtSecret,
+  keys,
   base: `${config.url}/auth/v1`,
   settings: config.auth,
   mailFile: config.mailFile,
@@ -129,7 +131,7 @@ const restSql = postgres({
 const rest = new Rest({
   sql: restSql,
   configured: config.rest,
-  secret: config.jwtSecret,
+  keys,
   log: (line) => console.error(`${new Date().toISOString()} rest: ${line}`),
 });
 
@@ -293,6 +295,7 @@ const restListener = listener({
 const storage = new Storage({
   sql: storageSql,
   secret: config.jwtSecret,
+  keys,
   config: config.storage,
   roleOf,
   jwtOf,

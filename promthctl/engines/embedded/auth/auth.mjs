@@ -35,25 +35,25 @@ const fits = ([name, value]) =>
 
 export class Auth {
   /**
-   * sql: as supabase_auth_admin. secret: of the JWTs. base: the URL of Auth. settings: of [auth], see auth_settings in
+   * sql: as supabase_auth_admin. keys: of the JWTs. base: the URL of Auth. settings: of [auth], see auth_settings in
    * api.py. mailFile: where messages go. log: takes a line.
    */
-  constructor({ sql, secret, base, settings, mailFile, log }) {
+  constructor({ sql, keys, base, settings, mailFile, log }) {
     const hooks = new Hooks(settings.hooks);
-    const sessions = new Sessions({ secret, issuer: base, settings, hooks });
+    const sessions = new Sessions({ keys, issuer: base, settings, hooks });
     const mailer = new Mailer({ base, settings, mailbox: new Mailbox(mailFile), hooks });
     const parts = { sql, settings, sessions, mailer, hooks, base };
     const signup = new Signup(parts);
     const verify = new Verify({ ...parts, signup });
     const factors = new Factors({ ...parts, signup });
     const admin = new Admin({ ...parts, signup, factors });
-    Object.assign(this, { sql, secret, settings, sessions, verify, log });
+    Object.assign(this, { sql, keys, settings, sessions, verify, log });
     const user = "(?:/)?$";
     const route = (method, pattern, needs, work) => ({ method, pattern: new RegExp(`^${pattern}${user}`), needs, work });
     this.routes = [
       route("GET", "/health", null, () => ({ body: { name: "GoTrue", version: "embedded", description: "promthctl's Auth" } })),
       route("GET", "/settings", null, () => ({ body: this.#settings() })),
-      route("GET", "/\\.well-known/jwks\\.json", null, () => ({ body: { keys: [] } })),
+      route("GET", "/\\.well-known/jwks\\.json", null, () => ({ body: { keys: keys.published() } })),
       route("POST", "/signup", null, (asked) => signup.signup(asked)),
       route("POST", "/token", null, (asked) => this.#token(asked)),
       route("POST", "/otp", null, (asked) => signup.otp(asked)),
@@ -132,7 +132,7 @@ export class Auth {
   async #who(needs, token) {
     if (!token) throw new AuthError(401, "no_authorization", "This endpoint requires a valid Bearer token");
     if (needs === "user") return this.sessions.who(this.sql, token);
-    const claims = verified(token, this.secret);
+    const claims = verified(token, this.keys);
     if (!ADMIN.has(claims.role)) throw new AuthError(403, "not_admin", "User not allowed");
     return claims;
   }

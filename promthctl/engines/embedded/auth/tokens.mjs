@@ -1,25 +1,18 @@
-// Sessions: access tokens (JWT, HS256), and refresh tokens that take turns.
+// Sessions: access tokens (JWT), and refresh tokens that take turns.
 // Source: internal/tokens/service.go and internal/models/refresh_token.go of github.com/supabase/auth.
 
-import { createHmac, randomInt, randomUUID, timingSafeEqual } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 
 import { AuthError, failed } from "./errors.mjs";
 import { UUID, duration } from "./checks.mjs";
 import { byId, isBanned, NO_INSTANCE, show, update } from "./users.mjs";
 
-const base64url = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 const badJwt = (why) => new AuthError(403, "bad_jwt", `invalid JWT: unable to parse or verify signature, ${why}`);
 const LETTERS = "abcdefghijklmnopqrstuvwxyz234567";
 const REQUIRED = ["aud", "exp", "iat", "sub", "email", "phone", "role", "aal", "session_id", "is_anonymous"];
 
-/** A JWT signed with the stack's secret. */
-export function signed(claims, secret) {
-  const body = `${base64url({ alg: "HS256", typ: "JWT" })}.${base64url(claims)}`;
-  return `${body}.${createHmac("sha256", secret).update(body).digest("base64url")}`;
-}
-
-/** The claims of a JWT signed with the stack's secret and valid now. Raises AuthError bad_jwt. */
-export function verified(token, secret) {
+/** The claims of a JWT signed with one of the keys and valid now. Raises AuthError bad_jwt. */
+export function verified(token, keys) {
   const parts = token.split(".");
   if (parts.length !== 3) throw badJwt(`token is malformed: token contains an invalid number of segments`);
   let header, claims;
@@ -28,9 +21,7 @@ export function verified(token, secret) {
   } catch {
     throw badJwt("token is malformed: could not JSON decode it");
   }
-  const made = createHmac("sha256", secret).update(`${parts[0]}.${parts[1]}`).digest();
-  const given = Buffer.from(parts[2], "base64url");
-  if (header?.alg !== "HS256" || given.length !== made.length || !timingSafeEqual(given, made))
+  if (!keys.verifies(header ?? {}, `${parts[0]}.${parts[1]}`, Buffer.from(parts[2], "base64url")))
     throw badJwt("token signature is invalid: signature is invalid");
   const now = Date.now() / 1000;
   if (claims === null || typeof claims !== "object") throw badJwt("token has invalid claims");
@@ -40,9 +31,9 @@ export function verified(token, secret) {
 }
 
 export class Sessions {
-  /** settings: of [auth]. hooks: Hooks. */
-  constructor({ secret, issuer, settings, hooks }) {
-    Object.assign(this, { secret, issuer, settings, hooks });
+  /** keys: Keys. settings: of [auth]. hooks: Hooks. */
+  constructor({ keys, issuer, settings, hooks }) {
+    Object.assign(this, { keys, issuer, settings, hooks });
   }
 
   /** Start a session and return its tokens and user. method: how the user signed in, as amr says it. */
@@ -156,7 +147,7 @@ export class Sessions {
         throw failed(`output claims do not conform to the expected schema: \n${missing.map((name) => `- (root): ${name} is required\n`).join("")}`);
     }
     return {
-      access_token: signed(given, this.secret),
+      access_token: this.keys.sign(given),
       token_type: "bearer",
       expires_in: this.settings.jwtExpiry,
       expires_at: claims.exp,
@@ -190,7 +181,7 @@ export class Sessions {
 
   /** The user and the session that a bearer token names. Raises AuthError. */
   async who(sql, token) {
-    const claims = verified(token, this.secret);
+    const claims = verified(token, this.keys);
     if (!claims.sub) throw new AuthError(403, "bad_jwt", "invalid claim: missing sub claim");
     if (!UUID.test(claims.sub)) throw new AuthError(400, "bad_jwt", "invalid claim: sub claim must be a UUID");
     const user = await byId(sql, claims.sub);

@@ -48,10 +48,10 @@ class Session {
 
 export class Storage {
   /** config: {enabled, fileSizeLimit (bytes), buckets, folder}. roleOf, jwtOf, isLoopback, mayRead: see rest/http.mjs. */
-  constructor({ sql, secret, config, roleOf, jwtOf, isLoopback, mayRead, log }) {
+  constructor({ sql, secret, keys, config, roleOf, jwtOf, isLoopback, mayRead, log }) {
     const session = new Session(sql);
     const files = new Files(config.folder);
-    const tokens = new Tokens(secret);
+    const tokens = new Tokens(keys);
     const buckets = new Buckets({ session, files, configured: config.buckets });
     const objects = new Objects({ session, buckets, files, secret, tokens, limit: config.fileSizeLimit });
     Object.assign(this, { config, session, files, tokens, buckets, objects, roleOf, jwtOf, isLoopback, mayRead, log });
