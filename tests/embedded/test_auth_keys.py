@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,16 @@ def test_a_file_of_keys_that_cannot_be_used_is_named(tmp_path: Path, content: st
         signing_keys(settings.load(tmp_path))
     (folder / "keys.json").write_text(json.dumps(KEYS["ES256"]))
     assert signing_keys(settings.load(tmp_path)) == KEYS["ES256"]
+
+
+def test_a_key_that_the_supabase_cli_makes_is_taken(tmp_path: Path, supabase: Path) -> None:
+    (tmp_path / "supabase").mkdir()
+    (tmp_path / "supabase" / "config.toml").write_text('project_id = "x"\n[auth]\nsigning_keys_path = "./keys.json"\n')
+    with pytest.raises(UsageError, match="signing_keys_path") as caught:
+        signing_keys(settings.load(tmp_path))
+    assert "supabase gen signing-key --append" in (caught.value.hint or "")
+    (tmp_path / "supabase" / "keys.json").write_text("[]")
+    command: list[Path | str] = [supabase, "gen", "signing-key", "--append"]
+    subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    [key] = signing_keys(settings.load(tmp_path))
+    assert key["alg"] == "ES256" and key["kid"]

@@ -88,5 +88,11 @@ def test_studio_and_links_are_given_to_the_browser(running: Project, tmp_path: P
     finally:
         del running.extra["BROWSER"]
     assert running.run("local", "mail", "--open").stdout.strip() == link  # no desktop: it is printed
+    user = {"email": "code@example.com", "password": "a-fake-pass-1"}
+    token = httpx.post(f"{url}/auth/v1/signup", json=user, headers=headers).json()["access_token"]
+    of_user = headers | {"authorization": f"Bearer {token}"}
+    httpx.get(f"{url}/auth/v1/reauthenticate", headers=of_user).raise_for_status()
+    assert "promthctl local mail show 1" in running.run("local", "mail", "--open", code=2).stderr
+    assert "reauthentication" in running.run("local", "mail", "show", "1", "--json").stdout
     running.run("local", "down")
     assert "promthctl local up" in running.run("local", "studio", code=4).stderr

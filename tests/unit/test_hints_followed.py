@@ -21,7 +21,9 @@ database/transactions.py · changing
 engines/access.py · stack_access
 engines/access.py · running_access
 engines/embedded/logs.py · read_logs
+engines/embedded/auth_settings.py · signing_keys
 engines/embedded/storage_settings.py · _wrong
+local_stack/opened.py · link
 hosted/management.py · access_token
 hosted/project.py · find_project
 migration_files/bundling.py · _check_destination
@@ -54,6 +56,7 @@ engines/docker/daemon.py · _unknown_context
 engines/docker/daemon.py · _absent
 engines/docker/daemon.py · _not_allowed
 engines/docker/diagnosis.py · error
+engines/docker/engine.py · studio
 engines/docker/engine.py · undo_renewal
 engines/docker/images.py · offline
 engines/docker/images.py · check_pullable
@@ -122,6 +125,7 @@ engines/choosing.py · _refuse_docker_flags
 engines/choosing.py · pick
 engines/docker/engine.py · mail
 engines/embedded/api.py · _wrong
+engines/embedded/api.py · studio_link
 engines/embedded/api.py · wait
 engines/embedded/auth_settings.py · wrong
 engines/embedded/cluster.py · copy_data
