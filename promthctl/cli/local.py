@@ -197,7 +197,11 @@ def mails(
     from promthctl.local_stack import mail, opened
 
     run: Invocation = context.obj
-    if context.invoked_subcommand is None and open_link:
+    if context.invoked_subcommand is not None and open_link:
+        raise UsageError(
+            "--open does not go with `show`", "it opens the newest message's link", "promthctl local mail --open"
+        )
+    if open_link:
         _tell(run, opened.link(run.settings, engines.current(run.settings), 1, browser=not run.output.as_json))
     elif context.invoked_subcommand is None:
         run.output.show(mail.mails(engines.current(run.settings)), views.mails)

@@ -87,6 +87,7 @@ def test_studio_and_links_are_given_to_the_browser(running: Project, tmp_path: P
         assert len(given.read_text().splitlines()) == 2
     finally:
         del running.extra["BROWSER"]
+    assert "promthctl local mail --open" in running.run("local", "mail", "--open", "show", code=2).stderr
     assert running.run("local", "mail", "--open").stdout.strip() == link  # no desktop: it is printed
     user = {"email": "code@example.com", "password": "a-fake-pass-1"}
     token = httpx.post(f"{url}/auth/v1/signup", json=user, headers=headers).json()["access_token"]

@@ -266,3 +266,4 @@ def test_a_listing_by_cursor_shows_what_policies_show(running: Rest) -> None:
         return [folder["key"] for folder in answer["folders"]]
 
     assert (seen(ALICE), seen(BOB)) == ([ALICE], [])
+    client(running, ALICE).from_("docs").remove([f"{ALICE}/listed.txt"])

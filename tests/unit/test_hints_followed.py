@@ -10,6 +10,7 @@ from tests.error_messages import SNAPSHOT
 # In tests/embedded/test_hints*.py; of locks and poolers in tests/hosted/test_lock_waits.py and test_poolers.py.
 FOLLOWED = """
 api/client.py · _code_error
+cli/local.py · mails
 cli/options.py · lock_seconds
 cli/options.py · unix_time
 cli/push.py · command
