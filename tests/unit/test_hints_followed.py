@@ -15,6 +15,7 @@ from tests.error_messages import SNAPSHOT
 FOLLOWED = """
 push/trying.py · check_tried
 api/client.py · _code_error
+cli/local.py · mails
 cli/options.py · lock_seconds
 cli/options.py · unix_time
 cli/push.py · command
@@ -26,7 +27,9 @@ database/transactions.py · changing
 engines/access.py · stack_access
 engines/access.py · running_access
 engines/embedded/logs.py · read_logs
+engines/embedded/auth_settings.py · signing_keys
 engines/embedded/storage_settings.py · _wrong
+local_stack/opened.py · link
 hosted/management.py · access_token
 hosted/project.py · find_project
 migration_files/bundling.py · _check_destination
@@ -115,6 +118,8 @@ CANNOT_BE_MADE = {
 NOT_FOLLOWED_YET = """
 adoption/adopting.py · _find_on_target
 engines/docker/engine.py · _no_snapshots
+engines/docker/engine.py · studio
+engines/embedded/api.py · studio_link
 engines/embedded/api.py · wait
 engines/embedded/cluster.py · failed
 engines/embedded/engine.py · renew
