@@ -102,6 +102,9 @@ def _identity_columns(catalog: ProbedCatalog) -> dict[int, set[str]]:
     if catalog.users is None:
         return found
     root = catalog.users.oid
+    for oid, table in catalog.tables.items():
+        if table.exposed:
+            found[oid] = {column.name for column in table.columns if _compared(table, column)}
     changed = True
     while changed:
         changed = False
@@ -112,9 +115,6 @@ def _identity_columns(catalog: ProbedCatalog) -> dict[int, set[str]]:
                     if is_user and oid != root and own not in found[oid]:
                         found[oid].add(own)
                         changed = True
-    for oid, table in catalog.tables.items():
-        if not found[oid] and table.exposed:
-            found[oid] = {column.name for column in table.columns if _compared(table, column)}
     return found
 
 

@@ -6,6 +6,7 @@ Every attempt is one round trip: go back to a savepoint, take a role, run a stat
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ _STEP = sql.Identifier("promthctl_step")
 _CLAIMS = ("request.jwt.claim", "request.jwt.claims", "request.jwt.claim.sub", "request.jwt.claim.role",
            "request.jwt.claim.email")  # fmt: skip
 # What PostgREST sets besides: https://docs.postgrest.org/en/stable/references/transactions.html
+_STARTED = int(time.time())
 _REQUEST = {"request.headers": "{}", "request.cookies": "{}", "request.method": "GET", "request.path": "/"}
 
 
@@ -43,9 +45,11 @@ class Actor:
     @property
     def claims(self) -> dict[str, Any]:
         """The claims of an access token as Supabase Auth makes them: https://supabase.com/docs/guides/auth/jwt-fields"""
+        valid = {"iat": _STARTED, "exp": _STARTED + 3600}
         if self.user is None:
-            return {"iss": "supabase", "role": self.role, **self.said}
+            return {"iss": "supabase", "role": self.role, **valid, **self.said}
         usual: dict[str, Any] = {
+            **valid,
             "aud": "authenticated",
             "role": self.role,
             "sub": self.user,
