@@ -26,7 +26,8 @@ select concat((select count(text) from promthctl_all), ':', (
    where exists (select from promthctl_all where strpos(text, w.marker) > 0)))
 """
 _MARKED = """
-exists (select from jsonb_array_elements_text(current_setting('promthctl.markers')::jsonb) m where strpos({text}, m) > 0)
+exists (select from jsonb_array_elements_text(current_setting('promthctl.markers')::jsonb) m
+         where strpos({text}, m) > 0)
 """
 _COUNTED = "with promthctl_done as ({statement} returning 1) select count(*)::text from promthctl_done"
 

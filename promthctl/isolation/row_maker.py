@@ -7,6 +7,7 @@ accepted or there is nothing left to try. Rows are remembered, so that making on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -61,7 +62,8 @@ class RowMaker:
 
     present: the rows that are there now; whoever rolls back restores the dictionary too. membership_tables: by the oid
     of a table whose rows belong to groups of users, the table of the memberships, whose rows are made with it.
-    effects: rows that set off what no rollback undoes are not made; None to make them all.
+    effects: rows that set off what no rollback undoes are not made; None to make them all. signed_in: tables, by oid,
+    whose rows are made as if their user called, because a trigger or a default asks who does.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class RowMaker:
         self._failures: dict[tuple[int, str], str] = {}
         self._planned: dict[tuple[int, str], Values] = {}
         self.third = ""
+        self.signed_in: set[int] = set()
 
     def user(self) -> str:
         """A new user's id. Raises RowNotMade."""
@@ -113,6 +116,13 @@ class RowMaker:
         self._recipes[key] = made.given
         self.present[key] = made
         return made
+
+    def sign_in(self, table: ProbedTable) -> None:
+        """Make the rows of the table as if their user called; what was found out without is forgotten."""
+        self.signed_in.add(table.oid)
+        for known in (self._recipes, self._failures):
+            for key in [key for key in known if key[0] == table.oid]:
+                known.pop(key)
 
     def plan(self, table: ProbedTable, user: str, values: Mapping[str, str]) -> None:
         """Decide what the user's row of the table, not made yet, will hold in some columns."""
@@ -186,6 +196,19 @@ class RowMaker:
             return None
 
     def _search(self, table: ProbedTable, user: str, fixed: Mapping[str, Sequence[str | None]]) -> SampleRow:
+        """A row that is accepted, from nobody in particular or else from its user. Raises RowNotMade."""
+        try:
+            return self._searched(table, user, fixed)
+        except RowNotMade:
+            if table.oid in self.signed_in:
+                raise
+            self.signed_in.add(table.oid)
+            with suppress(RowNotMade):
+                return self._searched(table, user, fixed)
+            self.signed_in.discard(table.oid)
+            raise
+
+    def _searched(self, table: ProbedTable, user: str, fixed: Mapping[str, Sequence[str | None]]) -> SampleRow:
         """Insert, change what the database's error points at, insert again. Raises RowNotMade."""
         planned = {name: [value] for name, value in self._planned.get((table.oid, user), {}).items()}
         draft = _Draft(table, {**fixed, **planned}, uuid4().hex)
@@ -281,10 +304,11 @@ class RowMaker:
         if self._effects and (reason := not_tried(self._effects.of_insert(table))):
             raise RowNotMade(reason)
         columns = [sql.Identifier(name) for name in table.primary_key] or [sql.Identifier("ctid")]
-        returned = self.sandbox.run(
-            insertion(table, given)
-            + sql.SQL(" returning {}").format(sql.SQL(", ").join(sql.SQL("{}::text").format(c) for c in columns))
+        statement = insertion(table, given) + sql.SQL(" returning {}").format(
+            sql.SQL(", ").join(sql.SQL("{}::text").format(c) for c in columns)
         )
+        signed_in = table.oid in self.signed_in
+        returned = self.sandbox.run_signed_in(user, statement) if signed_in else self.sandbox.run(statement)
         if not returned:
             raise RowNotMade("a trigger discards the row")
         if table.primary_key:

@@ -109,6 +109,13 @@ class Sandbox:
             self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STEP))
             raise
 
+    def run_signed_in(self, user: str, statement: sql.Composable) -> list[tuple[Any, ...]]:
+        """As `run`, with the claims of a signed-in user but the connection's own role."""
+        found = self.run(sql.SQL("{}; {}").format(signed_in(user), statement))
+        unsaid = sql.SQL(", ").join(sql.SQL("set_config({}, '', true)").format(name) for name in _CLAIMS)
+        self._send(sql.SQL("select {}").format(unsaid))
+        return found
+
     def run_limited(self, statement: sql.Composable, query: sql.Composable, milliseconds: int) -> list[tuple[Any, ...]]:
         """Run a statement that may take so long, then a query for its rows. What it does is undone.
 
@@ -201,4 +208,11 @@ def settings_of(actor: Actor) -> list[tuple[str, str]]:
 def become(actor: Actor) -> sql.Composed:
     """SQL that takes the actor's role and claims, for the rest of the transaction."""
     calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings_of(actor))
+    return sql.SQL("select {}").format(sql.SQL(", ").join(calls))
+
+
+def signed_in(user: str) -> sql.Composed:
+    """SQL that says, for the rest of the transaction, that the user calls, and leaves the role as it is."""
+    claims = settings_of(Actor("owner", "authenticated", user))[: len(_CLAIMS)]
+    calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in claims)
     return sql.SQL("select {}").format(sql.SQL(", ").join(calls))
