@@ -28,6 +28,7 @@ _KEY = re.compile(r"(?:->>|->|\?)\s*\(?'((?:[^']|'')*)'")
 _KEYS = re.compile(r"\?[&|]\s*\(*ARRAY\[([^\]]*)\]")
 _INTEGERS = {"int2": 2**15, "int4": 2**31, "int8": 2**63}
 _NUMERIC = {*_INTEGERS, "numeric", "float4", "float8", "money"}
+_TIMES = {"date", "timestamp", "timestamptz", "time", "timetz", "interval", "uuid", "inet", "cidr"}
 _TEXTS = {"text", "varchar", "bpchar", "citext", "name"}
 # Short texts that hand-written checks often ask for.
 _FAMILIAR = ("a", "en", "US", "USD", "1", "true", "#a1b2c3", "1.0.0", "+15555550100", "2030-01-01", "")
@@ -111,7 +112,12 @@ def hinted_values(type_: ColumnType, check: str, token: str) -> list[str]:
         return [*_pattern_hints(plain, token), *lengths, *texts]
     if type_.name == "bytea":
         return ["\\x" + "ab" * int(n) for n in numbers if sized and 0 <= n <= 10_000]
-    return texts
+    # A check of several columns has texts for the others, too.
+    if type_.labels:
+        return [text for text in texts if text in type_.labels]
+    if type_.name == "bool":
+        return []
+    return [text for text in texts if re.search(r"\d", text)] if type_.name in _TIMES else texts
 
 
 def nearest_combinations(options: Sequence[Sequence[T]], limit: int) -> Iterator[tuple[T, ...]]:

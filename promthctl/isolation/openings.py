@@ -44,10 +44,10 @@ class Openings:
     """leaks: what strangers reached. shown: the same through views. owner: the verbs that worked for the owner.
 
     roles: with which values, memberships or claims the owner reads a row. direct: the verbs whose policies name the
-    owner by a column of the row, or of one that it refers to, and those for writing ask nothing else of the row. declared:
-    what leaked is meant so. hidden: no policy lets any user read. parts: how many ways in were tried. unsettled: alternatives that no
-    row made true although they ask nothing about the caller. stopped: why not everything was tried. explained: (role,
-    verb) that the leaks tell of.
+    owner by a column of the row, or of one that it refers to, and those for writing ask nothing else of the row.
+    declared: what leaked is meant so. hidden: no policy lets any user read. parts: how many ways in were tried.
+    unsettled: alternatives that no row made true although they ask nothing about the caller. stopped: why not
+    everything was tried. explained: (role, verb) that the leaks tell of.
     """
 
     leaks: list[Finding] = field(default_factory=list)

@@ -55,6 +55,7 @@ class _Draft:
     series: dict[str, Iterator[tuple[str | None, ...]]] = field(default_factory=dict)
     fresh: dict[str, int] = field(default_factory=dict)
     rotation: Iterator[Values] | None = None
+    violated: CheckConstraint | None = None  # the last one
 
 
 class RowMaker:
@@ -233,7 +234,8 @@ class RowMaker:
                 raise RowNotMade(f"{diag.column_name} becomes null")
             draft.chosen[diag.column_name] = _options(draft, diag.column_name)[0]
         elif isinstance(error, errors.CheckViolation):
-            self._next(draft, self._check(table, error))
+            draft.violated = self._check(table, error)
+            self._next(draft, draft.violated)
         elif isinstance(error, (errors.UniqueViolation, errors.ExclusionViolation)):
             unique = self._unique(table, error)
             free = [name for name in unique.columns if name in table.column and name not in draft.fixed]
@@ -243,6 +245,8 @@ class RowMaker:
             draft.token = uuid4().hex
             for name in free:
                 draft.chosen[name] = _options(draft, name, fresh=True)[0]
+        elif isinstance(error, (errors.InvalidTextRepresentation, errors.InvalidDatetimeFormat)) and draft.violated:
+            self._next(draft, draft.violated)  # the value that was tried for it is none of its column's type
         elif error.sqlstate and error.sqlstate[:2] in ("22", "23", "P0"):
             if draft.rotation is None:
                 draft.rotation = _rotations(draft)
