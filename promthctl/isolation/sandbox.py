@@ -71,8 +71,11 @@ class StatementResult:
 
 
 def email(user: str) -> str:
-    """The address of a made user; the domain is reserved (RFC 2606) and receives nothing."""
-    return f"{user}@example.com"
+    """The address of a made user; the domain is reserved (RFC 2606) and receives nothing.
+
+    What is before the @ can be a user's name or handle, which sign-up triggers often make of it.
+    """
+    return f"u{user.replace('-', '')[:14]}@example.com"
 
 
 class Sandbox:
