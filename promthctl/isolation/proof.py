@@ -149,8 +149,8 @@ def _caveats(catalog: ProbedCatalog, schemas: Sequence[str], advanced: Sequence[
         named = f"{', '.join(unused[:3])}{f' and {len(unused) - 3} more' if len(unused) > 3 else ''}"
         yield (
             f"the policies of {count(len(unused), 'table')} were not tried, because anon and authenticated have no"
-            f" rights there ({named}); grant what the API should reach (on the local stack, auto_expose_new_tables = true"
-            " under [api] of supabase/config.toml and promthctl local reset grant all)"
+            f" rights there ({named}); grant what the API should reach (on the local stack, auto_expose_new_tables ="
+            " true under [api] of supabase/config.toml and promthctl local reset grant all)"
         )
     for table in catalog.tables.values():
         if table.extension and table.schema in schemas:

@@ -18,7 +18,7 @@ from promthctl.isolation.findings import Finding
 from promthctl.isolation.openings import Openings, OpeningTrial
 from promthctl.isolation.policy_reading import PolicyReader, Reading
 from promthctl.isolation.row_maker import RowMaker, RowNotMade
-from promthctl.isolation.sample_row import SampleRow, Values
+from promthctl.isolation.sample_row import SampleRow, Values, matching
 from promthctl.isolation.sandbox import Actor, Sandbox
 from promthctl.isolation.side_effects import SideEffects, not_tried
 from promthctl.isolation.surroundings import Surroundings
@@ -26,6 +26,9 @@ from promthctl.isolation.tables import ProbedCatalog, ProbedTable
 from promthctl.isolation.verdicts import TableProof, is_closed, verdict
 
 _VARIANTS = 40  # rows tried to meet a condition and its opposite
+
+
+_REMOVALS = 6  # tables whose rows are removed before one row can be
 
 
 class _GivenAway(Exception):
@@ -257,11 +260,29 @@ class ProofRun:
     def _remove(self, *rows: SampleRow) -> None:
         """Delete rows that the made users have already, so that everyone starts without any."""
         for row in rows:
-            try:
-                self._sandbox.run(sql.SQL("delete from {} where {}").format(row.table.identifier, row.where))
-            except psycopg.Error as error:
-                raise RowNotMade(f"a row that is there already cannot be removed: {error}") from error
+            for _ in range(_REMOVALS):
+                try:
+                    self._sandbox.run(sql.SQL("delete from {} where {}").format(row.table.identifier, row.where))
+                    break
+                except psycopg.errors.ForeignKeyViolation as error:
+                    if not self._remove_below(row, error.diag.constraint_name):
+                        raise RowNotMade(f"a row that is there already cannot be removed: {error}") from error
+                except psycopg.Error as error:
+                    raise RowNotMade(f"a row that is there already cannot be removed: {error}") from error
             self._maker.present.pop((row.table.oid, row.user), None)
+
+    def _remove_below(self, row: SampleRow, constraint: str | None) -> bool:
+        """Delete what a trigger made that refers to the row by that foreign key; whether anything was."""
+        for table in self._catalog.tables.values():
+            for key in table.foreign_keys:
+                if key.name == constraint and key.target == row.table.oid:
+                    values = {n: row.values[t] for n, t in zip(key.columns, key.target_columns, strict=True)}
+                    where = sql.SQL("delete from {} where {} returning 1").format(
+                        table.identifier, matching(table, values)
+                    )
+                    with suppress(psycopg.Error):
+                        return bool(self._sandbox.run(where))
+        return False
 
     def _insert_owner_row(self, table: ProbedTable, given: Values) -> SampleRow:
         """Insert the owner's row, and the membership that makes it theirs. Raises RowNotMade."""

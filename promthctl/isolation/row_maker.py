@@ -14,26 +14,17 @@ from uuid import uuid4
 import psycopg
 from psycopg import errors, sql
 
-from promthctl.isolation.column_values import candidate_values, nearest_combinations
+from promthctl.isolation.column_values import candidate_values, narrowed, nearest_combinations
 from promthctl.isolation.ownership import Ownership
 from promthctl.isolation.sample_row import SampleRow, Values, insertion, literal, matching
-from promthctl.isolation.sandbox import Sandbox, email
+from promthctl.isolation.sandbox import Sandbox
 from promthctl.isolation.side_effects import SideEffects, not_tried
-from promthctl.isolation.tables import CheckConstraint, ForeignKey, ProbedCatalog, ProbedTable, UniqueIndex
+from promthctl.isolation.sign_ups import new_user, sign_ups
+from promthctl.isolation.tables import CheckConstraint, ColumnType, ForeignKey, ProbedCatalog, ProbedTable, UniqueIndex
 
 _TRIES = 80  # inserts per row
 _FRESH = 5  # new tokens per unique constraint
 _COMBINATIONS = 60  # per check constraint
-# What a user in auth.users gets besides an id; columns that the table does not have are left out.
-_USER: dict[str, str] = {
-    "instance_id": "00000000-0000-0000-0000-000000000000",
-    "aud": "authenticated",
-    "role": "authenticated",
-    "raw_app_meta_data": '{"provider": "email", "providers": ["email"]}',
-    "email_confirmed_at": "now",
-    "created_at": "now",
-    "updated_at": "now",
-}
 
 
 class RowNotMade(Exception):
@@ -56,6 +47,7 @@ class _Draft:
     fresh: dict[str, int] = field(default_factory=dict)
     rotation: Iterator[Values] | None = None
     violated: CheckConstraint | None = None  # the last one
+    narrow: Mapping[str, ColumnType] = field(default_factory=dict)  # the smallest integers that refer to a column
 
 
 class RowMaker:
@@ -85,6 +77,7 @@ class RowMaker:
         self._planned: dict[tuple[int, str], Values] = {}
         self.third = ""
         self.signed_in: set[int] = set()
+        self._narrow = narrowed(catalog)
 
     def user(self) -> str:
         """A new user's id. Raises RowNotMade."""
@@ -92,11 +85,17 @@ class RowMaker:
         if table is None:
             raise RowNotMade("there is no table auth.users")
         user = str(uuid4())
-        names = {"name": "Test", "full_name": "Test User", "user_name": f"u{user[:8]}", "username": f"u{user[:8]}"}
-        details = ", ".join(f'"{name}": "{value}"' for name, value in names.items())
-        given = {"id": user, "email": email(user), "raw_user_meta_data": "{" + details + "}", **_USER}
+        given = new_user(user)
         fixed = {name: [value] for name, value in given.items() if name in table.column}
-        self.present[table.oid, user] = self._search(table, user, fixed)
+        try:
+            self.present[table.oid, user] = self._search(table, user, fixed)
+        except RowNotMade:
+            for details in sign_ups(table, self.catalog):
+                fixed["raw_user_meta_data"] = [details]
+                with suppress(RowNotMade):
+                    self.present[table.oid, user] = self._search(table, user, fixed)
+                    return user
+            raise
         return user
 
     def row(self, table: ProbedTable, user: str, making: tuple[int, ...] = ()) -> SampleRow:
@@ -193,7 +192,10 @@ class RowMaker:
             return None
         try:
             return self.insert(table, user, self._recipes[key])
-        except errors.UniqueViolation:  # a trigger has made one since
+        except (
+            errors.UniqueViolation,
+            errors.ForeignKeyViolation,
+        ):  # a trigger has made it, or what it refers to, since
             return None
 
     def _search(self, table: ProbedTable, user: str, fixed: Mapping[str, Sequence[str | None]]) -> SampleRow:
@@ -212,7 +214,7 @@ class RowMaker:
     def _searched(self, table: ProbedTable, user: str, fixed: Mapping[str, Sequence[str | None]]) -> SampleRow:
         """Insert, change what the database's error points at, insert again. Raises RowNotMade."""
         planned = {name: [value] for name, value in self._planned.get((table.oid, user), {}).items()}
-        draft = _Draft(table, {**fixed, **planned}, uuid4().hex)
+        draft = _Draft(table, {**fixed, **planned}, uuid4().hex, narrow=self._narrow[table.oid])
         draft.chosen = {name: values[0] for name, values in draft.fixed.items()}
         for column in table.columns:
             if (column.required or column.sequence) and column.name not in draft.chosen:
@@ -261,10 +263,10 @@ class RowMaker:
         """The next values for the columns of a violated check."""
         free = [name for name in check.columns if _free(draft, name)]
         if check.name not in draft.series:
-            options = [
-                [*draft.fixed.get(name, _options(draft, name)), *([] if draft.table.column[name].not_null else [None])]
-                for name in free
-            ]
+            options = [[*draft.fixed.get(name, _options(draft, name))] for name in free]
+            for name, values_of in zip(free, options, strict=True):  # a check may want one of several columns filled
+                if not draft.table.column[name].not_null:
+                    values_of.insert(1, None)
             draft.series[check.name] = nearest_combinations(options, _COMBINATIONS) if free else iter(())
         values = next(draft.series[check.name], None)
         if values is None:
@@ -358,6 +360,7 @@ def _about(table: ProbedTable, column: str) -> list[str]:
 
 def _options(draft: _Draft, name: str, fresh: bool = False) -> list[str | None]:
     column = draft.table.column[name]
+    column = replace(column, type=draft.narrow.get(name, column.type))
     unique = column.sequence or any(name in index.columns for index in draft.table.uniques)
     return [*candidate_values(column, _about(draft.table, name), draft.token, fresh or unique)]
 

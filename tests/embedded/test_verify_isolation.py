@@ -130,9 +130,9 @@ def test_odd_tables(bare: str, case: Case) -> None:
 
 
 def test_policies_that_no_grant_puts_to_use_are_named_as_not_tried(bare: str) -> None:
-    made = f"create table {{0}} ({BODY}); {own('{0}', grants='service_role')} revoke all on {{0}} from anon, authenticated;"
-    report = after(bare, made.format("a") + f"create table b ({BODY}); {own('b')}")
-    assert of(report, "a").reason == "server only: anon and authenticated have no rights on it"
+    made = f"create table a ({BODY}); {own('a', grants='service_role')} revoke all on a from anon, authenticated;"
+    report = after(bare, f"{made} create table b ({BODY}); {own('b')}")
+    assert of(report, "a").reason.startswith("server only")
     assert any(text.startswith("the policies of 1 table were not tried") and "(a)" in text for text in report.caveats)
 
 
