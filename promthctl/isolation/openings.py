@@ -288,7 +288,7 @@ class OpeningTrial:
             if part.serves(verb) and part.alternative.kind == "bond" and part.policy
             and (verb == "select" or part.alternative.condition == "true")
             and "authenticated" in part.policy.roles and (any(oid in above for oid, _ in part.reading.callers)
-                 or any(oid == self._table.oid for oid, _ in part.reading.named))
+                 or any((self._table.oid, name) in part.reading.named for name in self._identity))
         }  # fmt: skip
         for_server = all("service_role" in part.alternative.text for part in readable)
         self._found.hidden = for_server and not (self._found.direct & {"update", "delete"} and not readable)

@@ -31,7 +31,7 @@ def new_user(user: str) -> dict[str, str]:
 
 
 def sign_ups(users: ProbedTable, catalog: ProbedCatalog) -> Iterator[str]:
-    """What users may have to say about themselves for the triggers of auth.users to let them in: user_metadata, as JSON.
+    """What users may have to say about themselves (user_metadata, as JSON) for auth.users' triggers to let them in.
 
     The keys are those that the triggers look up; each word that they, or the checks of the tables they fill, mention is
     a value for all of them.
