@@ -20,7 +20,7 @@ from promthctl.redact import redact
 from promthctl.schema import Difference, snapshot
 from promthctl.settings import Settings
 from promthctl.steps import Steps
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ def _decide(
     names = {file.version: file.filename for file in files}
     if unknown := sorted(set(assumed).difference(names)):
         why = "--assume takes the version of a migration, the digits its file name begins with"
-        raise UsageError(f"Migration {unknown[0]} does not exist", why, "promthctl migrations list shows the versions")
+        hint = f"promthctl migrations list{command_line_options(target)} shows the versions"
+        raise UsageError(f"Migration {unknown[0]} does not exist", why, hint)
     if found.gaps:
         return (), ()
     there = [file for file in files[: found.number] if file.version not in recorded]
@@ -135,7 +136,7 @@ def _decide(
         raise RefusedError(
             f"{names[absent[0]]} cannot be assumed",
             f"its schema, or that of a migration before it, is not on {target.label}",
-            "promthctl push applies it",
+            f"promthctl push{command_line_options(target)} applies it",
         )
     sure = [file for file in there if file.version not in found.silent or file.version in assumed]
     last = sure[-1].version if sure else ""
@@ -145,6 +146,7 @@ def _decide(
         raise RefusedError(
             f"Nothing was recorded on {target.label}",
             f"{doubted} changes rows only, so nothing proves that it ran, and migrations after it did",
-            f"look for its rows; if they are missing, run the file by hand; then: promthctl migrations adopt {flags}",
+            f"look for its rows; if they are missing, run the file by hand; then: "
+            f"promthctl migrations adopt{command_line_options(target)} {flags}",
         )
     return tuple(file.filename for file in sure), tuple(file.filename for file in there if file.version > last)
