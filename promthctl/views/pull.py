@@ -1,0 +1,39 @@
+"""promthctl pull"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from promthctl.quantities import count
+from promthctl.views.common import BAD, OK, differing, unread
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from promthctl.migration_files.pulling import Pull
+
+
+def pull(found: Pull) -> Iterator[RenderableType]:
+    target = escape(found.target)
+    if found.refused:
+        number = count(len(found.left) + len(found.unread), "difference")
+        yield f"{BAD} Nothing was pulled from {target}: what was drafted leaves {number}"
+        for one in found.left:
+            yield from differing(one)
+        yield from unread(found.unread)
+        yield "Next: remove them there, or promthctl migrations new NAME, and write the migration by hand"
+    elif not found.written:
+        yield f"{OK} Nothing to pull: {target} has the schema that its migrations make"
+    else:
+        verb = "[bold green]Written[/bold green]" if found.done else "Would write"
+        yield from (f"{verb}: {escape(name)}" for name in found.written)
+        yield "Tried with the Supabase CLI: after it the schema is the target's, after the down script the one before."
+        versions = escape(", ".join(found.versions))
+        yield f"{'Recorded' if found.done else 'Would record'} as applied to {target}: {versions}"
+    if found.unmanaged:
+        yield f"Left out by the Supabase CLI's diff engine, and compared by name: {escape(', '.join(found.unmanaged))}"
+    if found.rows:
+        yield f"Rows are not taken; there are some in {escape(', '.join(found.rows))}"
