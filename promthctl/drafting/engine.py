@@ -147,7 +147,7 @@ def in_schemas(one: Difference, schemas: Sequence[str]) -> bool:
     """Whether a difference is about one of these schemas, or about something in one."""
     from promthctl.sql.quoting import identifier
 
-    names = [identifier(name) for name in schemas]
+    names = [form for name in schemas for form in (name, identifier(name))]  # PostgreSQL quotes only what needs it
     if one.kind == "comments":
         return any(f" {name}." in one.name or one.name == f"schema {name}" for name in names)
     words = one.name.removeprefix("table ").removeprefix("sequence ").removeprefix("function ")
