@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 
 _ROUNDS = 3  # what one fix makes possible, the next may need
 _BY_NAME = ("constraints", "indexes")  # kinds whose names a later migration may use
-_VALUE_NOT_COMMITTED = "55P04"  # unsafe_new_enum_value_usage
-
-
-class ValueNotCommittedError(PromthctlError):
-    """SQL that uses a value of an enum which its own transaction adds."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +68,11 @@ def forward(made: ThrowAwayDatabase, start: State, sql: str, wanted: State, sche
     whole = "\n\n".join(part for part in (roles, sql.strip()) if part)
     try:
         return _run_parts(made, start.target, (whole,), wanted, schemas)
-    except ValueNotCommittedError:
-        return _run_parts(made, start.target, _after_new_values(whole), wanted, schemas)
+    except PromthctlError:
+        parts = _after_new_values(whole)
+        if len(parts) == 1:
+            raise
+        return _run_parts(made, start.target, parts, wanted, schemas)
 
 
 def backward(cli: DatabaseCli, before: State, after: Target, schemas: Sequence[str] = ()) -> Draft:
@@ -128,9 +126,8 @@ def run(connection: psycopg.Connection[Any], sql: str) -> None:
         except psycopg.Error as error:
             if connection.broken:
                 raise
-            kind = ValueNotCommittedError if error.sqlstate == _VALUE_NOT_COMMITTED else PromthctlError
             why = redact(error.diag.message_primary or str(error)).strip()
-            raise kind(
+            raise PromthctlError(
                 "No SQL was written: what the Supabase CLI's diff engine wrote does not run",
                 f"tried in a throw-away database: {why}\n    {statement.text}",
                 "promthctl verify lists the differences, each with SQL that removes it",

@@ -17,7 +17,7 @@ from promthctl.drafting.unread import differing_names, unread_objects
 from promthctl.errors import PromthctlError, RefusedError, UsageError
 from promthctl.locks import alone
 from promthctl.migration_files import changes
-from promthctl.migration_set import Migration, is_as_applied, supabase_folder
+from promthctl.migration_set import Migration, is_as_applied, present_migrations, supabase_folder
 from promthctl.migration_set.creating import file_slug, next_version
 from promthctl.migration_set.folder import down_path
 from promthctl.migration_set.source import find_source
@@ -69,9 +69,9 @@ def own_settings(settings: Settings) -> Settings:
     source = find_source(settings)
     if not source.example:
         return settings
-    if settings.example == EXAMPLE or settings.migrations_dir.is_dir():
+    if settings.example == EXAMPLE or present_migrations(settings.migrations_dir):
         why = "the migrations here are those that come with promthctl"
-        hint = "run it in an empty folder, or with -C DIR in that of the project"
+        hint = "promthctl -C DIR pull NAME, where DIR is empty or the folder of the project"
         raise UsageError(_WHAT, why, hint)
     return replace(settings, migrations=settings.migrations_dir)
 

@@ -149,8 +149,10 @@ CHANGES: dict[str, tuple[str, str]] = {
     "aggregate_new": ("", "create aggregate total(int) (sfunc = int4pl, stype = int, initcond = '0');"),
     "trigger_new": (
         _TRIGGER,
-        "create trigger s after update of name on t for each row"
-        " when (old.name is distinct from new.name) execute function g();",
+        (
+            "create trigger s after update of name on t for each row"
+            " when (old.name is distinct from new.name) execute function g();"
+        ),
     ),
     "trigger_gone": (_TRIGGER, "drop trigger r on t;"),
     "trigger_off": (_TRIGGER, "alter table t disable trigger r;"),
@@ -160,8 +162,10 @@ CHANGES: dict[str, tuple[str, str]] = {
     ),
     "trigger_deferred": (
         _TRIGGER,
-        "create constraint trigger s after insert on t deferrable initially deferred for each row"
-        " execute function g();",
+        (
+            "create constraint trigger s after insert on t deferrable initially deferred for each row"
+            " execute function g();"
+        ),
     ),
     "trigger_on_users": (
         "",
@@ -192,8 +196,10 @@ CHANGES: dict[str, tuple[str, str]] = {
     "enum_value": (_E, "alter type e add value 'between' before 'b';"),
     "enum_value_gone": (
         _E,
-        "alter table t alter e drop default; alter table t alter e type text; drop type e;"
-        " create type e as enum ('a'); alter table t alter e type e using e::e;",
+        (
+            "alter table t alter e drop default; alter table t alter e type text; drop type e;"
+            " create type e as enum ('a'); alter table t alter e type e using e::e;"
+        ),
     ),
     "enum_renamed": (_E, "alter type e rename value 'a' to 'z';"),
     "enum_gone": (_E, "alter table t drop column e; drop type e;"),
@@ -247,8 +253,10 @@ CHANGES: dict[str, tuple[str, str]] = {
     ),
     "partition_by_hash": (
         "",
-        "create table h (k int) partition by hash (k); create table h_0 partition of h"
-        " for values with (modulus 2, remainder 0);",
+        (
+            "create table h (k int) partition by hash (k); create table h_0 partition of h"
+            " for values with (modulus 2, remainder 0);"
+        ),
     ),
     # publications
     "published": (_T, "alter publication supabase_realtime add table t;"),
