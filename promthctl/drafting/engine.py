@@ -140,6 +140,19 @@ def every_difference(wanted: Catalog, there: Catalog) -> tuple[Difference, ...]:
     return compare(wanted, there, KINDS, _BY_NAME if wanted.major == there.major else ())
 
 
+def reordered(one: Catalog, other: Catalog) -> tuple[str, ...]:
+    """The tables whose columns come in another order, which is no Difference."""
+    first, second = _orders(one), _orders(other)
+    return tuple(sorted(table for table in first if second.get(table, first[table]) != first[table]))
+
+
+def _orders(catalog: Catalog) -> dict[str, list[str]]:
+    orders: dict[str, list[str]] = {}
+    for name, given in sorted(catalog.of("columns").items(), key=lambda one: one[1]["place"]):
+        orders.setdefault(given["table"], []).append(name)
+    return orders
+
+
 def in_schemas(one: Difference, schemas: Sequence[str]) -> bool:
     """Whether a difference is about one of these schemas, or about something in one."""
     from promthctl.sql.quoting import identifier

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promthctl import database, shadow, supabase_cli
 from promthctl.database.history import read_history
 from promthctl.drafting.differences import AsFound, applied_and_pending, read_target
-from promthctl.drafting.engine import Forward, State, every_difference, forward, read_state, run
+from promthctl.drafting.engine import Forward, State, every_difference, forward, read_state, reordered, run
 from promthctl.drafting.undoing import undoing
 from promthctl.drafting.unread import differing_names, unread_objects
 from promthctl.errors import PromthctlError, RefusedError, UsageError
@@ -40,8 +40,8 @@ class Pull:
 
     written: the files, relative to the project, each migration with its down script; none where nothing differs.
     versions: of the migrations, in the target's history once `done`. left, unread: why nothing is written: differences
-    that the SQL was seen to leave. unmanaged: kinds of objects there that nobody compared. rows: tables of the platform
-    whose rows are not taken.
+    that the SQL was seen to leave. unmanaged: kinds of objects there that are compared by name. rows: tables of the
+    platform whose rows are not taken. reordered: tables whose columns come in another order.
     """
 
     target: str
@@ -51,6 +51,7 @@ class Pull:
     unread: tuple[str, ...] = ()
     unmanaged: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
+    reordered: tuple[str, ...] = ()
     done: bool = False
     migrations: tuple[Migration, ...] = field(default=(), repr=False)
     changes: changes.FileChanges = field(default_factory=changes.FileChanges, repr=False)
@@ -108,7 +109,7 @@ def plan_pull(settings: Settings, target: Target, name: str, steps: Steps) -> Pu
         files = _files(settings, slug, applied, there, drafted)
         downs = _downs(cli, before, drafted, files)
     with steps.step("Trying both with the Supabase CLI"):
-        _prove(settings, applied, files, downs, there, privileges)
+        moved = _prove(settings, applied, files, downs, there, privileges)
     paths = {file.path: file.content for file in files}
     paths |= {down_path(file, settings.migrations_dir): sql.encode() for file, sql in zip(files, downs, strict=True)}
     todo = changes.FileChanges(paths)
@@ -117,6 +118,7 @@ def plan_pull(settings: Settings, target: Target, name: str, steps: Steps) -> Pu
         result,
         written=tuple(os.path.relpath(path, settings.project_dir) for path in paths),
         versions=tuple(file.version for file in files),
+        reordered=moved,
         migrations=tuple(files),
         changes=todo,
         found=there,
@@ -198,21 +200,24 @@ def _prove(
     downs: Sequence[str],
     there: AsFound,
     privileges: Sequence[str] | None,
-) -> None:
+) -> tuple[str, ...]:
     """Have the Supabase CLI apply the files to a fresh database, and undo them as rollback does.
 
-    Raises PromthctlError where the schema is not the target's then, or not the one before.
+    Returns the tables whose columns come in another order than the target's. Raises PromthctlError where the schema is
+    not the target's then, or not the one before.
     """
     with shadow.trial_database(settings, there.major, privileges) as made:
         made.apply(applied)
         before = read_state(made.target)
         made.apply([*applied, *files])
-        _expect_equal("the schema after the migration is not the target's", there.state, read_state(made.target))
+        after = read_state(made.target)
+        _expect_equal("the schema after the migration is not the target's", there.state, after)
         with database.connect(made.target) as connection, connection.transaction(force_rollback=True):
             for sql in reversed(downs):
                 run(connection, sql)
             now = State(made.target, snapshot(connection), unread_objects(connection))
         _expect_equal("the schema after the down script is not the one before", before, now)
+    return reordered(there.state.catalog, after.catalog)
 
 
 def _expect_equal(why: str, wanted: State, now: State) -> None:

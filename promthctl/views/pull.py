@@ -33,6 +33,8 @@ def pull(found: Pull) -> Iterator[RenderableType]:
         yield "Tried with the Supabase CLI: after it the schema is the target's, after the down script the one before."
         versions = escape(", ".join(found.versions))
         yield f"{'Recorded' if found.done else 'Would record'} as applied to {target}: {versions}"
+    if found.reordered:
+        yield f"The columns come in another order there: {escape(', '.join(found.reordered))}"
     if found.unmanaged:
         yield f"Left out by the Supabase CLI's diff engine, and compared by name: {escape(', '.join(found.unmanaged))}"
     if found.rows:
