@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _WHAT = "Nothing was pulled"
 _ROWS = ("storage.buckets", "cron.job", "vault.secrets")  # what a Supabase keeps in rows and people take for schema
+_PLACEHOLDER = re.compile(r"'(__[A-Z_]+__)'")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Pull:
     written: the files, relative to the project, each migration with its down script; none where nothing differs.
     versions: of the migrations, in the target's history once `done`. left, unread: why nothing is written: differences
     that the SQL was seen to leave. unmanaged: kinds of objects there that are compared by name. rows: tables of the
-    platform whose rows are not taken. reordered: tables whose columns come in another order.
+    platform whose rows are not taken. reordered: tables whose columns come in another order. placeholders: what the
+    engine wrote in place of secrets, in user mappings, say.
     """
 
     target: str
@@ -52,6 +55,7 @@ class Pull:
     unmanaged: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     reordered: tuple[str, ...] = ()
+    placeholders: tuple[str, ...] = ()
     done: bool = False
     migrations: tuple[Migration, ...] = field(default=(), repr=False)
     changes: changes.FileChanges = field(default_factory=changes.FileChanges, repr=False)
@@ -119,6 +123,7 @@ def plan_pull(settings: Settings, target: Target, name: str, steps: Steps) -> Pu
         written=tuple(os.path.relpath(path, settings.project_dir) for path in paths),
         versions=tuple(file.version for file in files),
         reordered=moved,
+        placeholders=tuple(sorted(set(_PLACEHOLDER.findall(found.sql)))),
         migrations=tuple(files),
         changes=todo,
         found=there,
@@ -136,7 +141,8 @@ def pull(settings: Settings, target: Target, plan: Pull, steps: Steps) -> Pull:
     with alone(settings, steps), database.exclusive(target, steps):
         _expect_unchanged(target, plan.found)
         changes.check_not_overwritten(plan.changes, _WHAT, list(plan.changes.writes))
-        supabase_folder.ensure_config(settings)
+        if not plan.found.history:
+            supabase_folder.ensure_config(settings)
         changes.carry_out_alone(settings, plan.changes)
         try:
             supabase_folder.sync_project(settings, plan.found.history, history=tuple(plan.found.history))

@@ -35,6 +35,8 @@ def pull(found: Pull) -> Iterator[RenderableType]:
         yield f"{'Recorded' if found.done else 'Would record'} as applied to {target}: {versions}"
     if found.reordered:
         yield f"The columns come in another order there: {escape(', '.join(found.reordered))}"
+    if found.placeholders:
+        yield f"In place of secrets the migration has {escape(', '.join(found.placeholders))}: set them by hand"
     if found.unmanaged:
         yield f"Left out by the Supabase CLI's diff engine, and compared by name: {escape(', '.join(found.unmanaged))}"
     if found.rows:

@@ -50,12 +50,19 @@ def test_a_whole_database_is_the_first_migration_of_an_empty_folder(
     project = Project(tmp_path)
     with psycopg.connect(database_url, autocommit=True) as connection:
         apply(connection, "profiles")
+        connection.execute(
+            "create extension postgres_fdw with schema extensions;"
+            "create server far foreign data wrapper postgres_fdw;"
+            "create user mapping for postgres server far options (user 'me', password 'top-secret');"
+        )
     refused = project.run("pull", "whole", "--db-url", database_url, code=5)
     assert "run the same command again with --yes" in refused.stderr
     assert files(tmp_path) == [] and not (tmp_path / "supabase").exists()
 
     made = project.json("pull", "whole", "--db-url", database_url, "--yes")
     assert made["written"] == ["supabase/migrations/001_whole.sql", "supabase/down/001_whole.down.sql"]
+    assert made["placeholders"] == ["__OPTION_PASSWORD__"]
+    assert "top-secret" not in (tmp_path / made["written"][0]).read_text()
     assert [version for version, *_ in rows(database_url)] == ["001"]
     listed = project.json("migrations", "list", "--db-url", database_url)
     assert [(row["applied"], row["edited"]) for row in listed] == [(True, False)]
