@@ -163,7 +163,7 @@ def _pending(target: Target, pending: Sequence[Migration]) -> RefusedError:
     names = ", ".join(file.filename for file in pending)
     return RefusedError(
         f"{_WHAT} from {target.label}",
-        f"it lacks {names}, and what is pulled would come after that",
+        f"{names} {'is' if len(pending) == 1 else 'are'} not applied there, and what is pulled would come after that",
         f"promthctl migrations adopt{options} records what is there; promthctl push{options} applies the rest",
     )
 

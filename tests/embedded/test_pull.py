@@ -113,7 +113,7 @@ def test_killed_before_it_is_recorded_another_command_finishes_it(tmp_path: Path
     assert files(tmp_path) == ["sql/001_base.sql", "sql/002_more.down.sql", "sql/002_more.sql"]
     assert len(rows(database_url)) == 1
     told = project.run("pull", "more", "--db-url", database_url, "--yes", code=5).stderr
-    assert "it lacks 002_more.sql" in told and "promthctl migrations adopt --db-url" in told
+    assert "002_more.sql is not applied there" in told and "promthctl migrations adopt --db-url" in told
     project.run("migrations", "adopt", "--db-url", database_url, "--yes")
     assert [version for version, *_ in rows(database_url)] == ["001", "002"]
 
