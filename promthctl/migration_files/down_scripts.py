@@ -57,15 +57,18 @@ def plan_down_scripts(settings: Settings, versions: Collection[str] | None, step
     writes: dict[Path, bytes] = {}
     failed: list[NotWritten] = []
     cli = supabase_cli.find_database_cli(settings, steps)
+    applied = 0
     with steps.step("Trying what leads back") as update, shadow.trial_database(settings) as made:
         for number, migration in enumerate(files):
             if migration.version not in chosen:
                 continue
             update(migration.filename)
-            made.apply(files[:number])
+            if number > applied:
+                made.apply(files[:number])
             before = made.copy(f"before_{number}")
             state = read_state(before)
             made.apply(files[: number + 1])
+            applied = number + 1
             found = undoing(cli, migration, state, made.target)
             made.drop(before)
             path = down_path(migration, settings.migrations_dir)

