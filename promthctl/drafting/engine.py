@@ -16,6 +16,7 @@ from promthctl.errors import PromthctlError
 from promthctl.redact import redact
 from promthctl.schema import KINDS, Catalog, Difference, compare, snapshot
 from promthctl.shadow import ThrowAwayDatabase
+from promthctl.sql.quoting import identifier
 from promthctl.sql.statements import NotSqlError, Statement, parse_statements
 from promthctl.supabase_cli import DatabaseCli
 from promthctl.targets import Target
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _ROUNDS = 3  # what one fix makes possible, the next may need
+_STILL_NEEDED = "2BP01"  # dependent_objects_still_exist
 _BY_NAME = ("constraints", "indexes")  # kinds whose names a later migration may use
 
 
@@ -61,10 +63,10 @@ class Forward:
 def forward(made: ThrowAwayDatabase, start: State, sql: str, wanted: State, schemas: Sequence[str] = ()) -> Forward:
     """Run the engine's SQL in copies of `start`, complete it, and cut it where a transaction has to end.
 
-    Roles that `start` lacks are made first. schemas: see prove. Raises PromthctlError for SQL that does not run.
+    Roles that `start` lacks are made first, where the engine does not make them. schemas: see prove. Raises
+    PromthctlError for SQL that does not run.
     """
-    lacking = () if schemas else compare(wanted.catalog, start.catalog, ["roles"])
-    roles = "\n".join(one.fix for one in lacking if one.state == "missing")
+    roles = "" if schemas else _roles_before(sql, start, wanted)
     whole = "\n\n".join(part for part in (roles, sql.strip()) if part)
     try:
         return _run_parts(made, start.target, (whole,), wanted, schemas)
@@ -103,8 +105,7 @@ def prove(connection: psycopg.Connection[Any], sql: str, wanted: State, schemas:
 
     schemas: those that count; none for all. Nothing is committed here. Raises PromthctlError for SQL that does not run.
     """
-    run(connection, sql)
-    parts = [sql.strip()]
+    parts = [run(connection, sql)]
     for _ in range(_ROUNDS):
         fixes = [one.fix for one in _left(connection, wanted.catalog, schemas) if _works(connection, one.fix)]
         if not schemas:
@@ -116,23 +117,36 @@ def prove(connection: psycopg.Connection[Any], sql: str, wanted: State, schemas:
     return Draft("\n\n".join(filter(None, parts)), _left(connection, wanted.catalog, schemas), unread)
 
 
-def run(connection: psycopg.Connection[Any], sql: str) -> None:
-    """Run it statement by statement, as a migration. Raises PromthctlError that names the statement."""
+def run(connection: psycopg.Connection[Any], sql: str) -> str:
+    """Run it statement by statement, as a migration; what is dropped too early waits for the rest.
+
+    Returns it in the order that worked. Raises PromthctlError that names the statement.
+    """
     import psycopg
 
-    for statement in parse_statements(sql):
-        try:
-            connection.execute(statement.text.encode(), prepare=False)
-        except psycopg.Error as error:
-            if connection.broken:
-                raise
-            why = redact(error.diag.message_primary or str(error)).strip()
-            raise PromthctlError(
-                "No SQL was written: what the Supabase CLI's diff engine wrote does not run",
-                f"tried in a throw-away database: {why}\n    {statement.text}",
-                "promthctl verify lists the differences, each with SQL that removes it",
-            ) from None
+    done, waiting = list[Statement](), list(parse_statements(sql))
+    while waiting:
+        later = list[Statement]()
+        for statement in waiting:
+            try:
+                with connection.transaction():
+                    connection.execute(statement.text.encode(), prepare=False)
+                done.append(statement)
+            except psycopg.Error as error:
+                if connection.broken:
+                    raise
+                if error.sqlstate == _STILL_NEEDED and (len(later) + 1 < len(waiting)):
+                    later.append(statement)
+                    continue
+                why = redact(error.diag.message_primary or str(error)).strip()
+                raise PromthctlError(
+                    "No SQL was written: what the Supabase CLI's diff engine wrote does not run",
+                    f"tried in a throw-away database: {why}\n    {statement.text}",
+                    "promthctl verify lists the differences, each with SQL that removes it",
+                ) from None
+        waiting = later
     connection.execute("set constraints all immediate")
+    return sql.strip() if done == sorted(done, key=lambda one: one.start) else _joined(done)
 
 
 def every_difference(wanted: Catalog, there: Catalog) -> tuple[Difference, ...]:
@@ -155,8 +169,6 @@ def _orders(catalog: Catalog) -> dict[str, list[str]]:
 
 def in_schemas(one: Difference, schemas: Sequence[str]) -> bool:
     """Whether a difference is about one of these schemas, or about something in one."""
-    from promthctl.sql.quoting import identifier
-
     names = [form for name in schemas for form in (name, identifier(name))]  # PostgreSQL quotes only what needs it
     if one.kind == "comments":
         return any(f" {name}." in one.name or one.name == f"schema {name}" for name in names)
@@ -176,13 +188,19 @@ def _run_parts(
         now = made.copy(f"after_{len(parts)}_{number}", after[-1])
         with database.connect(now) as connection, connection.transaction():
             if number < len(parts):
-                run(connection, part)
-                ran.append(part.strip())
+                ran.append(run(connection, part))
             else:
                 last = prove(connection, part, wanted, schemas)
                 ran.append(last.sql)
         after.append(now)
     return Forward(tuple(ran), tuple(after[1:]), last.left, last.unread)
+
+
+def _roles_before(sql: str, start: State, wanted: State) -> str:
+    made = [one.node.role for one in parse_statements(sql) if type(one.node).__name__ == "CreateRoleStmt"]
+    known = {*made, *map(identifier, made)}
+    lacking = compare(wanted.catalog, start.catalog, ["roles"])
+    return "\n".join(one.fix for one in lacking if one.state == "missing" and one.name not in known)
 
 
 def _after_new_values(sql: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from promthctl.steps import Silent
 from promthctl.targets import Target
 from tests.embedded.schema_changes import CHANGES, FOR_THE_ENGINE_ALONE
 from tests.embedded.test_compat import STYLES, apply
+from tests.servers import same_roles
 
 _PARTS = 4
 
@@ -30,13 +31,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowAwayDatabase
 
 @pytest.fixture
 def copies(made: ThrowAwayDatabase) -> Iterator[list[Target]]:
-    """Two of it, and what is added; all are dropped."""
-    found = [made.copy("one"), made.copy("two")]
-    try:
-        yield found
-    finally:
-        for each in found:
-            made.drop(each)
+    """Two of it; they are dropped with all other copies, and so are new roles."""
+    server = made.superuser
+    with (
+        psycopg.connect(f"{server.url[: -len('postgres')]}template1", password=server.password, autocommit=True) as one,
+        same_roles(one),
+    ):
+        try:
+            yield [made.copy("one"), made.copy("two")]
+        finally:
+            names = one.execute("select datname from pg_database where not datistemplate and datname <> 'postgres'")
+            for (name,) in names.fetchall():
+                one.execute(f"drop database {name} with (force)".encode())
 
 
 def change(target: Target, schema: str, *texts: str) -> None:
@@ -51,7 +57,6 @@ def there_and_back(made: ThrowAwayDatabase, copies: list[Target], *, asks_engine
     cli = supabase_cli.find_database_cli(made.settings, Silent())
     one, two = map(read_state, copies)
     there = forward(made, one, cli.diff(one.target, two.target).sql, two)
-    copies += there.after
     after = read_state(there.after[-1])
     assert (there.left, there.unread) == ((), ())
     assert every_difference(two.catalog, after.catalog) == () and after.unread == two.unread
