@@ -22,7 +22,7 @@ with named (classid, objid, owner, definition) as (
   union all select 'pg_foreign_server'::regclass, oid, srvowner, '' from pg_foreign_server
   union all select 'pg_foreign_data_wrapper'::regclass, oid, fdwowner, '' from pg_foreign_data_wrapper
   union all select 'pg_language'::regclass, oid, lanowner, '' from pg_language
-  union all select 'pg_authid'::regclass, oid, oid, '' from pg_roles
+  union all select 'pg_authid'::regclass, oid, null, '' from pg_roles where rolname !~ %(platform)s
   union all select 'pg_cast'::regclass, oid, null, castfunc::regprocedure::text from pg_cast
   union all select 'pg_transform'::regclass, oid, null, '' from pg_transform
   union all select 'pg_class'::regclass, c.oid, relowner, '' from pg_class c join pg_namespace n on n.oid = relnamespace
@@ -40,17 +40,18 @@ select i.type || ' ' || i.identity, definition from named, pg_identify_object(cl
                       and d.deptype in ('e', 'i'))
 """
 
+_SHARED = ["auth", "extensions", "realtime", "storage"]  # Supabase's own schemas in which migrations make things, too
 _STATISTICS = "statistics object"
 _DROPPED_AS = {_STATISTICS: "statistics", "foreign-data wrapper": "foreign data wrapper"}
 
 
 def unread_objects(connection: psycopg.Connection[Any]) -> dict[str, str]:
     """Each with its kind, e.g. "statistics object public.s" → what its definition is known by, empty for nothing."""
-    from promthctl.schema import MANAGED_SCHEMAS
+    from promthctl.schema.queries import PLATFORM_ROLES
     from promthctl.schema.reading import spelled_in_full
 
     with spelled_in_full(connection) as cursor:
-        cursor.execute(_QUERY.encode(), {"managed": list(MANAGED_SCHEMAS)})
+        cursor.execute(_QUERY.encode(), {"managed": _SHARED, "platform": PLATFORM_ROLES})
         return {str(name): str(mark) for name, mark in cursor}
 
 

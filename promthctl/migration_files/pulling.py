@@ -41,10 +41,10 @@ class Pull:
     """What was written and recorded, or would be.
 
     written: the files, relative to the project, each migration with its down script; none where nothing differs.
-    versions: of the migrations, in the target's history once `done`. left, unread: why nothing is written: differences
-    that the SQL was seen to leave. unmanaged: kinds of objects there that are compared by name. rows: tables of the
-    platform whose rows are not taken. reordered: tables whose columns come in another order. placeholders: what the
-    engine wrote in place of secrets, in user mappings, say.
+    versions: of the migrations, in the target's history once `done`. left: why nothing is written: differences that the
+    SQL was seen to leave. unread: objects without SQL, which the migration names in a comment. unmanaged: kinds of
+    objects there that are known by name alone. rows: tables of the platform whose rows are not taken. reordered: tables
+    whose columns come in another order. placeholders: what the engine wrote in place of secrets, in user mappings, say.
     """
 
     target: str
@@ -63,7 +63,7 @@ class Pull:
 
     @property
     def refused(self) -> bool:
-        return bool(self.left or self.unread)
+        return bool(self.left)
 
 
 def own_settings(settings: Settings) -> Settings:
@@ -108,12 +108,13 @@ def plan_pull(settings: Settings, target: Target, name: str, steps: Steps) -> Pu
         if not found.sql.strip() and not differ and before.unread == there.state.unread:
             return result
         drafted = forward(made, before, found.sql, there.state)
-        if drafted.left or drafted.unread:
-            return replace(result, left=drafted.left, unread=drafted.unread)
+        result = replace(result, unread=drafted.unread)
+        if drafted.left or not any(drafted.parts):
+            return replace(result, left=drafted.left)
         files = _files(settings, slug, applied, there, drafted)
         downs = _downs(cli, before, drafted, files)
     with steps.step("Trying both with the Supabase CLI"):
-        moved = _prove(settings, [*applied, *files], downs, before, there, privileges)
+        moved = _prove(settings, [*applied, *files], downs, before, there, privileges, drafted.unread)
     paths = {file.path: file.content for file in files}
     paths |= {down_path(file, settings.migrations_dir): sql.encode() for file, sql in zip(files, downs, strict=True)}
     todo = changes.FileChanges(paths)
@@ -178,7 +179,9 @@ def _files(
         version = next_version(folder, taken, datetime.now(UTC))
         taken.add(version)
         name = slug if len(drafted.parts) == 1 else f"{slug}_{number}"
-        files.append(Migration(version, name, folder / f"{version}_{name}.sql", f"{part}\n".encode()))
+        head = "".join(f"-- Not here, for no SQL is known for it: {one}\n" for one in drafted.unread)
+        content = f"{head}{part}\n" if number == 1 else f"{part}\n"
+        files.append(Migration(version, name, folder / f"{version}_{name}.sql", content.encode()))
     return files
 
 
@@ -206,6 +209,7 @@ def _prove(
     before: State,
     there: AsFound,
     privileges: Sequence[str] | None,
+    unread: Sequence[str],
 ) -> tuple[str, ...]:
     """Have the Supabase CLI apply all files to a fresh database, and undo the new ones as rollback does.
 
@@ -215,7 +219,7 @@ def _prove(
     with shadow.trial_database(settings, there.major, privileges) as made:
         made.apply(files)
         after = read_state(made.target)
-        _expect_equal("the schema after the migration is not the target's", there.state, after)
+        _expect_equal("the schema after the migration is not the target's", there.state, after, unread)
         with database.connect(made.target) as connection, connection.transaction(force_rollback=True):
             for sql in reversed(downs):
                 run(connection, sql)
@@ -224,9 +228,9 @@ def _prove(
     return reordered(there.state.catalog, after.catalog)
 
 
-def _expect_equal(why: str, wanted: State, now: State) -> None:
+def _expect_equal(why: str, wanted: State, now: State, unread: Sequence[str] = ()) -> None:
     differences = [f"{one.kind} {one.name}" for one in every_difference(wanted.catalog, now.catalog)]
-    differences += differing_names(wanted.unread, now.unread)
+    differences += [name for name in differing_names(wanted.unread, now.unread) if name not in unread]
     if differences:
         hint = "promthctl diff shows the SQL; promthctl migrations new NAME creates the files to write it into"
         raise PromthctlError(_WHAT, f"{why}: {', '.join(differences)}", hint)

@@ -35,6 +35,7 @@ def diff(found: SchemaDiff) -> Iterator[RenderableType]:
         yield from differing(one)
     yield from unread(found.unread)
     if found.unmanaged:
-        yield f"Not compared, for the Supabase CLI's diff engine leaves them out: {escape(', '.join(found.unmanaged))}"
+        kinds = escape(", ".join(found.unmanaged))
+        yield f"Left out by the Supabase CLI's diff engine, and known by name alone: {kinds}"
     if found.pending:
         yield f"Not counted, for they are not applied: {escape(', '.join(found.pending))}"

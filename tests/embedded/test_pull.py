@@ -97,17 +97,19 @@ def test_a_value_of_an_enum_is_committed_before_it_is_used(tmp_path: Path, serve
         assert_equal(before, database_url)
 
 
-def test_what_has_no_sql_is_listed_and_nothing_is_written(tmp_path: Path, database_url: str) -> None:
+def test_what_has_no_sql_is_listed_and_named_in_the_file(tmp_path: Path, database_url: str) -> None:
     project = pushed(tmp_path, database_url)
     change(database_url, BY_HAND, "create operator public.=== (leftarg = int, rightarg = int, function = int4eq)")
-    found = result(project, "pull", "more", "--db-url", database_url, "--yes", code=1)
-    assert found["unread"] == ["operator public.===(integer,integer)"] and found["written"] == []
-    assert files(tmp_path) == ["001_base.sql"] and len(rows(database_url)) == 1
+    found = result(project, "pull", "more", "--db-url", database_url, "--yes")
+    assert found["unread"] == ["operator public.===(integer,integer)"]
+    assert "-- Not here, for no SQL is known for it: operator public.===" in (tmp_path / "sql/002_more.sql").read_text()
+    again = result(project, "diff", "--db-url", database_url, code=1)
+    assert (again["sql"], again["unread"]) == ("", found["unread"])
 
 
 def test_killed_before_it_is_recorded_another_command_finishes_it(tmp_path: Path, database_url: str) -> None:
     project = pushed(tmp_path, database_url)
-    change(database_url, BY_HAND)
+    change(database_url, BY_HAND, "create role reader_by_hand", "grant select on public.notes to reader_by_hand")
     at = "promthctl.supabase_cli.database_commands:DatabaseCli.repair:call:"
     running = project.start("pull", "more", "--db-url", database_url, "--yes", at=at)
     running.communicate(timeout=300)
