@@ -14,12 +14,14 @@ from promthctl.engines.embedded.default_privileges import of_target as default_p
 from promthctl.shadow.cache import catalog_after_all, catalog_after_script, states_after_each, trial_database
 from promthctl.shadow.kept import KeptDatabase, kept_database
 from promthctl.shadow.states import BEFORE, CatalogChange, States
+from promthctl.shadow.throw_away import ThrowAwayDatabase
 
 __all__ = [
     "BEFORE",
     "CatalogChange",
     "KeptDatabase",
     "States",
+    "ThrowAwayDatabase",
     "catalog_after_all",
     "catalog_after_script",
     "default_privileges_of",

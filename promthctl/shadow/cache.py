@@ -94,7 +94,9 @@ def states_after_each(
 
 
 @contextlib.contextmanager
-def trial_database(settings: Settings, major: int, privileges: Sequence[str]) -> Iterator[ThrowAwayDatabase]:
+def trial_database(
+    settings: Settings, major: int = 17, privileges: Sequence[str] | None = None
+) -> Iterator[ThrowAwayDatabase]:
     """A fresh Supabase without migrations to try something in; it is removed at the end, and nothing of it is kept.
 
     Takes what `catalog_after_all` does and raises the same.
@@ -102,10 +104,18 @@ def trial_database(settings: Settings, major: int, privileges: Sequence[str]) ->
     folder = toolchain.cache_root(settings) / FOLDER
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with throw_away_database(settings, server_choice(settings, major), folder, privileges) as made:
+        given = _privileges(settings, privileges)
+        with throw_away_database(settings, server_choice(settings, major), folder, given) as made:
             yield made
     except OSError as error:
         raise unwritable(error, folder) from None
+
+
+def _privileges(settings: Settings, given: Sequence[str] | None) -> tuple[str, ...]:
+    """Those given, or without them what config.toml says."""
+    if given is not None:
+        return tuple(given)
+    return default_privileges.of_project(default_privileges.exposes_new_tables(settings))
 
 
 def server_choice(settings: Settings, major: int) -> ServerChoice:
@@ -141,8 +151,7 @@ def _kept_or_made(
     major: int,
     given: Sequence[str] | None,
 ) -> Kept:
-    exposed = default_privileges.exposes_new_tables(settings)
-    privileges = default_privileges.of_project(exposed) if given is None else tuple(given)
+    privileges = _privileges(settings, given)
     choice = server_choice(settings, major)
     folder = toolchain.cache_root(settings) / FOLDER
     path = folder / f"{content_hash(migrations, choice, privileges, seeds.find_roles(settings))}{reading.suffix}"
