@@ -117,6 +117,8 @@ CANNOT_BE_MADE = {
 # Their errors are tested; that what they advise helps was not tried by a test yet.
 NOT_FOLLOWED_YET = """
 adoption/adopting.py · _find_on_target
+cli/migrations.py · down
+drafting/differences.py · applied_and_pending
 engines/docker/engine.py · _no_snapshots
 engines/docker/engine.py · studio
 engines/embedded/api.py · studio_link
@@ -132,9 +134,18 @@ engines/embedded/which_postgres.py · postgres_of
 keys/seed_rows.py · store_batch
 migration_files/bundling.py · _proven
 migration_files/changes.py · check_not_overwritten
+migration_files/down_scripts.py · _chosen
+migration_files/pulling.py · _confirm
+migration_files/pulling.py · _downs
+migration_files/pulling.py · _expect_equal
+migration_files/pulling.py · _expect_unchanged
+migration_files/pulling.py · _pending
+migration_files/pulling.py · own_settings
 migration_files/renumbering.py · _applied
 migration_files/renumbering.py · _padded
 migration_files/renumbering.py · _with_own_versions
+migration_set/creating.py · file_slug
+migration_set/creating.py · next_version
 push/applying.py · _outdated
 push/planning.py · _no_plan
 push/trying.py · try_with_data
