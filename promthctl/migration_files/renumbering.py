@@ -194,6 +194,8 @@ def _order_that_applies(
         made = numbered(order)
         try:
             shadow.catalog_after_all(settings, sorted(made, key=lambda file: (file.version, file.name)), steps)
+        except PrerequisiteError:  # nothing was tried
+            raise
         except PromthctlError as error:
             refusal = refusal or error
             failed = next((at for at, file in enumerate(made) if file.filename == error.migration), -1)
