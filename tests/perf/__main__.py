@@ -199,6 +199,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "push": pushing.bench_push,
     "plan": pushing.bench_plan,
     "rehearsal": pushing.bench_rehearsal,
+    "with-data": pushing.bench_with_data,
     "many": pushing.bench_many,
     "scale": scale.bench_scale,
     "rls-100k": lambda project: rls.bench(project, 100_000),

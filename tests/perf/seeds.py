@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import psycopg
 
+from tests.perf.measuring import peak_megabytes
 from tests.promthctl_runner import Project
 
 _MB = 1_000_000
@@ -20,7 +19,7 @@ def bench_seed_memory(project: Project, few: int = 5, many: int = 52) -> None:
     with psycopg.connect(project.env()["SUPABASE_DB_URL"], autocommit=True) as connection:
         connection.execute("drop table if exists bench_seed; create table bench_seed (id int, name text, note text)")
     for rows, what in ((1, "one row"), (25_000, "25,000 rows")):
-        small, large = (_megabytes(project, _seed(project.path / "bench.sql", size, rows)) for size in (few, many))
+        small, large = (_peak(project, _seed(project.path / "bench.sql", size, rows)) for size in (few, many))
         title = f"peak memory of a seed of {many} MB to one of {few} MB, {what} a statement"
         print(f"{title:<72} {large:6.1f} MB / {small:6.1f} MB = {large / small:5.2f}  (goal ≤ {_GOAL})", flush=True)
 
@@ -36,18 +35,5 @@ def _seed(path: Path, size: int, rows: int) -> Path:
     return path
 
 
-def _megabytes(project: Project, file: Path) -> float:
-    """The most memory that promthctl takes for a seed."""
-    command = project.command("seed", "sql", str(file))
-    child = subprocess.Popen(
-        command,
-        env=project.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise RuntimeError(f"{command}: exit code {child.returncode}")
-    return usage.ru_maxrss / 1024  # kilobytes on Linux
+def _peak(project: Project, file: Path) -> float:
+    return peak_megabytes(project.command("seed", "sql", str(file)), project)

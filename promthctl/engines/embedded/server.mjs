@@ -3,7 +3,7 @@
 //
 // Run from the toolchain's folder as `node --input-type=module - <project>`, joined with the modules it imports by
 // program.py, with the configuration as JSON in PROMTHCTL_API: {project, program (what tells this configuration and
-// program from others), port, db: {host, port, database, password}, jwtSecret, anonKey, serviceKey, publishableKey,
+// program from others), port, db: {host, port, database, password}, jwtSecret, signingKeys (private JWKs, may be left out), anonKey, serviceKey, publishableKey,
 // secretKey, url (of the API), origins, rest: {enabled, schemas, extraSearchPath, maxRows}, auth: see auth_settings.py,
 // storage: see storage_settings.py, with its folder, mailFile: where the messages of Auth are kept}.
 // It exits with code 75 when the port is taken.
@@ -15,10 +15,12 @@ import { getRequestListener } from "@hono/node-server";
 import postgres from "postgres";
 
 import { Auth } from "./auth/auth.mjs";
+import { Keys } from "./rest/keys.mjs";
 import { Rest } from "./rest/rest.mjs";
 import { bearerOf, isRest, listener } from "./rest/http.mjs";
 import { isStorage, Storage } from "./storage/storage.mjs";
 import { asset, Studio } from "./studio.mjs";
+import { StudioDoor } from "./studio_door.mjs";
 
 const config = JSON.parse(process.env.PROMTHCTL_API ?? "{}");
 delete process.env.PROMTHCTL_API;
@@ -47,6 +49,7 @@ const studio = new Studio({
   auth: { jwt_secret: config.jwtSecret, site_url: config.auth.siteUrl, publishable_key: config.anonKey },
   roleOf,
 });
+const keys = new Keys(config.jwtSecret, config.signingKeys);
 const sql = postgres({ ...config.db, user: "promthctl_api", max: 2, onnotice: () => {} });
 const authSql = postgres({
   ...config.db,
@@ -59,7 +62,7 @@ const authSql = postgres({
 });
 const auth = new Auth({
   sql: authSql,
-  secret: config.jwtSecret,
+  keys,
   base: `${config.url}/auth/v1`,
   settings: config.auth,
   mailFile: config.mailFile,
@@ -86,7 +89,7 @@ const restSql = postgres({
 const rest = new Rest({
   sql: restSql,
   configured: config.rest,
-  secret: config.jwtSecret,
+  keys,
   log: (line) => console.error(`${new Date().toISOString()} rest: ${line}`),
 });
 
@@ -111,13 +114,15 @@ const json = (body, status = 200, headers = {}) =>
 async function status() {
   const [{ ready }] = await sql`select to_regclass('supabase_migrations.schema_migrations') is not null as ready`;
   await listen();
-  await storage.prepare();
+  const unmade = await storage.prepare();
   const applied = ready ? await sql`select version from supabase_migrations.schema_migrations order by 1` : [];
   const { project, program } = config;
-  return json({ project, program, pid: process.pid, applied: applied.map((row) => row.version) });
+  return json({ project, program, pid: process.pid, applied: applied.map((row) => row.version), unmade });
 }
 
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
+
+const door = new StudioDoor(config.port, (host) => LOOPBACK.test(host));
 
 function decoded(path) {
   try {
@@ -130,6 +135,7 @@ function decoded(path) {
 // What needs a key: everything but pages. As at Supabase's gateway, links in e-mails and sign-in by others do without.
 const API = /^\/(rest|auth|storage|graphql|functions|realtime|pg|mcp|_[a-z]+)(\/|$)/;
 const OPEN = /^\/auth\/v1\/(verify|callback|authorize|sso\/saml|\.well-known)(\/|$)/;
+const ENTRANCE = "/_promthctl/studio";
 
 // Services of a Supabase project that only the Docker engine has.
 const MISSING = [
@@ -152,8 +158,9 @@ async function route(request, peerAddress) {
   if (path === null) return json({ message: "The path is not UTF-8" }, 400);
   // A page of another site, by DNS rebinding, must not reach what needs no key.
   if (!LOOPBACK.test(request.headers.get("host") ?? "")) return json({ message: "Not a loopback host" }, 421);
-  // Studio's own page asks these without a key; a browser says truly where a request comes from.
-  const ofStudio = path.startsWith("/_system/") && request.headers.get("sec-fetch-site") === "same-origin";
+  if (path === ENTRANCE && request.method === "GET") return door.enter(url.searchParams.get("token"));
+  const said = Object.fromEntries(["host", "cookie", "sec-fetch-site"].map((name) => [name, request.headers.get(name)]));
+  const ofStudio = path.startsWith("/_system/") && door.isOwn(said);
   const needsKey = API.test(path) && !OPEN.test(path) && request.method !== "OPTIONS";
   const keys = [
     request.headers.get("apikey"),
@@ -161,23 +168,26 @@ async function route(request, peerAddress) {
     bearerOf(request.headers.get("authorization")),
   ];
   if (needsKey && !ofStudio && !hasKey(...keys)) return json({ message: "No API key found in request" }, 401);
-  if (path === "/_promthctl/status") {
+  if (path === "/_promthctl/status" || path === ENTRANCE) {
     if (roleOf(request.headers.get("apikey") ?? "") !== "service_role") return json({ message: "Forbidden" }, 403);
+    if (path === ENTRANCE) return json(door.token());
     if (request.method === "POST") {
       storage.forget(); // the database was exchanged for another
       await forget();
     }
     return status();
   }
-  // Lite shows its database options here, the password among them; Studio needs the rest.
+  // Lite's own answer has its database options, the password among them. Studio needs this much of it; with admin it
+  // sends no key, and has that of its cookie.
   if (path.startsWith("/_system/info") && request.method !== "OPTIONS")
-    return json({ ...(await (await studio.fetch(request)).json()), connection: {} });
+    return json({ admin: ofStudio, connection: {}, config: { auth: { publishable_key: config.anonKey } } });
   if (path.startsWith("/auth/v1/")) return authAnswer(request, path.slice(8), keys, peerAddress);
   if (path.startsWith("/static/")) return asset(path.slice(8));
   if (/^\/(rest|storage)\//.test(path)) return json({ message: "Not found" }, 404); // a spelling that isRest and isStorage do not know
   const missing = MISSING.find(([pattern]) => pattern.test(path));
   if (missing) return json(absent(missing[1]), 501);
-  return studio.fetch(request, { peerAddress });
+  if (needsKey) return studio.fetch(request, { peerAddress });
+  return door.isOpen(said) ? door.framed(await studio.fetch(request, { peerAddress })) : door.closed();
 }
 
 function authAnswer(request, path, [key, inQuery, bearer], address) {
@@ -229,6 +239,7 @@ const restListener = listener({
 const storage = new Storage({
   sql: storageSql,
   secret: config.jwtSecret,
+  keys,
   config: config.storage,
   roleOf,
   jwtOf,
@@ -239,6 +250,8 @@ const storage = new Storage({
 
 const server = createServer((request, response) => {
   if (isStorage(request.url)) return storage.listener(request, response);
+  const { apikey, authorization } = request.headers;
+  if (isRest(request.url) && !apikey && !authorization && door.isOwn(request.headers)) request.headers.apikey = config.serviceKey;
   return (isRest(request.url) ? restListener : others)(request, response);
 });
 server.keepAliveTimeout = 65_000; // clients keep connections for some seconds, and must not meet one that just closes
