@@ -298,6 +298,18 @@ class Set:
 
 
 @dataclass(frozen=True)
+class ByHand:
+    """What the hint says in words, as a line of a shell."""
+
+    command: str
+    says: str
+
+    def do(self, said: str, words: str, place: Place) -> str:
+        place.must(place.fill(self.command))
+        return words
+
+
+@dataclass(frozen=True)
 class Row:
     """A situation, the command that fails in it, and what of its hint is done.
 

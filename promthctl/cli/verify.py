@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promthctl.cli.invocation import Invocation
-from promthctl.cli.options import with_target
+from promthctl.cli.options import LockTimeout, lock_seconds, with_target
 from promthctl.errors import RefusedError, UsageError
 from promthctl.process import write_private
 from promthctl.project_files import missing_folder
@@ -51,19 +52,22 @@ def command(
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="Why, with --accept; asked for otherwise.")
     ] = None,
+    lock_timeout: LockTimeout = None,
 ) -> None:
     """Compare the schema with the migrations, and prove that no user reaches another user's rows.
 
     All attempts are made in a transaction that is rolled back. Rows whose triggers do what no rollback undoes are tried
     only if you agree (--yes). Exit code 1 for leaks, for rights that work for nobody and for differences from the
-    migrations; not for what could not be proven (--strict) and for advice (--fail-on advice).
+    migrations; not for what could not be proven (--strict) and for advice (--fail-on advice). Who holds a lock that it
+    waits for is named; a row that needs one for longer than a second is not proven.
     """
     from promthctl.verify import checks
 
     run: Invocation = context.obj
     least = _least(strict, fail_on)
     _check_reason(accept, reason)
-    chosen = run.target(choice)
+    patience = lock_seconds(lock_timeout)
+    chosen = replace(run.target(choice), lock_seconds=patience)
     page_file = _writable(run.settings.project_dir / run.typed_path(report)) if report is not None else None
     kinds = [word.strip() for word in only.split(",") if word.strip()] if only is not None else None
     agreed = chosen.local or kinds is not None or _agreed(run, chosen)
@@ -129,7 +133,7 @@ def _agreed(run: Invocation, target: Target) -> bool:
     """Whether rows may be made whose triggers do what no rollback undoes; the other tables are tried in any case."""
     from promthctl.verify import checks
 
-    effects = checks.side_effects(run.settings, target)
+    effects = checks.side_effects(run.settings, target, run.output)
     if not effects:
         return False  # what appears from now on was not asked about
     for effect in effects:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from promthctl import shadow
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.migration_files import changes, git
 from promthctl.migration_set import (
     HistoryEntry,
@@ -25,6 +25,7 @@ from promthctl.migration_set import (
 from promthctl.migration_set.folder import DOWN_FOLDER, down_part, down_scripts, with_down_scripts
 from promthctl.migration_set.problems import unusable_folder
 from promthctl.migration_set.source import MigrationSource, find_source
+from promthctl.migration_set.supabase_folder import own_folder_hint
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
@@ -58,7 +59,7 @@ def plan_renumbering(
     source = find_source(settings)
     if source.example:
         why = "the migrations are those that come with promthctl"
-        raise UsageError(_WHAT, why, "promthctl migrations new NAME tells how to have your own")
+        raise UsageError(_WHAT, why, own_folder_hint("promthctl migrations renumber"))
     files = _files(settings, source)
     ages = {folder: git.first_commits(folder) for folder in {file.path.parent for file in files}}
 
@@ -186,6 +187,8 @@ def _changes(settings: Settings, files: Sequence[Migration], renamed: Mapping[st
 def _prove(settings: Settings, migrations: Sequence[Migration], steps: Steps) -> None:
     try:
         shadow.catalog_after_all(settings, migrations, steps)
+    except PrerequisiteError:  # nothing was tried
+        raise
     except PromthctlError as error:
         error.what = f"{_WHAT}: in this order the migrations do not apply to a fresh database ({error.what})"
         raise

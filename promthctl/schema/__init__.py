@@ -11,7 +11,7 @@ converting.py  the SQL that gives a column another type without changing a value
 """
 
 from promthctl.schema.comparing import compare
-from promthctl.schema.model import KINDS, Attributes, Catalog, Difference
+from promthctl.schema.model import KINDS, Attributes, Catalog, Difference, selected_kinds
 from promthctl.schema.queries import CATALOG_FINGERPRINT, MANAGED_SCHEMAS, catalog_query
 from promthctl.schema.reading import SPELLING, snapshot
 
@@ -25,5 +25,6 @@ __all__ = [
     "Difference",
     "catalog_query",
     "compare",
+    "selected_kinds",
     "snapshot",
 ]

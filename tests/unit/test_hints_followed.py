@@ -100,110 +100,57 @@ CANNOT_BE_MADE = {
     "engines/embedded/templates.py · template": "a full disk",
     "keys/key_batch.py · checked_batch": "a full disk",
     "keys/key_batch.py · owner": "a file that changes between two readings of one run",
+    "platforms.py · check_platform": "Windows, or a C library that is not glibc",
+    "migration_set/folder.py · present_migrations": "a file that root cannot read",
+    "shadow/kept.py · running": "a full disk",
+    "supabase_cli/work_folder.py · work_folder": "a full disk",
+    "toolchain/intact.py · _write": "a damaged disk",
+    "toolchain/pg0.py · _unpack": "a damaged package",
+    "toolchain/tools.py · npm_platform": "another processor",
+    "trust.py · check_data": "a user who is not root",
+    "verify/accepted.py · write_accepted": "a folder that root cannot write",
 }
 
 # Their errors are tested; that what they advise helps was not tried by a test yet.
 NOT_FOLLOWED_YET = """
 adoption/adopting.py · _find_on_target
+database/history.py · _unread
+engines/docker/engine.py · _no_snapshots
 engines/embedded/api.py · wait
 engines/embedded/cluster.py · failed
 engines/embedded/engine.py · renew
+engines/embedded/engine.py · restore_snapshot
+engines/embedded/snapshots.py · _copy
+engines/embedded/snapshots.py · check_new
+engines/embedded/snapshots.py · copied
+engines/embedded/snapshots.py · named
 engines/embedded/which_postgres.py · postgres_of
 keys/seed_rows.py · store_batch
 migration_files/bundling.py · _proven
-migration_files/bundling.py · bundle
-migration_files/changes.py · _finish
 migration_files/changes.py · check_not_overwritten
-migration_files/converting.py · _take
-migration_files/converting.py · _writes
-migration_files/converting.py · plan_conversion
-migration_files/converting.py · put
 migration_files/renumbering.py · _applied
 migration_files/renumbering.py · _padded
-migration_files/renumbering.py · plan_renumbering
-migration_set/bundle.py · _statements
-migration_set/bundle.py · _transactions
-migration_set/creating.py · create_migration
-migration_set/folder.py · present_migrations
-migration_set/problems.py · unusable_folder
-migration_set/source.py · find_source
-migration_set/supabase_folder.py · check_unfinished
-migration_set/supabase_folder.py · ensure_config
-migration_set/supabase_folder.py · source_migrations
-migration_set/sync.py · _entries
-migration_set/sync.py · _failed
-migration_set/sync.py · _refuse_special
-migration_set/sync.py · refusal
-mr_promth/project.py · _write
-mr_promth/project.py · choose_example
-platforms.py · check_platform
-project_files.py · check_link
-project_files.py · read_dotenv
-project_files.py · read_toml
-project_files.py · table_of
 push/applying.py · _outdated
-push/batch.py · _read_targets_file
-push/disagreements.py · refusal_of
 push/planning.py · _no_plan
-push/planning.py · check_accepted
-push/planning.py · check_destructive
-push/planning.py · check_written
 resetting/contents.py · reading
 resetting/replay.py · for_the_person
 resetting/replay.py · try_reset
-resetting/target.py · check_typed_name
 resetting/target.py · reset_target
-resolve/api.py · _of_database
-resolve/api.py · _variables
-resolve/choice.py · named_target
 resolve/database.py · _with_password
-rollback/scripts.py · _missing
-rollback/scripts.py · _read
 rollback/undoing.py · _changed
-rollback/undoing.py · _to_undo
-rollback/undoing.py · _version
-schema/model.py · selected_kinds
 seeds/failing.py · _lost
-seeds/failing.py · not_text
-seeds/failing.py · psql_line
-seeds/files.py · unreadable
-settings.py · _postgres
-settings.py · _replay
-settings.py · _without_password
-shadow/cache.py · unwritable
-shadow/kept.py · running
-signatures.py · _make_key
-signatures.py · _read_key
-state.py · _others
-state.py · _refused
 state.py · make
-supabase_cli/choosing.py · _on_path
-supabase_cli/choosing.py · _unusable
 supabase_cli/failures.py · cli_error
 supabase_cli/migration_errors.py · _broken_off
-supabase_cli/work_folder.py · work_folder
-targets.py · _not_a_url
-targets.py · from_url
-toolchain/__init__.py · _check_own
-toolchain/__init__.py · _writable
 toolchain/installed.py · _folder
 toolchain/installed.py · installed_postgres
 toolchain/installed.py · postgres_in
 toolchain/intact.py · _not_used
-toolchain/intact.py · _write
 toolchain/intact.py · check_way
 toolchain/npm.py · _failure
 toolchain/npm.py · look
 toolchain/pg0.py · _package
-toolchain/pg0.py · _unpack
 toolchain/tools.py · check_tools
-toolchain/tools.py · npm_platform
-trust.py · _check
-trust.py · agree
-trust.py · check_data
-verify/accepted.py · read_accepted
-verify/accepted.py · write_accepted
-verify/checks.py · verify
 """
 
 
