@@ -24,6 +24,9 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
+
+from promthctl.errors import PromthctlError
 from tests import fork_server
 from tests.error_messages import SNAPSHOT
 from tests.promthctl_runner import Project
@@ -47,8 +50,10 @@ class Told:
     hint: str
 
 
-def told(key: str, printed: str) -> Told:
-    """The last error on standard error, which must be one of those that `key` makes."""
+def told(key: str, printed: str | PromthctlError) -> Told:
+    """The last error on standard error, or one that was raised, which must be one of those that `key` makes."""
+    if isinstance(printed, PromthctlError):
+        printed = f"error: {printed.what}\n  why: {printed.why}\n next: {printed.hint}"
     found = _errors(printed)
     assert found, f"no error was printed:\n{printed}"
     error = found[-1]
@@ -58,7 +63,7 @@ def told(key: str, printed: str) -> Told:
 
 
 def _errors(printed: str) -> list[Told]:
-    label = r"^error: (.*?)\n  why: (.*?)\n next: (.*?)(?=\n(?! {7})|\Z)"
+    label = r"(?:^|\[y/N\] )error: (.*?)\n  why: (.*?)\n next: (.*?)(?=\n(?! {7})|\Z)"
     found = re.findall(label, printed.replace("\r", ""), re.MULTILINE | re.DOTALL)
     return [Told(*(text.replace("\n       ", "\n") for text in error)) for error in found]
 
@@ -139,6 +144,11 @@ class Place:
         assert done.returncode == 0, f"{words}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def sql(self, text: str) -> None:
+        """Run SQL in the database that {owner} of the values names."""
+        with psycopg.connect(self.values["owner"], autocommit=True) as connection:
+            connection.execute(self.fill(text).encode(), prepare=False)
+
     def write(self, path: str, text: str) -> None:
         file = self.project.path / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -163,16 +173,31 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """A command of the hint is run before the one that failed. fill: what a person writes for its placeholders."""
+    """A command of the hint is run before the one that failed. fill: what a person writes for its placeholders.
+
+    adds: what the person adds to it, such as the answer to its question.
+    """
 
     says: str
     fill: tuple[tuple[str, str], ...] = ()
+    adds: str = ""
 
     def do(self, said: str, words: str, place: Place) -> str:
-        said = place.fill(_filled(said, self.fill))
+        said = f"{place.fill(_filled(said, self.fill))} {self.adds}".strip()
         place.must(said)
         for name in re.findall(r"\bunset (\w+)", said):  # what it does to the shell that the next command runs in
             place.project.extra.pop(name, None)
+        return words
+
+
+@dataclass(frozen=True)
+class Sql:
+    """SQL of the hint is run in the database, {owner} in the place's values."""
+
+    says: str
+
+    def do(self, said: str, words: str, place: Place) -> str:
+        place.sql(said)
         return words
 
 
@@ -225,7 +250,7 @@ class Say:
     def do(self, said: str, words: str, place: Place) -> str:
         old = place.fill(self.old)
         assert old in words
-        return words.replace(old, self.new)
+        return words.replace(old, place.fill(self.new))
 
 
 @dataclass(frozen=True)
@@ -289,7 +314,9 @@ class Row:
     """A situation, the command that fails in it, and what of its hint is done.
 
     key: of the error. words: the command, a line of a shell. steps: what is done, in order; then the command succeeds,
-    or comes to another outcome, which has `then`. files: what is there, by path. before: a line of a shell.
+    or comes to another outcome, which has `then`. files: what is there, by path. sql: see Place.sql. before: a line of
+    a shell that is run after these. typed: standard input. env: variables of all these. name: tells the rows of a key
+    from one another.
     """
 
     key: str
@@ -300,7 +327,7 @@ class Row:
     before: str = ""
     env: tuple[tuple[str, str], ...] = ()
     typed: str = ""
-    typed_then: str | None = None
+    sql: str = ""
     name: str = ""
 
     def __str__(self) -> str:
@@ -315,6 +342,8 @@ def follow(row: Row, place: Place) -> None:
     )
     for path, text in row.files:
         place.write(path, place.fill(text))
+    if row.sql:
+        place.sql(row.sql)
     if row.before:
         place.must(place.fill(row.before))
     words = place.fill(row.words)
@@ -325,7 +354,7 @@ def follow(row: Row, place: Place) -> None:
         said = re.search(step.says, error.hint)
         assert said, f"{step.says!r} is not in the hint: {error.hint}"
         words = place.fill(step.do(said[1] if said.re.groups else said[0], words, place))
-    second = place.shell(words, row.typed if row.typed_then is None else row.typed_then)
+    second = place.shell(words, row.typed)
     outcome = f"{words}\nexit {second.returncode}\n{second.stdout}\n{second.stderr}"
     assert not any((each.what, each.why) == (error.what, error.why) for each in _errors(second.stderr)), outcome
     if row.then:

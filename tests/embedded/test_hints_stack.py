@@ -19,13 +19,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from promthctl import signatures
+from promthctl.toolchain import Toolchain
 from tests.embedded.working import data_directory, database_url
 from tests.hints import Edit, Instead, Leave, Option, Place, Put, Row, Run, Say, Set, follow, told
 from tests.promthctl_runner import Project
-from tests.servers import Toolchain
 
 KEY = "sk-FAKEfakeFAKEfake0123456789"
 SECOND = "second@example.com"
+SIGN_UP = f"""
+    insert into auth.users (id, email, aud, role, created_at, updated_at)
+    select '00000000-0000-0000-0000-000000000002', '{SECOND}', 'authenticated', 'authenticated', now(), now()
+     where not exists (select from auth.users where email = '{SECOND}')"""
 DEMO = "promthctl seed vanchin --demo"
 EMPTY = "promthctl keys remove --all"
 PICK = "engines/choosing.py · pick"
@@ -52,25 +57,25 @@ FIRST = (
         "engines/ports.py · settle",
         "promthctl local up --api-port {taken} --db-port {taken}",
         Instead("promthctl local up --api-port 0 --db-port 0"),
-        "wrong [api] max_rows",
+        "wrong [auth] enable_signup",
         files=(("supabase/config.toml", CONFIG),),
     ),
     Row(
         "engines/ports.py · check_free",
         "promthctl local up --api-port {taken}",
         Instead("promthctl local up --api-port 0"),
-        "wrong [api] max_rows",
-    ),
-    Row(
-        "engines/embedded/api.py · _wrong",
-        "promthctl local up",
-        Put("supabase/config.toml", 'max_rows = "x"', "write (max_rows = 1000)"),
         "wrong [auth] enable_signup",
     ),
     Row(
         "engines/embedded/auth_settings.py · wrong",
         "promthctl local up",
         Put("supabase/config.toml", "enable_signup = 3", "write (enable_signup = .*), or"),
+        "wrong [api] max_rows",
+    ),
+    Row(
+        "engines/embedded/api.py · _wrong",
+        "promthctl local up",
+        Put("supabase/config.toml", 'max_rows = "x"', "write (max_rows = 1000)"),
     ),
 )
 
@@ -99,6 +104,7 @@ ROWS = (
         AGENT,
         "promthctl keys remove 1",
         Option("--user", SECOND),
+        sql=SIGN_UP,
         before=f"{EMPTY}; {DEMO}; {DEMO} --user {SECOND}",
         name="of two users",
     ),
@@ -107,8 +113,9 @@ ROWS = (
         "promthctl seed keys --provider openai --keys keys.csv",
         Edit("keys.csv", f"api_key,user\n{KEY},{SECOND}\n", "correct the keys"),
         files=(("keys.csv", f"api_key,user\n{KEY},nobody@example.com\n"),),
+        sql=SIGN_UP,
     ),
-    Row("keys/users.py · find_user", f"{DEMO} --user nobody@example.com", Option("--user", SECOND)),
+    Row("keys/users.py · find_user", f"{DEMO} --user nobody@example.com", Option("--user", SECOND), sql=SIGN_UP),
     Row(
         "keys/rotation.py · plan_rotation",
         "promthctl keys rotate --new-secret-env OTHER_SECRET",
@@ -121,6 +128,7 @@ ROWS = (
         r"printf '\377' | promthctl keys replace 1",
         Say(r"'\377'", f"'{KEY}'", "pipe the key alone"),
         before=f"{EMPTY}; {DEMO}",
+        env=(("PYTHONIOENCODING", "utf-8:strict"),),
     ),
     Row(
         "api/client.py · _status_error",
@@ -146,13 +154,16 @@ def place(tmp_path_factory: pytest.TempPathFactory, tools: Toolchain) -> Iterato
         listener.listen()
         place = Place(project, {"taken": str(listener.getsockname()[1])})
         try:
+            place.must("promthctl init --example mr-promth")
             for row in FIRST:
                 follow(row, place)
             (project.path / ".env").unlink()
-            with psycopg.connect(database_url(project), autocommit=True) as connection:
-                connection.execute("insert into auth.users (id, email) values (gen_random_uuid(), %s)", [SECOND])
             env = project.env()
-            place.values |= {"api": env["SUPABASE_URL"], "service": env["SUPABASE_SERVICE_ROLE_KEY"]}
+            place.values |= {
+                "owner": database_url(project),
+                "api": env["SUPABASE_URL"],
+                "service": env["SUPABASE_SERVICE_ROLE_KEY"],
+            }
             yield Place(project, place.values | {"secret": env["ENCRYPTION_SECRET"]})
         finally:
             project.dispose()
@@ -206,10 +217,8 @@ def test_the_log_names_the_rule_that_refuses_keys(place: Place) -> None:
 
 def test_data_that_bears_another_mark_is_taken_back(place: Place) -> None:
     place.must("promthctl local down")
-    mark = data_directory(place.project) / "promthctl-owner.json"
-    mark = next(iter(data_directory(place.project).glob("*promthctl*")), mark)
-    kept = json.loads(mark.read_text())
-    mark.write_text(json.dumps({**kept, "id": "another"}))
+    mark = data_directory(place.project) / signatures.OWNER
+    mark.write_text(json.dumps({**json.loads(mark.read_text()), "id": "another"}))
     error = told("engines/embedded/ownership.py · _not_ours", place.shell("promthctl local up").stderr)
     place.must(re.findall("rm .*?(?= if)", error.hint)[0])
     place.must("promthctl local up")

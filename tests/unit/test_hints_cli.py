@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hints import Instead, Leave, Option, Place, Row, follow
+from tests.hints import Instead, Leave, Option, Place, Put, Row, Say, follow
 from tests.promthctl_runner import Project
 
 NO_STACK = "There is no local stack"
@@ -25,6 +25,17 @@ ROWS = (
     Row("cli/verify.py · _least", f"{VERIFY} --fail-on x", Option("--fail-on .*"), CUT),
     Row(REASON, f"{VERIFY} --reason x", (Option("--reason.*"), Option("--accept")), CUT),
     Row(REASON, f"{VERIFY} --accept", Option("--reason.*"), CUT),
+    Row(
+        "cli/__init__.py · _unexpected_disk_error",
+        "promthctl migrations list --local > /dev/full",
+        Say("/dev/full", "/dev/null", "fix that"),
+    ),
+    Row(
+        "declarations.py · _wrong",
+        "promthctl migrations list --local",
+        Put("pyproject.toml", "listings = 3", 'set (listings = "is_public"), or'),
+        files=(("pyproject.toml", "[tool.promthctl.public]\nlistings = 3\n"),),
+    ),
 )
 
 
