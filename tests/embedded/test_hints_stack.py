@@ -80,7 +80,7 @@ FIRST = (
 )
 
 ROWS = (
-    Row("engines/embedded/engine.py · _nothing_kept", "promthctl local reset --undo", Run("promthctl local reset")),
+    Row("engines/embedded/kept_copy.py · nothing_kept", "promthctl local reset --undo", Run("promthctl local reset")),
     Row("local_stack/env.py · write_env", "promthctl local env --write -", Leave("--write -")),
     Row("local_stack/mail.py · mail", "promthctl local mail show 3", Instead("promthctl local mail")),
     Row(

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+
+from tests.embedded.working import data_directory
 from tests.perf import api, bulk, pushing, rls, scale, seeds
 from tests.perf.measuring import compare, spent, timed
 from tests.perf.parts import run_parts
@@ -51,6 +55,26 @@ def bench_reset(project: Project) -> None:
             compare(title, 1.3, lambda: timed(many, project=project), lambda: timed(few, project=small))
         finally:
             small.dispose()
+
+
+def bench_snapshot(project: Project) -> None:
+    """A database of about 1 GB."""
+    project.up()
+    with psycopg.connect(project.env()["SUPABASE_DB_URL"], autocommit=True) as connection:
+        connection.execute("create table big as select i, repeat(md5(i::text), 30) t from generate_series(1, 900000) i")
+        connection.execute("checkpoint")
+    project.run("local", "snapshot", "save", "big", timeout=600)
+    home = data_directory(project).parent
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=home) as folder:
+        copy = ["cp", "-a", str(home / "snapshots" / "big" / "data"), f"{folder}/copy"]
+
+        def bare() -> float:
+            shutil.rmtree(f"{folder}/copy", ignore_errors=True)
+            return timed(copy)
+
+        restore = project.command("local", "snapshot", "restore", "big")
+        title = "restoring a snapshot of 1 GB to `cp -a` of it"
+        compare(title, 1.2, lambda: timed(restore, project=project), bare, rounds=3)
 
 
 def bench_running_up(project: Project) -> None:
@@ -149,6 +173,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "help": bench_help,
     "cold-up": bench_cold_up,
     "reset": bench_reset,
+    "snapshot": bench_snapshot,
     "running-up": bench_running_up,
     "docker": bench_docker,
     "api": api.bench_api,
