@@ -6,6 +6,7 @@ Only for commands that begin nothing which outlives them.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
@@ -36,9 +37,11 @@ def run(words: Sequence[str], env: Mapping[str, str], cwd: Path, typed: str = ""
 
 @cache
 def _server() -> subprocess.Popen[bytes]:
-    """Ends with this process, whose end closes its standard input."""
+    """Ends with this process, however that ends: its standard input is closed then."""
     command = [sys.executable, "-m", "tests.fork_server"]
-    return subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    server = subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    atexit.register(server.communicate)
+    return server
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
