@@ -103,12 +103,16 @@ def _find_on_target(
         with database.connect(target) as connection, ending_waits(target, connection, steps.note) as watch:
             privileges = shadow.default_privileges_of(connection)
             major = connection.info.server_version // 10000
-            states = shadow.states_after_each(settings, files, steps, major, privileges)
-            opened = shadow.states_after_each(
-                settings, files, steps, major, ()
-            )  # the same, with all granted by default
+
+            def states(granted: Sequence[str] | None) -> shadow.States:
+                return shadow.states_after_each(settings, files, steps, major, granted)
+
+            made = states(privileges)
             with steps.step("Comparing the schema"):
-                return find_presence([file.version for file in files], recorded, states, snapshot(connection), opened)
+                there = snapshot(connection)
+            # A fresh Supabase grants everything by default.
+            opened = (lambda: made) if privileges == () else (lambda: states(()))
+            return find_presence([file.version for file in files], recorded, made, there, opened)
     except psycopg.errors.QueryCanceled as error:
         what = f"The schema of {target.label} could not be read"
         raise database_failure(what, error, "nothing was recorded", watch=watch) from None

@@ -61,7 +61,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Status:
-    """What runs now. applied: the versions in the migration history, None when the database does not answer."""
+    """What runs now. applied: the versions in the migration history, None when the database does not answer.
+
+    problems: one line for each thing that supabase/config.toml asks for and that could not be made.
+    """
 
     engine: str
     running: bool
@@ -69,6 +72,7 @@ class Status:
     studio_url: str | None
     services: tuple[Service, ...]
     applied: tuple[str, ...] | None
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,9 @@ class Engine(Protocol):
 
     def mail(self) -> tuple[Message, ...]:
         """What Auth would have sent, the newest first. Raises UsageError where a mailbox of its own shows that."""
+
+    def studio(self) -> str:
+        """The address that opens Studio in a browser; the stack runs. Raises UsageError where Studio is not there."""
 
     def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         """(service, line) pairs, oldest first; with `follow` it goes on until interrupted."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -41,6 +42,12 @@ class Actor:
     user: str | None = None
     said: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def becoming(self) -> sql.Composable:
+        """SQL that takes the role and claims; spelled once, because it is part of every attempt."""
+        calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings_of(self))
+        return sql.SQL("select {}").format(sql.SQL(", ").join(calls))
 
     @property
     def claims(self) -> dict[str, Any]:
@@ -208,10 +215,9 @@ def settings_of(actor: Actor) -> list[tuple[str, str]]:
     return [*zip(_CLAIMS, values, strict=True), *request.items(), ("role", actor.role)]
 
 
-def become(actor: Actor) -> sql.Composed:
+def become(actor: Actor) -> sql.Composable:
     """SQL that takes the actor's role and claims, for the rest of the transaction."""
-    calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings_of(actor))
-    return sql.SQL("select {}").format(sql.SQL(", ").join(calls))
+    return actor.becoming
 
 
 def signed_in(user: str) -> sql.Composed:

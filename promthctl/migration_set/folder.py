@@ -162,6 +162,12 @@ def with_down_scripts(files: Iterable[Migration], folder: Path) -> tuple[Migrati
     return tuple(replace(file, down=scripts.get(file.filename)) for file in found)
 
 
+def down_path(file: Migration, applied_whole: Path) -> Path:
+    """Where its down script may be. applied_whole: supabase/migrations, where the CLI would run it."""
+    folder = applied_whole.parent / DOWN_FOLDER if file.path.parent == applied_whole else file.path.parent
+    return folder / f"{file.version}_{file.name}.down.sql"
+
+
 def down_scripts(names: Collection[str]) -> dict[str, str]:
     """The down scripts among these file names, each with the name of its migration, which may be missing."""
     alone = {name: f"{name[: -len('.down.sql')]}.sql" for name in names if other_tools.is_down_script(name)}

@@ -15,7 +15,7 @@ from promthctl.migration_set.source import CONFIG, find_source
 from promthctl.settings import Settings
 from promthctl.state import StateDir
 
-UNFINISHED = "unfinished.json"  # in .promthctl: what a killed `migrations renumber` or `convert` was about to write
+UNFINISHED = "unfinished.json"  # in .promthctl: the migration files that a killed command was about to write
 _IGNORED = "# Supabase\n.branches\n.temp\n"
 
 
@@ -23,7 +23,7 @@ def source_migrations(settings: Settings) -> tuple[Migration, ...]:
     """The migrations to bring to a target. Raises UsageError or PromthctlError for a folder that cannot be used."""
     check_unfinished(settings)
     if (settings.state_dir / UNFINISHED).exists():
-        why = "promthctl migrations renumber or convert was interrupted: some files are changed and some are not"
+        why = "promthctl was interrupted while it wrote them: some files are changed and some are not"
         raise PromthctlError("The migrations cannot be used", why, "promthctl migrations renumber finishes it")
     source = find_source(settings)
     if source.kind == "in-place":

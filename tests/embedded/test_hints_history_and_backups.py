@@ -36,7 +36,7 @@ FORGETS = "delete from supabase_migrations.schema_migrations;\n"
 
 CONFIRM = "cli/invocation.py · confirm"
 DECIDE = "adoption/adopting.py · _decide"
-READ = "database/history.py · _read"
+READ = "database/history.py · _unread"
 ADOPT = f"promthctl migrations adopt {AT} --yes"
 RESTORE = f"promthctl rollback {AT} --yes --restore"
 

@@ -13,7 +13,9 @@ from tests.error_messages import SNAPSHOT
 # By tests without a key: tests/embedded/test_hints.py and test_hints_files.py; of locks and poolers
 # tests/hosted/test_lock_waits.py and test_poolers.py.
 FOLLOWED = """
+push/trying.py · check_tried
 api/client.py · _code_error
+cli/local.py · mails
 cli/options.py · lock_seconds
 cli/options.py · unix_time
 cli/push.py · command
@@ -25,7 +27,9 @@ database/transactions.py · changing
 engines/access.py · stack_access
 engines/access.py · running_access
 engines/embedded/logs.py · read_logs
+engines/embedded/auth_settings.py · signing_keys
 engines/embedded/storage_settings.py · _wrong
+local_stack/opened.py · link
 hosted/management.py · access_token
 hosted/project.py · find_project
 migration_files/bundling.py · _check_destination
@@ -102,7 +106,6 @@ CANNOT_BE_MADE = {
     "keys/key_batch.py · owner": "a file that changes between two readings of one run",
     "platforms.py · check_platform": "Windows, or a C library that is not glibc",
     "migration_set/folder.py · present_migrations": "a file that root cannot read",
-    "shadow/kept.py · running": "a full disk",
     "supabase_cli/work_folder.py · work_folder": "a full disk",
     "toolchain/intact.py · _write": "a damaged disk",
     "toolchain/pg0.py · _unpack": "a damaged package",
@@ -114,8 +117,11 @@ CANNOT_BE_MADE = {
 # Their errors are tested; that what they advise helps was not tried by a test yet.
 NOT_FOLLOWED_YET = """
 adoption/adopting.py · _find_on_target
-database/history.py · _unread
+cli/migrations.py · down
+drafting/differences.py · applied_and_pending
 engines/docker/engine.py · _no_snapshots
+engines/docker/engine.py · studio
+engines/embedded/api.py · studio_link
 engines/embedded/api.py · wait
 engines/embedded/cluster.py · failed
 engines/embedded/engine.py · renew
@@ -128,10 +134,22 @@ engines/embedded/which_postgres.py · postgres_of
 keys/seed_rows.py · store_batch
 migration_files/bundling.py · _proven
 migration_files/changes.py · check_not_overwritten
+migration_files/down_scripts.py · _chosen
+migration_files/pulling.py · _confirm
+migration_files/pulling.py · _downs
+migration_files/pulling.py · _expect_equal
+migration_files/pulling.py · _expect_unchanged
+migration_files/pulling.py · _pending
+migration_files/pulling.py · own_settings
 migration_files/renumbering.py · _applied
 migration_files/renumbering.py · _padded
+migration_files/renumbering.py · _with_own_versions
+migration_set/creating.py · file_slug
+migration_set/creating.py · next_version
 push/applying.py · _outdated
 push/planning.py · _no_plan
+push/trying.py · try_with_data
+rehearsal/with_data.py · _check_room
 resetting/contents.py · reading
 resetting/replay.py · for_the_person
 resetting/replay.py · try_reset
@@ -139,6 +157,7 @@ resetting/target.py · reset_target
 resolve/database.py · _with_password
 rollback/undoing.py · _changed
 seeds/failing.py · _lost
+shadow/kept.py · _copy
 state.py · make
 supabase_cli/failures.py · cli_error
 supabase_cli/migration_errors.py · _broken_off

@@ -101,6 +101,14 @@ class DockerEngine:
             "promthctl local up --services all, which starts it, and promthctl local status, which shows its port",
         )
 
+    def studio(self) -> str:
+        access = self.access()
+        if access is None or access.studio_url is None:
+            raise UsageError(
+                "Studio is not there", "it is not among the stack's services", "promthctl local up --services all"
+            )
+        return access.studio_url
+
     def down(self, purge: bool, steps: Steps) -> bool:
         """See Engine.down. A stack that was started under another project_id, changed since, is stopped too."""
         former = self.project.records.former_name(self.project.name)

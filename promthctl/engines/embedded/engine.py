@@ -12,7 +12,16 @@ from pathlib import Path
 from promthctl import toolchain
 from promthctl.engines import ports
 from promthctl.engines.choosing import record_engine
-from promthctl.engines.embedded import absent, api, default_privileges, kept_copy, logs, ownership, system_user
+from promthctl.engines.embedded import (
+    absent,
+    api,
+    bucket_objects,
+    default_privileges,
+    kept_copy,
+    logs,
+    ownership,
+    system_user,
+)
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.mail import MAIL_FILE, messages
@@ -71,6 +80,7 @@ class EmbeddedEngine:
         ):
             self._record_found(server, database)
             migrate(Filling(stack.access(), answer.applied))
+            self._finish(stack, answer, steps)
             return stack.access(), False
         own = [identity.pid for identity in (server, database) if identity]
         for what, port, flag in (("API", stack.api_port, "--api-port"), ("database", stack.db_port, "--db-port")):
@@ -105,7 +115,7 @@ class EmbeddedEngine:
                 self._stop(*self._processes(stack), stack.project)
                 raise
         migrate(filling)
-        api.wait(server, stack, self.settings, self._log("api"))
+        self._finish(stack, api.wait(server, stack, self.settings, self._log("api")), steps)
         return stack.access(), True
 
     def renew(self, fill: Callable[[Filling], None], steps: Steps, content: Content | None = None) -> KeptCopy | None:
@@ -140,6 +150,7 @@ class EmbeddedEngine:
                 with already_done("The local database was reset", _NOT_UP, "the reset is done"):
                     self._restart_database(cluster, stack, server)
         with already_done("The local database was reset", _NOT_UP, "the reset is done"):
+            bucket_objects.note_due(self.records)
             self.up(lambda _: None, steps)
         return copy
 
@@ -253,6 +264,7 @@ class EmbeddedEngine:
             f"{url}/" if answer else None,
             services,
             answer.applied if answer else None,
+            answer.problems if answer else (),
         )
 
     def access(self) -> Access | None:
@@ -262,6 +274,11 @@ class EmbeddedEngine:
     def mail(self) -> tuple[Message, ...]:
         stack = self.records.load_stack()
         return messages(self.settings, stack) if stack else ()
+
+    def studio(self) -> str:
+        stack = self.records.load_stack()
+        assert stack is not None
+        return api.studio_link(stack)
 
     def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         self.records.check()
@@ -309,6 +326,12 @@ class EmbeddedEngine:
             exposes_new_tables=exposed,
         )
 
+    def _finish(self, stack: EmbeddedStack, answer: api.ServerStatus, steps: Steps) -> None:
+        """What a database gets once the API answers, and what could not be made."""
+        for problem in answer.problems:
+            steps.note(problem)
+        bucket_objects.upload_due(self.settings, self.records, stack, steps)
+
     def _project(self, stack: EmbeddedStack | None) -> str:
         """The project's name in paths and command lines, also when its record is lost."""
         return stack.project if stack else ownership.project_name(self.settings)
@@ -354,6 +377,7 @@ class EmbeddedEngine:
         """Start PostgreSQL, on a new database if there is none."""
         server = Server(cluster, stack.db_port, self._log("postgres"), self._record("postgres"))
         if not cluster.exists():
+            bucket_objects.note_due(self.records)
             with made_aside(cluster, stack, content(), self.settings, steps) as new:
                 new.cluster.data.rename(cluster.data)
             server.start()
@@ -389,7 +413,7 @@ class EmbeddedEngine:
             postgres.remove(home / STORAGE_FOLDER)
         with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
             home.rmdir()
-        for name in ("stack.json", "processes.json", "dev-user.json", "absent.json"):
+        for name in ("stack.json", "processes.json", "dev-user.json", "absent.json", bucket_objects.RECORD):
             (self.records.path / name).unlink(missing_ok=True)
 
     def _log(self, service: str) -> Path:
