@@ -35,9 +35,10 @@ class Commands(LazyGroup):
     lazy = {  # noqa: RUF012 - read only
         "init": ("init", "Choose the example's migrations, or add the table for API keys."),
         "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
-        "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, adopt, bundle."),
+        "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, down, adopt, bundle."),
         "push": ("push", "Apply the pending migrations to a database."),
         "diff": ("diff", "Print what was changed in a database by hand, as SQL."),
+        "pull": ("pull", "Write what was changed in a database by hand as a migration."),
         "rollback": ("rollback", "Undo migrations with their down scripts, after a backup."),
         "reset": ("reset", "Drop everything in a database and run the migrations again."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
@@ -128,6 +129,9 @@ def main() -> None:
         code = _unexpected_disk_error(output, error)
     except Exception as error:
         code = _usage_or_bug(output, error)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a throw-away database may still be on its way out
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
     sys.exit(code if isinstance(code, int) else 0)
 
 

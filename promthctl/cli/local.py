@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promthctl import engines, local_stack
+from promthctl.cli import snapshot
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, unix_time
 from promthctl.errors import UsageError
@@ -23,6 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Run Supabase on this machine.")
 
 mailbox = typer.Typer(invoke_without_command=True, help="What the embedded engine's Auth would have sent by e-mail.")
 app.add_typer(mailbox, name="mail")
+app.add_typer(snapshot.app, name="snapshot")
 
 NoOpen = Annotated[bool, typer.Option("--no-open", help="Print the address only.")]
 NoSeed = Annotated[bool, typer.Option("--no-seed", help="Do not run the seeds of supabase/config.toml.")]
@@ -96,7 +98,8 @@ def up(
 def down(
     context: typer.Context,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Also remove the database, the one kept by a reset, and the keys.")
+        bool,
+        typer.Option("--purge", help="Also remove the database, what was kept of it, and the keys."),
     ] = False,
 ) -> None:
     """Stop the stack. Its data is kept for the next `up`."""
@@ -104,7 +107,7 @@ def down(
     engine = engines.current(run.settings)
     if purge:
         run.confirm(
-            f"Remove the local database of {run.settings.project_dir} permanently, and what a reset kept of it?",
+            f"Remove the local database of {run.settings.project_dir} permanently, with its snapshots?",
             "The local database was not removed",
         )
     run.output.show(local_stack.down(run.settings, engine, purge, run.output), views.down)

@@ -11,7 +11,7 @@ import typer
 from promthctl import engines, migration_set
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
-from promthctl.errors import RefusedError
+from promthctl.errors import RefusedError, UsageError
 from promthctl.migration_set import HistoryEntry, supabase_folder
 from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
@@ -77,7 +77,8 @@ def renumber(context: typer.Context, choice: TargetChoice, dry_run: DryRun = Fal
 
     The order in which they apply stays: the older file first, as git knows it, and what follows moves on if it has to.
     What the target has applied keeps its version; without a target option the local stack is asked, if it runs. The
-    new order is applied to a throw-away database before a file is renamed; all files are renamed, or none.
+    new order is applied to a throw-away database before a file is renamed; where it fails, files of one version are
+    tried in other orders. All files are renamed, or none.
     """
     from promthctl.migration_files import changes, renumbering
 
@@ -104,6 +105,35 @@ def convert(context: typer.Context, dry_run: DryRun = False) -> None:
         run.output.note("An interrupted run was finished.")
     plan = converting.plan_conversion(run.settings, run.output)
     run.output.show(plan if dry_run else converting.convert(run.settings, plan, run.output), views.conversion)
+
+
+@app.command()
+def down(
+    context: typer.Context,
+    versions: Annotated[
+        list[str] | None, typer.Argument(metavar="[VERSION]...", help="Of these migrations.", show_default=False)
+    ] = None,
+    missing: Annotated[bool, typer.Option("--missing", help="Of all migrations that have none.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Write down scripts: the SQL from the schema after a migration to the one before it.
+
+    Each is tried in a throw-away database: up, then down, and the schema must be the one before. Comments say where
+    rows do not come back. Exit code 1 where one could not be written; the others are.
+    """
+    from promthctl.migration_files import changes, down_scripts
+
+    run: Invocation = context.obj
+    if bool(versions) == missing:
+        why = "either versions or --missing is needed"
+        raise UsageError("It is not clear which down scripts to write", why, "promthctl migrations down --missing")
+    if not dry_run and changes.finish_interrupted(run.settings, run.output):
+        run.output.note("An interrupted run was finished.")
+    plan = down_scripts.plan_down_scripts(run.settings, None if missing else versions, run.output)
+    made = plan if dry_run else down_scripts.write_down_scripts(run.settings, plan, run.output)
+    run.output.show(made, views.down_scripts)
+    if made.not_written:
+        raise typer.Exit(1)
 
 
 @app.command()

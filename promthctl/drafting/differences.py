@@ -6,42 +6,62 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promthctl import database, shadow, supabase_cli
-from promthctl.drafting.engine import Draft, in_schemas, prove
+from promthctl.drafting.engine import Draft, State, backward, every_difference, forward, in_schemas, read_state
 from promthctl.errors import RefusedError
-from promthctl.migration_set import supabase_folder
-from promthctl.schema import Difference, compare, snapshot
+from promthctl.migration_set import HistoryEntry, Migration, supabase_folder
+from promthctl.schema import Difference
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.targets import Target, command_line_options
+
+_NEXT_TRANSACTION = "\n\n-- What follows uses the values added above: commit before it.\n\n"
 
 
 @dataclass(frozen=True)
 class SchemaDiff:
     """sql: empty where the schemas are equal. left: the differences that it was seen to leave. unmanaged: kinds of
-    objects on either side that the engine leaves out, and nobody compared. pending: file names of migrations that the
-    target does not have, which do not count.
+    objects on either side that the engine leaves out. unread: objects that it leaves, known by their names alone.
+    pending: file names of migrations that the target does not have, which do not count.
     """
 
     target: str
     sql: str
     left: tuple[Difference, ...]
     unmanaged: tuple[str, ...]
+    unread: tuple[str, ...]
     pending: tuple[str, ...]
     reverse: bool = False
 
     @property
     def differs(self) -> bool:
-        return bool(self.sql or self.left)
+        return bool(self.sql or self.left or self.unread)
 
 
-def diff(settings: Settings, target: Target, schemas: Sequence[str], reverse: bool, steps: Steps) -> SchemaDiff:
-    """What somebody changed in the target by hand; nothing is changed in it.
+@dataclass(frozen=True)
+class AsFound:
+    """A target as it was read, with its default privileges as the shadow takes them."""
 
-    schemas: only those; none for all. reverse: the SQL that takes it back.
-    Raises RefusedError where the target has migrations that are not here, TargetError for one out of reach,
-    PromthctlError for SQL of the engine that does not run, and what the shadow raises.
-    """
+    history: dict[str, HistoryEntry]
+    state: State
+    privileges: tuple[str, ...]
+
+    @property
+    def major(self) -> int:
+        return self.state.catalog.major
+
+
+def read_target(target: Target) -> AsFound:
+    """Raises TargetError for one out of reach."""
     history = database.fetch_history(target)
+    with database.connect(target) as connection:
+        privileges = shadow.default_privileges_of(connection) or ()
+    return AsFound(history, read_state(target), privileges)
+
+
+def applied_and_pending(
+    settings: Settings, target: Target, history: dict[str, HistoryEntry]
+) -> tuple[list[Migration], list[Migration]]:
+    """The migrations that the target has, and those it lacks. Raises RefusedError where they contradict its history."""
     plan = supabase_folder.plan_project_sync(settings, history, history=tuple(history))
     if refusal := plan.refusal:
         raise refusal
@@ -53,23 +73,37 @@ def diff(settings: Settings, target: Target, schemas: Sequence[str], reverse: bo
             f"add their files; promthctl migrations list{command_line_options(target)} shows them",
         )
     applied = [file for file in files if file.version in history]
-    pending = tuple(file.filename for file in files if file.version not in history)
-    with database.connect(target) as connection:
-        privileges = shadow.default_privileges_of(connection) or ()
-        major = connection.info.server_version // 10000
-        there = snapshot(connection)
-    with steps.step("Comparing the schemas"), shadow.trial_database(settings, major, privileges) as made:
+    return applied, [file for file in files if file.version not in history]
+
+
+def diff(settings: Settings, target: Target, schemas: Sequence[str], reverse: bool, steps: Steps) -> SchemaDiff:
+    """What somebody changed in the target by hand; nothing is changed in it.
+
+    schemas: only those; none for all. reverse: the SQL that takes it back.
+    Raises RefusedError where the target has migrations that are not here, TargetError for one out of reach,
+    PromthctlError for SQL of the engine that does not run, and what the shadow raises.
+    """
+    there = read_target(target)
+    applied, pending = applied_and_pending(settings, target, there.history)
+    cli = supabase_cli.find_database_cli(settings, steps)
+    with (
+        steps.step("Comparing the schemas"),
+        shadow.trial_database(settings, there.major, there.privileges) as made,
+    ):
         made.apply(applied)
-        found = supabase_cli.find_database_cli(settings, steps).diff(made.target, target, schemas)
-        back = supabase_cli.find_database_cli(settings, steps).diff(target, made.target, schemas) if reverse else None
-        with database.connect(made.target) as connection, connection.transaction(force_rollback=True):
-            before = snapshot(connection)
-            there_counts = [one for one in compare(there, before) if not schemas or in_schemas(one, schemas)]
-            forward = (
-                prove(connection, found.sql, there, schemas) if found.sql.strip() or there_counts else Draft("", ())
-            )
-            if back is not None and (back.sql.strip() or forward.sql):
-                # Taken back from the copy of the target's schema that the SQL has just made here.
-                made_back = prove(connection, back.sql, before, schemas)
-                forward = Draft(made_back.sql, (*made_back.left, *forward.left))
-    return SchemaDiff(target.label, forward.sql, forward.left, found.unmanaged, pending, reverse)
+        before = read_state(made.target)
+        found = cli.diff(made.target, target, schemas)
+        differ = [
+            one
+            for one in every_difference(there.state.catalog, before.catalog)
+            if not schemas or in_schemas(one, schemas)
+        ]
+        draft = Draft("")
+        if found.sql.strip() or differ or (not schemas and before.unread != there.state.unread):
+            there_now = forward(made, before, found.sql, there.state, schemas)
+            draft = Draft(_NEXT_TRANSACTION.join(there_now.parts).strip(), there_now.left, there_now.unread)
+            if reverse:
+                back = backward(cli, before, there_now.after[-1], schemas)
+                draft = Draft(back.sql, (*back.left, *draft.left), (*back.unread, *draft.unread))
+    names = tuple(file.filename for file in pending)
+    return SchemaDiff(target.label, draft.sql, draft.left, found.unmanaged, draft.unread, names, reverse)

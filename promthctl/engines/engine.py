@@ -99,6 +99,22 @@ class KeptCopy:
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """A copy of the database under a name. made_at: UTC, ISO 8601. bytes: on disk. reason: in words. server: its
+    PostgreSQL, as toolchain.servers names it. applied: the versions in its history, None where they are not known.
+    automatic: promthctl made it, and removes it when there are newer ones.
+    """
+
+    name: str
+    made_at: str
+    bytes: int
+    reason: str
+    server: str
+    applied: tuple[str, ...] | None
+    automatic: bool
+
+
+@dataclass(frozen=True)
 class LogPart:
     """Which lines of a log. follow: also those to come. tail: the newest of each service. since: Unix time.
 
@@ -173,6 +189,24 @@ class Engine(Protocol):
 
         Raises UsageError when nothing is kept.
         """
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """Those of this project, the newest first. Raises UsageError where an engine makes none, as the next three."""
+
+    def save_snapshot(self, name: str | None, reason: str, steps: Steps) -> Snapshot:
+        """Copy the database, which is stopped for as long as that takes. name: None for an automatic one.
+
+        Raises UsageError or RefusedError for a name that cannot be given, TargetError without a database.
+        """
+
+    def restore_snapshot(self, name: str, steps: Steps) -> KeptCopy | None:
+        """Put a copy of the snapshot in the place of the database in use, which is kept; None if there was none.
+
+        The stack is up then.
+        """
+
+    def remove_snapshot(self, name: str) -> Snapshot:
+        """Returns what it was. Raises UsageError when there is none of that name."""
 
     def down(self, purge: bool, steps: Steps) -> bool:
         """Stop every service; with `purge` remove the data too. False when there was nothing to stop."""

@@ -1,4 +1,4 @@
-"""Migration files changed or put together: renumbered, converted, bundled.
+"""Migration files changed or put together: renumbered, converted, bundled, pulled.
 
 What comes out is applied to a throw-away database first; only then is a file written.
 
@@ -6,5 +6,7 @@ changes.py       writes and removals of several files, all of them or none, also
 git.py           what git knows of the files: which came first, and its index
 renumbering.py   a version of its own for each migration, in the order in which they apply
 converting.py    files of other tools → NNN_name.sql and a down script
+down_scripts.py  promthctl migrations down: what undoes a migration, drafted and tried
+pulling.py       promthctl pull: what was changed in a target by hand, as files, tried and recorded
 bundling.py      the bundle for the dashboard's SQL editor, proven and written
 """

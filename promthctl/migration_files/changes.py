@@ -1,7 +1,7 @@
 """Several files written and removed as one: what is to be done is on disk, in .promthctl, before the first is touched.
 
-A run that is killed in between is finished by the next `migrations renumber` or `convert`; until then every command
-that reads the migrations says so (see supabase_folder.source_migrations).
+A run that is killed in between is finished by the next `migrations renumber`, `convert` or `down`, or `pull`; until
+then every command that reads the migrations says so (see supabase_folder.source_migrations).
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.locks import alone
 from promthctl.migration_files import git
-from promthctl.migration_set.problems import os_reason, shell_quote
+from promthctl.migration_set.problems import os_reason, set_aside
 from promthctl.migration_set.supabase_folder import UNFINISHED, check_unfinished
 from promthctl.migration_set.sync import replace_file
 from promthctl.settings import Settings
@@ -33,17 +33,27 @@ class FileChanges:
     moves: Mapping[Path, Path] = field(default_factory=dict)
 
 
-def check_not_overwritten(changes: FileChanges, what: str) -> None:
-    """Raise RefusedError where a file that is not part of the changes would be overwritten. what: what was not done."""
+def check_not_overwritten(changes: FileChanges, what: str, new: Iterable[Path] = ()) -> None:
+    """Raise RefusedError where a file that is not part of the changes would be overwritten. what: what was not done.
+
+    new: those of its writes that have to be new files.
+    """
     going = {*changes.removals, *changes.moves}
-    taken = [new for new in changes.moves.values() if os.path.lexists(new) and new not in going]
+    targets = (*changes.moves.values(), *new)
+    taken = [name for name in targets if os.path.lexists(name) and name not in going]
     if taken:
         names = ", ".join(map(str, taken))
-        raise RefusedError(what, f"{names} would be overwritten", f"mv {shell_quote(str(taken[0]))} to another folder")
+        raise RefusedError(what, f"{names} would be overwritten", set_aside(taken[0]))
 
 
 def carry_out(settings: Settings, changes: FileChanges, steps: Steps) -> None:
     """Do it. Raises PromthctlError where the disk refuses; the same command finishes it then."""
+    with alone(settings, steps):
+        carry_out_alone(settings, changes)
+
+
+def carry_out_alone(settings: Settings, changes: FileChanges) -> None:
+    """As carry_out, for who has the project to itself already (see locks.alone)."""
     moved = {new: old.read_bytes() for old, new in changes.moves.items()}
     writes = {**changes.writes, **moved}
     removals = [path for path in (*changes.removals, *changes.moves) if path not in writes]
@@ -51,16 +61,15 @@ def carry_out(settings: Settings, changes: FileChanges, steps: Steps) -> None:
     def relative(path: Path) -> str:
         return os.path.relpath(path, settings.project_dir)
 
-    with alone(settings, steps):
-        StateDir(settings.state_dir).write(
-            UNFINISHED,
-            {
-                "write": {relative(path): base64.b64encode(content).decode() for path, content in writes.items()},
-                "remove": [relative(path) for path in removals],
-                "moved": [[relative(old), relative(new)] for old, new in changes.moves.items()],
-            },
-        )
-        _finish(settings)
+    StateDir(settings.state_dir).write(
+        UNFINISHED,
+        {
+            "write": {relative(path): base64.b64encode(content).decode() for path, content in writes.items()},
+            "remove": [relative(path) for path in removals],
+            "moved": [[relative(old), relative(new)] for old, new in changes.moves.items()],
+        },
+    )
+    _finish(settings)
 
 
 def finish_interrupted(settings: Settings, steps: Steps) -> bool:

@@ -31,17 +31,8 @@ def create_migration(folder: Path, name: str, taken: Collection[str], now: datet
     now: in UTC, for versions that are timestamps. Raises UsageError for a name without a letter or digit,
     PromthctlError when the versions are used up or the disk refuses.
     """
-    slug = "_".join("".join(letter if _is_part(letter) else " " for letter in name.lower()).split())
-    if not slug:
-        why = "it becomes part of the file names, so it needs a letter or a digit"
-        raise UsageError(
-            f"{name!r} cannot be the name of a migration", why, "promthctl migrations new add_tags_to_prompts"
-        )
-    last = max(taken, default=None)
-    version = _next(last, taken, now) if last is not None else _FIRST
-    if version is None:
-        why = f"the Supabase CLI orders versions as text, so the next one would come before {last}"
-        raise PromthctlError("No version is left", why, f"give the files in {folder} longer numbers, e.g. 0{last}")
+    slug = file_slug(name)
+    version = next_version(folder, taken, now)
     up, down = folder / f"{version}_{slug}.sql", folder / f"{version}_{slug}.down.sql"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,6 +43,27 @@ def create_migration(folder: Path, name: str, taken: Collection[str], now: datet
         hint = f"ls -ld {shell_quote(str(folder))} shows who owns it: chown or chmod it, and run again"
         raise PromthctlError(f"{up.name} could not be created", os_reason(error), hint) from None
     return NewMigration(version, up, down if with_down else None)
+
+
+def file_slug(name: str) -> str:
+    """What a file name has of it. Raises UsageError for a name without a letter or digit."""
+    slug = "_".join("".join(letter if _is_part(letter) else " " for letter in name.lower()).split())
+    if not slug:
+        why = "it becomes part of the file names, so it needs a letter or a digit"
+        raise UsageError(
+            f"{name!r} cannot be the name of a migration", why, "promthctl migrations new add_tags_to_prompts"
+        )
+    return slug
+
+
+def next_version(folder: Path, taken: Collection[str], now: datetime) -> str:
+    """The version after all of those. folder: that of the files. Raises PromthctlError when they are used up."""
+    last = max(taken, default=None)
+    version = _next(last, taken, now) if last is not None else _FIRST
+    if version is None:
+        why = f"the Supabase CLI orders versions as text, so the next one would come before {last}"
+        raise PromthctlError("No version is left", why, f"give the files in {folder} longer numbers, e.g. 0{last}")
+    return version
 
 
 def _next(last: str, taken: Collection[str], now: datetime) -> str | None:
@@ -73,6 +85,11 @@ def up_template(stem: str) -> str:
 
 def down_template(stem: str) -> str:
     return f"-- Undoes {stem}.\n"
+
+
+def is_unwritten(down: str, stem: str) -> bool:
+    """True for a down script in which nobody has written anything."""
+    return down.strip() in ("", down_template(stem).strip())
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.migration_set import numbering, other_tools
-from promthctl.migration_set.problems import FolderProblem, os_reason, shell_quote, unusable_folder
+from promthctl.migration_set.problems import FolderProblem, os_reason, set_aside, shell_quote, unusable_folder
 from promthctl.migration_set.psql_dumps import psql_problem
 from promthctl.project_files import check_link, missing_folder
 
@@ -162,6 +162,12 @@ def with_down_scripts(files: Iterable[Migration], folder: Path) -> tuple[Migrati
     return tuple(replace(file, down=scripts.get(file.filename)) for file in found)
 
 
+def down_path(file: Migration, applied_whole: Path) -> Path:
+    """Where its down script may be. applied_whole: supabase/migrations, where the CLI would run it."""
+    folder = applied_whole.parent / DOWN_FOLDER if file.path.parent == applied_whole else file.path.parent
+    return folder / f"{file.version}_{file.name}.down.sql"
+
+
 def down_scripts(names: Collection[str]) -> dict[str, str]:
     """The down scripts among these file names, each with the name of its migration, which may be missing."""
     alone = {name: f"{name[: -len('.down.sql')]}.sql" for name in names if other_tools.is_down_script(name)}
@@ -211,7 +217,8 @@ def present_migrations(folder: Path) -> tuple[Migration, ...]:
         return ()
     except OSError as error:
         name = error.filename or folder
-        raise PromthctlError(f"{name} cannot be read", os_reason(error), f"ls -l {shell_quote(str(name))}") from None
+        hint = f"{'chmod u+r' if isinstance(error, PermissionError) else 'ls -l'} {shell_quote(str(name))}"
+        raise PromthctlError(f"{name} cannot be read", os_reason(error), hint) from None
     return tuple(sorted(found, key=lambda migration: (migration.version, migration.name)))
 
 
@@ -256,7 +263,7 @@ def _orphan(down: str, names: Iterable[str]) -> list[FolderProblem]:
     up = down_scripts({down, *names})[down]
     if up in names:
         return []
-    fix = f"put {shell_quote(up)} beside it, or move {shell_quote(down)} out of the folder"
+    fix = f"put {shell_quote(up)} beside it, or {set_aside(down)}"
     return [FolderProblem(f"{down} has no {up} beside it", fix)]
 
 

@@ -15,7 +15,7 @@ from promthctl.migration_set.source import CONFIG, find_source
 from promthctl.settings import Settings
 from promthctl.state import StateDir
 
-UNFINISHED = "unfinished.json"  # in .promthctl: what a killed `migrations renumber` or `convert` was about to write
+UNFINISHED = "unfinished.json"  # in .promthctl: the migration files that a killed command was about to write
 _IGNORED = "# Supabase\n.branches\n.temp\n"
 
 
@@ -23,7 +23,7 @@ def source_migrations(settings: Settings) -> tuple[Migration, ...]:
     """The migrations to bring to a target. Raises UsageError or PromthctlError for a folder that cannot be used."""
     check_unfinished(settings)
     if (settings.state_dir / UNFINISHED).exists():
-        why = "promthctl migrations renumber or convert was interrupted: some files are changed and some are not"
+        why = "promthctl was interrupted while it wrote them: some files are changed and some are not"
         raise PromthctlError("The migrations cannot be used", why, "promthctl migrations renumber finishes it")
     source = find_source(settings)
     if source.kind == "in-place":
@@ -82,7 +82,7 @@ def new_migration(settings: Settings, name: str) -> NewMigration:
         raise UsageError(
             "A new migration needs a folder of your own",
             "the migrations are those that come with promthctl, and pyproject.toml names no folder of yours",
-            'set migrations = "database/migrations" under [tool.promthctl] in pyproject.toml, then run it again',
+            own_folder_hint("run it again"),
         )
     taken = {
         file.version
@@ -93,6 +93,11 @@ def new_migration(settings: Settings, name: str) -> NewMigration:
     }
     own = folder.resolve() != settings.migrations_dir.resolve()
     return migration_set.create_migration(folder, name, taken, datetime.now(UTC), with_down=own)
+
+
+def own_folder_hint(then: str) -> str:
+    """How to have migrations of one's own instead of those that come with promthctl. then: what to do afterwards."""
+    return f'set migrations = "database/migrations" under [tool.promthctl] in pyproject.toml, then {then}'
 
 
 def ensure_config(settings: Settings) -> None:

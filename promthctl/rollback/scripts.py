@@ -11,8 +11,8 @@ from promthctl.database.lock_waits import LockWatch
 from promthctl.database.transactions import ChangeTransaction, database_failure
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration
-from promthctl.migration_set.creating import down_template
-from promthctl.migration_set.folder import DOWN_FOLDER
+from promthctl.migration_set.creating import is_unwritten
+from promthctl.migration_set.folder import down_path
 from promthctl.sql.statements import NotSqlError, Statement, parse_statements
 from promthctl.sql.tokens import line_at
 from promthctl.targets import Target
@@ -77,12 +77,9 @@ def _failed(what: str, script: DownScript, number: int, error: psycopg.Error, wa
 
 def _missing(migrations: Sequence[Migration], applied_whole: Path) -> RefusedError:
     names = ", ".join(migration.filename for migration in migrations)
-    places = [
-        (applied_whole.parent / DOWN_FOLDER if migration.path.parent == applied_whole else migration.path.parent)
-        / f"{migration.version}_{migration.name}.down.sql"
-        for migration in migrations
-    ]
-    hint = "write " + ", ".join(map(str, places))
+    versions = " ".join(sorted(migration.version for migration in migrations))
+    places = ", ".join(str(down_path(migration, applied_whole)) for migration in migrations)
+    hint = f"promthctl migrations down {versions} writes and tries what the schemas tell; or write {places}"
     return RefusedError(
         "Nothing was rolled back", f"{names} {'has' if len(migrations) == 1 else 'have'} no down script", hint
     )
@@ -97,8 +94,11 @@ def _read(migration: Migration, path: Path) -> DownScript:
         raise PromthctlError(f"{path} cannot be read", why, f"correct {path} and run again") from None
     except NotSqlError as error:
         raise PromthctlError(f"{path} is not SQL", str(error), f"correct {path} and run again") from None
-    if sql.strip() in ("", down_template(f"{migration.version}_{migration.name}").strip()):
-        hint = f"write what undoes {migration.filename} into {path}; or a comment, if nothing has to be undone"
+    if is_unwritten(sql, f"{migration.version}_{migration.name}"):
+        hint = (
+            f"promthctl migrations down {migration.version} writes what undoes {migration.filename};"
+            f" or write it into {path}, or a comment, if nothing has to be undone"
+        )
         raise RefusedError("Nothing was rolled back", f"{path.name} has not been written yet", hint)
     for statement in statements:
         why = "BEGIN and COMMIT would end the transaction half-way" if statement.brackets else statement.alone

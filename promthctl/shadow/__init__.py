@@ -7,18 +7,21 @@ cache.py        the catalog, or the states, that migrations make: from the cache
 throw_away.py   a fresh Supabase-shaped database that exists while a block runs, with migrations applied or without
 kept.py         databases kept as data directories, copies of which run and are thrown away
 states.py       the catalog after each of several migrations: recorded while the CLI applies them
+recording.py    the SQL that records it, reading again only what a migration touched
 """
 
 from promthctl.engines.embedded.default_privileges import of_target as default_privileges_of
 from promthctl.shadow.cache import catalog_after_all, catalog_after_script, states_after_each, trial_database
 from promthctl.shadow.kept import KeptDatabase, kept_database
 from promthctl.shadow.states import BEFORE, CatalogChange, States
+from promthctl.shadow.throw_away import ThrowAwayDatabase
 
 __all__ = [
     "BEFORE",
     "CatalogChange",
     "KeptDatabase",
     "States",
+    "ThrowAwayDatabase",
     "catalog_after_all",
     "catalog_after_script",
     "default_privileges_of",

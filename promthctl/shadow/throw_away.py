@@ -15,7 +15,7 @@ from pathlib import Path
 from promthctl import seeds, supabase_cli, toolchain
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.cluster import SUPERUSER, Cluster, end_strays
-from promthctl.engines.embedded.templates import template
+from promthctl.engines.embedded.templates import of_each_database, template
 from promthctl.engines.ports import free_port
 from promthctl.locks import is_held, locked
 from promthctl.migration_set import Migration
@@ -45,6 +45,32 @@ class ThrowAwayDatabase:
         if not migrations:
             return
         supabase_cli.find_database_cli(self.settings, Silent()).push(self.target, migrations, Silent())
+
+    def copy(self, name: str, of: Target | None = None) -> Target:
+        """A copy of it, or of another copy, as it is now, on the same server; nobody may be connected to that.
+
+        name: of the new database, in lower case.
+        """
+        import psycopg
+        from psycopg import sql
+
+        place, _, _ = self.superuser.url.rpartition("/")
+        source = (of or self.target).url.rpartition("/")[2]
+        create = sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(source))
+        for database, statements in (("template1", create), (name, sql.SQL(of_each_database()))):
+            with psycopg.connect(f"{place}/{database}", password=self.superuser.password, autocommit=True) as within:
+                within.execute(statements)
+        return dataclasses.replace(self.target, url=f"{self.target.url.rpartition('/')[0]}/{name}")
+
+    def drop(self, copy: Target) -> None:
+        """Remove a copy."""
+        import psycopg
+        from psycopg import sql
+
+        place, _, name = copy.url.rpartition("/")
+        place = self.superuser.url.rpartition("/")[0]
+        with psycopg.connect(f"{place}/template1", password=self.superuser.password, autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @contextlib.contextmanager
@@ -98,7 +124,7 @@ def _running_cluster(
     cluster = Cluster(programs, work / "data" / "postgres", user, settings, throw_away=True)
     cluster.create(template(programs, user, settings, Silent()))
     password, internal, port, log = secrets.token_hex(24), secrets.token_hex(24), free_port(), work / "postgres.log"
-    cluster.set_passwords(password, internal, fresh=privileges)
+    cluster.set_passwords(password, internal, fresh=privileges, lasting=False)
     server = cluster.start(port, log, lambda _: None, runs_jobs=False)
     try:
         cluster.wait(server, log)

@@ -45,5 +45,10 @@ def differing(one: Difference, remark: str = "") -> Iterator[str]:
     yield from (f"      [dim]fix:[/dim] {escape(line)}" for line in one.fix.splitlines())
 
 
+def unread(names: Iterable[str]) -> Iterator[str]:
+    """Objects that are compared by their names alone, for which there is no SQL."""
+    yield from (f"{BAD} different, and no SQL is known for it: {escape(name)}" for name in names)
+
+
 def flag(value: bool | None) -> str:
     return _UNKNOWN if value is None else _YES if value else _NO

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from promthctl.quantities import all_of, count
-from promthctl.views.common import differing, flag, foreign, table
+from promthctl.views.common import BAD, differing, flag, foreign, table, unread
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from promthctl.adoption.adopting import Adoption
     from promthctl.migration_files.bundling import Bundle
     from promthctl.migration_files.converting import Conversion
+    from promthctl.migration_files.down_scripts import DownScripts
     from promthctl.migration_files.renumbering import Renumbering
     from promthctl.migration_set import MigrationRow, NewMigration, SyncPlan
     from promthctl.mr_promth.project import InitResult
@@ -105,6 +106,8 @@ def renumbering(made: Renumbering) -> Iterator[RenderableType]:
         yield "Of files with one version, the one that git has had longest comes first."
     elif made.order == "name":
         yield "Of files with one version, the first by name comes first: git does not know their age."
+    elif made.order == "trial":
+        yield "Of files with one version, the order by age or name fails on a fresh database; another was found."
     yield "In this order they were applied to a throw-away database, without an error."
     if made.asked is None:
         yield (
@@ -125,6 +128,22 @@ def conversion(made: Conversion) -> Iterator[RenderableType]:
         yield "Not tried yet, for several files share a version. Next: promthctl migrations renumber"
     yield "A database that got these migrations from the other tool has no history that the Supabase CLI reads. What is"
     yield "proven to be there is recorded by: promthctl migrations adopt --db-url URL (or --project-ref, --target)"
+
+
+def down_scripts(made: DownScripts) -> Iterator[RenderableType]:
+    if not made.written and not made.not_written:
+        yield "Nothing to do: every migration has its down script"
+    for name in made.written:
+        yield f"{'[bold green]Written[/bold green]' if made.done else 'Would write'}: {escape(name)}"
+    if made.written:
+        each = "Tried" if len(made.written) == 1 else "Each was tried"
+        yield f"{each} in a throw-away database: after up and down the schema is the one before."
+    for one in made.not_written:
+        yield f"{BAD} None for {escape(one.migration)}: {escape(one.why)}"
+        for difference in one.left:
+            yield from differing(difference)
+        yield from unread(one.unread)
+        yield f"  Next: write {escape(one.path)}"
 
 
 def bundle(made: Bundle) -> Iterator[RenderableType]:

@@ -94,7 +94,8 @@ def test_a_missing_script_is_asked_for_where_it_may_be(tmp_path: Path) -> None:
     lacking = Migration("002", "m", tmp_path / "002_m.sql", b"select 1")
     with pytest.raises(RefusedError, match=r"002_m\.sql has no down script") as raised:
         scripts.read_down_scripts([lacking], tmp_path / "supabase")
-    assert raised.value.hint == f"write {tmp_path / '002_m.down.sql'}"
+    assert raised.value.hint.startswith("promthctl migrations down 002 writes")
+    assert raised.value.hint.endswith(f"or write {tmp_path / '002_m.down.sql'}")
     with pytest.raises(RefusedError) as raised:  # the Supabase CLI would apply it there
         scripts.read_down_scripts([lacking], tmp_path)
     assert "/down/002_m.down.sql" in raised.value.hint

@@ -169,7 +169,7 @@ def _unmade(bucket: str, why: str) -> str:
 
 
 def studio_link(stack: EmbeddedStack) -> str:
-    """The URL that opens Studio, good once and for two minutes: see studio.mjs. Raises TargetError."""
+    """The URL that opens Studio, good once and for two minutes: see studio_door.mjs. Raises TargetError."""
     from http.client import HTTPConnection, HTTPException
 
     connection = HTTPConnection("127.0.0.1", stack.api_port, timeout=_ASK_SECONDS)

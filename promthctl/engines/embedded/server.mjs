@@ -1,4 +1,5 @@
-// The embedded engine's API: our own REST (rest/), Auth (auth/) and Storage (storage/), Supabase Lite's Studio, before our PostgreSQL.
+// The embedded engine's API: our own REST (rest/), Auth (auth/) and Storage (storage/), Supabase Lite's Studio (studio.mjs),
+// before our PostgreSQL.
 //
 // Run from the toolchain's folder as `node --input-type=module - <project>`, joined with the modules it imports by
 // program.py, with the configuration as JSON in PROMTHCTL_API: {project, program (what tells this configuration and
@@ -6,18 +7,11 @@
 // secretKey, url (of the API), origins, rest: {enabled, schemas, extraSearchPath, maxRows}, auth: see auth_settings.py,
 // storage: see storage_settings.py, with its folder, mailFile: where the messages of Auth are kept}.
 // It exits with code 75 when the port is taken.
-//
-// `lite start` itself cannot be used: it accepts no JWT-shaped keys, grants everything in every RLS schema to anon on
-// its first request, and shows its database URL (password included) at /_system/info.
 
 import { timingSafeEqual } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { extname, resolve, sep } from "node:path";
 
 import { getRequestListener } from "@hono/node-server";
-import { App } from "@supabase/lite";
-import { PostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
 
 import { Auth } from "./auth/auth.mjs";
@@ -25,7 +19,8 @@ import { Keys } from "./rest/keys.mjs";
 import { Rest } from "./rest/rest.mjs";
 import { bearerOf, isRest, listener } from "./rest/http.mjs";
 import { isStorage, Storage } from "./storage/storage.mjs";
-import { StudioDoor } from "./studio.mjs";
+import { asset, Studio } from "./studio.mjs";
+import { StudioDoor } from "./studio_door.mjs";
 
 const config = JSON.parse(process.env.PROMTHCTL_API ?? "{}");
 delete process.env.PROMTHCTL_API;
@@ -36,33 +31,7 @@ const iso = (text) => text.replace(" ", "T").replace(/\+00$/, "Z").replace(/([+-
 const written = (value) => (value instanceof Date ? value.toISOString() : value);
 const passThrough = (type, parse) => ({ to: type, from: [type], serialize: written, parse });
 
-const EXPOSED = new Set(["public", "graphql_public"]);
-const exposed = new WeakMap(); // introspection → its exposed part
-
-class Connection extends PostgresConnection {
-  // Always set the request's role. Lite's own check grants ALL on every table to anon once it sees a policy,
-  // and leaves the role unset where there is none. Can go when Lite takes grants as it finds them.
-  async ensureRlsContext() {
-    return true;
-  }
-
-  // Only what a project's own tables are in. Lite finds columns by a table's bare name: it would take those of
-  // realtime.messages for those of public.messages. Can go when Lite asks for the schema too (0.10.0 does not).
-  async introspect(options) {
-    const found = await super.introspect(options);
-    if (!exposed.has(found)) {
-      const kept = Object.entries(found).map(([kind, entries]) => [
-        kind,
-        Array.isArray(entries) ? entries.filter(({ schema }) => !schema || EXPOSED.has(schema)) : entries,
-      ]);
-      exposed.set(found, Object.fromEntries(kept));
-    }
-    return exposed.get(found);
-  }
-}
-
 const times = { timestamptz: passThrough(1184, iso), timestamp: passThrough(1114, iso) };
-const connect = (user) => new Connection({ postgresOptions: { ...config.db, user, max: 10, onnotice: () => {}, types: times } });
 
 const roleOf = (key) => {
   const given = Buffer.from(key);
@@ -75,21 +44,10 @@ const roleOf = (key) => {
 const jwtOf = (key) => (/^sb_/.test(key ?? "") ? { service_role: config.serviceKey, anon: config.anonKey }[roleOf(key)] ?? key : key);
 
 // Login of Studio; REST's can only become a client role, and Auth's is the owner of its tables, as on the hosted platform.
-const studio = new App({
-  connection: connect("promthctl_api"),
-  auth: { enabled: true, jwt_secret: config.jwtSecret, site_url: config.auth.siteUrl, publishable_key: config.anonKey },
-  studio: { enabled: true },
-  options: {
-    server: {
-      admin: false,
-      apiKeys: {
-        resolver: async (key) => {
-          const role = roleOf(key);
-          return role && { type: role === "anon" ? "publishable" : "secret", claims: { role } };
-        },
-      },
-    },
-  },
+const studio = new Studio({
+  options: { ...config.db, user: "promthctl_api", max: 10, onnotice: () => {}, types: times },
+  auth: { jwt_secret: config.jwtSecret, site_url: config.auth.siteUrl, publishable_key: config.anonKey },
+  roleOf,
 });
 const keys = new Keys(config.jwtSecret, config.signingKeys);
 const sql = postgres({ ...config.db, user: "promthctl_api", max: 2, onnotice: () => {} });
@@ -136,8 +94,8 @@ const rest = new Rest({
 });
 
 // As PostgREST does: what is known of the schema is forgotten when the database says that it has changed, also when
-// the connection that says so comes back. Lite itself reads the schema once and for all (0.10.0).
-const forget = () => Promise.all([rest.reload(), studio.connection.clearSchemaCache()]);
+// the connection that says so comes back.
+const forget = () => Promise.all([rest.reload(), studio.forget()]);
 const heard = () => forget().catch(() => {}); // what REST could not read it has said, and tries again
 let listening; // once the database is up; from then on the driver reconnects by itself
 const listen = () =>
@@ -160,20 +118,6 @@ async function status() {
   const applied = ready ? await sql`select version from supabase_migrations.schema_migrations order by 1` : [];
   const { project, program } = config;
   return json({ project, program, pid: process.pid, applied: applied.map((row) => row.version), unmade });
-}
-
-const TYPES = { ".css": "text/css", ".js": "text/javascript", ".ico": "image/x-icon", ".woff2": "font/woff2" };
-
-/** The files of Lite's Studio page; Lite leaves serving them to whoever embeds it. */
-async function asset(name) {
-  const root = resolve("node_modules/@supabase/lite/dist/static");
-  const file = resolve(root, name);
-  if (!file.startsWith(root + sep)) return new Response(null, { status: 404 });
-  const type = TYPES[extname(file)] ?? "application/octet-stream";
-  return readFile(file).then(
-    (body) => new Response(body, { headers: { "content-type": type } }),
-    () => new Response(null, { status: 404 }),
-  );
 }
 
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
@@ -322,7 +266,7 @@ server.listen(config.port, "127.0.0.1", () =>
 async function stop() {
   server.close();
   server.closeAllConnections?.();
-  await Promise.allSettled([studio.connection.close(), sql.end(), authSql.end(), restSql.end(), storageSql.end()]);
+  await Promise.allSettled([studio.close(), sql.end(), authSql.end(), restSql.end(), storageSql.end()]);
   process.exit(0);
 }
 process.on("SIGTERM", stop);

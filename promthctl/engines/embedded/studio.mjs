@@ -1,91 +1,103 @@
-// Who works in Studio with the rights of service_role: a browser that `promthctl local studio` has opened.
+// Supabase Lite's Studio. Lite is loaded by the first request for it: that takes longer than all the rest of the
+// server's start, and most stacks are used without Studio.
 //
-// A token in the URL is good once, and becomes a cookie. Cookies know no ports, so that a page of another server on
-// this machine can send it, too: a request counts only where the browser says that Studio's own page made it.
+// `lite start` itself cannot be used: it accepts no JWT-shaped keys, grants everything in every RLS schema to anon on
+// its first request, and shows its database URL (password included) at /_system/info.
 
-import { createHash, randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { extname, resolve, sep } from "node:path";
 
-const TOKEN_SECONDS = 120;
-const SESSION_SECONDS = 12 * 3600;
-const HEADERS = { "x-frame-options": "DENY", "content-security-policy": "frame-ancestors 'none'", "cache-control": "no-store", "referrer-policy": "no-referrer" };
+const EXPOSED = new Set(["public", "graphql_public"]);
+const exposed = new WeakMap(); // introspection → its exposed part
 
-const hash = (text) => createHash("sha256").update(text).digest("hex");
-const page = (status, text, more = {}) =>
-  new Response(`<!doctype html><meta charset="utf-8"><title>Studio</title>${more.refresh ?? ""}<p>${text}</p>`, {
-    status,
-    headers: { "content-type": "text/html; charset=utf-8", ...HEADERS, ...more.headers },
-  });
+/** A connection of Lite's, with what it does wrong put right. Base: Lite's own class. */
+const connectionClass = (Base) =>
+  class Connection extends Base {
+    // Always set the request's role. Lite's own check grants ALL on every table to anon once it sees a policy,
+    // and leaves the role unset where there is none. Can go when Lite takes grants as it finds them.
+    async ensureRlsContext() {
+      return true;
+    }
 
-/** Random texts that are known here by their hashes, each for a while. */
-class Known {
-  constructor(seconds) {
-    this.seconds = seconds;
-    this.until = new Map();
-  }
+    // Only what a project's own tables are in. Lite finds columns by a table's bare name: it would take those of
+    // realtime.messages for those of public.messages. Can go when Lite asks for the schema too (0.10.0 does not).
+    async introspect(options) {
+      const found = await super.introspect(options);
+      if (!exposed.has(found)) {
+        const kept = Object.entries(found).map(([kind, entries]) => [
+          kind,
+          Array.isArray(entries) ? entries.filter(({ schema }) => !schema || EXPOSED.has(schema)) : entries,
+        ]);
+        exposed.set(found, Object.fromEntries(kept));
+      }
+      return exposed.get(found);
+    }
+  };
 
-  make() {
-    const text = randomBytes(32).toString("base64url");
-    for (const [one, until] of this.until) if (until < Date.now()) this.until.delete(one);
-    this.until.set(hash(text), Date.now() + this.seconds * 1000);
-    return text;
-  }
+const TYPES = { ".css": "text/css", ".js": "text/javascript", ".ico": "image/x-icon", ".woff2": "font/woff2" };
 
-  has(text) {
-    return (this.until.get(hash(text)) ?? 0) > Date.now();
-  }
-
-  /** Whether it was known; it is not from now on. */
-  use(text) {
-    const known = this.has(text);
-    this.until.delete(hash(text));
-    return known;
-  }
+/** The files of Studio's page; Lite leaves serving them to whoever embeds it. */
+export async function asset(name) {
+  const root = resolve("node_modules/@supabase/lite/dist/static");
+  const file = resolve(root, name);
+  if (!file.startsWith(root + sep)) return new Response(null, { status: 404 });
+  const type = TYPES[extname(file)] ?? "application/octet-stream";
+  return readFile(file).then(
+    (body) => new Response(body, { headers: { "content-type": type } }),
+    () => new Response(null, { status: 404 }),
+  );
 }
 
-export class StudioDoor {
-  /** port: of the API, by which the cookies of several stacks differ. isLoopback: whether a Host header names this machine. */
-  constructor(port, isLoopback) {
-    this.name = `promthctl_studio_${port}`;
-    this.isLoopback = isLoopback;
-    this.tokens = new Known(TOKEN_SECONDS);
-    this.sessions = new Known(SESSION_SECONDS);
+export class Studio {
+  #app; // a promise, once something has asked
+
+  /** options: for the driver. auth: Lite's own. roleOf: the role that a key stands for. */
+  constructor({ options, auth, roleOf }) {
+    this.given = { options, auth, roleOf };
   }
 
-  /** For `promthctl local studio`. */
-  token() {
-    return { token: this.tokens.make(), seconds: TOKEN_SECONDS };
+  async fetch(request, env) {
+    this.#app ??= this.#load().catch((error) => {
+      this.#app = undefined;
+      throw error;
+    });
+    return (await this.#app).fetch(request, env);
   }
 
-  /** The page that a token opens: it has the cookie set, and leads on to Studio. */
-  enter(token) {
-    if (!this.tokens.use(token ?? ""))
-      return page(401, "This link was used, or is too old. Open Studio again: <code>promthctl local studio</code>");
-    const cookie = `${this.name}=${this.sessions.make()}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${SESSION_SECONDS}`;
-    // Not a redirect: with one, the cookie is not sent where another site's page led here.
-    const refresh = '<meta http-equiv="refresh" content="0; url=/">';
-    return page(200, '<a href="/">Studio</a>', { refresh, headers: { "set-cookie": cookie } });
+  /** Forget what is known of the schema: Lite reads it once and for all (0.10.0). */
+  async forget() {
+    await (await this.#loaded())?.connection.clearSchemaCache();
   }
 
-  /** What a browser sees that was not let in. */
-  closed() {
-    return page(401, "Open Studio with this command: <code>promthctl local studio</code>");
+  async close() {
+    await (await this.#loaded())?.connection.close();
   }
 
-  /** Whether a request, by its headers, comes from a browser that was let in. */
-  isOpen({ host, cookie }) {
-    const given = (cookie ?? "").split(/;\s*/).find((one) => one.startsWith(`${this.name}=`));
-    return given !== undefined && this.isLoopback(host ?? "") && this.sessions.has(given.slice(this.name.length + 1));
+  #loaded() {
+    return this.#app?.catch(() => undefined); // whoever asked for it has been told
   }
 
-  /** Whether Studio's own page made it. A page cannot set Sec-Fetch-Site; another port is not the same origin. */
-  isOwn(headers) {
-    return headers["sec-fetch-site"] === "same-origin" && this.isOpen(headers);
-  }
-
-  /** Studio's page, which no other page may show in a frame. */
-  framed(response) {
-    const headers = new Headers(response.headers);
-    for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
-    return new Response(response.body, { status: response.status, headers });
+  async #load() {
+    const [{ App }, { PostgresConnection }] = await Promise.all([
+      import("@supabase/lite"),
+      import("@supabase/lite/postgres"),
+    ]);
+    const { options, auth, roleOf } = this.given;
+    return new App({
+      connection: new (connectionClass(PostgresConnection))({ postgresOptions: options }),
+      auth: { enabled: true, ...auth },
+      studio: { enabled: true },
+      options: {
+        server: {
+          admin: false,
+          apiKeys: {
+            resolver: async (key) => {
+              const role = roleOf(key);
+              return role && { type: role === "anon" ? "publishable" : "secret", claims: { role } };
+            },
+          },
+        },
+      },
+    });
   }
 }

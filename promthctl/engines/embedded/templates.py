@@ -130,6 +130,11 @@ def bootstrap_scripts() -> Sequence[str]:
     return [(folder / name).read_text(encoding="utf-8") for name in names]
 
 
+def of_each_database() -> str:
+    """The part of it that a copy made with CREATE DATABASE … TEMPLATE lacks."""
+    return (files(__package__) / "bootstrap" / "15_database.sql").read_text(encoding="utf-8")
+
+
 def template_hash(programs: PostgresPrograms, user: RunAs | None) -> str:
     """Of everything that the template is made from."""
     choice = programs.choice

@@ -1,0 +1,160 @@
+"""`promthctl pull` and `migrations down`: what they write leads there and back, on other databases too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from promthctl.schema import KINDS, compare, snapshot
+from tests.embedded.test_bundle import own, rows
+from tests.embedded.test_compat import apply
+from tests.promthctl_runner import Project
+from tests.servers import Server, fresh_database
+
+BASE = {
+    "001_base": "create type public.mood as enum ('sad', 'ok');\n"
+    "create table public.notes (id bigint generated always as identity primary key, body text, mood public.mood);"
+}
+BY_HAND = (
+    "alter table public.notes add column done boolean not null default false; comment on table public.notes is 'n';"
+)
+
+
+def change(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for sql in statements:
+            connection.execute(sql.encode())
+
+
+def assert_equal(one: str, other: str) -> None:
+    with psycopg.connect(one) as first, psycopg.connect(other) as second:
+        assert compare(snapshot(first), snapshot(second), KINDS) == ()
+
+
+def pushed(path: Path, url: str, files: dict[str, str] = BASE) -> Project:
+    project = own(path, files)
+    project.run("push", "--db-url", url, "--yes")
+    return project
+
+
+def result(project: Project, *words: str, code: int = 0) -> Any:
+    """As Project.json, for what may take minutes on a busy machine."""
+    return json.loads(project.run(*words, "--json", code=code, timeout=600).stdout)
+
+
+def files(folder: Path) -> list[str]:
+    """Those of the source."""
+    return sorted(path.name for path in (folder / "sql").iterdir())
+
+
+def test_a_whole_database_is_the_first_migration_of_an_empty_folder(
+    tmp_path: Path, server: Server, database_url: str
+) -> None:
+    """The example's migrations are not those of an empty folder here, and no secret is written."""
+    project = Project(tmp_path)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        apply(connection, "profiles")
+        connection.execute(
+            "create extension postgres_fdw with schema extensions;"
+            "create server far foreign data wrapper postgres_fdw;"
+            "create user mapping for postgres server far options (user 'me', password 'top-secret');"
+        )
+    made = result(project, "pull", "whole", "--db-url", database_url, "--yes")
+    assert made["written"] == ["supabase/migrations/001_whole.sql", "supabase/down/001_whole.down.sql"]
+    assert made["placeholders"] == ["__OPTION_PASSWORD__"]
+    assert "top-secret" not in (tmp_path / made["written"][0]).read_text()
+    assert [version for version, *_ in rows(database_url)] == ["001"]
+    listed = project.json("migrations", "list", "--db-url", database_url)
+    assert [(row["applied"], row["edited"]) for row in listed] == [(True, False)]
+    with fresh_database(server) as other, fresh_database(server) as empty:
+        project.run("push", "--db-url", other, "--yes")
+        assert_equal(database_url, other)
+        project.run("rollback", "--to", "0", "--db-url", other, "--yes")
+        assert_equal(empty, other)
+
+
+def test_a_value_of_an_enum_is_committed_before_it_is_used(tmp_path: Path, server: Server, database_url: str) -> None:
+    """Two migrations then, each with a down script of its own."""
+    project = pushed(tmp_path, database_url)
+    with fresh_database(server) as before:
+        project.run("push", "--db-url", before, "--yes")
+        change(
+            database_url,
+            BY_HAND,
+            "alter type public.mood add value 'great'",
+            "alter table public.notes alter column mood set default 'great'",
+        )
+        assert project.json("diff", "--db-url", database_url, code=1)["left"] == []
+        made = result(project, "pull", "Add: great", "--db-url", database_url, "--yes")
+        assert made["versions"] == ["002", "003"] and "sql/002_add_great_1.sql" in made["written"]
+        with fresh_database(server) as other:
+            project.run("push", "--db-url", other, "--yes")
+            assert_equal(database_url, other)
+        project.run("rollback", "--to", "001", "--db-url", database_url, "--yes")
+        assert_equal(before, database_url)
+
+
+def test_what_has_no_sql_is_listed_and_named_in_the_file(tmp_path: Path, database_url: str) -> None:
+    project = pushed(tmp_path, database_url)
+    change(database_url, BY_HAND, "create operator public.=== (leftarg = int, rightarg = int, function = int4eq)")
+    found = result(project, "pull", "more", "--db-url", database_url, "--yes")
+    assert found["unread"] == ["operator public.===(integer,integer)"]
+    assert "-- Not here, for no SQL is known for it: operator public.===" in (tmp_path / "sql/002_more.sql").read_text()
+    again = result(project, "diff", "--db-url", database_url, code=1)
+    assert (again["sql"], again["unread"]) == ("", found["unread"])
+
+
+def test_killed_before_it_is_recorded_another_command_finishes_it(tmp_path: Path, database_url: str) -> None:
+    project = pushed(tmp_path, database_url)
+    change(database_url, BY_HAND, "create role reader_by_hand", "grant select on public.notes to reader_by_hand")
+    at = "promthctl.supabase_cli.database_commands:DatabaseCli.repair:call:"
+    running = project.start("pull", "more", "--db-url", database_url, "--yes", at=at)
+    running.communicate(timeout=300)
+    assert running.returncode == -9
+    assert files(tmp_path) == ["001_base.sql", "002_more.down.sql", "002_more.sql"]
+    assert len(rows(database_url)) == 1
+    told = project.run("pull", "more", "--db-url", database_url, "--yes", code=5).stderr
+    assert "002_more.sql is not applied there" in told and "promthctl migrations adopt --db-url" in told
+    project.run("migrations", "adopt", "--db-url", database_url, "--yes")
+    assert [version for version, *_ in rows(database_url)] == ["001", "002"]
+
+
+MIGRATIONS = {
+    "001_base": BASE["001_base"] + "create role reader_of_notes; grant select on public.notes to reader_of_notes;",
+    "002_change": "alter table public.notes drop column body; alter table public.notes alter column id type int;"
+    "create statistics public.both on id, mood from public.notes; update public.notes set mood = 'ok';",
+    "003_drop": "drop table public.notes;"
+    "create operator public.=== (leftarg = int, rightarg = int, function = int4eq);",
+    "004_rows": "insert into auth.users (id) values (gen_random_uuid());",
+    "005_nothing": "select 1;",
+}
+
+
+def test_down_scripts_are_written_and_undo_what_they_say(tmp_path: Path, server: Server, database_url: str) -> None:
+    project = pushed(tmp_path, database_url, MIGRATIONS)
+    told = project.run("rollback", "--to", "0", "--db-url", database_url, "--yes", code=5).stderr
+    assert "promthctl migrations down 001 002 003 004 005" in told
+    made = result(project, "migrations", "down", "--missing", code=1)
+    assert [one["migration"] for one in made["not_written"]] == ["004_rows.sql"]
+    assert "it changes rows only (line 1 (INSERT))" in made["not_written"][0]["why"]
+    assert len(made["written"]) == 4
+    scripts = {name: (tmp_path / name).read_text() for name in made["written"]}
+    assert "-- The column body comes back without its values." in scripts["sql/002_change.down.sql"]
+    assert "(UPDATE) did to rows is not undone." in scripts["sql/002_change.down.sql"]
+    assert "-- The table comes back without its rows." in scripts["sql/003_drop.down.sql"]
+    (tmp_path / "sql/004_rows.down.sql").write_text("delete from auth.users;")
+    with fresh_database(server) as empty:
+        project.run("rollback", "--to", "0", "--db-url", database_url, "--yes")
+        assert_equal(empty, database_url)
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("select from pg_roles where rolname = 'reader_of_notes'").fetchone() is None
+    again = project.run("migrations", "down", "002", code=5).stderr
+    assert "002_change.sql has a down script" in again
+
+
+def test_which_is_said_in_one_way(tmp_path: Path) -> None:
+    told = own(tmp_path, BASE).run("migrations", "down", "002", "--missing", code=2).stderr
+    assert "either versions or --missing" in told
