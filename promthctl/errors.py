@@ -18,10 +18,11 @@ class PromthctlError(Exception):
 
     what: one sentence naming the object, e.g. "001_init.sql could not be applied".
     why: the cause; may span lines when it shows a statement or a diff.
-    hint: the command or edit that fixes it.
+    hint: the command or edit that fixes it. migration: the file name of the one that failed, where one did.
     """
 
     exit_code = 1
+    migration: str | None = None
 
     def __init__(self, what: str, why: str, hint: str) -> None:
         super().__init__(f"{what}: {why}")

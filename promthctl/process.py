@@ -13,6 +13,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -225,6 +226,17 @@ def spawn_detached(
             gate.write(b"go\n" + stdin)
     child.returncode = 0  # ours no longer: silences the interpreter's "still running" warning
     return identity
+
+
+def open_in_browser(url: str, env: Mapping[str, str]) -> bool:
+    """Give a URL to the user's browser; False where there is no desktop to show one, or no browser.
+
+    A browser in a terminal is not asked: it would take the terminal over. env: the user's environment.
+    """
+    import webbrowser
+
+    shown = sys.platform == "darwin" or any(env.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    return shown and url.startswith(("http://", "https://")) and webbrowser.open(url)
 
 
 def open_private(path: Path, mode: str) -> IO[bytes]:

@@ -151,6 +151,11 @@ def own_cache_dir() -> Path | None:
     return Path(value).expanduser().absolute() if value else None
 
 
+def in_shell(name: str) -> bool:
+    """True when the user's own environment sets the variable, so that nothing in .env counts."""
+    return name in os.environ
+
+
 def load(project_dir: Path, supabase_cli: str | None = None, example: str | None = None) -> Settings:
     """Read the configuration of a project. An empty folder is a project, too.
 

@@ -69,6 +69,11 @@ def claim(data: Path, project: Path, identity: str) -> None:
     os.chown(data / OWNER, above.st_uid, above.st_gid, follow_symlinks=False)
 
 
+def derived_secret(purpose: str) -> str:
+    """A secret of this user for one purpose, always the same, that is kept nowhere; raises as write_signed."""
+    return hmac.digest(_read_key() or _make_key(), json.dumps(["secret", purpose]).encode(), "sha256").hex()
+
+
 def _place(project: Path) -> list[Any]:
     """Of the folder itself, whichever link leads to it."""
     real = project.resolve()

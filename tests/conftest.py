@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from promthctl import redact
 from tests.promthctl_runner import Project
@@ -16,6 +18,11 @@ __all__ = ["database_url", "js_folder", "node", "running", "server", "shared", "
 
 
 pytest_plugins = ("tests.workers",)
+# The same examples in every run, however busy the machine is.
+hypothesis_settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)

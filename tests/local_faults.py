@@ -3,9 +3,9 @@
     python -m tests.local_faults FAULTS [SEED]     at least that many faults (default 200), three projects at a time
 
 Each command is traced once; then it gets a signal at functions of its own course, picked by SEED, and the next commands
-must heal what is left: every committed row is there (after a reset: there or in the kept copy), no process runs that no
-record names, a project beside it keeps its processes, its rows and its files. Prints a line for each failure and one at
-the end; ends with 1 if there was one.
+must heal what is left: every committed row is there (after a reset or a restore: there or in the kept copy), no process
+runs that no record names, a project beside it keeps its processes, its rows and its files. Prints a line for each
+failure and one at the end; ends with 1 if there was one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ from tests.promthctl_runner import Project
 UP = ("local", "up", "--api-port", "0", "--db-port", "0")
 DOWN, RESET = ("local", "down"), ("local", "reset")
 UNDO, PURGE, TRUST = (*RESET, "--undo"), (*DOWN, "--purge", "--yes"), ("trust", "--yes")
-COMMANDS = {"up": UP, "down": DOWN, "reset": RESET, "undo": UNDO, "trust": TRUST, "purge": PURGE, "new up": UP}
+SAVE, RESTORE, REMOVE = (("local", "snapshot", word, "one") for word in ("save", "restore", "remove"))
+COMMANDS = {"up": UP, "down": DOWN, "reset": RESET, "undo": UNDO, "trust": TRUST, "save": SAVE, "restore": RESTORE}
+COMMANDS |= {"purge": PURGE, "new up": UP}
 # The signal, and how often it is taken: what no program can catch is the hardest.
 SIGNALS = ("SIGKILL", "SIGKILL", "SIGKILL", "SIGTERM", "SIGINT")
 _ROOMS = r"promthctl\.(engines|local_stack|migration_set|supabase_cli|toolchain|process|state|signatures|locks|trust)\b"
@@ -90,6 +92,12 @@ class Local:
             run(*DOWN)
         elif name == "undo":
             run(*RESET)
+        elif name in ("save", "restore"):
+            if self.saved():
+                run(*REMOVE, "--yes")
+            if name == "restore":
+                run(*SAVE)
+                self.rows.add(_commit(self.project))
         elif name == "trust":
             (self.project.path / ".env").write_text(f"PGSSLMODE=disable\nNUMBER={self.choose.random()}\n")
 
@@ -126,7 +134,13 @@ class Local:
                 run(*DOWN)
                 self.no_process()
             run(*UP)
-            self.look(may_be_kept=name in ("reset", "undo"))
+            self.look(may_be_kept=name in ("reset", "undo", "restore"))
+            if name == "save" and self.saved():
+                run(*RESTORE)
+                if self.rows - _rows(self.project):
+                    raise Failed("the snapshot lacks rows")
+            elif name == "restore" and not self.saved():
+                raise Failed("the snapshot is gone")
         self.look_beside()
 
     def look(self, may_be_kept: bool) -> None:
@@ -139,6 +153,9 @@ class Local:
         own = set(self.project.pids().values())
         own |= {child.pid for pid in own for child in psutil.Process(pid).children(recursive=True)}
         self.only(own)
+
+    def saved(self) -> bool:
+        return "one" in {one["name"] for one in self.project.json("local", "snapshot", "list")["snapshots"]}
 
     def no_process(self) -> None:
         self.only(set())

@@ -35,8 +35,6 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "promth
 NPM = {
     "jest": "30.4.2",
     "ts-jest": "29.4.9",
-    "ts-node": "10.9.2",
-    "@jest/types": "30.0.0",
     "@types/jest": "30.0.0",
     "@types/node": "20.19.9",
     "prettier": "3.6.2",
@@ -95,33 +93,41 @@ def run_js(package: Path, work: Path) -> list[Outcome]:
     config = (test / "supabase" / "config.toml").read_text(encoding="utf-8")
     schema = (test / "supabase" / "migrations" / "00000000000000_schema.sql").read_text(encoding="utf-8")
     seed = (test / "supabase" / "seed.sql").read_text(encoding="utf-8")
-    schema = _without_postgis(schema)
-    home = CACHE / "postgrest-js"
+    home = js_home("postgrest-js", package, {"@jest/types": "30.0.0", "ts-node": "10.9.2"})
+    shutil.rmtree(home / "test" / "v12")  # it asks a PostgREST 12, beside the other
+    with stack(work, {"001_schema.sql": _without_postgis(schema)}, config, seed) as (address, _):
+        replace(home / "test", "*.ts", r"http://localhost:54321", address)
+        return run_jest(home, work)
+
+
+def js_home(name: str, package: Path, more: dict[str, str]) -> Path:
+    """A folder with a package's sources and tests, and what they need installed. more: npm packages of its own."""
+    home = CACHE / name
     home.mkdir(parents=True, exist_ok=True)
-    (home / "package.json").write_text(json.dumps({"private": True, "devDependencies": NPM}))
+    (home / "package.json").write_text(json.dumps({"private": True, "devDependencies": NPM | more}))
     npm = nodejs.find_node(settings.load(Path())).npm
     _call([*map(str, npm), "install", "--ignore-scripts", "--no-audit", "--no-fund"], home)
-    for name in ("src", "test"):
-        shutil.rmtree(home / name, ignore_errors=True)
-        shutil.copytree(package / name, home / name)
-    shutil.rmtree(home / "test" / "v12")  # it asks a PostgREST 12, beside the other
-    shutil.copy(package / "jest.config.ts", home)
+    for folder in ("src", "test"):
+        shutil.rmtree(home / folder, ignore_errors=True)
+        shutil.copytree(package / folder, home / folder)
+    for config in package.glob("jest.config.*"):
+        shutil.copy(config, home)
     (home / "tsconfig.test.json").write_text(json.dumps(TSCONFIG))
-    with stack(work, {"001_schema.sql": schema}, config, seed) as address:
-        _replace(home / "test", "*.ts", r"http://localhost:54321", address)
-        report = work / "report.json"
-        jest = home / "node_modules" / ".bin" / "jest"
-        subprocess.run(
-            [jest, "--ci", "--runInBand", "--forceExit", "--json", f"--outputFile={report}"],
-            cwd=home, env=_environment(), capture_output=True, check=False, timeout=1800,
-        )  # fmt: skip
+    return home
+
+
+def run_jest(home: Path, work: Path) -> list[Outcome]:
+    report = work / "report.json"
+    jest = home / "node_modules" / ".bin" / "jest"
+    options = ["--ci", "--runInBand", "--forceExit", "--coverage=false", "--json", f"--outputFile={report}"]
+    subprocess.run([jest, *options], cwd=home, env=_environment(), capture_output=True, check=False, timeout=1800)
     outcomes = []
     for suite in json.loads(report.read_text())["testResults"]:
         if not suite["assertionResults"]:
             outcomes.append(Outcome(Path(suite["name"]).name, suite["message"]))
-        for test_ in suite["assertionResults"]:
-            failed = "\n".join(test_["failureMessages"]) if test_["status"] == "failed" else None
-            outcomes.append(Outcome(test_["fullName"], failed, test_["status"] in ("pending", "todo")))
+        for test in suite["assertionResults"]:
+            failed = "\n".join(test["failureMessages"]) if test["status"] == "failed" else None
+            outcomes.append(Outcome(test["fullName"], failed, test["status"] in ("pending", "todo")))
     return outcomes
 
 
@@ -129,21 +135,30 @@ def run_py(package: Path, work: Path) -> list[Outcome]:
     schema = (package / "infra" / "init.sql").read_text(encoding="utf-8")
     schema += "\ncreate schema personal; alter role authenticator set pgrst.db_plan_enabled to 'true';\n"
     config = '[api]\nschemas = ["public", "personal"]\nextra_search_path = ["extensions"]\n'
-    home = CACHE / "postgrest-py"
+    python, copy = py_home("postgrest-py", package, PIP)
+    with stack(work, {"001_init.sql": schema}, config, None) as (address, _):
+        replace(copy / "tests", "*.py", r"http://(127\.0\.0\.1|localhost):3000", f"{address}/rest/v1")
+        return run_pytest(python, copy, work)
+
+
+def py_home(name: str, package: Path, requirements: tuple[str, ...]) -> tuple[Path, Path]:
+    """The Python with a suite's requirements, and a copy of its package."""
+    home = CACHE / name
     python = home / "venv" / "bin" / "python"
     if not python.exists():
         venv.create(home / "venv", with_pip=True)
-    _call([str(python), "-m", "pip", "install", "--quiet", *PIP], home)
+    _call([str(python), "-m", "pip", "install", "--quiet", *requirements], home)
     copy = home / "package"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(package, copy)
-    with stack(work, {"001_init.sql": schema}, config, None) as address:
-        _replace(copy / "tests", "*.py", r"http://(127\.0\.0\.1|localhost):3000", f"{address}/rest/v1")
-        report = work / "report.xml"
-        subprocess.run(
-            [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"],
-            cwd=copy, env=_environment(PYTHONPATH=str(copy / "src")), capture_output=True, check=False, timeout=1800,
-        )  # fmt: skip
+    return python, copy
+
+
+def run_pytest(python: Path, copy: Path, work: Path, *tests: str) -> list[Outcome]:
+    report = work / "report.xml"
+    command: list[Path | str] = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, f"--junitxml={report}"]
+    environment = _environment(PYTHONPATH=str(copy / "src"))
+    subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False, timeout=1800)
     return junit_outcomes(report)
 
 
@@ -163,6 +178,18 @@ def run_auth_py(package: Path, work: Path) -> list[Outcome]:
     from tests import peers_auth  # it imports this module
 
     return peers_auth.run(package, work)
+
+
+def run_storage_js(package: Path, work: Path) -> list[Outcome]:
+    from tests import peers_storage
+
+    return peers_storage.run_js(package, work)
+
+
+def run_storage_py(package: Path, work: Path) -> list[Outcome]:
+    from tests import peers_storage
+
+    return peers_storage.run_py(package, work)
 
 
 PEERS = {
@@ -187,12 +214,29 @@ PEERS = {
         "85 of 92",
         run_auth_py,
     ),
+    "storage-js": Peer(
+        "https://github.com/supabase/supabase-js",
+        "381bded5ced48c4621830576bf8cbecc34edc85c",
+        "packages/core/storage-js",
+        "90 %",
+        run_storage_js,
+    ),
+    "storage-py": Peer(
+        "https://github.com/supabase/supabase-py",
+        "602765fbdf9e471a3241f44a479c1cfff1a8fe65",
+        "src/storage",
+        "90 %",
+        run_storage_py,
+    ),
 }
 
 
 @contextmanager
-def stack(work: Path, migrations: dict[str, str], config: str, seed: str | None) -> Iterator[str]:
-    """An embedded stack with the migrations; the address of a door to it that needs no key, as `supabase start` has."""
+def stack(
+    work: Path, migrations: dict[str, str], config: str, seed: str | None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """An embedded stack with the migrations: the address of a door to it that needs no key, as `supabase start` has,
+    and the stack's environment."""
     project = Project(work / "project")
     folder = project.path / "supabase"
     (folder / "migrations").mkdir(parents=True)
@@ -205,7 +249,7 @@ def stack(work: Path, migrations: dict[str, str], config: str, seed: str | None)
         project.up()
         env = project.env()
         with door(env["SUPABASE_URL"], env["SUPABASE_ANON_KEY"]) as address:
-            yield address
+            yield address, env
     finally:
         project.dispose()
 
@@ -253,7 +297,7 @@ def _without_postgis(schema: str) -> str:
     return schema.replace("extensions.geometry(POINT, 4326)", "text")
 
 
-def _replace(folder: Path, names: str, pattern: str, text: str) -> None:
+def replace(folder: Path, names: str, pattern: str, text: str) -> None:
     for path in folder.rglob(names):
         before = path.read_text(encoding="utf-8")
         if (after := re.sub(pattern, text, before)) != before:

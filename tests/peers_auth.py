@@ -1,15 +1,12 @@
 """auth-py's own suite against the embedded engine's Auth: one of tests/peers.py.
 
-It asks servers of four configurations on one database, at fixed ports and with tokens of its own secret. The one that
-signs with asymmetric keys is answered by the second: the two tests of those keys fail.
+It asks servers of four configurations on one database, at fixed ports and with tokens of its own secret and keys.
 """
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
-import subprocess
-import venv
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,9 +19,10 @@ from tests.servers import bare_server, fresh_database
 
 SECRET = "37c304f8-51aa-419a-a1af-06154e63707a"  # the suite's, public
 PHONES = {"enable_signup": True, "enable_confirmations": False}
+MFA = {"totp": {"enroll_enabled": True, "verify_enabled": True}}
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "SIGNUP_ENABLED_AUTO_CONFIRM_OFF_PORT": {"email": {"enable_confirmations": True}, "sms": PHONES},
-    "SIGNUP_ENABLED_AUTO_CONFIRM_ON_PORT": {"sms": PHONES},
+    "SIGNUP_ENABLED_AUTO_CONFIRM_ON_PORT": {"sms": PHONES, "mfa": MFA},
     "SIGNUP_DISABLED_AUTO_CONFIRM_OFF_PORT": {"enable_signup": False, "email": {"enable_signup": False}},
     "SIGNUP_ENABLED_ASYMMETRIC_AUTO_CONFIRM_ON_PORT": {"sms": PHONES},
 }
@@ -42,14 +40,7 @@ PIP = (
 
 
 def run(package: Path, work: Path) -> list[peers.Outcome]:
-    home = peers.CACHE / "auth-py"
-    python = home / "venv" / "bin" / "python"
-    if not python.exists():
-        venv.create(home / "venv", with_pip=True)
-    peers._call([str(python), "-m", "pip", "install", "--quiet", *PIP], home)
-    copy = home / "package"
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(package, copy)
+    python, copy = peers.py_home("auth-py", package, PIP)
     project = work / "auth"
     project.mkdir()
     tools = toolchain.ensure(settings.load(Path()), Silent())
@@ -57,14 +48,15 @@ def run(package: Path, work: Path) -> list[peers.Outcome]:
         url = stack.enter_context(fresh_database(stack.enter_context(bare_server(project, tools))))
         for port, auth in CONFIGURATIONS.items():
             config = {"site_url": "http://localhost:9999", "enable_anonymous_sign_ins": True, **auth}
-            server = stack.enter_context(rest_server(url, tools, auth=config, secret=SECRET))
+            keys = signing_keys(package) if "ASYMMETRIC" in port else None
+            server = stack.enter_context(rest_server(url, tools, auth=config, secret=SECRET, signing_keys=keys))
             address = stack.enter_context(peers.door(f"http://127.0.0.1:{server.port}", server.anon_key))
-            peers._replace(
-                copy / "tests", "clients.py", re.escape(f"http://localhost:{{{port}}}"), f"{address}/auth/v1"
-            )
-        report = work / "report.xml"
-        tests = ["tests/_sync", "tests/test_helpers.py"]
-        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, f"--junitxml={report}"]
-        environment = peers._environment(PYTHONPATH=str(copy / "src"))
-        subprocess.run(command, cwd=copy, env=environment, capture_output=True, check=False, timeout=900)
-    return peers.junit_outcomes(report)
+            peers.replace(copy / "tests", "clients.py", re.escape(f"http://localhost:{{{port}}}"), f"{address}/auth/v1")
+        return peers.run_pytest(python, copy, work, "tests/_sync", "tests/test_helpers.py")
+
+
+def signing_keys(package: Path) -> list[dict[str, Any]]:
+    """The keys that the suite's server signs with, public."""
+    compose = (package / "infra" / "docker-compose.yml").read_text(encoding="utf-8")
+    sets = [json.loads(found) for found in re.findall(r"GOTRUE_JWT_KEYS: '(.*)'", compose)]
+    return [key for keys in sets for key in keys if key["kty"] == "RSA" and "sign" in key["key_ops"]][:1]

@@ -103,6 +103,7 @@ def rest_server(
     mail_file: Path | None = None,
     storage: dict[str, Any] | None = None,
     folder: Path | None = None,
+    signing_keys: list[dict[str, Any]] | None = None,
     **api: Any,
 ) -> Iterator[Rest]:
     """A server of the database. api, auth: what these tables of config.toml would say, e.g. schemas=["public"]."""
@@ -120,6 +121,7 @@ def rest_server(
             "password": parts.password,
         },
         "jwtSecret": secret,
+        "signingKeys": signing_keys or [],
         "anonKey": anon,
         "serviceKey": service,
         "url": f"http://127.0.0.1:{port}",

@@ -20,7 +20,7 @@ from promthctl.redact import redact
 from promthctl.schema import Difference, snapshot
 from promthctl.settings import Settings
 from promthctl.steps import Steps
-from promthctl.targets import Target
+from promthctl.targets import Target, command_line_options
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,16 @@ def _find_on_target(
         with database.connect(target) as connection, ending_waits(target, connection, steps.note) as watch:
             privileges = shadow.default_privileges_of(connection)
             major = connection.info.server_version // 10000
-            states = shadow.states_after_each(settings, files, steps, major, privileges)
-            opened = shadow.states_after_each(
-                settings, files, steps, major, ()
-            )  # the same, with all granted by default
+
+            def states(granted: Sequence[str] | None) -> shadow.States:
+                return shadow.states_after_each(settings, files, steps, major, granted)
+
+            made = states(privileges)
             with steps.step("Comparing the schema"):
-                return find_presence([file.version for file in files], recorded, states, snapshot(connection), opened)
+                there = snapshot(connection)
+            # A fresh Supabase grants everything by default.
+            opened = (lambda: made) if privileges == () else (lambda: states(()))
+            return find_presence([file.version for file in files], recorded, made, there, opened)
     except psycopg.errors.QueryCanceled as error:
         what = f"The schema of {target.label} could not be read"
         raise database_failure(what, error, "nothing was recorded", watch=watch) from None
@@ -127,7 +131,8 @@ def _decide(
     names = {file.version: file.filename for file in files}
     if unknown := sorted(set(assumed).difference(names)):
         why = "--assume takes the version of a migration, the digits its file name begins with"
-        raise UsageError(f"Migration {unknown[0]} does not exist", why, "promthctl migrations list shows the versions")
+        hint = f"promthctl migrations list{command_line_options(target)} shows the versions"
+        raise UsageError(f"Migration {unknown[0]} does not exist", why, hint)
     if found.gaps:
         return (), ()
     there = [file for file in files[: found.number] if file.version not in recorded]
@@ -135,7 +140,7 @@ def _decide(
         raise RefusedError(
             f"{names[absent[0]]} cannot be assumed",
             f"its schema, or that of a migration before it, is not on {target.label}",
-            "promthctl push applies it",
+            f"promthctl push{command_line_options(target)} applies it",
         )
     sure = [file for file in there if file.version not in found.silent or file.version in assumed]
     last = sure[-1].version if sure else ""
@@ -145,6 +150,7 @@ def _decide(
         raise RefusedError(
             f"Nothing was recorded on {target.label}",
             f"{doubted} changes rows only, so nothing proves that it ran, and migrations after it did",
-            f"look for its rows; if they are missing, run the file by hand; then: promthctl migrations adopt {flags}",
+            f"look for its rows; if they are missing, run the file by hand; then: "
+            f"promthctl migrations adopt{command_line_options(target)} {flags}",
         )
     return tuple(file.filename for file in sure), tuple(file.filename for file in there if file.version > last)

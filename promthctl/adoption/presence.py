@@ -8,13 +8,13 @@ else that it has does not matter, unless it is a trace of a later migration: the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from promthctl.schema import KINDS, Attributes, Catalog, Difference, compare
 from promthctl.schema.canonical import canonical
-from promthctl.schema.comparing import privilege_names, same_content
+from promthctl.schema.comparing import differ, privilege_names, same_content, to_everybody
 from promthctl.shadow.states import BEFORE, CatalogChange, States
 
 # These are not traces of a migration: a switch in the dashboard makes them too, or a server's databases share them.
@@ -62,14 +62,19 @@ class Presence:
 
 
 def find_presence(
-    versions: Sequence[str], recorded: Collection[str], states: States, there: Catalog, opened: States | None = None
+    versions: Sequence[str],
+    recorded: Collection[str],
+    states: States,
+    there: Catalog,
+    make_opened: Callable[[], States] | None = None,
 ) -> Presence:
     """Compare a database's catalog with the states that the migrations leave.
 
     versions: of all migrations, in order. recorded: those that need no proof; what only they touch is not looked at.
-    opened: the states where new objects are granted to every role of the API by default; `states` if they are that.
+    make_opened: makes the states where new objects are granted to every role of the API by default, if they are needed;
+    None if `states` are that.
     """
-    search = _Search(tuple(versions), frozenset(recorded), states, there, opened or states)
+    search = _Search(tuple(versions), frozenset(recorded), states, there, make_opened or (lambda: states))
     number, beyond = search.complete()
     return Presence(number, search.silent(number), search.in_part(number), beyond)
 
@@ -82,15 +87,41 @@ class _Search:
     recorded: frozenset[str]
     states: States
     there: Catalog
-    opened: States
+    make_opened: Callable[[], States]
+
+    @cached_property
+    def opened(self) -> States:
+        return self.make_opened()
 
     def complete(self) -> tuple[int, tuple[str, ...]]:
         """The largest number of migrations that are there without a gap, and what else there is."""
+        limit = len(self.versions)
         for number in self._plausible():
+            if number > limit:
+                continue
             gaps, beyond = self.gaps_at(number)
             if not gaps:
                 return number, beyond if number else ()
+            # A gap stays one back to the migration that last changed its object.
+            limit = min(self._made_at(gap, number) for gap in gaps) - 1
         raise AssertionError("with no migrations at all there are no gaps")
+
+    def _made_at(self, gap: Gap, number: int) -> int:
+        """From which on of these migrations it is a gap; `number` where its object is not known by name alone."""
+        one = gap.difference
+        if one.kind in _NOT_BY_NAME or one.state == "extra":
+            return number
+        changed = (place for place in self._places.get((one.kind, one.name), ()) if place <= number)
+        return max((self.versions.index(gap.version) + 1, *changed))
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], list[int]]:
+        """The migrations that change an object, counted from 1."""
+        places: dict[tuple[str, str], list[int]] = {}
+        for place, version in enumerate(self.versions, start=1):
+            for change in self.states.of(version):
+                places.setdefault((change.kind, change.name), []).append(place)
+        return places
 
     def gaps_at(self, number: int) -> tuple[tuple[Gap, ...], tuple[str, ...]]:
         """What is not as these migrations leave it, and what else is there."""
@@ -118,23 +149,33 @@ class _Search:
     def silent(self, number: int) -> frozenset[str]:
         """Those of the first migrations that leave the catalog as it was, as far as `compare` sees."""
         found = []
-        there = {(change.kind, change.name) for change in self.states.of(BEFORE)}
-        for place, version in enumerate(self.versions[:number]):
-            changes = self.states.of(version)
-            named = {(c.kind, c.name): c.attributes is not None for c in changes if c.kind not in _NOT_BY_NAME}
-            # Making or dropping one of these objects is a difference in any case; `compare` decides about the rest.
-            doubtful = version not in self.recorded and all(stays and key in there for key, stays in named.items())
-            seen = changes and compare(self._after(place + 1), self._after(place))
-            if doubtful and not seen and not self._comments_prove(changes, number):
+        state = {(change.kind, change.name): change.attributes for change in self.states.of(BEFORE)}
+        comments = self._after(number).of("comments")
+        for version in self.versions[:number]:
+            changes = {(change.kind, change.name): change.attributes for change in self.states.of(version)}
+            named = [key for key in changes if key[0] not in _NOT_BY_NAME]
+            # Making or dropping one of these objects is a difference in any case; `differ` decides about the rest.
+            made = any(changes[key] is None or state.get(key) is None for key in named)
+            everybody = {(kind, to_everybody(name)) for kind, name in changes if kind == "grants"}
+            before = self._part(state, {*changes, *everybody})
+            state.update(changes)
+            seen = made or differ(self._part(state, {*changes, *everybody}), before)
+            if version not in self.recorded and not seen and not self._comments_prove(changes, comments):
                 found.append(version)
-            there.update(named)
-            there.difference_update(key for key, stays in named.items() if not stays)
         return frozenset(found)
 
-    def _comments_prove(self, changes: Sequence[CatalogChange], number: int) -> bool:
+    def _part(self, state: Mapping[tuple[str, str], Attributes | None], keys: Collection[tuple[str, str]]) -> Catalog:
+        """Those objects of a state."""
+        kinds: dict[str, dict[str, Attributes]] = {}
+        for key in keys:
+            if (attributes := state.get(key)) is not None:
+                kinds.setdefault(key[0], {})[key[1]] = attributes
+        return Catalog(self.states.major, kinds)
+
+    def _comments_prove(self, changed: Collection[tuple[str, str]], wanted: Mapping[str, Attributes]) -> bool:
         """Whether a migration that sets comments only has run: they are as these migrations leave them."""
-        wanted, there = (catalog.of("comments") for catalog in (self._after(number), self.there))
-        names = [change.name for change in changes if change.kind == "comments"]
+        there = self.there.of("comments")
+        names = [name for kind, name in changed if kind == "comments"]
         return any(name in wanted for name in names) and all(wanted.get(name) == there.get(name) for name in names)
 
     def in_part(self, number: int) -> tuple[Gap, ...]:

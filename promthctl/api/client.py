@@ -40,7 +40,10 @@ _DATA_REFUSED = ("22", "23", "P0", "SUP")
 
 @dataclass(frozen=True)
 class ApiAccess:
-    """url: the API's root, as in SUPABASE_URL. anon_key, service_key: JWTs, or sb_publishable_… and sb_secret_…"""
+    """url: the API's root, as in SUPABASE_URL. anon_key, service_key: JWTs, or sb_publishable_… and sb_secret_…
+
+    anon_key: empty where the API is not the project's own local stack, which `promthctl local up` would repair.
+    """
 
     url: str
     anon_key: str = field(repr=False)
@@ -50,6 +53,11 @@ class ApiAccess:
     def is_local(self) -> bool:
         """True for a loopback address."""
         return (urlsplit(self.url).hostname or "") in {"127.0.0.1", "localhost", "::1"}
+
+    @property
+    def of_stack(self) -> bool:
+        """True for the project's own local stack."""
+        return self.is_local and bool(self.anon_key)
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ def unexpected_answer(access: ApiAccess, why: str) -> PromthctlError:
     return PromthctlError(
         f"The API at {access.url} gave an answer that promthctl does not understand",
         why,
-        "promthctl local up" if access.is_local else "check that SUPABASE_URL is the project's API URL",
+        "promthctl local up" if access.of_stack else "check that SUPABASE_URL is the project's API URL",
     )
 
 
@@ -183,7 +191,7 @@ def _key_name(access: ApiAccess, key: str) -> str:
 
 
 def _key_hint(access: ApiAccess) -> str:
-    if access.is_local:
+    if access.of_stack:
         return "promthctl local up repairs the local stack, and promthctl local env shows its keys"
     return "copy the service_role (or secret) key from the project's API settings into SUPABASE_SERVICE_ROLE_KEY"
 
@@ -197,7 +205,7 @@ def _unreachable(access: ApiAccess, error: BaseException | None) -> TargetError:
         why = "nothing answers there"
     else:
         why = "the connection broke"
-    hint = "promthctl local up" if access.is_local else "check the URL and the network, then run the same command again"
+    hint = "promthctl local up" if access.of_stack else "check the URL and the network, then run the same command again"
     return TargetError(f"The API at {access.url} cannot be reached", why, hint)
 
 
@@ -234,13 +242,13 @@ def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, st
 
 
 def _apply(access: ApiAccess) -> str:
-    return "promthctl local up" if access.is_local else "promthctl push, with the options that name its database"
+    return "promthctl local up" if access.of_stack else "promthctl push, with the options that name its database"
 
 
 def _status_error(access: ApiAccess, status: int) -> PromthctlError:
     if status in (401, 403):
         return TargetError(f"The API at {access.url} refuses the key", f"it answered HTTP {status}", _key_hint(access))
     if status >= 500:
-        hint = "promthctl local logs" if access.is_local else "wait a minute and run the same command again"
+        hint = "promthctl local logs" if access.of_stack else "wait a minute and run the same command again"
         return TargetError(f"The API at {access.url} failed", f"it answered HTTP {status}", hint)
     return unexpected_answer(access, f"it is HTTP {status}, which is not expected from Supabase here")

@@ -13,6 +13,7 @@ import hashlib
 import io
 import os
 import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -128,10 +129,12 @@ def new_backup(backups: Path) -> Iterator[BackupWriter]:
         with _held(work):
             yield BackupWriter(work, backups)
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "free some space there" if full else f"make {shlex.quote(str(backups))} a folder that you can write"
         raise PromthctlError(
             "The backup could not be written, so nothing was changed",
             f"{error.strerror or error}: {backups}",
-            "free some space there and run it again",
+            f"{hint}, then run the same command again",
         ) from None
     finally:
         if work is not None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promthctl import engines, local_stack
+from promthctl.cli import snapshot
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, unix_time
 from promthctl.errors import UsageError
@@ -16,11 +17,16 @@ from promthctl.settings import API_PORT, DB_PORT
 from promthctl.views import local as views
 from promthctl.views import reset as reset_views
 
+if TYPE_CHECKING:
+    from promthctl.local_stack.opened import Opened
+
 app = typer.Typer(no_args_is_help=True, help="Run Supabase on this machine.")
 
 mailbox = typer.Typer(invoke_without_command=True, help="What the embedded engine's Auth would have sent by e-mail.")
 app.add_typer(mailbox, name="mail")
+app.add_typer(snapshot.app, name="snapshot")
 
+NoOpen = Annotated[bool, typer.Option("--no-open", help="Print the address only.")]
 NoSeed = Annotated[bool, typer.Option("--no-seed", help="Do not run the seeds of supabase/config.toml.")]
 
 
@@ -92,7 +98,8 @@ def up(
 def down(
     context: typer.Context,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Also remove the database, the one kept by a reset, and the keys.")
+        bool,
+        typer.Option("--purge", help="Also remove the database, what was kept of it, and the keys."),
     ] = False,
 ) -> None:
     """Stop the stack. Its data is kept for the next `up`."""
@@ -100,7 +107,7 @@ def down(
     engine = engines.current(run.settings)
     if purge:
         run.confirm(
-            f"Remove the local database of {run.settings.project_dir} permanently, and what a reset kept of it?",
+            f"Remove the local database of {run.settings.project_dir} permanently, with its snapshots?",
             "The local database was not removed",
         )
     run.output.show(local_stack.down(run.settings, engine, purge, run.output), views.down)
@@ -160,13 +167,46 @@ def env(
         run.output.show(local_stack.write_env(run.settings, engine, run.typed_path(write)), views.env)
 
 
-@mailbox.callback()
-def mails(context: typer.Context) -> None:
-    """List the messages that Auth would have sent, the newest first: sign-up, sign-in, recovery, invitation."""
-    from promthctl.local_stack import mail
+def _tell(run: Invocation, opened: Opened) -> None:
+    """What was opened, or else its address, for whoever asked for it."""
+    if run.output.as_json:
+        run.output.secret({"url": opened.url})
+    elif opened.opened:
+        run.output.note("Opened in your browser.")
+    else:
+        run.output.verbatim(f"{opened.url}\n")
+
+
+@app.command()
+def studio(context: typer.Context, no_open: NoOpen = False) -> None:
+    """Open Studio in the browser: tables and rows, with the rights of service_role.
+
+    On the embedded engine the address is good once, for two minutes. It is printed where there is no browser.
+    """
+    from promthctl.local_stack import opened
 
     run: Invocation = context.obj
-    if context.invoked_subcommand is None:
+    _tell(run, opened.studio(run.settings, engines.current(run.settings), browser=not (no_open or run.output.as_json)))
+
+
+@mailbox.callback()
+def mails(
+    context: typer.Context,
+    open_link: Annotated[
+        bool, typer.Option("--open", help="Open the link of the newest message in the browser, or print it.")
+    ] = False,
+) -> None:
+    """List the messages that Auth would have sent, the newest first: sign-up, sign-in, recovery, invitation."""
+    from promthctl.local_stack import mail, opened
+
+    run: Invocation = context.obj
+    if context.invoked_subcommand is not None and open_link:
+        raise UsageError(
+            "--open does not go with `show`", "it opens the newest message's link", "promthctl local mail --open"
+        )
+    if open_link:
+        _tell(run, opened.link(run.settings, engines.current(run.settings), 1, browser=not run.output.as_json))
+    elif context.invoked_subcommand is None:
         run.output.show(mail.mails(engines.current(run.settings)), views.mails)
 
 

@@ -77,7 +77,8 @@ def renumber(context: typer.Context, choice: TargetChoice, dry_run: DryRun = Fal
 
     The order in which they apply stays: the older file first, as git knows it, and what follows moves on if it has to.
     What the target has applied keeps its version; without a target option the local stack is asked, if it runs. The
-    new order is applied to a throw-away database before a file is renamed; all files are renamed, or none.
+    new order is applied to a throw-away database before a file is renamed; where it fails, files of one version are
+    tried in other orders. All files are renamed, or none.
     """
     from promthctl.migration_files import changes, renumbering
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,10 +12,15 @@ from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DatabaseUrls, Local, LockTimeout, ProjectRefs, TargetNames, TargetsFile, lock_seconds
 from promthctl.errors import UsageError
 from promthctl.push import batch
-from promthctl.quantities import count
+from promthctl.quantities import count, size
+from promthctl.rehearsal import DataRehearsal
 from promthctl.resolve.choice import TargetChoice
+from promthctl.targets import Target
 from promthctl.views import batch as batch_views
 from promthctl.views import push as views
+
+if TYPE_CHECKING:
+    from promthctl.rehearsal.with_data import Amount
 
 app = typer.Typer(add_completion=False)
 
@@ -48,6 +53,22 @@ def command(
     no_rehearsal: Annotated[
         bool, typer.Option("--no-rehearsal", help="Do not try the push in a throw-away Postgres first.")
     ] = False,
+    rehearse_with_data: Annotated[
+        bool,
+        typer.Option(
+            "--rehearse-with-data",
+            help="Also run the migrations on a copy of the target's rows, made on this machine and removed afterwards.",
+        ),
+    ] = False,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample",
+            metavar="N",
+            min=1,
+            help="With --rehearse-with-data: N rows of each table, and what they refer to.",
+        ),
+    ] = None,
     ignore_drift: Annotated[
         bool, typer.Option("--ignore-drift", help="Do not tell what the target has otherwise than its migrations make.")
     ] = False,
@@ -58,7 +79,9 @@ def command(
     The plan is shown first: what is pending, which statements destroy data (with the rows at risk), which ones rewrite
     or lock a table, and where the target's history disagrees with the files. For that the pending files are tried in a
     throw-away Postgres with the target's schema and made-up rows: what became of those is told, and a push that would
-    fail is not begun. Except on the local stack, you must then confirm it. While a migration waits for a lock, its
+    fail is not begun. With --rehearse-with-data they are also run on a copy of the target's rows (those of the tables
+    they touch, and what these refer to), and how long each takes is told. Except on the local stack, you must confirm
+    both. While a migration waits for a lock, its
     holder is named; after --lock-timeout the migration is taken back, so that others get on, and tried again three
     times.
     """
@@ -68,7 +91,19 @@ def command(
     if local and (refs or urls or names or targets_file is not None):
         why = "the local stack is pushed to on its own"
         raise UsageError("--local cannot be combined with other targets", why, "promthctl push --local")
-    if targets_file is not None or len(refs) + len(urls) + len(names) > 1:
+    if sample is not None and not rehearse_with_data:
+        again = f"promthctl push --rehearse-with-data --sample {sample}"
+        raise UsageError(
+            "--sample says how many rows are copied", "no rows are copied without --rehearse-with-data", again
+        )
+    if rehearse_with_data and no_rehearsal:
+        why = "the rehearsal finds out which tables to copy"
+        raise UsageError("--rehearse-with-data cannot be combined with --no-rehearsal", why, "leave one of them out")
+    many = targets_file is not None or len(refs) + len(urls) + len(names) > 1
+    if rehearse_with_data and many:
+        why = "the rows of one target are copied, after a question about it"
+        raise UsageError("--rehearse-with-data is for one target", why, "name one target, or leave the option out")
+    if many:
         found = batch.candidate_targets(run.settings, refs, urls, names, targets_file, patience)
         _push_batch(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all, rehearsed)
         return
@@ -76,7 +111,9 @@ def command(
     chosen = replace(run.target(choice), lock_seconds=patience)
     plan = push.plan_push(run.settings, chosen, include_all, rehearsed, not ignore_drift, run.output)
     if dry_run:
-        run.output.show(push.preview_push(plan), views.preview)
+        tried = _try(run, chosen, plan, sample) if rehearse_with_data else None
+        run.output.show(push.preview_push(plan, tried), views.preview)
+        push.check_tried(plan, tried)
         return
     if refusal := plan.refusal:
         raise refusal
@@ -84,6 +121,9 @@ def command(
         run.output.aside(push.preview_push(plan), views.planned)
     push.check_accepted(plan)
     push.check_destructive(chosen, plan, allow_destructive)
+    if rehearse_with_data and (tried := _try(run, chosen, plan, sample)):
+        run.output.aside(tried, views.tried)
+        push.check_tried(plan, tried)
     if plan.pending and not chosen.local:
         supabase_cli.find_runner(
             run.settings, run.output
@@ -91,6 +131,20 @@ def command(
         noun = count(len(plan.pending), "migration")
         run.confirm(f"Apply {noun} to {chosen.label}?", f"Nothing was pushed to {chosen.label}")
     run.output.show(push.apply_plan(run.settings, chosen, plan, run.output), views.push)
+
+
+def _try(run: Invocation, target: Target, plan: push.PushPlan, sample: int | None) -> DataRehearsal | None:
+    """Run the plan on a copy of the target's rows, after asking whether so much may be copied."""
+
+    def agree(amount: Amount) -> None:
+        if not target.local:
+            rows = "" if amount.rows is None else f", about {count(amount.rows, 'row')}"
+            what = f"{count(amount.tables, 'table')}{rows}, about {size(amount.size)}"
+            run.confirm(
+                f"Copy {what}, of {target.label} to this machine?", "No rows were copied, and nothing was pushed"
+            )
+
+    return push.try_with_data(run.settings, target, plan, sample, agree, run.output)
 
 
 def _push_batch(

@@ -76,6 +76,8 @@ def _undo(run: Invocation, chosen: Target, to: str, dry_run: bool, backup: bool)
         for line in views.announced(preview):
             run.output.note(line)
         run.confirm(f"Roll back {chosen.label}?", f"Nothing was rolled back on {chosen.label}")
+    if backup and plan.undo:
+        _keep_local(run, chosen, "rollback")
     run.output.show(rollback.roll_back(run.settings, chosen, plan, backup, run.output), views.rollback)
 
 
@@ -86,4 +88,15 @@ def _restore(
         for line in views.backup(backup):
             run.output.note(line)
         run.confirm(f"Restore it to {chosen.label}?", f"Nothing was restored to {chosen.label}")
+    if not dry_run:
+        _keep_local(run, chosen, "restore")
     run.output.show(restoring.restore(run.settings, chosen, backup, conflicts, dry_run, run.output), views.restore)
+
+
+def _keep_local(run: Invocation, chosen: Target, what: str) -> None:
+    """The local stack's database as it is, as a snapshot that is forgotten in time."""
+    from promthctl import engines
+    from promthctl.local_stack import snapshots
+
+    if chosen.local:
+        snapshots.save_before(run.settings, engines.current(run.settings), what, run.output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promthctl.cli.invocation import Invocation
-from promthctl.cli.options import with_target
+from promthctl.cli.options import LockTimeout, lock_seconds, with_target
 from promthctl.errors import RefusedError, UsageError
 from promthctl.process import write_private
 from promthctl.project_files import missing_folder
@@ -51,19 +52,22 @@ def command(
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="Why, with --accept; asked for otherwise.")
     ] = None,
+    lock_timeout: LockTimeout = None,
 ) -> None:
     """Compare the schema with the migrations, and prove that no user reaches another user's rows.
 
     All attempts are made in a transaction that is rolled back. Rows whose triggers do what no rollback undoes are tried
     only if you agree (--yes). Exit code 1 for leaks, for rights that work for nobody and for differences from the
-    migrations; not for what could not be proven (--strict) and for advice (--fail-on advice).
+    migrations; not for what could not be proven (--strict) and for advice (--fail-on advice). Who holds a lock that it
+    waits for is named; a row that needs one for longer than a second is not proven.
     """
     from promthctl.verify import checks
 
     run: Invocation = context.obj
     least = _least(strict, fail_on)
     _check_reason(accept, reason)
-    chosen = run.target(choice)
+    patience = lock_seconds(lock_timeout)
+    chosen = replace(run.target(choice), lock_seconds=patience)
     page_file = _writable(run.settings.project_dir / run.typed_path(report)) if report is not None else None
     kinds = [word.strip() for word in only.split(",") if word.strip()] if only is not None else None
     agreed = chosen.local or kinds is not None or _agreed(run, chosen)
@@ -88,24 +92,27 @@ def _least(strict: bool, fail_on: str | None) -> Severity:
     if fail_on is None:
         return STRICT if strict else DEFAULT_FAIL_ON
     if strict:
-        raise UsageError("--strict and --fail-on exclude each other", "both say what fails", "--fail-on not-proven")
+        raise UsageError("--strict and --fail-on exclude each other", "both say what fails", "leave --strict out")
     for severity in SEVERITIES:
         if fail_on.strip().lower().replace("-", " ") == severity:
             return severity
     words = ", ".join(severity.replace(" ", "-") for severity in SEVERITIES)
     raise UsageError(
-        f"{fail_on!r} is not a severity", f"--fail-on takes {words}", "promthctl verify --fail-on difference"
+        f"{fail_on!r} is not a severity",
+        f"--fail-on takes {words}",
+        "run the same command again with --fail-on difference",
     )
 
 
 def _check_reason(accept: bool, reason: str | None) -> None:
     """Raises UsageError unless a reason can be had where one is needed, before anything is verified."""
+    again = 'run the same command again with --accept --reason "TEXT"'
     if reason is not None and not (accept and reason.strip()):
         why = "it says nothing" if accept else "it says why findings are accepted"
-        raise UsageError("--reason has no use here", why, 'promthctl verify --accept --reason "TEXT"')
+        raise UsageError("--reason has no use here", why, again)
     if accept and reason is None and not sys.stdin.isatty():
         why = "each finding is accepted for a reason, and there is no terminal to ask at"
-        raise UsageError("Nothing can be accepted", why, 'promthctl verify --accept --reason "TEXT"')
+        raise UsageError("Nothing can be accepted", why, again)
 
 
 def _accepted(run: Invocation, result: VerifyResult, reason: str | None) -> VerifyResult:
@@ -126,7 +133,7 @@ def _agreed(run: Invocation, target: Target) -> bool:
     """Whether rows may be made whose triggers do what no rollback undoes; the other tables are tried in any case."""
     from promthctl.verify import checks
 
-    effects = checks.side_effects(run.settings, target)
+    effects = checks.side_effects(run.settings, target, run.output)
     if not effects:
         return False  # what appears from now on was not asked about
     for effect in effects:

@@ -26,8 +26,8 @@ LOCK_SECONDS = 10.0  # for a lock on anything but the local stack: everybody beh
 _POLL_SECONDS = 0.1
 _GIVE_UP_SECONDS = 5.0  # with a connection that is not to be had
 _QUIET_SECONDS = 0.3  # most work waits for nobody: then no connection is made
-# The session of ours that waits. With a pid, that one; else the one that runs a part of a text, writes the history,
-# or has a name.
+# The session of ours that waits. With a pid, that one; with a query's beginning, one that runs that; else the one that
+# runs a part of a text, writes the history, or has a name.
 # Waiting for old snapshots (virtualxid), as CREATE INDEX CONCURRENTLY does, stops nobody else.
 _WAITING = r"""
 select a.pid from pg_stat_activity a
@@ -35,8 +35,9 @@ select a.pid from pg_stat_activity a
    and a.wait_event <> 'advisory'
    and (a.pid = %(pid)s
         or %(pid)s = 0 and a.usename = session_user and a.query_start >= %(since)s and length(a.query) > 1
-           and (strpos(%(text)s, rtrim(a.query, E'; \n\r\t')) > 0 or strpos(a.query, 'schema_migrations') > 0
-                or nullif(a.application_name, '') = %(application)s))
+           and case when %(begins)s <> '' then starts_with(a.query, %(begins)s)
+                    else strpos(%(text)s, rtrim(a.query, E'; \n\r\t')) > 0 or strpos(a.query, 'schema_migrations') > 0
+                         or nullif(a.application_name, '') = %(application)s end)
  limit 1"""
 # Those who wait for others themselves are passed over for the others. A prepared transaction has the pid 0.
 _BLOCKERS = """
@@ -105,11 +106,11 @@ class LockWatch:
         found = " and ".join(map(str, self.blockers[:3])) or "a session that is gone"
         return f"{found} {'hold' if len(self.blockers) > 1 else 'holds'} a lock that it needs"
 
-    def remedy(self, again: str = "run the same command again") -> str:
-        """As a clause for people. again: what to do afterwards."""
+    def remedy(self, again: str = "run the same command again", *, longer: bool = True) -> str:
+        """As a clause for people. again: what to do afterwards. longer: the command has --lock-timeout."""
         ways = "; ".join(blocker.remedy for blocker in self.blockers[:3])
         first = f"wait until that is done, or end it: {ways}" if ways else "it may be gone by now"
-        return f"{first}; then {again}{', or with a longer --lock-timeout' if self.cancelled else ''}"
+        return f"{first}; then {again}{', or with a longer --lock-timeout' if self.cancelled and longer else ''}"
 
     def explains(self, sqlstate: str | None) -> bool:
         """True if a statement failed with that code because it did not get a lock."""
@@ -138,7 +139,8 @@ def ending_waits(
 ) -> Iterator[LockWatch]:
     """While the block runs, name whom the connection waits for, and end what takes longer than the target's limit."""
     watch = LockWatch(lock_seconds(target))
-    with watching_locks(target, watch, tell, pid=connection.info.backend_pid):
+    ((pid,),) = connection.execute("select pg_backend_pid()").fetchall()  # a pooler makes up the one of the connection
+    with watching_locks(target, watch, tell, pid=pid):
         yield watch
 
 
@@ -150,15 +152,16 @@ def watching_locks(
     *,
     text: str = "",
     application: str = "",
+    begins: str = "",
     pid: int = 0,
     at_once: bool = False,
 ) -> Iterator[None]:
     """While the block runs, keep `watch` up to date, and end waits that take longer than its limit.
 
     tell: takes one line for each blocker that is new, from another thread. Which session of ours it is: that of the
-    server process `pid`, else one that runs a part of the SQL in `text`, or has the name `application`. at_once: for
-    one that ends its waits itself, maybe soon. When the block is left by an exception, a statement of it that still
-    waits is ended.
+    server process `pid`; one whose query begins with `begins`; else one that runs a part of the SQL in `text`, or has
+    the name `application`. at_once: for one that ends its waits itself, maybe soon. When the block is left by an
+    exception, a statement of it that still waits is ended.
     """
     stop = threading.Event()
     begun = time.monotonic()
@@ -170,7 +173,8 @@ def watching_locks(
         with contextlib.suppress(psycopg.Error, PromthctlError):  # then nobody looks, and nothing is ended
             if not stop.wait(0 if at_once else _QUIET_SECONDS):
                 with connect(target) as connection:
-                    which = {"text": text, "pid": pid, "application": application, "since": _since(connection, begun)}
+                    which = {"text": text, "pid": pid, "application": application, "begins": begins}
+                    which["since"] = _since(connection, begun)
                     _watch(connection, target, watch, tell, which, stop)
                     if failed:
                         _as_login_role(connection, target, True)

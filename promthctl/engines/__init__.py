@@ -11,7 +11,18 @@ docker/    the official stack, by `supabase start`
 from __future__ import annotations
 
 from promthctl.engines.choosing import current, forget_engine, pick, record_engine, recorded_engine
-from promthctl.engines.engine import Access, Content, Engine, Filling, KeptCopy, LogPart, Service, StartOptions, Status
+from promthctl.engines.engine import (
+    Access,
+    Content,
+    Engine,
+    Filling,
+    KeptCopy,
+    LogPart,
+    Service,
+    Snapshot,
+    StartOptions,
+    Status,
+)
 
 __all__ = [
     "Access",
@@ -21,6 +32,7 @@ __all__ = [
     "KeptCopy",
     "LogPart",
     "Service",
+    "Snapshot",
     "StartOptions",
     "Status",
     "current",

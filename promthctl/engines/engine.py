@@ -61,7 +61,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Status:
-    """What runs now. applied: the versions in the migration history, None when the database does not answer."""
+    """What runs now. applied: the versions in the migration history, None when the database does not answer.
+
+    problems: one line for each thing that supabase/config.toml asks for and that could not be made.
+    """
 
     engine: str
     running: bool
@@ -69,6 +72,7 @@ class Status:
     studio_url: str | None
     services: tuple[Service, ...]
     applied: tuple[str, ...] | None
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,22 @@ class KeptCopy:
     path: str
     bytes: int
     kept_at: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of the database under a name. made_at: UTC, ISO 8601. bytes: on disk. reason: in words. server: its
+    PostgreSQL, as toolchain.servers names it. applied: the versions in its history, None where they are not known.
+    automatic: promthctl made it, and removes it when there are newer ones.
+    """
+
+    name: str
+    made_at: str
+    bytes: int
+    reason: str
+    server: str
+    applied: tuple[str, ...] | None
+    automatic: bool
 
 
 @dataclass(frozen=True)
@@ -170,6 +190,24 @@ class Engine(Protocol):
         Raises UsageError when nothing is kept.
         """
 
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """Those of this project, the newest first. Raises UsageError where an engine makes none, as the next three."""
+
+    def save_snapshot(self, name: str | None, reason: str, steps: Steps) -> Snapshot:
+        """Copy the database, which is stopped for as long as that takes. name: None for an automatic one.
+
+        Raises UsageError or RefusedError for a name that cannot be given, TargetError without a database.
+        """
+
+    def restore_snapshot(self, name: str, steps: Steps) -> KeptCopy | None:
+        """Put a copy of the snapshot in the place of the database in use, which is kept; None if there was none.
+
+        The stack is up then.
+        """
+
+    def remove_snapshot(self, name: str) -> Snapshot:
+        """Returns what it was. Raises UsageError when there is none of that name."""
+
     def down(self, purge: bool, steps: Steps) -> bool:
         """Stop every service; with `purge` remove the data too. False when there was nothing to stop."""
 
@@ -187,6 +225,9 @@ class Engine(Protocol):
 
     def mail(self) -> tuple[Message, ...]:
         """What Auth would have sent, the newest first. Raises UsageError where a mailbox of its own shows that."""
+
+    def studio(self) -> str:
+        """The address that opens Studio in a browser; the stack runs. Raises UsageError where Studio is not there."""
 
     def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         """(service, line) pairs, oldest first; with `follow` it goes on until interrupted."""

@@ -31,6 +31,7 @@ side_effects.py    what trying rows sets off that no rollback undoes
 call_graph.py      what a write to a table runs, to any depth, from the system catalogs
 ownership.py       whose a row is, from the foreign keys
 row_maker.py       rows that a table accepts, with the rows they refer to
+sign_ups.py        made users, and what the triggers of auth.users may ask of them
 sample_row.py      SampleRow, and the SQL that inserts, changes and finds one
 column_values.py   values to try in a column, from its type and its checks
 patterns.py        a text that a check's regular expression or LIKE pattern matches

@@ -34,8 +34,8 @@ _CURSOR = sql.SQL("promthctl_row")
 class OwnerColumns:
     """Columns that together name an owner: user ids, or the key of a parent. mine, theirs: the owner's, the other's.
 
-    parent: the owner's row that they refer to; None for user ids. assigned: users put in by whoever may write the row,
-    such as the members of a team, so that writing another's id is no forgery.
+    parent: the owner's row that they refer to; None for user ids. assigned: users put in by whoever may insert the row,
+    such as the members of a team, so that writing another's id is no forgery. handed_on: the same of updates.
     """
 
     name: str
@@ -43,6 +43,7 @@ class OwnerColumns:
     theirs: Values
     parent: SampleRow | None = None
     assigned: bool = False
+    handed_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class TableTrial:
 
     relaxed: what the owner may do beyond reading is not judged, because members of a group have different roles.
     closed: clients are not meant to reach the table, so the owner need not be able to read either.
-    declared: what users may put into their own rows on purpose.
+    declared: what users may put into their own rows on purpose. signed_in: rows are made by signed-in users alone.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class TableTrial:
         relaxed: bool,
         closed: bool,
         declared: Declarations = NOTHING_DECLARED,
+        signed_in: bool = False,
     ) -> None:
+        self.signed_in = signed_in
         self.sandbox, self.actors, self.a, self.b = sandbox, actors, a, b
         self.table: ProbedTable = a.table
         self.owner_columns = owner_columns
@@ -102,7 +105,7 @@ class TableTrial:
                 given = {**self.b.given, **part.mine}
                 what = f"their own row with another user's {part.name}"
                 self._insert(self.actors.other, given, what, self._linking("insert", part))
-        self._insert(self.actors.service_role, self.a.given, "a row", "reached")
+        self._insert(self.actors.service_role, self.a.given, "a row", "either" if self.signed_in else "reached")
 
     def reads(self, public: bool, owned: bool, what: str) -> None:
         """Only a is there."""
@@ -171,7 +174,7 @@ class TableTrial:
                 self.used.add(one)
                 return "either"
         if part.parent is None:
-            return "either" if part.assigned else "refused"
+            return "either" if (part.handed_on if verb == "move" else part.assigned) else "refused"
         if columns not in self._visible:
             parent, role = part.parent, self.actors.other.role
             where = parent.where if (role, "SELECT") in parent.table.whole else parent.keyed
@@ -221,8 +224,7 @@ class TableTrial:
             return
         self._move(self.actors.anon, self._theirs, f"{what} to another user", "refused")
         if owned:
-            assigned = all(part.assigned for part in self.owner_columns)
-            expected: Expected = "either" if assigned else "refused"
+            expected: Expected = "either" if all(part.handed_on for part in self.owner_columns) else "refused"
             self._move(self.actors.owner, self._theirs, "their own row to another user", expected)
             for part in self.owner_columns if len(self.owner_columns) > 1 else ():
                 what = f"their own row to another user's {part.name}"
@@ -356,8 +358,11 @@ class TableTrial:
     def _record(self, actor: Actor, verb: Verb, result: StatementResult, expected: Expected, detail: str) -> None:
         if self.stopped:
             return
+        if actor.name == "service_role" and not all(self.table.may(actor.role, one) for one in _PRIVILEGES[verb]):
+            expected = "either"  # nobody gave it the right
         outcome, why, rule = judge(result)
-        if rule and actor.name == "service_role" and verb == "insert":
+        rule = rule and verb != "select"  # what a policy raises on reading is no rule about the data
+        if rule and actor.name == "service_role" and verb == "insert" and expected == "reached":
             outcome = "error"  # the row is unsuitable for a trial, so the others' refusals prove nothing
         ok = {
             "reached": outcome == "reached" or (rule and outcome == "denied"),

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 from uuid import UUID, uuid5
 
 from promthctl.isolation import patterns
-from promthctl.isolation.tables import ColumnType, ProbedColumn
+from promthctl.isolation.tables import ColumnType, ProbedCatalog, ProbedColumn
 
 T = TypeVar("T")
 
@@ -26,8 +27,9 @@ _LENGTH = re.compile(r"\b(?:char_length|character_length|octet_length|bit_length
 _PATTERN = re.compile(r"(?<!!)(~~\*?|~\*?)\s*\(?'((?:[^']|'')*)'")
 _KEY = re.compile(r"(?:->>|->|\?)\s*\(?'((?:[^']|'')*)'")
 _KEYS = re.compile(r"\?[&|]\s*\(*ARRAY\[([^\]]*)\]")
-_INTEGERS = {"int2": 2**15, "int4": 2**31, "int8": 2**63}
-_NUMERIC = {*_INTEGERS, "numeric", "float4", "float8", "money"}
+INTEGERS = {"int2": 2**15, "int4": 2**31, "int8": 2**63}
+_NUMERIC = {*INTEGERS, "numeric", "float4", "float8", "money"}
+_TIMES = {"date", "timestamp", "timestamptz", "time", "timetz", "interval", "uuid", "inet", "cidr"}
 _TEXTS = {"text", "varchar", "bpchar", "citext", "name"}
 # Short texts that hand-written checks often ask for.
 _FAMILIAR = ("a", "en", "US", "USD", "1", "true", "#a1b2c3", "1.0.0", "+15555550100", "2030-01-01", "")
@@ -111,7 +113,26 @@ def hinted_values(type_: ColumnType, check: str, token: str) -> list[str]:
         return [*_pattern_hints(plain, token), *lengths, *texts]
     if type_.name == "bytea":
         return ["\\x" + "ab" * int(n) for n in numbers if sized and 0 <= n <= 10_000]
-    return texts
+    # A check of several columns has texts for the others, too.
+    if type_.labels:
+        return [text for text in texts if text in type_.labels]
+    if type_.name == "bool":
+        return []
+    return [text for text in texts if re.search(r"\d", text)] if type_.name in _TIMES else texts
+
+
+def narrowed(catalog: ProbedCatalog) -> dict[int, dict[str, ColumnType]]:
+    """By table and column, the type of the smallest integers that refer to it, where it is smaller than its own."""
+    found: dict[int, dict[str, ColumnType]] = defaultdict(dict)
+    for table in catalog.tables.values():
+        for key in table.foreign_keys:
+            if (target := catalog.tables.get(key.target)) is None:
+                continue
+            for own, theirs in zip(key.columns, key.target_columns, strict=True):
+                type_, known = table.column[own].type, found[target.oid].get(theirs, target.column[theirs].type)
+                if INTEGERS.get(type_.name, 2**64) < INTEGERS.get(known.name, 0):
+                    found[target.oid][theirs] = type_
+    return found
 
 
 def nearest_combinations(options: Sequence[Sequence[T]], limit: int) -> Iterator[tuple[T, ...]]:
@@ -140,8 +161,8 @@ def _of_type(type_: ColumnType, token: str, fresh: bool) -> list[str]:
         long = [f"{token}@example.com", f"https://example.com/{token}", f"p{token[:15]}", token, fresh_uuid(token, "")]
         fitting = [text for text in (long[2], *long[:2], *long[3:]) if len(text) <= room]
         return [*(fitting or [token[:room]]), *(text for text in _FAMILIAR if len(text) <= room)]
-    if type_.name in _INTEGERS:
-        unique = str(-1 - number % (_INTEGERS[type_.name] - 2))
+    if type_.name in INTEGERS:
+        unique = str(-1 - number % (INTEGERS[type_.name] - 2))
         return [unique, unique[1:]] if fresh else ["1", "0", "2", "10", "100", "-1", unique[1:]]
     if type_.name in _NUMERIC:
         return [str(number % 1_000_000), "1"] if fresh and type_.modifier < 0 else ["1", "0", "0.5", "10", "100", "-1"]

@@ -22,11 +22,12 @@ _SEARCH = """
 with promthctl_all as materialized ({source})
 select concat((select count(text) from promthctl_all), ':', (
   select string_agg(w.place::text, ',')
-    from unnest(string_to_array(current_setting('promthctl.markers'), ',')) with ordinality w (marker, place)
+    from jsonb_array_elements_text(current_setting('promthctl.markers')::jsonb) with ordinality w (marker, place)
    where exists (select from promthctl_all where strpos(text, w.marker) > 0)))
 """
 _MARKED = """
-exists (select from unnest(string_to_array(current_setting('promthctl.markers'), ',')) m where strpos({text}, m) > 0)
+exists (select from jsonb_array_elements_text(current_setting('promthctl.markers')::jsonb) m
+         where strpos({text}, m) > 0)
 """
 _COUNTED = "with promthctl_done as ({statement} returning 1) select count(*)::text from promthctl_done"
 
@@ -54,7 +55,7 @@ def function_trials(
         column, place = (called, "") if function.bare else ("promthctl_row", f" from {called} promthctl_row")
         statement = _SEARCH.format(source=f"select lower({column}::text) as text{place}")
         for actor in actors:
-            base = {_MARKERS: ",".join(markers), "search_path": _path(function.schema)}
+            base = {_MARKERS: json.dumps(markers), "search_path": _path(function.schema)}
             for claimed in ({}, *claims_for(actor, text)):
                 yield DoorTrial(Trial(actor, statement, {**base, **claimed}), actor, call.sql.lower(), call.told)
 
@@ -69,7 +70,7 @@ def view_trials(
         if columns := view.columns.get(actor.role):
             source = f"select {_together(columns)} as text from {name}{rest}"  # noqa: S608 - names are quoted
             statement = _SEARCH.format(source=source)
-            yield DoorTrial(Trial(actor, statement, {_MARKERS: ",".join(markers)}), actor)
+            yield DoorTrial(Trial(actor, statement, {_MARKERS: json.dumps(markers)}), actor)
 
 
 def copy_trial(view: ApiView, actor: Actor, own: Actor, markers: Sequence[str]) -> DoorTrial | None:
@@ -80,7 +81,7 @@ def copy_trial(view: ApiView, actor: Actor, own: Actor, markers: Sequence[str]) 
     if columns := view.columns.get(actor.role):
         source = f"select {_together(columns)} as text from ({view.definition}) promthctl_copy"  # noqa: S608
         statement = _SEARCH.format(source=source)
-        return DoorTrial(Trial(own, statement, {_MARKERS: ",".join(markers)}), actor)
+        return DoorTrial(Trial(own, statement, {_MARKERS: json.dumps(markers)}), actor)
     return None
 
 
@@ -92,7 +93,7 @@ def write_trials(view: ApiView, actors: Sequence[Actor], markers: Sequence[str])
         if not columns:
             continue
         where = _MARKED.format(text=_together(columns))
-        settings = {_MARKERS: ",".join(markers)}
+        settings = {_MARKERS: json.dumps(markers)}
         for verb in view.may.get(actor.role, ()):
             if verb not in view.updatable:
                 continue

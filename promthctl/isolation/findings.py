@@ -14,7 +14,7 @@ from promthctl.declarations import Declaration
 Severity = Literal["leak", "failed", "difference", "not proven", "advice"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\bu[0-9a-f]{14}(?=@example\.com)")
 
 
 @dataclass(frozen=True)

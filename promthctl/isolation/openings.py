@@ -44,9 +44,10 @@ class Openings:
     """leaks: what strangers reached. shown: the same through views. owner: the verbs that worked for the owner.
 
     roles: with which values, memberships or claims the owner reads a row. direct: the verbs whose policies name the
-    owner by a column of the row, or of one that it refers to. declared: what leaked is meant so. hidden: no policy lets
-    any user read. parts: how many ways in were tried. unsettled: alternatives that no row made true although they ask
-    nothing about the caller. stopped: why not everything was tried. explained: (role, verb) that the leaks tell of.
+    owner by a column of the row, or of one that it refers to, and those for writing ask nothing else of the row.
+    declared: what leaked is meant so. hidden: no policy lets any user read. parts: how many ways in were tried.
+    unsettled: alternatives that no row made true although they ask nothing about the caller. stopped: why not
+    everything was tried. explained: (role, verb) that the leaks tell of.
     """
 
     leaks: list[Finding] = field(default_factory=list)
@@ -149,7 +150,8 @@ class OpeningTrial:
                 )
                 row = sql.SQL("select * from {} where {}").format(self._table.identifier, self._a.keyed)
                 made = self._text(insertion(self._table, self._a.given))
-                yield Variation(self._told(each), self._text(place), (made,), (self._text(act),), {}, owner, "give",
+                before = (*self._surroundings.signing_in(self._table, self._a.user), made)
+                yield Variation(self._told(each), self._text(place), before, (self._text(act),), {}, owner, "give",
                                 self._text(row))  # fmt: skip
 
     def _callers(self) -> list[Caller]:
@@ -195,7 +197,7 @@ class OpeningTrial:
         callers: Sequence[int] | None,
     ) -> Variation:
         own: dict[str, str | None] = {}
-        before = []
+        before = self._surroundings.signing_in(self._table, self._a.user)
         for oid, values in several(changes):
             if oid == self._table.oid:
                 own = values
@@ -278,13 +280,15 @@ class OpeningTrial:
         self._found.unsettled = [*self._by_mail(mailed), *self._unsettled()]
         readable = [part for part in self._parts if part.serves("select") and part.policy
                     and "authenticated" in part.policy.roles]  # fmt: skip
-        above = {self._table.oid, *(key.target for key in self._table.foreign_keys)}
+        above = {key.target for key in self._table.foreign_keys}
         self._found.direct = {
             verb
             for part in self._parts
             for verb in ("select", "insert", "update", "delete")
             if part.serves(verb) and part.alternative.kind == "bond" and part.policy
-            and "authenticated" in part.policy.roles and any(oid in above for oid, _ in part.reading.callers)
+            and (verb == "select" or part.alternative.condition == "true")
+            and "authenticated" in part.policy.roles and (any(oid in above for oid, _ in part.reading.callers)
+                 or any((self._table.oid, name) in part.reading.named for name in self._identity))
         }  # fmt: skip
         for_server = all("service_role" in part.alternative.text for part in readable)
         self._found.hidden = for_server and not (self._found.direct & {"update", "delete"} and not readable)

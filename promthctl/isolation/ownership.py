@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from promthctl.isolation.tables import ForeignKey, ProbedCatalog, ProbedColumn, ProbedTable
 
 # Where several columns name a user and no policy says which of them is the owner, the first of these is.
 _NAMES = ("user_id", "owner_id", "owner", "created_by", "author_id", "creator_id", "profile_id", "id")
 _AUTHORS = ("sender_id", "sender", "author", "poster_id", "uploaded_by", "uploader_id", "writer_id", "reviewer_id")
+_CREATORS = {"created_by", "creator_id", "created_by_id", "created_by_user_id"}
 _UUID_OR_TEXT = {"uuid", "text", "varchar"}
 
 
@@ -63,12 +65,17 @@ def find_ownerships(catalog: ProbedCatalog) -> dict[int, Ownership]:
     }
 
 
-def is_assigned(table: ProbedTable, column: str) -> bool:
+def is_assigned(table: ProbedTable, column: str, command: Literal["INSERT", "UPDATE"], grouped: bool) -> bool:
     """Whether users are put into the column by whoever may write the row, rather than writing in their own name.
 
-    No policy for writing names it, and it is one of a pair that is unique (a member of a team, a student of a course),
-    or has no usual name of an author.
+    No policy for writing by `command` names it, and it is one of a pair that is unique (a member of a team, a student
+    of a course), or has no usual name of an author. grouped: the rows belong to a group or a parent; who created one is
+    then a note that opens nothing, unless a policy lets users in by it.
     """
+    if any(column in policy.columns for policy in table.policies if policy.command in (command, "ALL")):
+        return False
+    if column in _CREATORS and (grouped or command == "UPDATE"):
+        return not any(column in (policy.using or "") for policy in table.policies)
     if any(column in policy.columns for policy in table.policies if policy.command not in ("SELECT", "DELETE")):
         return False
     paired = any(column in unique.columns and len(unique.columns) > 1 for unique in table.uniques)
@@ -102,6 +109,9 @@ def _identity_columns(catalog: ProbedCatalog) -> dict[int, set[str]]:
     if catalog.users is None:
         return found
     root = catalog.users.oid
+    for oid, table in catalog.tables.items():
+        if table.exposed:
+            found[oid] = {column.name for column in table.columns if _compared(table, column)}
     changed = True
     while changed:
         changed = False
@@ -112,9 +122,6 @@ def _identity_columns(catalog: ProbedCatalog) -> dict[int, set[str]]:
                     if is_user and oid != root and own not in found[oid]:
                         found[oid].add(own)
                         changed = True
-    for oid, table in catalog.tables.items():
-        if not found[oid] and table.exposed:
-            found[oid] = {column.name for column in table.columns if _compared(table, column)}
     return found
 
 
@@ -124,7 +131,8 @@ def _compared(table: ProbedTable, column: ProbedColumn) -> bool:
         return False
     if re.fullmatch(r"\(?auth\.uid\(\)\)?(?:::text)?", column.default or ""):
         return True
-    name, caller = rf'\(*"?{re.escape(column.name)}"?\)*(?:::(?:text|uuid))?', r"\(*\s*(?:SELECT\s+)?\(?auth\.uid\(\)"
+    spelled = f'(?:{re.escape(column.name)}|"{re.escape(column.name.replace(chr(34), chr(34) * 2))}")'
+    name, caller = rf"\(*{spelled}\)*(?:::(?:text|uuid))?", r"\(*\s*(?:SELECT\s+)?\(?auth\.uid\(\)"
     pattern = re.compile(rf"(?<![\w.]){name} = {caller}|{caller}\)?(?:::text)?(?: AS uid)?\)* = {name}(?!\w)")
     return any(pattern.search(policy.condition) for policy in table.policies)
 

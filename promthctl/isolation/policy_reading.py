@@ -69,13 +69,15 @@ class Claim:
 @dataclass
 class Reading:
     """columns: in the order of their mention. joins: pairs that must be equal. callers: columns equal to the caller's
-    id, or e-mail address. unread: functions that could not be followed."""
+    id, or e-mail address. named: those of them in the expression itself, not in a function that looks the caller up.
+    unread: functions that could not be followed."""
 
     columns: dict[Column, list[Comparison]] = field(default_factory=lambda: defaultdict(list))
     tables: dict[int, None] = field(default_factory=dict)
     claims: dict[Claim, None] = field(default_factory=dict)
     joins: dict[tuple[Column, Column], None] = field(default_factory=dict)
     callers: dict[Column, str] = field(default_factory=dict)
+    named: set[Column] = field(default_factory=set)
     unread: dict[str, None] = field(default_factory=dict)
 
 
@@ -233,6 +235,8 @@ class PolicyReader:
             if who := _caller(other):
                 for column in found:
                     reading.callers.setdefault(column, who)
+                    if not scope.loose:
+                        reading.named.add(column)
 
 
 class _Scope:

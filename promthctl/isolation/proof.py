@@ -23,8 +23,9 @@ from promthctl.isolation.proof_run import ProofRun
 from promthctl.isolation.sandbox import Sandbox
 from promthctl.isolation.side_effects import SideEffect, SideEffects, side_effects_of
 from promthctl.isolation.table_reading import own_schemas, read_tables
-from promthctl.isolation.tables import API_ROLES, ProbedCatalog
+from promthctl.isolation.tables import API_ROLES, CLIENT_ROLES, ProbedCatalog
 from promthctl.isolation.verdicts import TableProof
+from promthctl.quantities import count
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -136,6 +137,21 @@ def _needed(declared: Declarations, proofs: Collection[TableProof]) -> set[Decla
 def _caveats(catalog: ProbedCatalog, schemas: Sequence[str], advanced: Sequence[str]) -> Iterator[str]:
     for name in advanced:
         yield f"sequence {name} advanced during the proof: a rollback does not give its numbers back"
+    unused = [
+        table.label
+        for table in catalog.exposed
+        if not any(
+            table.may(role, right) for role in CLIENT_ROLES for right in ("SELECT", "INSERT", "UPDATE", "DELETE")
+        )
+        and any(policy.permissive and policy.roles & {*CLIENT_ROLES} for policy in table.policies)
+    ]
+    if unused:
+        named = f"{', '.join(unused[:3])}{f' and {len(unused) - 3} more' if len(unused) > 3 else ''}"
+        yield (
+            f"the policies of {count(len(unused), 'table')} were not tried, because anon and authenticated have no"
+            f" rights there ({named}); grant what the API should reach (on the local stack, auto_expose_new_tables ="
+            " true under [api] of supabase/config.toml and promthctl local reset grant all)"
+        )
     for table in catalog.tables.values():
         if table.extension and table.schema in schemas:
             yield f"{table.label} belongs to the extension {table.extension} and was left out"

@@ -18,7 +18,7 @@ from promthctl.isolation.findings import Finding
 from promthctl.isolation.openings import Openings, OpeningTrial
 from promthctl.isolation.policy_reading import PolicyReader, Reading
 from promthctl.isolation.row_maker import RowMaker, RowNotMade
-from promthctl.isolation.sample_row import SampleRow, Values
+from promthctl.isolation.sample_row import SampleRow, Values, matching
 from promthctl.isolation.sandbox import Actor, Sandbox
 from promthctl.isolation.side_effects import SideEffects, not_tried
 from promthctl.isolation.surroundings import Surroundings
@@ -26,6 +26,9 @@ from promthctl.isolation.tables import ProbedCatalog, ProbedTable
 from promthctl.isolation.verdicts import TableProof, is_closed, verdict
 
 _VARIANTS = 40  # rows tried to meet a condition and its opposite
+
+
+_REMOVALS = 6  # tables whose rows are removed before one row can be
 
 
 class _GivenAway(Exception):
@@ -117,18 +120,23 @@ class ProofRun:
     def _find_groups(self) -> None:
         """Find the tables whose rows belong to groups: a policy looks up the caller in a table that refers to them."""
         looked_up: dict[int, None] = {}
+        tied: set[tuple[int, str]] = set()  # columns that policies compare with one of the row they are about
         for table in self._catalog.exposed:
             reading = Reading()
             for policy in table.policies:
                 for text in filter(None, (policy.using, policy.check)):
                     self._reader.read(text, table, reading)
             looked_up |= {oid: None for oid, _ in reading.callers if oid in reading.tables}
+            pairs = [pair for one in reading.joins for pair in (one, one[::-1])]
+            tied |= {one for one, (oid, _) in pairs if oid == table.oid}
         for oid in looked_up:
             membership_table = self._catalog.tables[oid]
             own = {*self._ownerships[oid].identity, *self._ownerships[oid].others}
-            for key in membership_table.foreign_keys:
+            keys = [key for key in membership_table.foreign_keys if not set(key.columns) & own]
+            # A key that no policy compares with its rows, beside one that is, leads to something else: a list of roles.
+            for key in [key for key in keys if any((oid, name) in tied for name in key.columns)] or keys:
                 group = self._catalog.tables.get(key.target)
-                if not group or group is self._catalog.users or set(key.columns) & own or group is membership_table:
+                if not group or group is self._catalog.users or group is membership_table:
                     continue
                 if own and not self._ownerships[group.oid].identity and group.oid not in self._maker.membership_tables:
                     self._maker.membership_tables[group.oid] = membership_table
@@ -165,14 +173,19 @@ class ProofRun:
         standing = [row for user in self._users if (row := self._maker.present.get((table.oid, user)))]
         with self._undone_afterwards():  # find out which rows the table accepts
             a, b = (self._maker.row(table, user) for user in self._users)
+        if self._ownerships[table.oid].identity and not self._identity(a, b) and table.oid not in self._maker.signed_in:
+            self._maker.sign_in(table)  # a trigger may have written who calls, which was nobody
+            with self._undone_afterwards():
+                a, b = (self._maker.row(table, user) for user in self._users)
         with self._undone_afterwards():
             self._remove(*(row for row in (a, b) if row.found or row in standing))
             owner_columns = self._owner_columns(a, b)
             if self._ownerships[table.oid].identity and not owner_columns:
                 raise _GivenAway("a trigger gives a new row to someone other than the user it was made for")
             trial = TableTrial(
-                self._sandbox, self._actors, a, b, owner_columns, relaxed, is_closed(table), self._declared
-            )
+                self._sandbox, self._actors, a, b, owner_columns, relaxed, is_closed(table), self._declared,
+                table.oid in self._maker.signed_in,
+            )  # fmt: skip
             with self._undone_afterwards():
                 self._sandbox.mark()
                 trial.inserts(owned)
@@ -217,7 +230,7 @@ class ProofRun:
                 with suppress(RowNotMade):
                     self._maker.row(membership_table, a.user)
             found = trial.run(a, frozenset(names), {n: a.values[n] for n in mine}, {n: b.values[n] for n in mine})
-        if names and all(ownership.is_assigned(table, name) for name in names):
+        if names and all(ownership.is_assigned(table, name, "UPDATE", bool(own.links)) for name in names):
             found.leaks = [one for one in found.leaks if one.who != "owner"]
         allowed = {one: self._allowed(one) for one in found.leaks}
         self.used |= {declaration for declaration in allowed.values() if declaration}
@@ -247,11 +260,29 @@ class ProofRun:
     def _remove(self, *rows: SampleRow) -> None:
         """Delete rows that the made users have already, so that everyone starts without any."""
         for row in rows:
-            try:
-                self._sandbox.run(sql.SQL("delete from {} where {}").format(row.table.identifier, row.where))
-            except psycopg.Error as error:
-                raise RowNotMade(f"a row that is there already cannot be removed: {error}") from error
+            for _ in range(_REMOVALS):
+                try:
+                    self._sandbox.run(sql.SQL("delete from {} where {}").format(row.table.identifier, row.where))
+                    break
+                except psycopg.errors.ForeignKeyViolation as error:
+                    if not self._remove_below(row, error.diag.constraint_name):
+                        raise RowNotMade(f"a row that is there already cannot be removed: {error}") from error
+                except psycopg.Error as error:
+                    raise RowNotMade(f"a row that is there already cannot be removed: {error}") from error
             self._maker.present.pop((row.table.oid, row.user), None)
+
+    def _remove_below(self, row: SampleRow, constraint: str | None) -> bool:
+        """Delete what a trigger made that refers to the row by that foreign key; whether anything was."""
+        for table in self._catalog.tables.values():
+            for key in table.foreign_keys:
+                if key.name == constraint and key.target == row.table.oid:
+                    values = {n: row.values[t] for n, t in zip(key.columns, key.target_columns, strict=True)}
+                    where = sql.SQL("delete from {} where {} returning 1").format(
+                        table.identifier, matching(table, values)
+                    )
+                    with suppress(psycopg.Error):
+                        return bool(self._sandbox.run(where))
+        return False
 
     def _insert_owner_row(self, table: ProbedTable, given: Values) -> SampleRow:
         """Insert the owner's row, and the membership that makes it theirs. Raises RowNotMade."""
@@ -273,9 +304,13 @@ class ProofRun:
         owner_columns = []
         self._untried: list[str] = []
         if names:
-            assigned = all(ownership.is_assigned(a.table, name) for name in names) and bool(a.table.policies)
+            assigned, handed_on = (
+                all(ownership.is_assigned(a.table, name, verb, bool(own.links)) for name in names)
+                and bool(a.table.policies)
+                for verb in ("INSERT", "UPDATE")
+            )
             mine, theirs = ({name: row.values[name] for name in names} for row in (a, b))
-            owner_columns.append(OwnerColumns(", ".join(names), mine, theirs, assigned=assigned))
+            owner_columns.append(OwnerColumns(", ".join(names), mine, theirs, assigned=assigned, handed_on=handed_on))
         for key in own.links:
             columns = [name for name in key.columns if name not in own.identity]
             held = [(a.values[name], b.values[name]) for name in columns]

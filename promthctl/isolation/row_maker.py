@@ -7,32 +7,24 @@ accepted or there is nothing left to try. Rows are remembered, so that making on
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import psycopg
 from psycopg import errors, sql
 
-from promthctl.isolation.column_values import candidate_values, nearest_combinations
+from promthctl.isolation.column_values import candidate_values, narrowed, nearest_combinations
 from promthctl.isolation.ownership import Ownership
 from promthctl.isolation.sample_row import SampleRow, Values, insertion, literal, matching
-from promthctl.isolation.sandbox import Sandbox, email
+from promthctl.isolation.sandbox import Sandbox
 from promthctl.isolation.side_effects import SideEffects, not_tried
-from promthctl.isolation.tables import CheckConstraint, ForeignKey, ProbedCatalog, ProbedTable, UniqueIndex
+from promthctl.isolation.sign_ups import new_user, sign_ups
+from promthctl.isolation.tables import CheckConstraint, ColumnType, ForeignKey, ProbedCatalog, ProbedTable, UniqueIndex
 
 _TRIES = 80  # inserts per row
 _FRESH = 5  # new tokens per unique constraint
 _COMBINATIONS = 60  # per check constraint
-# What a user in auth.users gets besides an id; columns that the table does not have are left out.
-_USER: dict[str, str] = {
-    "instance_id": "00000000-0000-0000-0000-000000000000",
-    "aud": "authenticated",
-    "role": "authenticated",
-    "raw_app_meta_data": '{"provider": "email", "providers": ["email"]}',
-    "email_confirmed_at": "now",
-    "created_at": "now",
-    "updated_at": "now",
-}
 
 
 class RowNotMade(Exception):
@@ -54,6 +46,8 @@ class _Draft:
     series: dict[str, Iterator[tuple[str | None, ...]]] = field(default_factory=dict)
     fresh: dict[str, int] = field(default_factory=dict)
     rotation: Iterator[Values] | None = None
+    violated: CheckConstraint | None = None  # the last one
+    narrow: Mapping[str, ColumnType] = field(default_factory=dict)  # the smallest integers that refer to a column
 
 
 class RowMaker:
@@ -61,7 +55,8 @@ class RowMaker:
 
     present: the rows that are there now; whoever rolls back restores the dictionary too. membership_tables: by the oid
     of a table whose rows belong to groups of users, the table of the memberships, whose rows are made with it.
-    effects: rows that set off what no rollback undoes are not made; None to make them all.
+    effects: rows that set off what no rollback undoes are not made; None to make them all. signed_in: tables, by oid,
+    whose rows are made as if their user called, because a trigger or a default asks who does.
     """
 
     def __init__(
@@ -81,6 +76,8 @@ class RowMaker:
         self._failures: dict[tuple[int, str], str] = {}
         self._planned: dict[tuple[int, str], Values] = {}
         self.third = ""
+        self.signed_in: set[int] = set()
+        self._narrow = narrowed(catalog)
 
     def user(self) -> str:
         """A new user's id. Raises RowNotMade."""
@@ -88,11 +85,17 @@ class RowMaker:
         if table is None:
             raise RowNotMade("there is no table auth.users")
         user = str(uuid4())
-        names = {"name": "Test", "full_name": "Test User", "user_name": f"u{user[:8]}", "username": f"u{user[:8]}"}
-        details = ", ".join(f'"{name}": "{value}"' for name, value in names.items())
-        given = {"id": user, "email": email(user), "raw_user_meta_data": "{" + details + "}", **_USER}
+        given = new_user(user)
         fixed = {name: [value] for name, value in given.items() if name in table.column}
-        self.present[table.oid, user] = self._search(table, user, fixed)
+        try:
+            self.present[table.oid, user] = self._search(table, user, fixed)
+        except RowNotMade:
+            for details in sign_ups(table, self.catalog):
+                fixed["raw_user_meta_data"] = [details]
+                with suppress(RowNotMade):
+                    self.present[table.oid, user] = self._search(table, user, fixed)
+                    return user
+            raise
         return user
 
     def row(self, table: ProbedTable, user: str, making: tuple[int, ...] = ()) -> SampleRow:
@@ -113,6 +116,13 @@ class RowMaker:
         self._recipes[key] = made.given
         self.present[key] = made
         return made
+
+    def sign_in(self, table: ProbedTable) -> None:
+        """Make the rows of the table as if their user called; what was found out without is forgotten."""
+        self.signed_in.add(table.oid)
+        for known in (self._recipes, self._failures):
+            for key in [key for key in known if key[0] == table.oid]:
+                known.pop(key)
 
     def plan(self, table: ProbedTable, user: str, values: Mapping[str, str]) -> None:
         """Decide what the user's row of the table, not made yet, will hold in some columns."""
@@ -182,13 +192,29 @@ class RowMaker:
             return None
         try:
             return self.insert(table, user, self._recipes[key])
-        except errors.UniqueViolation:  # a trigger has made one since
+        except (
+            errors.UniqueViolation,
+            errors.ForeignKeyViolation,
+        ):  # a trigger has made it, or what it refers to, since
             return None
 
     def _search(self, table: ProbedTable, user: str, fixed: Mapping[str, Sequence[str | None]]) -> SampleRow:
+        """A row that is accepted, from nobody in particular or else from its user. Raises RowNotMade."""
+        try:
+            return self._searched(table, user, fixed)
+        except RowNotMade:
+            if table.oid in self.signed_in:
+                raise
+            self.signed_in.add(table.oid)
+            with suppress(RowNotMade):
+                return self._searched(table, user, fixed)
+            self.signed_in.discard(table.oid)
+            raise
+
+    def _searched(self, table: ProbedTable, user: str, fixed: Mapping[str, Sequence[str | None]]) -> SampleRow:
         """Insert, change what the database's error points at, insert again. Raises RowNotMade."""
         planned = {name: [value] for name, value in self._planned.get((table.oid, user), {}).items()}
-        draft = _Draft(table, {**fixed, **planned}, uuid4().hex)
+        draft = _Draft(table, {**fixed, **planned}, uuid4().hex, narrow=self._narrow[table.oid])
         draft.chosen = {name: values[0] for name, values in draft.fixed.items()}
         for column in table.columns:
             if (column.required or column.sequence) and column.name not in draft.chosen:
@@ -210,7 +236,8 @@ class RowMaker:
                 raise RowNotMade(f"{diag.column_name} becomes null")
             draft.chosen[diag.column_name] = _options(draft, diag.column_name)[0]
         elif isinstance(error, errors.CheckViolation):
-            self._next(draft, self._check(table, error))
+            draft.violated = self._check(table, error)
+            self._next(draft, draft.violated)
         elif isinstance(error, (errors.UniqueViolation, errors.ExclusionViolation)):
             unique = self._unique(table, error)
             free = [name for name in unique.columns if name in table.column and name not in draft.fixed]
@@ -220,6 +247,8 @@ class RowMaker:
             draft.token = uuid4().hex
             for name in free:
                 draft.chosen[name] = _options(draft, name, fresh=True)[0]
+        elif isinstance(error, (errors.InvalidTextRepresentation, errors.InvalidDatetimeFormat)) and draft.violated:
+            self._next(draft, draft.violated)  # the value that was tried for it is none of its column's type
         elif error.sqlstate and error.sqlstate[:2] in ("22", "23", "P0"):
             if draft.rotation is None:
                 draft.rotation = _rotations(draft)
@@ -234,10 +263,10 @@ class RowMaker:
         """The next values for the columns of a violated check."""
         free = [name for name in check.columns if _free(draft, name)]
         if check.name not in draft.series:
-            options = [
-                [*draft.fixed.get(name, _options(draft, name)), *([] if draft.table.column[name].not_null else [None])]
-                for name in free
-            ]
+            options = [[*draft.fixed.get(name, _options(draft, name))] for name in free]
+            for name, values_of in zip(free, options, strict=True):  # a check may want one of several columns filled
+                if not draft.table.column[name].not_null:
+                    values_of.insert(1, None)
             draft.series[check.name] = nearest_combinations(options, _COMBINATIONS) if free else iter(())
         values = next(draft.series[check.name], None)
         if values is None:
@@ -281,10 +310,11 @@ class RowMaker:
         if self._effects and (reason := not_tried(self._effects.of_insert(table))):
             raise RowNotMade(reason)
         columns = [sql.Identifier(name) for name in table.primary_key] or [sql.Identifier("ctid")]
-        returned = self.sandbox.run(
-            insertion(table, given)
-            + sql.SQL(" returning {}").format(sql.SQL(", ").join(sql.SQL("{}::text").format(c) for c in columns))
+        statement = insertion(table, given) + sql.SQL(" returning {}").format(
+            sql.SQL(", ").join(sql.SQL("{}::text").format(c) for c in columns)
         )
+        signed_in = table.oid in self.signed_in
+        returned = self.sandbox.run_signed_in(user, statement) if signed_in else self.sandbox.run(statement)
         if not returned:
             raise RowNotMade("a trigger discards the row")
         if table.primary_key:
@@ -330,6 +360,7 @@ def _about(table: ProbedTable, column: str) -> list[str]:
 
 def _options(draft: _Draft, name: str, fresh: bool = False) -> list[str | None]:
     column = draft.table.column[name]
+    column = replace(column, type=draft.narrow.get(name, column.type))
     unique = column.sequence or any(name in index.columns for index in draft.table.uniques)
     return [*candidate_values(column, _about(draft.table, name), draft.token, fresh or unique)]
 

@@ -6,9 +6,11 @@ Every attempt is one round trip: go back to a savepoint, take a role, run a stat
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -24,6 +26,7 @@ _STEP = sql.Identifier("promthctl_step")
 _CLAIMS = ("request.jwt.claim", "request.jwt.claims", "request.jwt.claim.sub", "request.jwt.claim.role",
            "request.jwt.claim.email")  # fmt: skip
 # What PostgREST sets besides: https://docs.postgrest.org/en/stable/references/transactions.html
+_STARTED = int(time.time())
 _REQUEST = {"request.headers": "{}", "request.cookies": "{}", "request.method": "GET", "request.path": "/"}
 
 
@@ -40,12 +43,20 @@ class Actor:
     said: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def becoming(self) -> sql.Composable:
+        """SQL that takes the role and claims; spelled once, because it is part of every attempt."""
+        calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings_of(self))
+        return sql.SQL("select {}").format(sql.SQL(", ").join(calls))
+
     @property
     def claims(self) -> dict[str, Any]:
         """The claims of an access token as Supabase Auth makes them: https://supabase.com/docs/guides/auth/jwt-fields"""
+        valid = {"iat": _STARTED, "exp": _STARTED + 3600}
         if self.user is None:
-            return {"iss": "supabase", "role": self.role, **self.said}
+            return {"iss": "supabase", "role": self.role, **valid, **self.said}
         usual: dict[str, Any] = {
+            **valid,
             "aud": "authenticated",
             "role": self.role,
             "sub": self.user,
@@ -67,8 +78,11 @@ class StatementResult:
 
 
 def email(user: str) -> str:
-    """The address of a made user; the domain is reserved (RFC 2606) and receives nothing."""
-    return f"{user}@example.com"
+    """The address of a made user; the domain is reserved (RFC 2606) and receives nothing.
+
+    What is before the @ can be a user's name or handle, which sign-up triggers often make of it.
+    """
+    return f"u{user.replace('-', '')[:14]}@example.com"
 
 
 class Sandbox:
@@ -104,6 +118,13 @@ class Sandbox:
         except psycopg.Error:
             self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STEP))
             raise
+
+    def run_signed_in(self, user: str, statement: sql.Composable) -> list[tuple[Any, ...]]:
+        """As `run`, with the claims of a signed-in user but the connection's own role."""
+        found = self.run(sql.SQL("{}; {}").format(signed_in(user), statement))
+        unsaid = sql.SQL(", ").join(sql.SQL("set_config({}, '', true)").format(name) for name in _CLAIMS)
+        self._send(sql.SQL("select {}").format(unsaid))
+        return found
 
     def run_limited(self, statement: sql.Composable, query: sql.Composable, milliseconds: int) -> list[tuple[Any, ...]]:
         """Run a statement that may take so long, then a query for its rows. What it does is undone.
@@ -194,7 +215,13 @@ def settings_of(actor: Actor) -> list[tuple[str, str]]:
     return [*zip(_CLAIMS, values, strict=True), *request.items(), ("role", actor.role)]
 
 
-def become(actor: Actor) -> sql.Composed:
+def become(actor: Actor) -> sql.Composable:
     """SQL that takes the actor's role and claims, for the rest of the transaction."""
-    calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in settings_of(actor))
+    return actor.becoming
+
+
+def signed_in(user: str) -> sql.Composed:
+    """SQL that says, for the rest of the transaction, that the user calls, and leaves the role as it is."""
+    claims = settings_of(Actor("owner", "authenticated", user))[: len(_CLAIMS)]
+    calls = (sql.SQL("set_config({}, {}, true)").format(name, value) for name, value in claims)
     return sql.SQL("select {}").format(sql.SQL(", ").join(calls))

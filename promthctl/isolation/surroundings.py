@@ -18,7 +18,7 @@ from promthctl.isolation.ownership import Ownership
 from promthctl.isolation.policy_reading import Column, Comparison
 from promthctl.isolation.row_maker import RowMaker, RowNotMade
 from promthctl.isolation.sample_row import SampleRow, Values, assignments, insertion
-from promthctl.isolation.sandbox import Actor, Sandbox, email
+from promthctl.isolation.sandbox import Actor, Sandbox, email, signed_in
 from promthctl.isolation.side_effects import SideEffects, not_tried
 from promthctl.isolation.tables import ProbedCatalog, ProbedTable
 from promthctl.isolation.variations import Part
@@ -48,6 +48,10 @@ class Surroundings:
     def standing(self, table: ProbedTable, a: SampleRow) -> bool:
         """Whether the owner's row is there already, because another refers to it."""
         return (table.oid, a.user) in self._maker.present and bool(table.primary_key)
+
+    def signing_in(self, table: ProbedTable, user: str) -> list[str]:
+        """What has to be said before a row of the table can be made for the user."""
+        return [self._text(signed_in(user))] if table.oid in self._maker.signed_in else []
 
     def settable(self, table: ProbedTable, a: SampleRow) -> dict[int, list[SampleRow]]:
         """By table, the rows that may be changed: the owner's, and the other user's in their own group."""

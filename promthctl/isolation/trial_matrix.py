@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import sql
+from psycopg.errors import QueryCanceled
 
 from promthctl.isolation.sandbox import Sandbox
 
 _PAIRS = 150  # of variation and caller in one block, so that no block runs into the statement timeout
+_STOPPED = 4  # blocks that may take too long
 
 # The place of the made row, `@` in a probe, is known only there. PT001 undoes an attempt, PT002 a variation.
 _BLOCK = sql.SQL("""
@@ -199,15 +201,28 @@ class TrialMatrix:
     is_forged: str | None = None
 
     def run(self, sandbox: Sandbox, variations: Sequence[Variation]) -> list[Result]:
-        """Every pair whose row could be made. Raises psycopg.Error where a block is stopped, by a timeout for one."""
+        """Every pair whose row could be made. Raises psycopg.Error where a block is stopped, by a timeout for one.
+
+        A block that takes too long is tried in halves.
+        """
         found: list[Result] = []
         step = max(_PAIRS // max(len(self.callers), 1), 1)
-        for start in range(0, len(variations), step):
-            part = variations[start : start + step]
-            answer = sandbox.run(
-                sql.SQL("select set_config('promthctl.plan', {}, true); ").format(json.dumps(self._plan(part)))
-                + _BLOCK
-            )  # fmt: skip
+        waiting = [variations[start : start + step] for start in range(0, len(variations), step)]
+        stopped = 0
+        while waiting:
+            part = waiting.pop(0)
+            try:
+                answer = sandbox.run(
+                    sql.SQL("select set_config('promthctl.plan', {}, true); ").format(json.dumps(self._plan(part)))
+                    + _BLOCK
+                )  # fmt: skip
+            except QueryCanceled:  # all of it together takes too long, or one of it
+                stopped += 1
+                if len(part) == 1 or stopped > _STOPPED:
+                    raise
+                half = (len(part) + 1) // 2
+                waiting[:0] = [part[:half], part[half:]]
+                continue
             for number, caller, hits, holds, met, failed in json.loads(answer[0][0]):
                 if hits is not None:
                     shown = {part[number].shows} if part[number].shows else hits

@@ -54,7 +54,8 @@ def find_agent_rows(settings: Settings, table: ApiKeysTable, agent: str, user: s
     user: an e-mail address or a UUID, to search only that user's rows. Raises UsageError when a key was given instead
     of a name, or more than one agent matches; PromthctlError when none does.
     """
-    refuse_key(agent, "AGENT", "an agent's number, endpoint id or name, or a row's id,")
+    listed = "promthctl keys list shows them; the key itself is typed at a prompt or piped in"
+    refuse_key(agent, "AGENT", "an agent's number, endpoint id or name, or a row's id,", listed)
     configured: dict[str, ConfiguredEndpoints] = {}
 
     def matches(row: StoredKey) -> bool:

@@ -12,19 +12,18 @@ import base64
 import binascii
 import hashlib
 import os
+import shlex
+from pathlib import Path
 
 from promthctl.errors import PrerequisiteError, PromthctlError, UsageError
 from promthctl.redact import remember
-from promthctl.settings import Settings
+from promthctl.settings import Settings, in_shell
 
 _IV = 12  # bytes, the nonce NIST SP 800-38D recommends for GCM
 _TAG = 16  # bytes, GCM's full tag
 _KEY = 32  # bytes, AES-256
 _REFUSED = 8  # characters; fewer are guessed from one stored key within minutes
 _FEW = 8  # different characters; a text of fewer is as weak as their number
-
-# The line break first: it would otherwise be appended to the last line of an .env that does not end with one.
-GENERATE_COMMAND = """python3 -c "import secrets; print('\\nENCRYPTION_SECRET=' + secrets.token_hex(16))" >> .env"""
 
 
 class DecryptionError(PromthctlError):
@@ -38,6 +37,15 @@ class DecryptionError(PromthctlError):
         )
 
 
+def generate_command(name: str = "ENCRYPTION_SECRET", settings: Settings | None = None) -> str:
+    """The command that makes a secret and writes it into the project's .env, wherever it is typed."""
+    here = settings is None or settings.project_dir == Path.cwd()
+    file = ".env" if here or settings is None else shlex.quote(str(settings.project_dir / ".env"))
+    # The line break first: it would otherwise be appended to the last line of an .env that does not end with one.
+    command = f"""python3 -c "import secrets; print('\\n{name}=' + secrets.token_hex(16))" >> {file}"""
+    return f"unset {name}; {command}" if in_shell(name) else command
+
+
 def encryption_secret(settings: Settings) -> str:
     """ENCRYPTION_SECRET just as the app sees it, white space included.
 
@@ -45,21 +53,24 @@ def encryption_secret(settings: Settings) -> str:
     """
     secret = settings.env.get("ENCRYPTION_SECRET", "")
     remember(secret)
-    derive_key(secret)
+    derive_key(secret, settings)
     return secret
 
 
-def weak_secret_warnings(secret: str, name: str = "ENCRYPTION_SECRET", *, weak: bool = False) -> tuple[str, ...]:
+def weak_secret_warnings(
+    secret: str, name: str = "ENCRYPTION_SECRET", *, weak: bool = False, settings: Settings | None = None
+) -> tuple[str, ...]:
     """A sentence when new keys should not be stored under this secret, because it can be guessed.
 
-    name: its variable. weak: True for --weak-secret. Raises UsageError for one so short that only that makes it usable.
+    name: its variable. weak: True for --weak-secret. settings: see derive_key. Raises UsageError for one so short that
+    only --weak-secret makes it usable.
     """
     strength = _strength(secret)
     if strength < _REFUSED and not weak:
         raise UsageError(
             f"{name} is too weak",
             "whoever has a copy of the table finds it by trying, and with it every key",
-            f"{GENERATE_COMMAND.replace('ENCRYPTION_SECRET', name)} ; or run the same command with --weak-secret",
+            f"{generate_command(name, settings)} ; or run the same command with --weak-secret",
         )
     if strength >= _KEY:
         return ()
@@ -75,8 +86,8 @@ def _strength(secret: str) -> int:
     return min(period, different) if different < _FEW else period
 
 
-def derive_key(secret: str) -> bytes:
-    """The 32-byte AES key of `secret`, the value of ENCRYPTION_SECRET.
+def derive_key(secret: str, settings: Settings | None = None) -> bytes:
+    """The 32-byte AES key of `secret`, the value of ENCRYPTION_SECRET. settings: the project whose .env a hint names.
 
     Raises PrerequisiteError when the secret is blank, UsageError when it is not text.
     """
@@ -84,7 +95,7 @@ def derive_key(secret: str) -> bytes:
         raise PrerequisiteError(
             "There is no ENCRYPTION_SECRET",
             "keys are stored encrypted, and the app needs the same secret to read them",
-            GENERATE_COMMAND,
+            generate_command(settings=settings),
         )
     try:
         raw = secret.encode()
@@ -92,7 +103,7 @@ def derive_key(secret: str) -> bytes:
         raise UsageError(
             "ENCRYPTION_SECRET cannot be used",
             "it is not UTF-8 text, so the app would read it differently",
-            GENERATE_COMMAND,
+            generate_command(settings=settings),
         ) from None
     return raw if len(raw) == _KEY else hashlib.sha256(raw).digest()
 

@@ -171,19 +171,19 @@ def looks_like_key(text: str) -> bool:
     return any(map(str.isdigit, word)) and any(map(str.isalpha, word))
 
 
-def refuse_key(text: str, place: str, wanted: str) -> None:
-    """Raise UsageError when `text`, given as `place` where `wanted` belongs, looks like a key."""
+def refuse_key(text: str, place: str, wanted: str, instead: str) -> None:
+    """Raise UsageError when `text`, given as `place` where `wanted` belongs, looks like a key. instead: what to do."""
     if looks_like_key(text):
-        raise key_in_place(text, place, wanted)
+        raise key_in_place(text, place, wanted, instead)
 
 
-def key_in_place(text: str, place: str, wanted: str) -> UsageError:
+def key_in_place(text: str, place: str, wanted: str, instead: str) -> UsageError:
     """The error for a key given as `place`, where `wanted` belongs; the key is masked from now on."""
     remember(text.strip())
     return UsageError(
         f"{place} looks like a key",
         f"{wanted} belongs there; what was typed is not repeated here, but the shell's history may have it",
-        "remove it from the history; keys are typed at a prompt or piped in: promthctl keys replace --help",
+        f"remove it from the history; {instead}",
     )
 
 

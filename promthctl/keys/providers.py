@@ -88,6 +88,6 @@ def find_provider(name: str) -> Provider:
         raise UsageError(
             "--provider does not name a provider that promthctl knows",  # not repeated: it may be a misplaced key
             f"these are known: {', '.join(provider_names())}",
-            "promthctl seed keys --provider openai",
+            "run the same command again with --provider openai, say",
         )
     return provider

@@ -14,11 +14,11 @@ from promthctl.errors import PrerequisiteError, RefusedError, UsageError
 from promthctl.keys.api_keys_table import ApiKeysTable, StoredKey
 from promthctl.keys.checking import CheckedKey
 from promthctl.keys.encryption import (
-    GENERATE_COMMAND,
     decrypt_or_none,
     derive_key,
     encrypt,
     encryption_secret,
+    generate_command,
     key_hash,
     weak_secret_warnings,
 )
@@ -86,26 +86,28 @@ def rotation_secrets(settings: Settings, name: str, *, weak: bool = False) -> Ro
     new = settings.env.get(name, "")
     remember(new)
     if not new.strip():
-        refuse_key(name, "--new-secret-env", "the name of a variable, which holds the new secret,")
+        again = "run the same command again with --new-secret-env NEW_SECRET"
+        refuse_key(name, "--new-secret-env", "the name of a variable, which holds the new secret,", again)
         if not name.isidentifier() or not name.isascii():
             raise UsageError(
                 "--new-secret-env is not the name of a variable",
                 "a name consists of letters, digits and _, as ENCRYPTION_SECRET does",
-                "promthctl keys rotate --new-secret-env NEW_SECRET",
+                again,
             )
         raise PrerequisiteError(
             f"There is no {name}",
             "it is set neither in the environment nor in .env, or it is empty",
-            GENERATE_COMMAND.replace("ENCRYPTION_SECRET", name),
+            generate_command(name, settings),
         )
     old = encryption_secret(settings)
     if derive_key(old) == derive_key(new):
+        other = "NEW_SECRET" if name == "ENCRYPTION_SECRET" else name  # the old one is still needed
         raise UsageError(
             f"{name} is not a new secret",
             "it is the same as ENCRYPTION_SECRET, under which the keys are stored",
-            f"promthctl keys check; or make a new one: {GENERATE_COMMAND.replace('ENCRYPTION_SECRET', 'NEW_SECRET')}",
+            f"{generate_command(other, settings)} ; then run the same command again with --new-secret-env {other}",
         )
-    return RotationSecrets(name, old, new, weak_secret_warnings(new, name, weak=weak))
+    return RotationSecrets(name, old, new, weak_secret_warnings(new, name, weak=weak, settings=settings))
 
 
 def plan_rotation(table: ApiKeysTable, secrets: RotationSecrets, user: str | None, steps: Steps) -> RotationPlan:

@@ -165,7 +165,7 @@ class _RowWriter:
                 f"{'the user was' if len(names) == 1 else 'one of them was'} deleted in the meantime; {before}",
                 "choose another user with --user" if len(names) == 1 else "run it again, which names the user",
             )
-        local = self._api.access.is_local
+        local = self._api.access.of_stack
         return PromthctlError(
             "The keys were not stored",
             f"a rule of the table api_keys refuses them (code {code}); {before}",

@@ -57,14 +57,14 @@ def seed_keys(
     made_for = find_provider(provider)
     if demo and keys_file is not None:
         raise UsageError(
-            "It is not clear which keys to store", "--demo and --keys exclude each other", "give one of the two"
+            "It is not clear which keys to store", "--demo and --keys exclude each other", "leave one of the two out"
         )
     with (
         _open_source(settings, made_for, keys_file, stdin, demo) as source,
         checked_batch(source, made_for, steps) as batch,
     ):
         secret = encryption_secret(settings)
-        weak = weak_secret_warnings(secret, weak=weak_secret)
+        weak = weak_secret_warnings(secret, weak=weak_secret, settings=settings)
         if user is not None and not batch.unassigned:
             steps.note("--user is not used: every key names its own")
 
@@ -106,7 +106,7 @@ def seed_batch(
         raise UsageError(
             "There is no user to store the keys for",
             "only the local stack has a development user of its own",
-            f"{batch.provider.command} --user name@example.com",
+            "run the same command again with --user name@example.com",
         )
     if batch.unassigned == batch.count and nobody:
         return compare_with_nothing(batch, secret, steps)

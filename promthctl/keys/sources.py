@@ -85,7 +85,8 @@ def _existing(path: Path, given: str, place: str) -> Path:
         and not {".", "/", os.sep} & set(given)
         and (len(given) >= _KEY_LENGTH or looks_like_key(given))
     ):
-        raise key_in_place(given, place, "the name of a file with keys")
+        instead = "write the keys into a file, or run the same command again with --keys - and pipe them in"
+        raise key_in_place(given, place, "the name of a file with keys", instead)
     return path
 
 

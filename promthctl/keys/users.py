@@ -45,13 +45,14 @@ def find_user(client: Client, wanted: str) -> User:
 
     Raises UsageError when `wanted` is neither, PromthctlError when there is no such user.
     """
-    refuse_key(wanted, "--user", "an e-mail address or a UUID")
+    again = "run the same command again with --user name@example.com"
+    refuse_key(wanted, "--user", "an e-mail address or a UUID", again)
     name = canonical_user(wanted)
     if name is None:
         raise UsageError(
             f"{wanted.strip()!r} is not a user",
             "it is neither an e-mail address nor a UUID",
-            "give one of the two: --user name@example.com",
+            again,
         )
     if "@" in name:
         found = next((user for user in each_user(client) if user.email.lower() == name), None)

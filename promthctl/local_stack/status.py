@@ -19,7 +19,7 @@ class MigrationState:
 
 @dataclass(frozen=True)
 class StatusResult:
-    """running: every service that was started works. studio_url: None while it does not run."""
+    """running: every service that was started works. studio_url: None while it does not run. problems: see Status."""
 
     engine: str
     running: bool
@@ -27,6 +27,7 @@ class StatusResult:
     studio_url: str | None
     services: tuple[Service, ...]
     migrations: MigrationState
+    problems: tuple[str, ...] = ()
 
 
 def status(settings: Settings, engine: Engine) -> StatusResult:
@@ -39,5 +40,11 @@ def status(settings: Settings, engine: Engine) -> StatusResult:
             for file in supabase_folder.pending_migrations(supabase_folder.expected_migrations(settings), now.applied)
         )
     return StatusResult(
-        now.engine, now.running, now.api_url, now.studio_url, now.services, MigrationState(now.applied, waiting)
+        now.engine,
+        now.running,
+        now.api_url,
+        now.studio_url,
+        now.services,
+        MigrationState(now.applied, waiting),
+        now.problems,
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.locks import alone
 from promthctl.migration_files import git
-from promthctl.migration_set.problems import os_reason, shell_quote
+from promthctl.migration_set.problems import os_reason, set_aside
 from promthctl.migration_set.supabase_folder import UNFINISHED, check_unfinished
 from promthctl.migration_set.sync import replace_file
 from promthctl.settings import Settings
@@ -43,7 +43,7 @@ def check_not_overwritten(changes: FileChanges, what: str, new: Iterable[Path] =
     taken = [name for name in targets if os.path.lexists(name) and name not in going]
     if taken:
         names = ", ".join(map(str, taken))
-        raise RefusedError(what, f"{names} would be overwritten", f"mv {shell_quote(str(taken[0]))} to another folder")
+        raise RefusedError(what, f"{names} would be overwritten", set_aside(taken[0]))
 
 
 def carry_out(settings: Settings, changes: FileChanges, steps: Steps) -> None:

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from promthctl import shadow
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.migration_files import changes
 from promthctl.migration_set import Migration, numbering
 from promthctl.migration_set.folder import DOWN_FOLDER, FILE_NAME, down_scripts, migration_folders
 from promthctl.migration_set.other_tools import FlywayName, flyway_name, split_parts
-from promthctl.migration_set.problems import os_reason, shell_quote
+from promthctl.migration_set.problems import os_reason, set_aside, shell_quote
 from promthctl.migration_set.source import find_source
+from promthctl.migration_set.supabase_folder import own_folder_hint
 from promthctl.project_files import check_link
 from promthctl.settings import Settings
 from promthctl.sql.tokens import line_at
@@ -58,9 +59,7 @@ class _Folder:
     def put(self, files: dict[str, bytes], name: str, content: bytes, place: str) -> None:
         """Raises RefusedError for a second file of that name. place: where the content comes from."""
         if name in files and files[name] != content:
-            raise RefusedError(
-                _WHAT, f"{place} and another file both become {name}", f"mv {shell_quote(place)} out of the folder"
-            )
+            raise RefusedError(_WHAT, f"{place} and another file both become {name}", set_aside(place))
         files[name] = content
 
 
@@ -73,7 +72,7 @@ def plan_conversion(settings: Settings, steps: Steps) -> Conversion:
     source = find_source(settings)
     if source.example:
         why = "the migrations are those that come with promthctl"
-        raise UsageError(_WHAT, why, "promthctl migrations new NAME tells how to have your own")
+        raise UsageError(_WHAT, why, own_folder_hint("promthctl migrations convert"))
     in_place = settings.supabase_dir / DOWN_FOLDER
     folders = [_Folder(source.folder, in_place if source.kind == "in-place" else source.folder)]
     if source.kind != "in-place" and settings.migrations_dir.is_dir():
@@ -162,8 +161,9 @@ def _take_flyway(folder: _Folder, names: dict[str, Path], found: dict[str, Flywa
         if not one.undoes:
             _take(folder, f"{versions[one.numbers]}_{one.name}.sql", names[name])
             continue
-        folder.put(folder.downs, f"{versions[one.numbers]}_{one.name}.down.sql", names[name].read_bytes(), name)
-        folder.gone.append(names[name])
+        path = names[name]
+        folder.put(folder.downs, f"{versions[one.numbers]}_{one.name}.down.sql", path.read_bytes(), str(path))
+        folder.gone.append(path)
     last = max(versions.values(), default="")
     for name, path in names.items():
         if last and (match := _REPEATABLE.fullmatch(name)):
@@ -181,7 +181,7 @@ def _writes(folders: Sequence[_Folder]) -> dict[Path, bytes]:
                 writes[path] = content
             elif path.read_bytes() != content:
                 if path.parent == folder.down and path.name in folder.downs:
-                    raise RefusedError(_WHAT, f"{path} would be overwritten", f"mv {shell_quote(str(path))} away")
+                    raise RefusedError(_WHAT, f"{path} would be overwritten", set_aside(path))
                 writes[path] = content
     return writes
 
@@ -202,6 +202,8 @@ def _prove(settings: Settings, folder: _Folder, steps: Steps) -> bool:
         return False
     try:
         shadow.catalog_after_all(settings, migrations, steps)
+    except PrerequisiteError:  # nothing was tried
+        raise
     except PromthctlError as error:
         error.what = f"{_WHAT}: the migrations do not apply to a fresh database ({error.what})"
         raise

@@ -1,18 +1,19 @@
 """A version of its own for each migration: `promthctl migrations renumber`.
 
 Files with one version apply in the order of their age; what follows moves on where it has to, so that nothing comes
-before what it came after. What a target has applied keeps its version.
+before what it came after. What a target has applied keeps its version. Where that order does not apply to a fresh
+database, others of the files with one version are tried, beginning with the file that failed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from promthctl import shadow
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.migration_files import changes, git
 from promthctl.migration_set import (
     HistoryEntry,
@@ -25,18 +26,22 @@ from promthctl.migration_set import (
 from promthctl.migration_set.folder import DOWN_FOLDER, down_part, down_scripts, with_down_scripts
 from promthctl.migration_set.problems import unusable_folder
 from promthctl.migration_set.source import MigrationSource, find_source
+from promthctl.migration_set.supabase_folder import own_folder_hint
+from promthctl.quantities import count
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
 _WHAT = "Nothing was renamed"
+_MOST_TRIES = 8  # orders; each is a database and a run of the Supabase CLI
 
 
 @dataclass(frozen=True)
 class Renumbering:
     """renamed: old → new file names, in the order in which they apply. total: how many migrations there are.
 
-    order: what put files of one version in order, "git" or "name"; None if none share one. asked: the target whose
-    history is respected; None if none was asked. done: the files have these names now.
+    order: what put files of one version in order, "git", "name", or "trial" where the order by those does not apply;
+    None if none share one. asked: the target whose history is respected; None if none was asked. done: the files have
+    these names now.
     """
 
     renamed: tuple[tuple[str, str], ...]
@@ -58,7 +63,7 @@ def plan_renumbering(
     source = find_source(settings)
     if source.example:
         why = "the migrations are those that come with promthctl"
-        raise UsageError(_WHAT, why, "promthctl migrations new NAME tells how to have your own")
+        raise UsageError(_WHAT, why, own_folder_hint("promthctl migrations renumber"))
     files = _files(settings, source)
     ages = {folder: git.first_commits(folder) for folder in {file.path.parent for file in files}}
 
@@ -77,26 +82,31 @@ def plan_renumbering(
         ),
     )
     shared = numbering.twice(ordered, as_text)
-    padded = ordered if as_text else _padded(ordered, applied)
-    try:
-        versions = numbering.own_versions(
-            [file.version for file in padded], [file.filename in applied for file in ordered], tuple(history or ())
-        )
-    except numbering.NoVersionLeftError as error:
-        why = f"after {error} no version of that width is left"
-        raise RefusedError(_WHAT, why, "give the files after it longer numbers, all of one width") from None
-    made = [replace(file, version=version) for file, version in zip(ordered, versions, strict=True)]
-    renamed = tuple(
-        (old.filename, new.filename) for old, new in zip(ordered, made, strict=True) if old.version != new.version
-    )
-    made.sort(key=lambda file: (file.version, file.name))
+    made = _with_own_versions(ordered, as_text, applied, tuple(history or ()))
     if problems := [found for file in made for found in down_part(file)]:
         raise unusable_folder(source.folder, problems)
-    todo = _changes(settings, ordered, dict(renamed))
+    chosen = ordered
+    if made != ordered:
+        versions = {file.filename: file.version if as_text else str(int(file.version)) for file in ordered}
+
+        def tied(one: Migration, other: Migration) -> bool:
+            same = versions[one.filename] == versions[other.filename]
+            return same and not applied & {one.filename, other.filename}
+
+        chosen, made = _order_that_applies(
+            settings,
+            ordered,
+            lambda order: _with_own_versions(order, as_text, applied, tuple(history or ())),
+            tied,
+            steps,
+        )
+    renamed = tuple(
+        (old.filename, new.filename) for old, new in zip(chosen, made, strict=True) if old.version != new.version
+    )
+    todo = _changes(settings, chosen, dict(renamed))
     changes.check_not_overwritten(todo, _WHAT)
-    if renamed:
-        _prove(settings, made, steps)
-    basis = None if not shared else "git" if any(age(file) < math.inf for file in files) else "name"
+    by_age = "git" if any(age(file) < math.inf for file in files) else "name"
+    basis = None if not shared else "trial" if chosen != ordered else by_age
     return Renumbering(renamed, len(files), basis, asked, changes=todo)
 
 
@@ -151,6 +161,63 @@ def _applied(files: Sequence[Migration], history: Mapping[str, HistoryEntry]) ->
     return frozenset(found)
 
 
+def _with_own_versions(
+    ordered: Sequence[Migration], as_text: bool, applied: frozenset[str], recorded: Sequence[str]
+) -> list[Migration]:
+    """The same files in the same order, each with a version of its own. Raises RefusedError where none is left."""
+    padded = ordered if as_text else _padded(ordered, applied)
+    try:
+        versions = numbering.own_versions(
+            [file.version for file in padded], [file.filename in applied for file in ordered], recorded
+        )
+    except numbering.NoVersionLeftError as error:
+        why = f"after {error} no version of that width is left"
+        raise RefusedError(_WHAT, why, "give the files after it longer numbers, all of one width") from None
+    return [replace(file, version=version) for file, version in zip(ordered, versions, strict=True)]
+
+
+def _order_that_applies(
+    settings: Settings,
+    first: list[Migration],
+    numbered: Callable[[Sequence[Migration]], list[Migration]],
+    tied: Callable[[Migration, Migration], bool],
+    steps: Steps,
+) -> tuple[list[Migration], list[Migration]]:
+    """The first order that applies to a fresh database, and the same files with their new versions.
+
+    numbered: gives an order its versions. tied: whether either of two neighbours may come first. Raises the error of
+    the first order where none that was tried applies, and what `numbered` raises.
+    """
+    tries = [first]
+    refusal: PromthctlError | None = None
+    for order in tries:
+        made = numbered(order)
+        try:
+            shadow.catalog_after_all(settings, sorted(made, key=lambda file: (file.version, file.name)), steps)
+        except PrerequisiteError:  # nothing was tried
+            raise
+        except PromthctlError as error:
+            refusal = refusal or error
+            failed = next((at for at, file in enumerate(made) if file.filename == error.migration), -1)
+            tries += [other for other in _exchanged(order, failed, tied) if other not in tries]
+            del tries[_MOST_TRIES:]
+        else:
+            return order, made
+    assert refusal is not None
+    others = f", nor in {count(len(tries) - 1, 'other')} of files with one version" if len(tries) > 1 else ""
+    refusal.what = f"{_WHAT}: in this order the migrations do not apply to a fresh database{others} ({refusal.what})"
+    raise refusal
+
+
+def _exchanged(
+    order: list[Migration], failed: int, tied: Callable[[Migration, Migration], bool]
+) -> Iterator[list[Migration]]:
+    """The order with two neighbours exchanged: the file that failed and the next, then such pairs before them."""
+    for at in range(min(failed, len(order) - 2), -1, -1):
+        if tied(order[at], order[at + 1]):
+            yield [*order[:at], order[at + 1], order[at], *order[at + 2 :]]
+
+
 def _padded(ordered: Sequence[Migration], applied: frozenset[str]) -> list[Migration]:
     """With versions whose order as text is that of their numbers. Raises RefusedError where an applied one has none."""
     first: dict[int, str] = {}
@@ -181,11 +248,3 @@ def _changes(settings: Settings, files: Sequence[Migration], renamed: Mapping[st
         if copy.parent.resolve() != file.path.parent.resolve() and copy.is_file() and not copy.is_symlink():
             moves[copy] = copy.with_name(new)
     return changes.FileChanges(moves=moves)
-
-
-def _prove(settings: Settings, migrations: Sequence[Migration], steps: Steps) -> None:
-    try:
-        shadow.catalog_after_all(settings, migrations, steps)
-    except PromthctlError as error:
-        error.what = f"{_WHAT}: in this order the migrations do not apply to a fresh database ({error.what})"
-        raise

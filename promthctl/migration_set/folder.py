@@ -14,7 +14,7 @@ from pathlib import Path
 
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.migration_set import numbering, other_tools
-from promthctl.migration_set.problems import FolderProblem, os_reason, shell_quote, unusable_folder
+from promthctl.migration_set.problems import FolderProblem, os_reason, set_aside, shell_quote, unusable_folder
 from promthctl.migration_set.psql_dumps import psql_problem
 from promthctl.project_files import check_link, missing_folder
 
@@ -217,7 +217,8 @@ def present_migrations(folder: Path) -> tuple[Migration, ...]:
         return ()
     except OSError as error:
         name = error.filename or folder
-        raise PromthctlError(f"{name} cannot be read", os_reason(error), f"ls -l {shell_quote(str(name))}") from None
+        hint = f"{'chmod u+r' if isinstance(error, PermissionError) else 'ls -l'} {shell_quote(str(name))}"
+        raise PromthctlError(f"{name} cannot be read", os_reason(error), hint) from None
     return tuple(sorted(found, key=lambda migration: (migration.version, migration.name)))
 
 
@@ -262,7 +263,7 @@ def _orphan(down: str, names: Iterable[str]) -> list[FolderProblem]:
     up = down_scripts({down, *names})[down]
     if up in names:
         return []
-    fix = f"put {shell_quote(up)} beside it, or move {shell_quote(down)} out of the folder"
+    fix = f"put {shell_quote(up)} beside it, or {set_aside(down)}"
     return [FolderProblem(f"{down} has no {up} beside it", fix)]
 
 

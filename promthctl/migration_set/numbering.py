@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from promthctl.migration_set.problems import FolderProblem, shell_quote
+from promthctl.migration_set.problems import FolderProblem, set_aside, shell_quote
 
 if TYPE_CHECKING:
     from promthctl.migration_set.folder import Migration
@@ -90,7 +90,7 @@ def misnamed(name: str, numbers: Numbers) -> FolderProblem:
     if match is None or version is None or not name.isprintable():
         return FolderProblem(why, f"rename {shown} to NNN_name.sql, or move it out of the folder")
     better = f"{version}_{match['name'] or 'migration'}.sql"
-    return FolderProblem(why, f"mv {shell_quote(name, better)}, or move it out of the folder")
+    return FolderProblem(why, f"mv {shell_quote(name, better)}, or {set_aside(name)}")
 
 
 def renamed_down(migration: Migration, version: str, name: str) -> str | None:

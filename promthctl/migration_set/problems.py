@@ -31,6 +31,11 @@ def os_reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
+def set_aside(path: Path | str) -> str:
+    """The command that takes a file out of a folder of migrations: no tool reads it under that name."""
+    return f"mv {shell_quote(str(path))} {shell_quote(f'{path}.old')}"
+
+
 def shell_quote(*names: str) -> str:
     """Arguments quoted for a shell."""
     import shlex

@@ -82,7 +82,7 @@ def new_migration(settings: Settings, name: str) -> NewMigration:
         raise UsageError(
             "A new migration needs a folder of your own",
             "the migrations are those that come with promthctl, and pyproject.toml names no folder of yours",
-            'set migrations = "database/migrations" under [tool.promthctl] in pyproject.toml, then run it again',
+            own_folder_hint("run it again"),
         )
     taken = {
         file.version
@@ -93,6 +93,11 @@ def new_migration(settings: Settings, name: str) -> NewMigration:
     }
     own = folder.resolve() != settings.migrations_dir.resolve()
     return migration_set.create_migration(folder, name, taken, datetime.now(UTC), with_down=own)
+
+
+def own_folder_hint(then: str) -> str:
+    """How to have migrations of one's own instead of those that come with promthctl. then: what to do afterwards."""
+    return f'set migrations = "database/migrations" under [tool.promthctl] in pyproject.toml, then {then}'
 
 
 def ensure_config(settings: Settings) -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set.copies import is_untouched
 from promthctl.migration_set.folder import DOWN_FOLDER, FILE_NAME, Migration, is_sql
-from promthctl.migration_set.problems import os_reason, shell_quote
+from promthctl.migration_set.problems import os_reason, set_aside, shell_quote
+from promthctl.project_files import missing_folder
 
 _REGULAR, _LINK, _OTHER = "file", "link", "other"
 _FIXES = {
@@ -246,7 +247,7 @@ def _resolve_conflict(migration: Migration, other: Path, stale: bool) -> str:
     """What to do about another file with a migration's version. stale: a copy whose source is gone, but not removed."""
     name = shell_quote(str(other))
     if migration.path.parent.resolve() == other.parent.resolve():
-        return f"mv {name} to another folder: the Supabase CLI applies every file in {other.parent}"
+        return f"{set_aside(other)}: the Supabase CLI applies every file in {other.parent}"
     if other.name.endswith(".down.sql"):
         down = shell_quote(str(other.parent.parent / DOWN_FOLDER))
         return f"mkdir -p {down} && mv {name} {down}: the Supabase CLI would apply it"
@@ -291,4 +292,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def _failed(path: Path, error: OSError, verb: str) -> PromthctlError:
     whose = f"ls -ld {shell_quote(str(path))} shows who owns it: chown or chmod it, and run again"
-    return PromthctlError(f"{path} cannot be {verb}", os_reason(error), _FIXES.get(error.errno or 0, whose))
+    what = f"{path} cannot be {verb}"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST) and not path.is_dir():  # something else is in a folder's place
+        return PromthctlError(what, *missing_folder(path))
+    return PromthctlError(what, os_reason(error), _FIXES.get(error.errno or 0, whose))

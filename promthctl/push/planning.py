@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ from promthctl.push import disagreements
 from promthctl.push.disagreements import Disagreement
 from promthctl.push.lock_checks import LockCheck, check_locks
 from promthctl.push.risks import PlannedStatement
+from promthctl.push.waits import Wait, estimate_waits
 from promthctl.redact import redact
-from promthctl.rehearsal import Finding, Rehearsal
+from promthctl.rehearsal import DataRehearsal, Finding, Rehearsal
 from promthctl.settings import Settings
 from promthctl.sql.transaction_commands import find_transaction_fault
 from promthctl.steps import Silent, Steps
@@ -37,7 +39,7 @@ class PushPlan:
     applied: the versions in its history; unverified: those of them without statements, so that only the copy in
     supabase/migrations shows what was applied. sync: what has to change in supabase/migrations first. include_all:
     pending ones may be older than what is applied. rehearsal: what came of trying them in a throw-away database; None
-    where that was not wanted.
+    where that was not wanted. waits: how long its locks may hold up the target, estimated.
     """
 
     target: str
@@ -51,6 +53,7 @@ class PushPlan:
     sync: SyncPlan | None = field(default=None, repr=False)
     include_all: bool = False
     rehearsal: Rehearsal | None = None
+    waits: tuple[Wait, ...] = ()
 
     @property
     def destructive(self) -> tuple[PlannedStatement, ...]:
@@ -81,7 +84,8 @@ class PushPlan:
 class PushPreview:
     """A plan for people and programs to read. pending: file names. refused: the history does not allow the push.
 
-    locks: what the rehearsal has seen of the locks and rewrites that the plan predicts.
+    locks: what the rehearsal has seen of the locks and rewrites that the plan predicts. tried: what came of running the
+    migrations on a copy of the target's rows; None where that was not wanted.
     """
 
     target: str
@@ -95,6 +99,8 @@ class PushPreview:
     dry_run: bool = True
     rehearsal: Rehearsal | None = None
     locks: tuple[LockCheck, ...] = ()
+    tried: DataRehearsal | None = None
+    waits: tuple[Wait, ...] = ()
 
 
 def plan_push(
@@ -128,14 +134,21 @@ def plan_push(
         )
         wanted = rehearsed and pending and disagreements.refusal_of(target.label, found) is None
         applied = [file for file in files if file.version in history]
+        # The parser reads while a server starts.
+        analysed = functools.cache(lambda: _analysed(target, pending, connection) if pending else ((), ()))
+        rehearsal = None
+        if wanted:
+            rehearsal = _rehearsed(settings, target, connection, applied, pending, drift, steps, analysed)
+        statements, waits = analysed()
         return PushPlan(
             target=target.label,
             local=target.local,
             total=len(files),
             pending=pending,
-            statements=_analysed(target, pending, connection) if pending else (),
+            statements=statements,
+            waits=waits,
             disagreements=found,
-            rehearsal=_rehearsed(settings, target, connection, applied, pending, drift, steps) if wanted else None,
+            rehearsal=rehearsal,
             applied=tuple(history),
             unverified=unverified,
             sync=sync,
@@ -143,8 +156,8 @@ def plan_push(
         )
 
 
-def preview_push(plan: PushPlan) -> PushPreview:
-    """The plan as a result."""
+def preview_push(plan: PushPlan, tried: DataRehearsal | None = None) -> PushPreview:
+    """The plan as a result. tried: see PushPreview."""
     return PushPreview(
         target=plan.target,
         local=plan.local,
@@ -156,6 +169,8 @@ def preview_push(plan: PushPlan) -> PushPreview:
         disagreements=plan.disagreements,
         rehearsal=plan.rehearsal,
         locks=check_locks(plan.statements, plan.rehearsal),
+        tried=tried,
+        waits=plan.waits,
     )
 
 
@@ -216,13 +231,14 @@ def check_written(target: Target, pending: Iterable[Migration], refused: str = "
 
 def _analysed(
     target: Target, pending: Sequence[Migration], connection: psycopg.Connection[Any]
-) -> tuple[PlannedStatement, ...]:
+) -> tuple[tuple[PlannedStatement, ...], tuple[Wait, ...]]:
     import psycopg
 
     from promthctl.push.risks.classify import analyse_migrations
 
     try:
-        return analyse_migrations(pending, connection)
+        statements = analyse_migrations(pending, connection)
+        return statements, estimate_waits(connection, statements)
     except psycopg.OperationalError as error:
         if connection.broken:
             raise unreachable(target, str(error)) from None
@@ -239,13 +255,14 @@ def _rehearsed(
     pending: Sequence[Migration],
     drift: bool,
     steps: Steps,
+    meanwhile: Callable[[], object],
 ) -> Rehearsal:
     import psycopg
 
     from promthctl.rehearsal.rehearsing import rehearse
 
     try:
-        found = rehearse(settings, connection, applied, pending, steps)
+        found = rehearse(settings, connection, applied, pending, steps, meanwhile)
     except psycopg.OperationalError as error:
         raise unreachable(target, str(error)) from None
     except psycopg.Error as error:

@@ -23,6 +23,7 @@ _SECONDS, _ALL_SECONDS = 5.0, 20.0
 _STEADY = """
 select p.proname::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
  where n.nspname = 'pg_catalog' group by 1 having bool_and(p.provolatile <> 'v')"""
+_EXAMPLES = 3
 _RANDOM = frozenset(("gen_random_uuid", "clock_timestamp", "random"))
 
 
@@ -115,6 +116,56 @@ class Asker:
             where = f"{where} and ({lost})"
         query = f"select count(*) from {_name(table)} as {identifier(alias)} where {where}"  # noqa: S608
         return self._ask(query)
+
+    def met(self, node: Any, table: Content) -> int | None:
+        """How many of the target's rows an INSERT … ON CONFLICT DO UPDATE or a MERGE meets; None where unknown."""
+        if type(node).__name__ == "MergeStmt":
+            parts = (node.sourceRelation, node.joinCondition)
+            if any(clause.matchKind.name.endswith("BY_SOURCE") for clause in node.mergeWhenClauses):
+                return None  # those are the rows that it does not meet
+            if node.withClause is not None or not all(self.harmless(part) for part in parts):
+                return None
+            alias = node.relation.alias.aliasname if node.relation.alias else node.relation.relname
+            source = f"select from {printed(node.sourceRelation)} where {printed(node.joinCondition)}"
+            query = f"select count(*) from {_name(table)} as {identifier(alias)} where exists ({source})"  # noqa: S608
+            return self._ask(query)
+        clause = node.onConflictClause
+        names = [target.name for target in node.cols or ()]
+        keys = [element.name for element in clause.infer.indexElems or ()] if clause and clause.infer else []
+        types = {column.name: column.type for column in table.columns}
+        if node.withClause is not None or node.selectStmt is None or not keys or not self.harmless(node.selectStmt):
+            return None
+        if not {*keys} <= {*names} or not {*keys} <= {*types}:
+            return None
+        # As text: a made row has no types until they are known from the column.
+        given = ", ".join(f"v.{identifier(key)}::text::{types[key]}" for key in keys)
+        made = f"({printed(node.selectStmt)}) v ({', '.join(identifier(name) for name in names)})"
+        own = ", ".join(identifier(key) for key in keys)
+        return self._ask(f"select count(*) from {_name(table)} where ({own}) in (select {given} from {made})")  # noqa: S608
+
+    def examples(self, demand: Demand, table: Content, other: Content | None) -> str:
+        """A few of the rows that do not meet a demand, by the columns that it names; first letters only."""
+        import psycopg
+
+        named = {column.name for column in table.columns}
+        columns = [name for name in demand.columns if name in named]
+        if not columns or " NULL" in demand.what:
+            return ""
+        values = ", ".join(f"left({identifier(name)}::text, 1)" for name in columns)
+        condition = _filled(demand.bad, table, other)
+        query = f"select distinct {values} from {_name(table)} where {condition} limit {_EXAMPLES}"  # noqa: S608
+        began, limit = time.monotonic(), min(_SECONDS, self._left)
+        try:
+            with _reading(self._connection, max(limit, 0.1)):
+                rows = self._connection.execute(query.encode(), prepare=False).fetchall()
+        except psycopg.Error:
+            if self._connection.closed:
+                raise
+            return ""
+        finally:
+            self._left -= time.monotonic() - began
+        shown = [", ".join("NULL" if value is None else f"{value}…" for value in row) for row in rows]
+        return f" (such as {', '.join(columns)} = {'; '.join(shown)})" if shown else ""
 
     def _built_in(self) -> frozenset[str]:
         if self._steady is None:

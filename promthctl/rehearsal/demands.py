@@ -40,11 +40,11 @@ def demands_of(connection: psycopg.Connection[Any], node: Any) -> list[Demand]:
     """What the statement demands, its names looked up in the twin as they are now; nothing for other kinds."""
     kind = type(node).__name__
     if kind == "IndexStmt" and node.unique:
-        found = _relation(connection, node.relation)
+        found = relation(connection, node.relation)
         return [_unique_index(found, node)] if found else []
     if kind != "AlterTableStmt" or node.objtype.name != "OBJECT_TABLE":
         return []
-    found = _relation(connection, node.relation)
+    found = relation(connection, node.relation)
     if found is None:
         return []
     demands: list[Demand] = []
@@ -96,7 +96,7 @@ def _constraint(connection: psycopg.Connection[Any], table: int, constraint: Any
         parts = (constraint.raw_expr,)
         yield Demand(table, f"not ({expression})", names, f"violate the check {label}", expressions=parts)
     elif sort == "CONSTR_FOREIGN" and not constraint.skip_validation:
-        target = _relation(connection, constraint.pktable)
+        target = relation(connection, constraint.pktable)
         own = tuple(key.sval for key in constraint.fk_attrs or ())
         theirs = tuple(key.sval for key in constraint.pk_attrs or ()) or _primary_key(connection, target)
         if target is not None and own and len(own) == len(theirs):
@@ -213,7 +213,7 @@ def type_changes(connection: psycopg.Connection[Any], node: Any) -> list[TypeCha
     """The changes of type in an ALTER TABLE, looked up in the twin as it is before them."""
     if type(node).__name__ != "AlterTableStmt":
         return []
-    table, found = _relation(connection, node.relation), []
+    table, found = relation(connection, node.relation), []
     for command in node.cmds:
         if table is None or command.subtype.name != "AT_AlterColumnType":
             continue
@@ -259,8 +259,8 @@ def purge_statements(
     The rows that what it demands condemns; then all rows of its table, or of the table that the error names.
     """
     targets: list[int] = []
-    if (relation := getattr(node, "relation", None)) is not None and type(relation).__name__ == "RangeVar":
-        found = _relation(connection, relation)
+    if type(variable := getattr(node, "relation", None)).__name__ == "RangeVar":
+        found = relation(connection, variable)
         targets += [found] if found is not None else []
     if error.diag.table_name and error.diag.schema_name:
         found = _oid(connection, f"{identifier(error.diag.schema_name)}.{identifier(error.diag.table_name)}")
@@ -286,14 +286,15 @@ def written_table(connection: psycopg.Connection[Any], node: Any) -> int | None:
     """The oid of the table that the statement itself makes, fills or writes to."""
     into = getattr(node, "into", None) or getattr(node, "intoClause", None)
     variable = into.rel if into is not None else getattr(node, "relation", None)
-    return _relation(connection, variable) if type(variable).__name__ == "RangeVar" else None
+    return relation(connection, variable) if type(variable).__name__ == "RangeVar" else None
 
 
 def _partitioned(connection: psycopg.Connection[Any], oid: int) -> bool:
     return connection.execute("select 1 from pg_class where oid = %s and relkind = 'p'", (oid,)).fetchone() is not None
 
 
-def _relation(connection: psycopg.Connection[Any], variable: Any) -> int | None:
+def relation(connection: psycopg.Connection[Any], variable: Any) -> int | None:
+    """The oid of what a RangeVar refers to in the twin as it is now."""
     names = [identifier(part) for part in (variable.schemaname, variable.relname) if part]
     return _oid(connection, ".".join(names))
 

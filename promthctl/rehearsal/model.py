@@ -72,7 +72,8 @@ class Rehearsal:
     tried: the pending files ran in the twin, up to where `unsure` says; otherwise unsure says why not. kept: the
     statements (file, line) whose data was found again elsewhere, so that what was said against them does not hold.
     unsure: what the twin lacks or cannot tell. drift: None where it was not looked for. judged: the statements that
-    ran; watched: those whose locks were. locks: the heaviest on each table. tables: those that the target has.
+    ran; watched: those whose locks were. locks: the heaviest on each table. tables: those that the target has; touched:
+    those of them that the files use in any way, None where not all statements ran.
     """
 
     tried: bool
@@ -84,6 +85,7 @@ class Rehearsal:
     locks: tuple[SeenLock, ...] = field(default=(), repr=False)
     watched: frozenset[tuple[str, int]] = field(default=frozenset(), repr=False)
     tables: frozenset[str] = field(default=frozenset(), repr=False)
+    touched: frozenset[str] | None = field(default=None, repr=False)
 
     @property
     def destructive(self) -> tuple[Finding, ...]:
@@ -92,3 +94,28 @@ class Rehearsal:
     @property
     def failing(self) -> tuple[Finding, ...]:
         return tuple(one for one in self.findings if one.kind == "fails")
+
+
+@dataclass(frozen=True)
+class TriedFile:
+    """A migration that ran on rows of the target, and how long it took there."""
+
+    file: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DataRehearsal:
+    """What came of running the pending files on a copy of the target's rows.
+
+    tables, rows: how many were copied. sample: how many rows of each table were wanted, None for all. files: those that
+    ran. failure: where it stopped. left_out: what was not copied, and why. unlike: what the copy's schema lacks.
+    """
+
+    tables: int
+    rows: int
+    sample: int | None
+    files: tuple[TriedFile, ...]
+    failure: Finding | None
+    left_out: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,12 @@ from promthctl.errors import PromthctlError
 from promthctl.migration_set import Migration
 from promthctl.redact import redact
 from promthctl.rehearsal.asking import Asker
+from promthctl.rehearsal.constraint_demands import constraint_demands_of
 from promthctl.rehearsal.demands import Demand, TypeChange, demands_of, type_changes
-from promthctl.rehearsal.model import Drift, Finding, Rehearsal, RowsAtRisk, SeenLock
+from promthctl.rehearsal.model import Drift, Finding, FindingKind, Rehearsal, RowsAtRisk, SeenLock
 from promthctl.rehearsal.observer import Content
 from promthctl.rehearsal.openings import find_openings, may_open
-from promthctl.rehearsal.replay import Failure, Replay, Step, about_rows
+from promthctl.rehearsal.replay import Failure, Replay, Step, about_rows, without_values
 from promthctl.rehearsal.rights import read_rights
 from promthctl.rehearsal.static import look_inside, proven_harmless
 from promthctl.rehearsal.twin import Twin, TwinFacts, running_twin
@@ -40,12 +40,12 @@ _CERTAIN = {
 }
 
 
-# Tables with a rule, or with a trigger for each updated row: 1 is ROW, 16 is UPDATE in pg_trigger.tgtype.
+# Tables with a rule, or with a trigger for each updated or inserted row: 1 is ROW, 4 INSERT, 16 UPDATE in tgtype.
+_INSERTED, _UPDATED = 4, 16
 _TRIGGERED = """
-select tgrelid::bigint from pg_trigger where not tgisinternal and tgtype & 17 = 17
+select tgrelid::bigint from pg_trigger where not tgisinternal and tgtype & 1 = 1 and tgtype & %s <> 0
  union
 select w.ev_class::bigint from pg_rewrite w join pg_class c on c.oid = w.ev_class where c.relkind in ('r', 'p')"""
-_QUOTED = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Outcome:
     changes: Sequence[tuple[str, int, TypeChange, bool, bool]]
     locks: tuple[SeenLock, ...]
     watched: frozenset[tuple[str, int]]
+    touched: frozenset[str] | None
 
 
 _outcomes: dict[str, Outcome] = {}  # of twins in this process: in a batch many targets are alike
@@ -79,10 +80,11 @@ def rehearse(
     applied: Sequence[Migration],
     pending: Sequence[Migration],
     steps: Steps,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Rehearsal:
     """Try the pending migrations in a twin of the database behind the connection, which is only read from.
 
-    connection: in autocommit. applied: the files of its history, in order.
+    connection: in autocommit. applied: the files of its history, in order. meanwhile: called where a server starts.
     Raises psycopg.Error where the target's connection is lost; everything else that keeps the rehearsal from being
     made is told in its `unsure`.
     """
@@ -96,7 +98,7 @@ def rehearse(
             if key not in _outcomes:
                 with (
                     steps.step("Rehearsing the push in a throw-away database"),
-                    running_twin(settings, applied, actual, privileges, steps) as twin,
+                    running_twin(settings, applied, actual, privileges, steps, meanwhile=meanwhile) as twin,
                 ):
                     _outcomes[key] = outcome_in(twin, pending)
         return told_of(connection, _outcomes[key], pending, actual.major)
@@ -157,6 +159,7 @@ def outcome_in(twin: Twin, pending: Sequence[Migration]) -> Outcome:
             purged,
             tuple(_locks(course.steps, first)),
             watched,
+            None if course.failure else _touched(course.steps, first),
         )
 
 
@@ -178,6 +181,12 @@ def _locks(steps: Sequence[Step], tables: Mapping[int, Content]) -> Iterator[See
             if lock is not None and (held.get(oid) != lock or rewritten):
                 yield SeenLock(step.file, step.line, table.label, lock, held.get(oid) != lock, rewritten)
                 held[oid] = lock
+
+
+def _touched(steps: Sequence[Step], tables: Mapping[int, Content]) -> frozenset[str]:
+    """The tables that were there before and that a statement read, wrote or changed."""
+    oids = {oid for step in steps for oid in (*step.glance.locks, *step.glance.writes, *step.purged, step.target or 0)}
+    return frozenset(table.label for oid, table in tables.items() if oid in oids)
 
 
 def told_of(
@@ -204,6 +213,7 @@ def told_of(
         locks=outcome.locks,
         watched=outcome.watched,
         tables=frozenset(table.label for table in outcome.tables.values()),
+        touched=outcome.touched,
     )
 
 
@@ -221,13 +231,17 @@ class _Watch:
     def before(self, statement: Statement, file: str) -> None:
         self._steps_since()
         self.context.written[self._looked] = frozenset(self._written)
-        if type(statement.node).__name__ in ("UpdateStmt", "DeleteStmt", "DoStmt", "SelectStmt", "CallStmt"):
-            self.context.triggered |= {oid for (oid,) in self._connection.execute(_TRIGGERED.encode()).fetchall()}
-        if type(statement.node).__name__ in ("AlterTableStmt", "IndexStmt"):
+        kind = type(statement.node).__name__
+        if kind in ("UpdateStmt", "DeleteStmt", "DoStmt", "SelectStmt", "CallStmt", "InsertStmt", "MergeStmt"):
+            events = _INSERTED | _UPDATED if kind in ("InsertStmt", "MergeStmt") else _UPDATED
+            found = self._connection.execute(_TRIGGERED.encode(), (events,)).fetchall()
+            self.context.triggered |= {oid for (oid,) in found}
+        if kind in ("AlterTableStmt", "IndexStmt", "AlterDomainStmt"):
             for change in type_changes(self._connection, statement.node):
                 plain = not self._written & {change.table} and self._as_in_target(change.table, (change.column,))
                 self.changes.append((self._looked, file, statement.line, change, plain))
-            for demand in demands_of(self._connection, statement.node):
+            node = statement.node
+            for demand in (*demands_of(self._connection, node), *constraint_demands_of(self._connection, node)):
                 plain = not self._written & {demand.table, *demand.others} and self._as_in_target(
                     demand.table, demand.columns
                 )
@@ -272,12 +286,14 @@ def _asked(asker: Asker, one: Suspicion) -> Finding:
     if one.condition:
         count = asker.count(one.table, one.condition)
         return finding if count is None else replace(finding, rows=RowsAtRisk(count, exact=True), safe=count == 0)
-    if type(node).__name__ in ("DeleteStmt", "UpdateStmt"):
-        count = asker.affected(node, one.table, one.triggered)
+    kind = type(node).__name__
+    if kind in ("DeleteStmt", "UpdateStmt", "InsertStmt", "MergeStmt"):
+        met = kind in ("InsertStmt", "MergeStmt")
+        count = asker.met(node, one.table) if met else asker.affected(node, one.table, one.triggered)
         if count is not None:
             rows = RowsAtRisk(count, exact=True)
-            kind = "destroys" if finding.kind == "not_rehearsed" else finding.kind
-            return replace(finding, kind=kind, rows=rows, safe=count == 0)
+            shown: FindingKind = "destroys" if finding.kind == "not_rehearsed" else finding.kind
+            return replace(finding, kind=shown, rows=rows, safe=count == 0)
         if finding.kind == "not_rehearsed":
             return finding
     if finding.kind == "not_rehearsed":
@@ -331,7 +347,7 @@ def _violated(asker: Asker, outcome: Outcome) -> Iterator[Finding]:
             noun = "row" if count == 1 else "rows"
             verb, _, rest = demand.what.partition(" ")
             verb = {"have": "has", "violate": "violates"}.get(verb, verb) if count == 1 else verb
-            what = f"{count:,} {noun} of {label} {verb} {rest}"
+            what = f"{count:,} {noun} of {label} {verb} {rest}{asker.examples(demand, table, other)}"
             yield Finding("fails", file, line, table.label, what, RowsAtRisk(count, exact=True))
 
 
@@ -341,7 +357,7 @@ def _failed(failure: Failure, unlike: bool) -> Finding:
     certain = failure.sqlstate in _CERTAIN and not unlike and not platform and "role " not in failure.message
     if certain:
         return Finding("fails", failure.file, failure.line, "", failure.message)
-    message = _QUOTED.sub('"…"', failure.message) if failure.rows else failure.message  # it quotes values
+    message = without_values(failure.message) if failure.rows else failure.message  # it quotes values
     what = f"failed in the rehearsal, and what follows was not tried: {message}"
     return Finding("not_rehearsed", failure.file, failure.line, "", what)
 

@@ -8,6 +8,7 @@ costs no start of the CLI.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ _NO_ROWS = frozenset(("CommentStmt", "CreatePolicyStmt", "AlterPolicyStmt", "Cre
     "GrantRoleStmt", "CreateTrigStmt", "CreateStmt", "ViewStmt", "IndexStmt", "VariableSetStmt", "AlterOwnerStmt",
     "CreateEnumStmt", "CreateDomainStmt", "CompositeTypeStmt", "CreateSeqStmt", "AlterDefaultPrivilegesStmt",
     "CreateRoleStmt", "TransactionStmt", "CreatePublicationStmt", "AlterPublicationStmt"))  # fmt: skip
+ALONE = "alone"
+_QUOTED = re.compile(r'"[^"]*"')
 # As observer's own reading spells values.
 _SPELLING = (
     b"set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';"
@@ -107,32 +110,19 @@ class Replay:
     def _file(self, file: Migration) -> bool:
         import psycopg
 
-        self._connection.execute("reset all")
         self._locks = {}
-        opened = False
         try:
-            for statement in statements_of(file.sql):
-                if statement.node is None and not statement.text.strip():
+            for command, statement in as_sent(file.sql):
+                if statement is not None:
+                    self._statement(file, statement, command == ALONE)
                     continue
-                if statement.brackets:
-                    continue  # the file is one transaction here: what it commits in between is as good as committed
-                alone = bool(statement.refused) or sent_alone(statement.text)
-                if alone and opened:
-                    self._connection.execute("commit")
-                    opened = False
-                if not alone and not opened:
-                    self._connection.execute("begin")
-                    opened, self._locks = True, {}
-                self._statement(file, statement, alone)
-            if opened:
-                self._connection.execute("commit")
+                self._connection.execute(command.encode())
+                if command == "begin":
+                    self._locks = {}
         except psycopg.Error as error:
             line = getattr(self, "_line", 1)
             state = error.sqlstate or ""
-            message = redact(error.diag.message_primary or str(error)).strip().splitlines()
-            self.failure = Failure(
-                file.filename, line, state, message[0] if message else type(error).__name__, about_rows(state)
-            )
+            self.failure = Failure(file.filename, line, state, first_line(error), about_rows(state))
             with contextlib.suppress(psycopg.Error):
                 self._connection.execute("rollback")
             return False
@@ -263,6 +253,30 @@ class Replay:
         return {label: now[oid] for oid, label in self._labels.items() if now.get(oid, label) != label}
 
 
+def as_sent(sql: str) -> Iterator[tuple[str, Statement | None]]:
+    """A file as the Supabase CLI sends it: commands of the CLI's own without a statement, and each statement.
+
+    With a statement comes ALONE where it runs outside of a transaction, otherwise nothing.
+    """
+    opened = False
+    yield "reset all", None
+    for statement in statements_of(sql):
+        if statement.node is None and not statement.text.strip():
+            continue
+        if statement.brackets:
+            continue  # the file is one transaction here: what it commits in between is as good as committed
+        alone = bool(statement.refused) or sent_alone(statement.text)
+        if alone and opened:
+            yield "commit", None
+            opened = False
+        if not alone and not opened:
+            yield "begin", None
+            opened = True
+        yield ALONE if alone else "", statement
+    if opened:
+        yield "commit", None
+
+
 def still_there(before: Content, now: Content) -> list[tuple[str | None, ...]]:
     """The rows of `before` that `now` still has, by the values of the columns that both have."""
     common = [(place, other) for place, column in enumerate(before.columns)
@@ -275,6 +289,17 @@ def still_there(before: Content, now: Content) -> list[tuple[str | None, ...]]:
             left.remove(key)
             kept.append(row)
     return kept
+
+
+def first_line(error: psycopg.Error) -> str:
+    """What PostgreSQL says of an error, without the details that quote rows."""
+    said = redact(error.diag.message_primary or str(error)).strip().splitlines()
+    return said[0] if said else type(error).__name__
+
+
+def without_values(message: str) -> str:
+    """An error's message without what it quotes, which may be values."""
+    return _QUOTED.sub('"…"', message)
 
 
 def about_rows(sqlstate: str) -> bool:

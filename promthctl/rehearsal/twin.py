@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,10 +67,14 @@ def running_twin(
     actual: Catalog,
     privileges: Sequence[str],
     steps: Steps,
+    watched: bool = True,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Iterator[Twin]:
     """A twin of the database with this catalog, which is removed afterwards.
 
-    applied: the migrations that its history has. privileges: its default privileges.
+    applied: the migrations that its history has. privileges: its default privileges. watched: with witness rows and
+    what looks at them; otherwise it is for rows of the target, and gone when this returns. meanwhile: as of
+    kept_database.
     Raises PromthctlError for migrations that fail there, and what the shadow raises.
     """
 
@@ -78,8 +82,10 @@ def running_twin(
         expected = snapshot(own)
         drift = compare(actual, expected)
         unlike = tuple(_equalise(own, superuser, actual, drift))
-        made = witnesses.make_witnesses(superuser)
-        observer.install(superuser)
+        made = witnesses.Witnesses((), {})
+        if watched:
+            made = witnesses.make_witnesses(superuser)
+            observer.install(superuser)
         facts = TwinFacts(
             superuser.info.server_version // 10000,
             tuple((one.kind, one.name, _seen_from_target(one)) for one in drift),
@@ -89,8 +95,10 @@ def running_twin(
         )
         return json.dumps(asdict(facts))
 
-    key = (_FINGERPRINT, actual.to_json())
-    with kept_database(settings, applied, actual.major, privileges, key, build, steps) as made:
+    key = (_FINGERPRINT, actual.to_json(), *(() if watched else ("without rows",)))
+    with kept_database(
+        settings, applied, actual.major, privileges, key, build, steps, gone_at_once=not watched, meanwhile=meanwhile
+    ) as made:
         yield Twin(made.target, made.superuser, TwinFacts.from_json(made.notes))
 
 

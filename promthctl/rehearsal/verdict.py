@@ -13,13 +13,15 @@ from promthctl.rehearsal.static import Inside, carries_all, fills_only, has_subq
 from promthctl.sql.quoting import identifier
 
 _Culprit = tuple[int, Step] | None  # a step and its place
+# Statements after which every name means what it meant.
+_NAMES_KEPT = ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "IndexStmt", "CommentStmt", "GrantStmt")
 
 
 @dataclass(frozen=True)
 class Suspicion:
     """A finding before the target was asked. table: of the twin. columns: names of it whose values count.
 
-    node: the DELETE or UPDATE whose rows its own condition counts on the target. triggered: an UPDATE changes
+    node: the DELETE, UPDATE, INSERT or MERGE whose rows it counts on the target itself. triggered: an UPDATE changes
     more than it says. condition: which rows of the target are affected.
     """
 
@@ -233,10 +235,19 @@ class _Judge:
 
     def _countable(self, place: int, step: Step, before: Content) -> bool:
         """Whether the target can be asked which rows the statement meets: nothing pending changes that before."""
-        if type(step.node).__name__ not in ("DeleteStmt", "UpdateStmt") or names_of(step.node) != (before.name,):
+        kind, names = type(step.node).__name__, names_of(step.node)
+        if kind == "InsertStmt" and before.oid in self._context.triggered:
+            return False  # a trigger may give the new row another key
+        if kind not in ("DeleteStmt", "UpdateStmt", "InsertStmt", "MergeStmt") or before.name not in names:
             return False
         written = self._context.written.get(place, frozenset())
+        if names != (before.name,) and (written or kind in ("DeleteStmt", "UpdateStmt") or self._renamed_before(place)):
+            return False
         return before.oid not in written and not (written and has_subquery(step.node))
+
+    def _renamed_before(self, place: int) -> bool:
+        """Whether a name may mean something else than on the target by then."""
+        return any(type(step.node).__name__ not in _NAMES_KEPT for step in self._course.steps[:place])
 
     def _add(
         self,

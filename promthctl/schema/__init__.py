@@ -11,8 +11,8 @@ converting.py  the SQL that gives a column another type without changing a value
 """
 
 from promthctl.schema.comparing import compare
-from promthctl.schema.model import KINDS, Attributes, Catalog, Difference
-from promthctl.schema.queries import CATALOG_FINGERPRINT, MANAGED_SCHEMAS, catalog_query
+from promthctl.schema.model import KINDS, Attributes, Catalog, Difference, selected_kinds
+from promthctl.schema.queries import CATALOG_FINGERPRINT, MANAGED_SCHEMAS, catalog_query, traced_query
 from promthctl.schema.reading import SPELLING, snapshot
 
 __all__ = [
@@ -25,5 +25,7 @@ __all__ = [
     "Difference",
     "catalog_query",
     "compare",
+    "selected_kinds",
     "snapshot",
+    "traced_query",
 ]

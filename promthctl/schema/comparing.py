@@ -60,19 +60,36 @@ def compare(
     another name an index is not there for the migrations after it. A missing or extra table stands for everything
     that belongs to it. Raises UsageError for an unknown kind.
     """
-    kinds = selected_kinds(only)
-    if min(expected.major, actual.major) < 17:
-        expected, actual = _without_maintain(expected), _without_maintain(actual)
-    loose = expected.major != actual.major
-    differences: list[Difference] = []
-    for kind in KINDS:
-        if kind in kinds:
-            differences += _kind(kind, expected, actual, loose, kind in _BY_CONTENT and kind not in named)
-    ordered = _ordered(_folded(differences))
+    ordered = _ordered(_folded(list(_differences(expected, actual, only, named))))
     return tuple(
         replace(found.difference, fix=fix_sql(found.difference, expected, found.children, actual.major))
         for found in ordered
     )
+
+
+def differ(expected: Catalog, actual: Catalog) -> bool:
+    """Whether `compare` finds something; what is the same on both sides may be left out of both.
+
+    For a grant the same object's grant to PUBLIC is to be there too.
+    """
+    return next(_differences(expected, actual, None, ()), None) is not None
+
+
+def _differences(
+    expected: Catalog, actual: Catalog, only: Collection[str] | None, named: Collection[str]
+) -> Iterator[Difference]:
+    kinds = selected_kinds(only)
+    if min(expected.major, actual.major) < 17:
+        expected, actual = _without_maintain(expected), _without_maintain(actual)
+    loose = expected.major != actual.major
+    for kind in KINDS:
+        if kind in kinds:
+            yield from _kind(kind, expected, actual, loose, kind in _BY_CONTENT and kind not in named)
+
+
+def to_everybody(grant: str) -> str:
+    """The name of the grant of the same object to PUBLIC."""
+    return f"{grant.rpartition(' to ')[0]} to public"
 
 
 def _without_maintain(catalog: Catalog) -> Catalog:
@@ -172,8 +189,7 @@ def _content(attributes: Attributes, loose: bool) -> str:
 def _grants(wanted: Mapping[str, Attributes], there: Mapping[str, Attributes], across: bool) -> Iterator[Difference]:
     """across: only one of the servers is older than 15, where everybody may create objects in the schema public."""
     for name in sorted({**wanted, **there}):
-        item, _, holder = name.rpartition(" to ")
-        everybody = f"{item} to public"
+        holder, everybody = name.rpartition(" to ")[2], to_everybody(name)
         shared = (
             set(_entries(wanted.get(everybody))) & set(_entries(there.get(everybody))) if holder != "public" else set()
         )

@@ -1,12 +1,14 @@
 """The SQL that reads a catalog: one statement, so that a far-away database costs one round trip.
 
-Every part yields (identity, attributes); `catalog_query` puts them together. No privilege is needed.
+Every part yields (identity, attributes, origin); `catalog_query` puts them together. No privilege is needed. The origin
+is the oid of the relation or routine that the object belongs to, of a comment that of the object, null for the others.
 Attributes named "ddl" are for the SQL that fixes a difference and are not compared.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 # Schemas that Supabase makes or that its extensions and services fill; pg_* besides. Source: the list of internal
@@ -45,7 +47,7 @@ space as materialized (
 ),
 relation as materialized (
   select c.*, s.name || '.' || quote_ident(c.relname) as name from pg_class c join space s on s.oid = c.relnamespace
-   where c.relkind in ('r', 'p', 'f', 'v', 'm', 'S')
+   where c.relkind in ('r', 'p', 'f', 'v', 'm', 'S') {among c.oid}
      and not exists (select from member where classid = 'pg_class'::regclass and objid = c.oid)
      and not exists (select from pg_depend d where c.relkind = 'S' and d.classid = 'pg_class'::regclass
                         and d.objid = c.oid and d.deptype = 'i')
@@ -56,13 +58,13 @@ guarded as materialized (
    union all
   select c.oid, n.nspname || '.' || quote_ident(c.relname), true
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-   where n.nspname in ('auth', 'storage', 'realtime') and c.relkind in ('r', 'p')
+   where n.nspname in ('auth', 'storage', 'realtime') and c.relkind in ('r', 'p') {among c.oid}
      and not exists (select from member where classid = 'pg_class'::regclass and objid = c.oid)
 ),
 routine as materialized (
   select p.*, s.name || '.' || quote_ident(p.proname) || '(' || oidvectortypes(p.proargtypes) || ')' as name
     from pg_proc p join space s on s.oid = p.pronamespace
-   where p.proname <> all ({functions})
+   where p.proname <> all ({functions}) {among p.oid}
      and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid
                         and d.deptype in ('e', 'i') and d.refclassid in ('pg_extension'::regclass, 'pg_type'::regclass))
 ),
@@ -96,14 +98,14 @@ select quote_ident(r.rolname), jsonb_build_object(
         from pg_db_role_setting s cross join unnest(s.setconfig) entry
        cross join lateral (select split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1)) e (name, value)
        where s.setrole = r.oid and name !~ '[.]' and format('%s %s=%s', r.rolname, name, value) <> all ({settings})
-         and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))), '{}'))
+         and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))), '{}')), null::oid
   from pg_roles r where r.rolname !~ '{platform}'""",
     "schemas": """
-select name, jsonb_build_object('owner', (select name from owner where oid = nspowner))
+select name, jsonb_build_object('owner', (select name from owner where oid = nspowner)), null::oid
   from space""",
     "extensions": """
 select quote_ident(extname), jsonb_build_object('ddl', format('create extension %I with schema %s;', extname,
-    quote_ident(n.nspname)))
+    quote_ident(n.nspname))), null::oid
   from pg_extension e join pg_namespace n on n.oid = e.extnamespace where extname <> all ({extensions})""",
     "types": """
 select s.name || '.' || quote_ident(t.typname), case t.typtype
@@ -118,7 +120,7 @@ select s.name || '.' || quote_ident(t.typname), case t.typtype
       select jsonb_agg(quote_ident(attname) || ' ' || format_type(atttypid, atttypmod) order by attnum)
         from pg_attribute where attrelid = t.typrelid and attnum > 0 and not attisdropped))
     else jsonb_build_object('kind', 'range', 'subtype', (
-      select format_type(rngsubtype, null) from pg_range where rngtypid = t.oid)) end
+      select format_type(rngsubtype, null) from pg_range where rngtypid = t.oid)) end, null::oid
   from pg_type t join space s on s.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid
  where (t.typtype in ('e', 'd', 'r') or t.typtype = 'c' and c.relkind = 'c')
    and not exists (select from member where classid = 'pg_type'::regclass and objid = t.oid)""",
@@ -132,7 +134,7 @@ select r.name, jsonb_build_object(
         from pg_depend d join relation t on t.oid = d.refobjid
         join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
        where d.classid = 'pg_class'::regclass and d.objid = r.oid and d.deptype = 'a'
-         and d.refclassid = 'pg_class'::regclass))
+         and d.refclassid = 'pg_class'::regclass)), r.oid
   from relation r join pg_sequence q on q.seqrelid = r.oid""",
     "functions": """
 select p.name, jsonb_build_object(
@@ -145,7 +147,7 @@ select p.name, jsonb_build_object(
       else 'unsafe' end,
     'owner', (select name from owner where oid = p.proowner),
     'config', coalesce((select jsonb_agg(setting order by setting) from unnest(p.proconfig) setting), '[]'),
-    'ddl', case when p.prokind <> 'a' then pg_get_functiondef(p.oid) end)
+    'ddl', case when p.prokind <> 'a' then pg_get_functiondef(p.oid) end), p.oid
   from routine p join pg_language l on l.oid = p.prolang""",
     "tables": """
 select r.name, jsonb_build_object(
@@ -160,7 +162,7 @@ select r.name, jsonb_build_object(
     'parents', coalesce((
       select jsonb_agg(format('%I.%I', n.nspname, c.relname) order by inhseqno)
         from pg_inherits join pg_class c on c.oid = inhparent join pg_namespace n on n.oid = c.relnamespace
-       where inhrelid = r.oid), '[]'))
+       where inhrelid = r.oid), '[]')), r.oid
   from relation r where r.relkind in ('r', 'p', 'f')""",
     "columns": """
 select r.name || '.' || quote_ident(a.attname), jsonb_build_object(
@@ -175,7 +177,7 @@ select r.name || '.' || quote_ident(a.attname), jsonb_build_object(
     'not_null', a.attnotnull and not exists (
       select from pg_constraint where conrelid = r.oid and contype = 'n' and conkey = array[a.attnum]
          and not convalidated),
-    'identity', case a.attidentity when 'a' then 'always' when 'd' then 'by default' end, 'place', a.attnum)
+    'identity', case a.attidentity when 'a' then 'always' when 'd' then 'by default' end, 'place', a.attnum), r.oid
   from relation r join pg_attribute a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
   join pg_type y on y.oid = a.atttypid left join pg_attrdef d on d.adrelid = r.oid and d.adnum = a.attnum
  where r.relkind in ('r', 'p', 'f')""",
@@ -183,7 +185,7 @@ select r.name || '.' || quote_ident(a.attname), jsonb_build_object(
     "constraints": """
 select r.name || '.' || quote_ident(c.conname), jsonb_build_object(
     'table', r.name, 'definition', pg_get_constraintdef(c.oid), 'enabled', not exists (
-      select from pg_trigger where tgconstraint = c.oid and tgisinternal and tgenabled = 'D'))
+      select from pg_trigger where tgconstraint = c.oid and tgisinternal and tgenabled = 'D')), r.oid
   from relation r join pg_constraint c on c.conrelid = r.oid
  where c.contype in ('c', 'f', 'p', 'u', 'x') and c.conparentid = 0 and c.conislocal""",
     "views": """
@@ -193,11 +195,11 @@ select r.name, jsonb_build_object(
     'defaults', coalesce((
       select jsonb_object_agg(quote_ident(a.attname), pg_get_expr(d.adbin, d.adrelid)) from pg_attrdef d
         join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum where d.adrelid = r.oid), '{}'),
-    'options', coalesce((select jsonb_agg(entry order by entry) from unnest(r.reloptions) entry), '[]'))
+    'options', coalesce((select jsonb_agg(entry order by entry) from unnest(r.reloptions) entry), '[]')), r.oid
   from relation r where r.relkind in ('v', 'm')""",
     "indexes": """
 select s.name || '.' || quote_ident(c.relname), jsonb_build_object(
-    'table', r.name, 'definition', pg_get_indexdef(x.indexrelid), 'valid', x.indisvalid)
+    'table', r.name, 'definition', pg_get_indexdef(x.indexrelid), 'valid', x.indisvalid), r.oid
   from relation r join pg_index x on x.indrelid = r.oid join pg_class c on c.oid = x.indexrelid
   join space s on s.oid = c.relnamespace
  where not c.relispartition
@@ -206,7 +208,7 @@ select s.name || '.' || quote_ident(c.relname), jsonb_build_object(
     "triggers": """
 select t.name || '.' || quote_ident(g.tgname), jsonb_build_object(
     'table', t.name, 'definition', pg_get_triggerdef(g.oid), 'enabled', case g.tgenabled when 'O' then 'enabled'
-      when 'D' then 'disabled' when 'R' then 'replica' else 'always' end)
+      when 'D' then 'disabled' when 'R' then 'replica' else 'always' end), t.oid
   from guarded t join pg_trigger g on g.tgrelid = t.oid
   join pg_proc p on p.oid = g.tgfoid join pg_namespace n on n.oid = p.pronamespace
  where not g.tgisinternal and g.tgparentid = 0
@@ -214,10 +216,10 @@ select t.name || '.' || quote_ident(g.tgname), jsonb_build_object(
     "rules": """
 select t.name || '.' || quote_ident(w.rulename), jsonb_build_object(
     'table', t.name, 'definition', pg_get_ruledef(w.oid), 'enabled', case w.ev_enabled when 'O' then 'enabled'
-      when 'D' then 'disabled' when 'R' then 'replica' else 'always' end)
+      when 'D' then 'disabled' when 'R' then 'replica' else 'always' end), t.oid
   from relation t join pg_rewrite w on w.ev_class = t.oid where w.rulename <> '_RETURN'""",
     "rls": """
-select name, jsonb_build_object('enabled', relrowsecurity, 'forced', relforcerowsecurity)
+select name, jsonb_build_object('enabled', relrowsecurity, 'forced', relforcerowsecurity), oid
   from relation where relkind in ('r', 'p')""",
     "policies": """
 select t.name || '.' || quote_ident(p.polname), jsonb_build_object(
@@ -227,46 +229,47 @@ select t.name || '.' || quote_ident(p.polname), jsonb_build_object(
     'roles', (select jsonb_agg(case when role = 0 then 'public' else quote_ident(pg_get_userbyid(role)) end
                 order by case when role = 0 then 'public' else quote_ident(pg_get_userbyid(role)) end)
                 from unnest(p.polroles) role),
-    'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid))
+    'using', pg_get_expr(p.polqual, p.polrelid), 'check', pg_get_expr(p.polwithcheck, p.polrelid)), t.oid
   from guarded t join pg_policy p on p.polrelid = t.oid""",
     # A privilege on every column is one on the table. What an owner may do is not granted.
     "grants": """
 select format('%s to %s', object, holder), jsonb_build_object(
     'privileges', coalesce(jsonb_agg(privilege order by privilege) filter (where whole), '[]'),
     'grantable', coalesce(jsonb_agg(privilege order by privilege) filter (where whole and grantable), '[]'),
-    'columns', coalesce(jsonb_object_agg(privilege, columns) filter (where not whole), '{}'))
+    'columns', coalesce(jsonb_object_agg(privilege, columns) filter (where not whole), '{}')), max(origin)
   from (
-    select e.object, h.name as holder, e.privilege, bool_or(e.grantable and e.attribute is null) as grantable,
+    select e.object, max(e.origin) as origin, h.name as holder, e.privilege,
+           bool_or(e.grantable and e.attribute is null) as grantable,
            bool_or(e.attribute is null) or count(e.attribute) = min(c.number) as whole,
            jsonb_agg(quote_ident(e.attribute) order by e.attribute) as columns
       from (
-        select case relkind when 'S' then 'sequence ' else 'table ' end || name, r.oid, null::name, false, a.*
+        select case relkind when 'S' then 'sequence ' else 'table ' end || name, r.oid, r.oid, null::name, false, a.*
           from relation r,
                aclexplode(coalesce(relacl, acldefault(case relkind when 'S' then 's' else 'r' end::"char", relowner))) a
          where a.grantee <> relowner
          union all
-        select 'table ' || r.name, r.oid, c.attname, false, a.*
+        select 'table ' || r.name, r.oid, r.oid, c.attname, false, a.*
           from relation r join pg_attribute c on c.attrelid = r.oid and c.attnum > 0 and not c.attisdropped,
                aclexplode(c.attacl) a where a.grantee <> r.relowner
          union all
-        select case prokind when 'p' then 'procedure ' else 'function ' end || name, null, null, false, a.*
+        select case prokind when 'p' then 'procedure ' else 'function ' end || name, oid, null, null, false, a.*
           from routine, aclexplode(coalesce(proacl, acldefault('f', proowner))) a where a.grantee <> proowner
          union all
-        select 'schema ' || name, null, null, false, a.*
+        select 'schema ' || name, null, null, null, false, a.*
           from space, aclexplode(coalesce(nspacl, acldefault('n', nspowner))) a where a.grantee <> nspowner
          union all
         -- Whoever opens the users to the API has opened everything.
-        select 'table ' || g.name, null, null, true, a.*
+        select 'table ' || g.name, g.oid, null, null, true, a.*
           from guarded g join pg_class c on c.oid = g.oid, aclexplode(c.relacl) a
          where g.managed and g.name like 'auth.%'
-      ) e (object, relation, attribute, managed, grantor, grantee, privilege, grantable)
+      ) e (object, origin, relation, attribute, managed, grantor, grantee, privilege, grantable)
       join holder h on h.oid = e.grantee left join width c on c.relation = e.relation
      where (not e.managed or h.name in ('public', 'anon', 'authenticated'))
      group by e.object, h.name, e.privilege
   ) held group by object, holder""",
     "default_privileges": """
 select format('%s of %s%s to %s', kind, owner, ' in schema ' || space, h.name), jsonb_build_object(
-    'privileges', jsonb_agg(a.privilege_type order by a.privilege_type))
+    'privileges', jsonb_agg(a.privilege_type order by a.privilege_type)), null::oid
   from (
     select case t.type when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions' when 'T' then 'types'
              else 'schemas' end as kind, quote_ident(o.rolname) as owner, null as space,
@@ -285,27 +288,28 @@ select format('%s of %s%s to %s', kind, owner, ' in schema ' || space, h.name), 
     "publications": """
 select quote_ident(p.pubname), jsonb_build_object(
     'all_tables', p.puballtables, 'insert', p.pubinsert, 'update', p.pubupdate, 'delete', p.pubdelete,
-    'truncate', p.pubtruncate)
+    'truncate', p.pubtruncate), null::oid
   from pg_publication p where p.pubname !~ '{publications}'
  union all
-select format('%I: %s', p.pubname, r.name), jsonb_build_object({published})
+select format('%I: %s', p.pubname, r.name), jsonb_build_object({published}), r.oid
   from pg_publication p join pg_publication_rel l on l.prpubid = p.oid join relation r on r.oid = l.prrelid
  where p.pubname !~ '{publications}'""",
     "event_triggers": """
 select quote_ident(e.evtname), jsonb_build_object(
     'event', e.evtevent, 'tags', to_jsonb(e.evttags), 'function', p.name,
     'enabled', case e.evtenabled when 'O' then 'enabled' when 'D' then 'disabled' when 'R' then 'replica'
-      else 'always' end)
+      else 'always' end), p.oid
   from pg_event_trigger e join routine p on p.oid = e.evtfoid""",
     "comments": """
-select i.type || ' ' || i.identity, jsonb_build_object('text', d.description)
+select i.type || ' ' || i.identity, jsonb_build_object('text', d.description), d.objoid
   from pg_description d cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) i
  where (d.objoid >= 16384 or d.classoid = 'pg_namespace'::regclass and d.objoid >= 2200)
-   and d.description <> 'standard public schema'
+   and d.description <> 'standard public schema' {among d.objoid}
    and not exists (select from member where classid = d.classoid and objid = d.objoid)
    and (exists (select from space where name = i.schema or i.type = 'schema' and name = i.identity)
         or i.schema is null and exists (select from relation where i.identity like '% on ' || relation.name))""",
 }
+_APART = ("schemas", "extensions", "default_privileges")  # these depend on no relation, no routine and no membership
 # PostgreSQL 15 brought row filters and column lists.
 _PUBLISHED = """
     'where', pg_get_expr(l.prqual, l.prrelid), 'columns', (
@@ -317,8 +321,11 @@ def _array(names: Sequence[str]) -> str:
     return "array[" + ", ".join(f"'{name}'" for name in names) + "]"
 
 
-def filled_query(text: str, major: int) -> str:
-    """A query with its {placeholders} replaced by the lists of this module."""
+def filled_query(text: str, major: int, among: str = "") -> str:
+    """A query with its {placeholders} replaced by the lists of this module.
+
+    among: a query of the oids of the relations and routines that are looked at; "" for all.
+    """
     places = {
         "{managed}": _array(MANAGED_SCHEMAS),
         "{functions}": _array(PLATFORM_FUNCTIONS),
@@ -330,16 +337,31 @@ def filled_query(text: str, major: int) -> str:
     }
     for place, value in places.items():
         text = text.replace(place, value)
-    return text
+    chosen = rf"and \1 = any (array({among}))" if among else ""
+    return re.sub(r" \{among (\S+)\}", f" {chosen}" if chosen else "", text)
 
 
 def catalog_query(major: int) -> str:
     """The one query: rows of kind, identity, attributes."""
+    return _united(major, "kind, identity, attributes", tuple(_PARTS))
+
+
+def traced_query(major: int, among: str = "") -> str:
+    """The same with the origin of each object.
+
+    among: a query of oids, for what belongs to these relations and routines, comments on these objects, and all roles
+    and types.
+    """
+    kinds = [kind for kind in _PARTS if not (among and kind in _APART)]
+    return _united(major, "kind, identity, attributes, origin", kinds, among)
+
+
+def _united(major: int, columns: str, kinds: Sequence[str], among: str = "") -> str:
     parts = (
-        "select '{}', part.* from ({}) part".replace("{}", kind, 1).replace("{}", query, 1)
-        for kind, query in _PARTS.items()
+        "select '{}', part.* from ({}) part".replace("{}", kind, 1).replace("{}", _PARTS[kind], 1) for kind in kinds
     )
-    return filled_query(SCOPE + "\nunion all\n".join(parts), major)
+    found = "select {} from ({}) found (kind, identity, attributes, origin)".replace("{}", columns, 1)
+    return filled_query(SCOPE + found.replace("{}", "\nunion all\n".join(parts), 1), major, among)
 
 
 # A catalog in the cache is used only if this query read it.

@@ -7,6 +7,7 @@ cache.py        the catalog, or the states, that migrations make: from the cache
 throw_away.py   a fresh Supabase-shaped database that exists while a block runs, with migrations applied or without
 kept.py         databases kept as data directories, copies of which run and are thrown away
 states.py       the catalog after each of several migrations: recorded while the CLI applies them
+recording.py    the SQL that records it, reading again only what a migration touched
 """
 
 from promthctl.engines.embedded.default_privileges import of_target as default_privileges_of

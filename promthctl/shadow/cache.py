@@ -15,7 +15,8 @@ import contextlib
 import hashlib
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -28,7 +29,8 @@ from promthctl.locks import locked_briefly
 from promthctl.migration_set import Migration
 from promthctl.schema import CATALOG_FINGERPRINT, Catalog, snapshot
 from promthctl.settings import POSTGRES_MAJORS, Settings
-from promthctl.shadow.states import STATES_FINGERPRINT, States, read_states, record_states
+from promthctl.shadow.recording import STATES_FINGERPRINT
+from promthctl.shadow.states import MissedChangeError, States, read_states, record_states
 from promthctl.shadow.throw_away import ThrowAwayDatabase, throw_away_database
 from promthctl.steps import Steps
 from promthctl.toolchain import ServerChoice, installation
@@ -55,6 +57,7 @@ class _Reading(Generic[Kept]):
 
 _CATALOG = _Reading(".json", lambda _: None, snapshot, Catalog.to_json, Catalog.from_json)
 _STATES = _Reading(f".states-{STATES_FINGERPRINT}.json", record_states, read_states, States.to_json, States.from_json)
+_STATES_AT_LENGTH = replace(_STATES, prepare=partial(record_states, thorough=True))
 
 
 def catalog_after_all(
@@ -84,7 +87,10 @@ def states_after_each(
     privileges: Sequence[str] | None = None,
 ) -> States:
     """The catalog after each of these migrations. Takes and raises what `catalog_after_all` does."""
-    return _kept_or_made(_STATES, settings, migrations, steps, major, privileges)
+    try:
+        return _kept_or_made(_STATES, settings, migrations, steps, major, privileges)
+    except MissedChangeError:
+        return _kept_or_made(_STATES_AT_LENGTH, settings, migrations, steps, major, privileges)
 
 
 @contextlib.contextmanager

@@ -1,19 +1,22 @@
 """Databases kept as data directories by content, so that the next one like it starts warm.
 
     <cache>/shadow/<hash>.database/postgres     the data directory, cleanly shut down
+    <cache>/shadow/<hash>.database/next         a copy of it, made when the last one was used up
     <cache>/shadow/<hash>.database/notes        what its maker noted
     <cache>/shadow/<hash>.database-lock         held while a copy of it is made and runs
 
-A copy of it runs and is thrown away; what is kept never runs again, and its passwords are nobody's: each copy gets new
-ones.
+A copy of it runs and is thrown away; what is kept never runs again. Its passwords come from the key that signs what
+this user keeps (signatures.py): a copy needs no start of its own to get others, and no file has them. A copy is removed
+beside whatever is done next.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import secrets
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +33,8 @@ from promthctl.migration_set import Migration
 from promthctl.settings import Settings
 from promthctl.shadow.cache import FOLDER, content_hash, server_choice, unwritable
 from promthctl.shadow.throw_away import work_folder
+from promthctl.signatures import derived_secret
+from promthctl.sql.quoting import literal
 from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
 from promthctl.toolchain import ServerChoice
@@ -61,33 +66,48 @@ def kept_database(
     key: Sequence[str],
     build: Build,
     steps: Steps,
+    gone_at_once: bool = False,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Iterator[KeptDatabase]:
     """A copy of the database that these migrations and `build` make; it runs while the block does.
 
     build: gets connections in autocommit, the superuser's and that of postgres, after the migrations, once for each
     content; returns notes. key: what else its work depends on. major, privileges: as for catalog_after_all, whose
-    errors these are.
+    errors these are. gone_at_once: the copy is removed when this returns, otherwise soon after. meanwhile: called
+    while the copy's server starts.
     """
     folder = toolchain.cache_root(settings) / FOLDER
     choice = server_choice(settings, major)
     digest = hashlib.sha256(content_hash(migrations, choice, privileges, seeds.find_roles(settings)).encode())
-    for part in key:
+    for part in (*key, derived_secret(str(folder))):  # a copy made with another key has other passwords
         digest.update(hashlib.sha256(part.encode()).digest())
     kept = folder / f"{digest.hexdigest()[:32]}{_SUFFIX}"
+    held = contextlib.ExitStack()
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with locked(_lock_of(kept), steps, "rehearsing the same"), work_folder(folder) as work:
-            servers = _Servers(settings, choice, work, privileges)
-            if not (kept / "notes").exists():
-                shutil.rmtree(kept, ignore_errors=True)
-                servers.make(kept, migrations, build)
-                _forget_oldest(folder)
-            (kept / "notes").touch()
-            notes = (kept / "notes").read_text(encoding="utf-8")
-            with servers.running(kept / "postgres") as (own, superuser):
-                yield KeptDatabase(own, superuser, notes)
+        held.enter_context(locked(_lock_of(kept), steps, "rehearsing the same"))
+        work = held.enter_context(work_folder(folder))
+        servers = _Servers(settings, choice, work, privileges)
+        if not (kept / "notes").exists():
+            shutil.rmtree(kept, ignore_errors=True)
+            servers.make(kept, migrations, build)
+            _forget_oldest(folder)
+        (kept / "notes").touch()
+        notes = (kept / "notes").read_text(encoding="utf-8")
+        own, superuser = servers.run(kept, held, meanwhile)
+        yield KeptDatabase(own, superuser, notes)
     except OSError as error:
         raise unwritable(error, folder) from None
+    finally:
+        if gone_at_once:
+            _close(held)
+        else:  # nobody has to wait for that but the interpreter, at its end
+            threading.Thread(target=_close, args=(held,), name="promthctl-removal").start()
+
+
+def _close(held: contextlib.ExitStack) -> None:
+    with contextlib.suppress(OSError, PromthctlError):  # what is left there, the next one removes
+        held.close()
 
 
 class _Servers:
@@ -105,7 +125,8 @@ class _Servers:
 
         cluster = self._cluster("made")
         cluster.create(template(self._programs, self._user, self._settings, Silent()))
-        with self._started(cluster, self._privileges) as (own, superuser):
+        cluster.set_passwords(_password("postgres"), _password(SUPERUSER), fresh=self._privileges)
+        with self._serving(cluster, signal.SIGINT) as (own, superuser):
             seeds.run_roles(self._settings, own, Silent())
             if migrations:
                 supabase_cli.find_database_cli(self._settings, Silent()).push(own, migrations, Silent())
@@ -114,44 +135,65 @@ class _Servers:
                 psycopg.connect(own.url, password=own.password, autocommit=True) as low,
             ):
                 notes = build(high, low)
+                # A migration may have set another one. The server's own templates only cost time to copy.
+                high.execute("set password_encryption = 'scram-sha-256'")
+                high.execute(f"alter role postgres login password {literal(own.password or '')}".encode())
+                high.execute("alter database template0 is_template false")
+                high.execute("drop database template0")
         kept.mkdir(mode=0o711 if self._user is not None else 0o700)
         cluster.data.rename(kept / "postgres")
         process.write_private(kept / "notes", notes)
 
-    @contextlib.contextmanager
-    def running(self, source: Path) -> Iterator[tuple[Target, Target]]:
-        """A copy of that data directory, running."""
+    def run(self, kept: Path, held: contextlib.ExitStack, meanwhile: Callable[[], object]) -> tuple[Target, Target]:
+        """A copy of that database, running until `held` is closed, which then makes the next one."""
         cluster = self._cluster("copy")
         cluster.data.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        copied = process.run(["cp", "-Rp", source, cluster.data], env=self._settings.child_env(), kill_with_parent=True)
+        held.callback(self._copy, kept, kept / "next")
+        if (kept / "next").exists():
+            (kept / "next").rename(cluster.data)
+        else:
+            self._copy(kept, cluster.data)
+        return held.enter_context(self._serving(cluster, signal.SIGQUIT, meanwhile))
+
+    def _copy(self, kept: Path, target: Path) -> None:
+        partial = kept / "partial"  # of a promthctl that was killed, if it is there: we hold the lock
+        shutil.rmtree(partial, ignore_errors=True)
+        copied = process.run(
+            ["cp", "-Rp", kept / "postgres", partial], env=self._settings.child_env(), kill_with_parent=True
+        )
         if copied.code != 0:
+            shutil.rmtree(partial, ignore_errors=True)
             raise PromthctlError(
                 "The throw-away database could not be copied",
                 (copied.stderr.strip().splitlines() or [f"cp ended with {copied.code}"])[-1],
                 "free some space in the cache directory and run the same command again",
             )
-        with self._started(cluster, None) as made:
-            yield made
+        partial.rename(target)
 
     def _cluster(self, name: str) -> Cluster:
         data = self._work / name / "postgres"
         return Cluster(self._programs, data, self._user, self._settings, throw_away=True)
 
     @contextlib.contextmanager
-    def _started(self, cluster: Cluster, privileges: Sequence[str] | None) -> Iterator[tuple[Target, Target]]:
-        password, internal, port = secrets.token_hex(24), secrets.token_hex(24), free_port()
-        cluster.set_passwords(password, internal, fresh=privileges)
-        log = self._work / f"{cluster.data.parent.name}.log"
-        server = cluster.start(port, log, lambda _: None, runs_jobs=False, lasting=privileges is not None)
+    def _serving(
+        self, cluster: Cluster, end: signal.Signals, meanwhile: Callable[[], object] = lambda: None
+    ) -> Iterator[tuple[Target, Target]]:
+        """Started, until the block ends; what runs on is ended with the work folder. end: see PostgreSQL's shutdown."""
+        port, log = free_port(), self._work / f"{cluster.data.parent.name}.log"
+        server = cluster.start(port, log, lambda _: None, runs_jobs=False, lasting=end is signal.SIGINT)
         try:
+            meanwhile()
             cluster.wait(server, log)
-            own = Target(
-                "a throw-away database", f"postgresql://postgres@127.0.0.1:{port}/postgres", password, local=True
-            )
+            url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            own = Target("a throw-away database", url, _password("postgres"), local=True)
             url = f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres"
-            yield own, replace(own, url=url, password=internal)
+            yield own, replace(own, url=url, password=_password(SUPERUSER))
         finally:
-            cluster.stop(server)
+            server.end(end, grace=30.0)
+
+
+def _password(role: str) -> str:
+    return derived_secret(f"the password of {role} in a throw-away database")
 
 
 def _forget_oldest(folder: Path) -> None:

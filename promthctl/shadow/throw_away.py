@@ -124,7 +124,7 @@ def _running_cluster(
     cluster = Cluster(programs, work / "data" / "postgres", user, settings, throw_away=True)
     cluster.create(template(programs, user, settings, Silent()))
     password, internal, port, log = secrets.token_hex(24), secrets.token_hex(24), free_port(), work / "postgres.log"
-    cluster.set_passwords(password, internal, fresh=privileges)
+    cluster.set_passwords(password, internal, fresh=privileges, lasting=False)
     server = cluster.start(port, log, lambda _: None, runs_jobs=False)
     try:
         cluster.wait(server, log)

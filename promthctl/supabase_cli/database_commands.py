@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from promthctl import database
 from promthctl.database.connection_errors import unreachable
+from promthctl.database.lock_waits import LockWatch, lock_seconds, watching_locks
 from promthctl.database.sqlstates import cause_of, is_lost
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.migration_set import Migration
@@ -35,8 +36,7 @@ _UNREACHABLE = "failed to connect to postgres: "
 _BROKEN = re.compile(  # in the words of both lines of the CLI, where no server has said anything
     r"connection (error|terminated|reset|refused|closed)|conn closed|unexpected EOF|broken pipe|timed? ?out", re.I
 )
-
-
+_ADVICE = "(\nwith foreign_keys as ("  # how the advisors' query begins, in both lines of the CLI
 _UNMANAGED = re.compile(r"does not manage these PostgreSQL object kinds: (.+?)\. Changes")
 _ALWAYS_UNMANAGED = ("parameter ACL",)  # of the server, and on every Supabase
 
@@ -123,8 +123,14 @@ class DatabaseCli:
         )
 
     def advisors(self, target: Target) -> tuple[str, ...]:
-        """`supabase db advisors`: what it warns of, one line each. Raises PromthctlError when it cannot run."""
-        answer = self._run(target, ["db", "advisors", "--level", "warn"])
+        """`supabase db advisors`: what it warns of, one line each. Raises PromthctlError when it cannot run, also for
+        want of a lock.
+        """
+        held, watch = target.held(), LockWatch(lock_seconds(target))
+        with watching_locks(held, watch, lambda _: None, begins=_ADVICE):
+            answer = self._run(held, ["db", "advisors", "--level", "warn"])
+        if not answer.ok and watch.cancelled:
+            answer = replace(answer, message=watch.too_long())
         found = answer.value.get("results") if isinstance(answer.value, dict) else None
         if not isinstance(found, list):
             raise self._failure(target, answer, f"The advisors could not read {target.label}")

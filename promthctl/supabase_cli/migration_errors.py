@@ -71,6 +71,12 @@ def sqlstate(message: str) -> str | None:
 
 def migration_error(run: FailedRun) -> PromthctlError:
     """The error for a migration that failed, or of which the run did not see the end: then a TargetError."""
+    error = _error(run)
+    error.migration = run.filename
+    return error
+
+
+def _error(run: FailedRun) -> PromthctlError:
     statement = _STATEMENT.search(run.message)
     if statement is None or is_lost(run.state) or run.applied:
         return _broken_off(run, run.message[: statement.start() if statement else None].strip())

@@ -24,6 +24,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -56,6 +57,8 @@ from promthctl.toolchain.tools import (
 __all__ = ["PostgresPrograms", "ServerChoice", "Toolchain", "cache_root", "choose_server", "ensure", "postgres"]
 _MANIFEST = ("package.json", "package-lock.json", ".npmrc")
 _LAYOUT = 2  # 1: the stand-ins were put among PostgreSQL's own files
+_SEEN_SECONDS = 5.0  # a command that needs the tools at several places looks at them once
+_seen: dict[Path, tuple[float, Toolchain]] = {}
 _DOWNLOAD_BYTES = 107_000_000  # on Linux x86-64, what npm's cache holds in the end
 
 
@@ -108,12 +111,16 @@ def ensure(settings: Settings, steps: Steps) -> Toolchain:
     written or a tool that does not run; PromthctlError when npm fails.
     """
     root = cache_root(settings) / "toolchain" / _lock_hash()
+    looked, tools = _seen.get(root, (0.0, None))
+    if tools is not None and time.monotonic() - looked < _SEEN_SECONDS:
+        return tools
     if not _is_complete(root):
         _install(root, settings, steps)
     intact.check(root)
     tools = locate_tools(root, _node(root, settings))
     if not tools.node.is_relative_to(sys.prefix):  # who can write there can change promthctl itself
         intact.check_way(tools.node)
+    _seen[root] = time.monotonic(), tools
     return tools
 
 

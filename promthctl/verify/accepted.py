@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ def read_accepted(project_dir: Path) -> tuple[Accepted, ...]:
         return ()
     except (OSError, ValueError, TypeError, KeyError) as error:
         why = f"it is not what verify --accept writes: {error}"
-        raise UsageError(f"{path} cannot be read", why, "git checkout that file, or correct it") from None
+        hint = f"git checkout -- {shlex.quote(str(path))}, or correct it"
+        raise UsageError(f"{path} cannot be read", why, hint) from None
     return accepted
 
 
@@ -52,7 +54,7 @@ def write_accepted(project_dir: Path, accepted: Iterable[Accepted]) -> Path:
         write_private(path, f"{text}\n")
     except OSError as error:
         why = error.strerror or str(error)
-        raise UsageError(f"{path} cannot be written", why, f"make {project_dir} writable for you") from None
+        raise UsageError(f"{path} cannot be written", why, f"chmod u+w {shlex.quote(str(project_dir))}") from None
     return path
 
 

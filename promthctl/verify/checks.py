@@ -6,20 +6,21 @@ The Supabase CLI's advisors need a second to start, so they run beside our own c
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database, shadow, supabase_cli
-from promthctl.database.connection_errors import unreachable
+from promthctl.database.lock_waits import LockWatch, ending_waits
+from promthctl.database.transactions import database_failure
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.isolation import Finding, IsolationReport, Severity, SideEffect, find_side_effects, prove_isolation
 from promthctl.migration_set import supabase_folder
 from promthctl.mr_promth.lifecycle import LifecycleResult, check_lifecycles
 from promthctl.mr_promth.public import PUBLIC_FLAGS, is_the_app
-from promthctl.redact import redact
-from promthctl.schema import Catalog, Difference, compare, snapshot
+from promthctl.schema import Catalog, Difference, compare, selected_kinds, snapshot
 from promthctl.settings import Settings
 from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
@@ -96,9 +97,9 @@ def judged(result: VerifyResult, known: Collection[Accepted], fail_on: Severity)
     )
 
 
-def side_effects(settings: Settings, target: Target) -> tuple[SideEffect, ...]:
-    """What trying rows on the target would set off that no rollback undoes. Raises TargetError."""
-    with database.connect(target) as connection:
+def side_effects(settings: Settings, target: Target, steps: Steps) -> tuple[SideEffect, ...]:
+    """What trying rows on the target would set off that no rollback undoes. Raises as verify does."""
+    with _connected(target, steps) as (connection, _):
         return tuple(one for one in find_side_effects(connection, exposed=settings.api_schemas) if not one.harmless)
 
 
@@ -115,19 +116,26 @@ def verify(
     only: kinds of objects to compare, e.g. tables, rls, indexes; None for every check.
     agreed: also make rows that set off what no rollback undoes; on the local stack that needs no agreement.
     fail_on: the mildest severity that makes the result not ok.
-    Raises TargetError when the target cannot be reached, and what the shadow raises for migrations that fail.
+    Raises UsageError for a kind that is none, TargetError when the target cannot be reached, PromthctlError for what it
+    refuses and for a lock that somebody holds too long, and what the shadow raises for migrations that fail.
     """
+    selected_kinds(only)
+    known = read_accepted(settings.project_dir)
+    return judged(_verify(settings, target, only, steps, agreed or target.local), known, fail_on)
+
+
+@contextmanager
+def _connected(target: Target, steps: Steps) -> Iterator[tuple[psycopg.Connection[Any], LockWatch]]:
+    """A connection whose waits for locks are named and ended, and how it waits. Raises as verify does."""
     import psycopg
 
-    known = read_accepted(settings.project_dir)
+    watch = LockWatch()
     try:
-        return judged(_verify(settings, target, only, steps, agreed or target.local), known, fail_on)
-    except psycopg.OperationalError as error:
-        raise unreachable(target, str(error)) from None
+        with database.connect(target) as connection, ending_waits(target, connection, steps.note) as watch:
+            yield connection, watch
     except psycopg.Error as error:
-        why = redact(str(error)).strip().splitlines()[0]
-        hint = "use the role `postgres`, which owns what migrations make: --db-url postgresql://postgres@HOST:5432/postgres"
-        raise PromthctlError(f"{target.label} could not be verified", why, hint) from None
+        what = f"{target.label} could not be verified"
+        raise database_failure(what, error, "nothing was changed", watch=watch) from None
 
 
 def _verify(
@@ -136,7 +144,7 @@ def _verify(
     migrations = supabase_folder.expected_migrations(
         settings, supabase_folder.plan_project_sync(settings, (), force=True)
     )
-    with database.connect(target) as connection, ThreadPoolExecutor(1) as beside:
+    with _connected(target, steps) as (connection, watch), ThreadPoolExecutor(1) as beside:
         advisors = beside.submit(_advisors, settings, target, Silent()) if only is None else None
         privileges = shadow.default_privileges_of(connection)
         major = connection.info.server_version // 10000
@@ -161,6 +169,9 @@ def _verify(
             except PromthctlError as error:  # what was compared by now is kept
                 isolation, lifecycles, untried = None, (), f"{error.what}: {error.why}; {error.hint}"
             advice = advise(connection)
+            if isolation is not None and watch.blockers:
+                locked = f"while rows were tried, {watch.waited_for()}; {watch.remedy()}"
+                isolation = replace(isolation, caveats=(*isolation.caveats, locked))
         lines, unasked = advisors.result()
     return VerifyResult(
         target=target.label,

@@ -27,7 +27,7 @@ def up(result: UpResult) -> Iterator[RenderableType]:
     yield f"[bold green]The local stack {state}[/bold green] ({result.engine} engine)"
     rows = [
         ("API", result.api_url),
-        ("Studio", result.studio_url or "not among the services"),
+        ("Studio", "promthctl local studio" if result.studio_url else "not among the services"),
         ("Database", result.access.db_url),  # output masks the password
         ("anon key", mask(result.access.anon_key)),
         ("service_role key", mask(result.access.service_role_key)),
@@ -95,11 +95,12 @@ def status(result: StatusResult) -> Iterator[RenderableType]:
         yield f"[yellow]The local stack {state}.[/yellow] {verb} it with: promthctl local up"
     yield _services(result.services)
     if result.running:
-        yield f"API {result.api_url}" + (f" · Studio {result.studio_url}" if result.studio_url else "")
+        yield f"API {result.api_url}" + (" · Studio: promthctl local studio" if result.studio_url else "")
     if result.migrations.applied is not None:
         yield f"Migrations: {len(result.migrations.applied)} applied, {len(result.migrations.pending or ())} pending"
     for name in result.migrations.pending or ():
         yield f"  pending: {escape(name)}"
+    yield from (f"[yellow]{escape(problem)}[/yellow]" for problem in result.problems)
 
 
 def _services(found: Iterable[Service]) -> RenderableType:
@@ -149,6 +150,7 @@ def mails(result: Mails) -> Iterator[RenderableType]:
         listed.add_row(str(number), *map(escape, (message.sent_at[:19].replace("T", " "), message.to, message.subject)))
     yield listed
     yield "promthctl local mail show 1    the newest, with its code and link"
+    yield "promthctl local mail --open    opens its link"
 
 
 def mail(message: Message) -> Iterator[RenderableType]:

@@ -106,6 +106,8 @@ def renumbering(made: Renumbering) -> Iterator[RenderableType]:
         yield "Of files with one version, the one that git has had longest comes first."
     elif made.order == "name":
         yield "Of files with one version, the first by name comes first: git does not know their age."
+    elif made.order == "trial":
+        yield "Of files with one version, the order by age or name fails on a fresh database; another was found."
     yield "In this order they were applied to a throw-away database, without an error."
     if made.asked is None:
         yield (

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from promthctl.quantities import all_of, count
+from promthctl.push.waits import BYTES_PER_SECOND
+from promthctl.quantities import all_of, count, duration, size
 from promthctl.views import rehearsal as rehearsal_views
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from promthctl.push.disagreements import Disagreement
     from promthctl.push.lock_checks import LockCheck
     from promthctl.push.risks import PlannedStatement, Risk, Rows
+    from promthctl.push.waits import Wait
+    from promthctl.rehearsal import DataRehearsal
 
 _LABELS = {
     "destroys": "[bold red]data[/bold red]",
@@ -48,8 +51,21 @@ def preview(plan: PushPreview) -> Iterator[RenderableType]:
     for one in plan.disagreements:
         if one.refuses:
             yield from _refused(one)
+    if plan.tried is not None:
+        yield from tried(plan.tried)
     if plan.destructive and not plan.local and not plan.refused:
         yield "A push needs [bold]--allow-destructive[/bold]"
+
+
+def tried(found: DataRehearsal) -> Iterator[RenderableType]:
+    """What came of running the migrations on a copy of the target's rows."""
+    part = "" if found.sample is None else f", {found.sample:,} rows of each table and what they refer to"
+    yield f"Tried on a copy of {count(found.rows, 'row')} of {count(found.tables, 'table')}{part}:"
+    yield from (f"  {escape(one.file)}  {one.seconds:,.1f} s" for one in found.files)
+    if (failure := found.failure) is not None:
+        yield f"  [bold red]fails[/bold red] {escape(failure.file)} line {failure.line}: {escape(failure.what)}"
+    yield from (f"[yellow]note:[/yellow] not copied: {escape(one)}" for one in found.left_out)
+    yield from (f"[yellow]note:[/yellow] the copy is not like the target: {escape(one)}" for one in found.unlike)
 
 
 def planned(plan: PushPreview) -> Iterator[RenderableType]:
@@ -86,8 +102,23 @@ def planned(plan: PushPreview) -> Iterator[RenderableType]:
         if lock.state == "seen":
             what = "rewritten" if lock.rewrite else f"locked ({lock.lock})"
             yield f"  {escape(lock.file)} line {lock.line}: {escape(lock.object)} is {what}; only seen, not predicted"
+    for wait in plan.waits:
+        yield _wait(wait)
     if any(risk.lock and _notable(risk) for statement in plan.statements for risk in statement.risks):
         yield "[dim]A lock is held until the end of its file.[/dim]"
+
+
+def _wait(one: Wait) -> str:
+    """Two figures that nobody measured, said as such."""
+    parts = []
+    if one.seconds:
+        parts.append(
+            f"its {size(one.size)} take about {duration(round(one.seconds))} at {size(BYTES_PER_SECOND)} a second"
+        )
+    if one.oldest:
+        age = duration(round(one.oldest))
+        parts.append(f"a transaction that uses it is open for {age}, and the lock waits for its end")
+    return f"[yellow]note:[/yellow] estimated for the lock on {escape(one.object)} ({one.lock}): {'; '.join(parts)}"
 
 
 def _nothing(target: str, total: int) -> str:

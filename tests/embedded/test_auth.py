@@ -171,7 +171,7 @@ def test_a_session_has_the_claims_that_policies_ask_for(auth: Rest) -> None:
         ("/otp", {"email": "nobody@example.com", "create_user": False}, 422, "otp_disabled"),
         ("/otp", {"phone": "+4912345"}, 501, "not_implemented"),
         ("/sso", {"domain": "example.com"}, 404, "saml_provider_disabled"),
-        ("/factors", {"factor_type": "totp"}, 501, "not_implemented"),
+        ("/factors", {"factor_type": "totp"}, 403, "bad_jwt"),
         ("/admin/users", {"email": "x@example.com"}, 403, "not_admin"),
         ("/invite", {"email": "x@example.com"}, 403, "not_admin"),
     ],

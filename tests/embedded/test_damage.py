@@ -229,6 +229,23 @@ def test_a_disk_that_fills_up_under_a_running_stack_is_healed_when_there_is_spac
     assert_stops(on_disk)
 
 
+def test_a_snapshot_that_finds_no_space_changes_nothing(on_disk: Project, disk: Path) -> None:
+    resize(disk, 80)
+    on_disk.up()
+    user = commit_row(on_disk)
+    refused = on_disk.run("local", "snapshot", "save", "one", code=1).stderr
+    assert "No space left on device" in refused and "free some space" in refused
+    assert_works(on_disk, user)
+    assert on_disk.json("local", "snapshot", "list")["snapshots"] == []
+    resize(disk, 200)
+    on_disk.run("local", "snapshot", "save", "one")
+    fill(disk)
+    assert "free some space" in on_disk.run("local", "snapshot", "restore", "one", code=1).stderr
+    (disk / "filler").unlink()
+    assert_works(on_disk, user)
+    assert_stops(on_disk)
+
+
 def test_purge_works_on_a_full_disk(on_disk: Project, disk: Path) -> None:
     resize(disk, 80)
     on_disk.up()

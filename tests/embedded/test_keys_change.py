@@ -15,6 +15,7 @@ from promthctl.keys.api_keys_table import ApiKeysTable
 from promthctl.keys.changing import find_agent_rows, remove_all_keys, replace_key
 from promthctl.keys.encryption import decrypt, key_hash
 from promthctl.settings import Settings
+from tests.hints import told
 from tests.servers import Stack
 from tests.stored_keys import SECRET, Row, Table, api_keys, fake_key, metadata, stored, target
 
@@ -163,9 +164,12 @@ def test_a_row_the_app_changed_meanwhile_is_not_overwritten(
     (id_,) = stored.put(stored.user(), [1])
     chosen = find_agent_rows(here(stack), api_keys, "1", None)
     stored.connection.execute("update api_keys set encrypted_key = 'the app was here' where id = %s", [id_])
-    with pytest.raises(PromthctlError, match="not replaced"):
+    with pytest.raises(PromthctlError, match="not replaced") as raised:
         replace_key(here(stack), api_keys, chosen, NEW)
+    assert told("keys/changing.py · replace_key", raised.value).hint.endswith("then run it again")
     assert stored.rows()[id_]["encrypted_key"] == "the app was here"
+    replace_key(here(stack), api_keys, find_agent_rows(here(stack), api_keys, "1", None), NEW)
+    assert decrypt(stored.rows()[id_]["encrypted_key"], SECRET) == NEW
 
 
 def test_another_secret_than_the_rows_is_warned_of(stack: Stack, stored: Table) -> None:

@@ -113,6 +113,7 @@ def test_status_of_a_running_stack(stack: Stack) -> None:
         "studio_url": stack.api_url + "/",
         "services": services,
         "migrations": {"applied": ["001", "002", "003"], "pending": []},
+        "problems": [],
     }
     told = stack.project.run("local", "status").stdout
     assert re.search(rf"postgres +running +\d+ (s|min).* {record['db_port']} +{pids['postgres']}", told)

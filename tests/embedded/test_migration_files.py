@@ -104,8 +104,40 @@ def test_a_file_of_others_in_supabase_migrations_can_be_kept(tmp_path: Path, dat
     assert tables(database_url) == ["a", "d", "x", "z"]
 
 
+# Files whose order by name fails, and the names that they should get.
+OTHER_ORDERS = {
+    "a later file needs what comes first": (
+        {
+            "004_x.sql": "create table if not exists public.x (id int);",
+            "004_y.sql": "create table if not exists public.x (id int, y int);",
+            "005_z.sql": "insert into public.x (y) values (1);",
+        },
+        {"004_x.sql": "005_x.sql", "005_z.sql": "006_z.sql"},
+    ),
+    "in two pairs one needs the other": (
+        {
+            "002_a.sql": "alter table public.z add a int;",
+            "005_a.sql": "alter table public.b add a int;",
+            "005_b.sql": "create table public.b (id int);",
+        },
+        {"002_a.sql": "003_a.sql", "005_a.sql": "006_a.sql"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_ORDERS)
+def test_where_the_first_order_does_not_apply_another_is_tried(tmp_path: Path, kind: str) -> None:
+    files, expected = OTHER_ORDERS[kind]
+    own = project(tmp_path, TABLES | files)
+    made = own.json("migrations", "renumber")
+    renamed = dict(made["renamed"])
+    assert made["order"] == "trial"
+    assert {old: renamed.get(old) for old in expected} == expected
+    assert "002_z.sql" not in renamed and "004_y.sql" not in renamed
+
+
 def test_an_order_that_does_not_apply_is_refused_and_nothing_is_renamed(tmp_path: Path) -> None:
-    own = project(tmp_path, TABLES | {"002_a.sql": "alter table public.z add a int;"})
+    own = project(tmp_path, TABLES | {"002_a.sql": "alter table public.nowhere add a int;"})
     before = names(tmp_path / "sql")
     told = own.run("migrations", "renumber", code=1).stderr
     assert "Nothing was renamed" in told and "002_a.sql" in told

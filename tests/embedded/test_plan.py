@@ -13,9 +13,11 @@ import pytest
 
 from promthctl.migration_set import Migration
 from promthctl.output import to_json
+from promthctl.push import waits
 from promthctl.push.risks import PlannedStatement, Risk, Rows
 from promthctl.push.risks.catalog import read_target_catalog
 from promthctl.push.risks.classify import analyse_migrations
+from promthctl.push.waits import estimate_waits
 from promthctl.schema import compare, snapshot
 from tests.cases import Case, base_sql, case_names, find_cases
 from tests.servers import Server, fresh_database
@@ -258,3 +260,17 @@ def test_a_plan_writes_nothing(target: psycopg.Connection[Any], url: str) -> Non
         assert connection.execute(f"{idle} and pid <> pg_backend_pid()".encode()).fetchone() == (0,)
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), target.transaction():
         target.execute("create table public.t ()")
+
+
+def test_what_may_wait_is_estimated(
+    target: psycopg.Connection[Any], writer: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements = plan(target, "create index on s.t (b); alter table s.child add x int")
+    assert estimate_waits(target, statements) == ()
+    monkeypatch.setattr(waits, "BYTES_PER_SECOND", 1)
+    monkeypatch.setattr(waits, "_OLD_SECONDS", 0.0)
+    with writer.transaction(force_rollback=True):
+        writer.execute("select from s.child")
+        found = {one.object: one for one in estimate_waits(target, statements)}
+    assert (found["s.t"].lock, found["s.t"].oldest) == ("SHARE", None) and found["s.t"].seconds > 8000
+    assert (found["s.child"].seconds, found["s.child"].oldest is not None) == (0.0, True)

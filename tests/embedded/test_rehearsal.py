@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from promthctl.migration_set import Migration
+from promthctl.push.lock_checks import check_locks
 from promthctl.push.planning import PushPlan
 from promthctl.push.risks.classify import analyse_migrations
 from promthctl.rehearsal import Rehearsal, RowsAtRisk, observer
@@ -34,6 +35,7 @@ HARMLESS_FLAGGED = 0.03  # of the harmless cases at most
 NUMBERS = re.compile(r"sequence|identity set back|setval|restart|serial becomes")
 SPELLED_ANEW = {"enum member renamed"}
 FLAGGED: set[str] = set()  # harmless all the same
+UNFORESEEN: set[str] = set()  # cases whose locks or rewrites the plan predicts wrongly
 _numbers = itertools.count()
 
 
@@ -182,6 +184,7 @@ def verdict(databases: Databases, case: Case) -> tuple[str, PushPlan]:
     with databases.copy_of(databases.real) if alone else nullcontext(databases.real) as name:
         with psycopg.connect(databases.server.url(name), autocommit=True) as connection:
             plan = rehearsed(databases, connection, case.sql)
+        assert case.name in UNFORESEEN or mismatched(plan) == []
         return really(databases, name, case.sql), plan
 
 
@@ -189,6 +192,16 @@ def told(plan: PushPlan) -> str:
     assert plan.rehearsal
     found = [f"{one.kind}: {one.what} {'(safe)' if one.safe else ''}" for one in plan.rehearsal.findings]
     return "; ".join([*found, *(risk.what for one in plan.destructive for risk in one.risks if risk.destructive)])
+
+
+def mismatched(plan: PushPlan) -> list[str]:
+    """Locks and rewrites predicted and not seen, or seen and not predicted, but of what nobody can read in the text."""
+    unseen = {(one.file, one.line) for one in plan.statements for risk in one.risks if risk.kind == "not_analysed"}
+    return [
+        f"line {one.line}: {one.object}: {one.lock}{', rewritten' if one.rewrite else ''}, only {one.state}"
+        for one in check_locks(plan.statements, plan.rehearsal)
+        if one.state != "confirmed" and (one.file, one.line) not in unseen
+    ]
 
 
 LOSING = [*cases("destroying"), *cases("changing")]

@@ -129,6 +129,13 @@ def test_odd_tables(bare: str, case: Case) -> None:
     assert all(proof.reason for proof in proofs if proof.state != "proven")
 
 
+def test_policies_that_no_grant_puts_to_use_are_named_as_not_tried(bare: str) -> None:
+    made = f"create table a ({BODY}); {own('a', grants='service_role')} revoke all on a from anon, authenticated;"
+    report = after(bare, f"{made} create table b ({BODY}); {own('b')}")
+    assert of(report, "a").reason.startswith("server only")
+    assert any(text.startswith("the policies of 1 table were not tried") and "(a)" in text for text in report.caveats)
+
+
 def test_teams_are_proven_for_their_members_and_reported_as_shared(bare: str) -> None:
     teams = (files("tests.embedded") / "compat" / "tenants" / "001_teams.sql").read_text(encoding="utf-8")
     report = after(bare, teams)

@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from promthctl.database import history
+from promthctl.errors import PromthctlError
+from promthctl.targets import from_url
 from tests.hosted.cloud import REF
 from tests.hosted.poolers import pooler
 from tests.promthctl_runner import Project
@@ -242,3 +245,54 @@ def test_what_is_no_time_is_refused(own: Project, database_url: str) -> None:
     for words in (["push"], ["rollback", "--to", "0"], ["reset"], ["migrations", "adopt"], ["seed", "sql"]):
         told = own.run(*words, "--db-url", database_url, "--lock-timeout", "soon", code=2).stderr
         assert "--lock-timeout cannot be understood" in told
+
+
+@pytest.fixture
+def exposed(own: Project, database_url: str) -> Project:
+    """The project without 002 and 003, on a database whose table has a policy and a view."""
+    for name in ("002_b.sql", "003_more.sql"):
+        (own.path / "sql" / name).unlink()
+    with psycopg.connect(database_url) as by_hand:
+        by_hand.execute("alter table public.a enable row level security; grant all on public.a to anon")
+        by_hand.execute("create policy p on public.a using (id > 0); create view public.v as select id from public.a")
+    return own
+
+
+def test_verify_names_who_holds_what_it_reads(exposed: Project, database_url: str, line: str) -> None:
+    """The catalog's own functions wait for a table that is locked against reading, and so do the CLI's advisors."""
+    words = ("verify", "--db-url", database_url, "--lock-timeout", "500ms", "--supabase-cli", line)
+    with psycopg.connect(database_url, application_name="the nightly report") as holder:
+        holder.execute("lock table public.a in access exclusive mode")
+        told = exposed.run(*words, code=1).stderr
+        error = told[told.index("error: ") :]
+        assert f"pid {holder.info.backend_pid} (user postgres, the nightly report" in error
+        assert f"select pg_terminate_backend({holder.info.backend_pid}); then run the same command again" in error
+        with psycopg.connect(database_url) as connection:
+            waiting = "select count(*) from pg_stat_activity where datname = current_database() and state = 'active'"
+            assert connection.execute(waiting).fetchone() == (1,)
+
+
+def test_verify_names_who_holds_what_it_tries(exposed: Project, database_url: str) -> None:
+    words = ("verify", "--db-url", database_url)
+    with psycopg.connect(database_url, application_name="the nightly report") as holder:
+        holder.execute("lock table public.a in share row exclusive mode")  # it can be read, no row can be made
+        found = exposed.json(*words, code=1)
+        assert [table["state"] for table in found["isolation"]["tables"]] == ["not proven"]
+        assert f"pid {holder.info.backend_pid} (user postgres, the nightly report" in str(found["isolation"]["caveats"])
+    found = exposed.json(*words, code=1)
+    assert "nightly" not in str(found) and [table["state"] for table in found["isolation"]["tables"]] == ["leak"]
+
+
+def test_reading_the_history_does_not_wait_for_ever(
+    own: Project, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "LOCK_SECONDS", 0.5)
+    with psycopg.connect(database_url, application_name="the nightly report") as holder:
+        holder.execute("lock table supabase_migrations.schema_migrations in access exclusive mode")
+        told = own.run("push", "--db-url", database_url, "--yes", "--lock-timeout", "500ms", code=1).stderr
+        assert f"pid {holder.info.backend_pid} (user postgres, the nightly report" in told
+        assert f"select pg_terminate_backend({holder.info.backend_pid});" in told and "--lock-timeout" in told
+        with pytest.raises(PromthctlError, match="could not be read") as raised:  # commands without the option
+            history.fetch_history(from_url(database_url))
+        assert "for longer than 0.5 s" in raised.value.why and "--lock-timeout" not in raised.value.hint
+    own.run("push", "--db-url", database_url, "--yes")

@@ -35,10 +35,89 @@ def test_what_is_no_page_needs_a_key(stack: Stack, path: str) -> None:
     assert httpx.get(stack.api_url + path, headers={"apikey": of_its_length}).status_code == 401
 
 
-def test_studio_opens_in_a_browser(stack: Stack) -> None:
-    assert "<html" in httpx.get(stack.api_url + "/").text.lower()
-    info = httpx.get(stack.api_url + "/_system/info", headers={"sec-fetch-site": "same-origin"}).json()
-    assert info["config"]["auth"]["publishable_key"] == stack.anon_key
+OWN = {"sec-fetch-site": "same-origin"}
+ROWS = "/rest/v1/agent_logs?limit=1"
+
+
+def studio_link(stack: Stack) -> str:
+    url: str = stack.project.json("local", "studio")["url"]
+    assert url.startswith(f"{stack.api_url}/_promthctl/studio?token=")
+    return url
+
+
+def entered(stack: Stack) -> httpx.Client:
+    """A browser that Studio was opened in."""
+    browser = httpx.Client(base_url=stack.api_url)
+    answer = browser.get(studio_link(stack))
+    cookie = answer.headers["set-cookie"]
+    assert answer.status_code == 200 and {"HttpOnly", "SameSite=Strict", "Path=/"} < set(cookie.split("; "))
+    assert answer.headers["cache-control"] == "no-store"
+    return browser
+
+
+def test_studio_opens_once_with_a_link_and_sees_all_rows(stack: Stack) -> None:
+    link = studio_link(stack)
+    browser = httpx.Client(base_url=stack.api_url)
+    assert "promthctl local studio" in browser.get("/").text and browser.get("/").status_code == 401
+    assert browser.head(link).status_code != 200
+    assert "<p><a" in browser.get(link).text
+    page = browser.get("/")
+    assert "/static/assets/main" in page.text and page.headers["x-frame-options"] == "DENY"
+    info = browser.get("/_system/info", headers=OWN).json()
+    assert info == {
+        "admin": True,
+        "connection": {},
+        "config": {"auth": {"publishable_key": stack.anon_key}},
+    }
+    assert "agent_logs" in browser.get("/_system/introspect", headers=OWN).text
+    # As service_role the row itself is looked at, and found wrong.
+    wrong = {"json": {"id": "no uuid"}, "headers": OWN}
+    assert browser.post("/rest/v1/agent_logs", **wrong).json()["code"] == "22P02"  # type: ignore[arg-type]
+    assert httpx.post(stack.api_url + ROWS, headers={"apikey": stack.anon_key}, json={}).json()["code"] == "42501"
+    other = httpx.get(link)
+    assert other.status_code == 401 and "set-cookie" not in other.headers
+
+
+def test_studio_elevates_nothing_but_its_own_requests(stack: Stack) -> None:
+    browser = entered(stack)
+    assert browser.get(ROWS, headers=OWN).status_code == 200
+    for elsewhere in (
+        {},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "none"},
+    ):
+        assert browser.get(ROWS, headers=elsewhere).status_code == 401
+        assert browser.get("/_system/introspect", headers=elsewhere).status_code == 401
+    for host in ("evil.example.com", f"127.0.0.1.evil.example.com:{browser.base_url.port}"):
+        assert browser.get(ROWS, headers=OWN | {"host": host}).status_code == 421
+        assert browser.get("/", headers={"host": host}).status_code == 421
+    # Another door than Studio's own two, and a key that is sent with the request, stay what they are.
+    for path in ("/auth/v1/admin/users", "/storage/v1/bucket", "/_promthctl/status", "/graphql/v1", "/pg/query"):
+        assert browser.get(path, headers=OWN).status_code == 401, path
+    assert browser.post("/_promthctl/studio", headers=OWN).status_code == 401
+    users = "/rest/v1/rpc/nothing"
+    assert browser.post(users, headers=OWN | {"apikey": "wrong"}).status_code == 401
+    assert browser.post(users, headers=OWN | {"authorization": "Bearer wrong"}).status_code == 401
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "=", "%00", "a" * 5000])
+def test_a_made_up_cookie_or_link_opens_nothing(stack: Stack, cookie: str) -> None:
+    name = f"promthctl_studio_{httpx.URL(stack.api_url).port}"
+    headers = OWN | {"cookie": f"{name}={cookie}; {name}x=1"}
+    assert httpx.get(stack.api_url + "/_system/introspect", headers=headers).status_code == 401
+    assert httpx.get(stack.api_url + ROWS, headers=headers).status_code == 401
+    assert "/static/assets" not in httpx.get(stack.api_url + "/", headers=headers).text
+    link = f"{stack.api_url}/_promthctl/studio?token={cookie}"
+    assert httpx.get(link).status_code == 401
+    assert httpx.post(link, headers={"apikey": stack.anon_key}).status_code == 403
+
+
+def test_a_page_that_a_function_makes_has_no_part_in_studio(stack: Stack) -> None:
+    headers = {"apikey": stack.service_role_key}
+    csv = httpx.get(stack.api_url + ROWS, headers=headers | {"accept": "text/csv"})
+    assert "sandbox" in csv.headers["content-security-policy"]
+    assert "content-security-policy" not in httpx.get(stack.api_url + ROWS, headers=headers).headers
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS", "POST"])

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+
+from tests.embedded.working import data_directory
 from tests.perf import api, bulk, pushing, rls, scale, seeds
 from tests.perf.measuring import compare, spent, timed
 from tests.perf.parts import run_parts
@@ -26,12 +30,26 @@ def bench_help(project: Project) -> None:
 
 
 def bench_cold_up(project: Project) -> None:
-    def cold() -> float:
+    """A new stack with Mr.Promth's three migrations, twice: the parts always have `supabase db push` among them.
+
+    With a kept database the migrations come as a copy: the second stack of a day, in this project or another one. With
+    none, the CLI applies them and the database is kept. What was kept of other migrations is not touched.
+    """
+    migrations = project.path / "supabase" / "migrations"
+    shutil.copytree(Path("supabase/migrations"), migrations)
+    last = max(migrations.glob("*.sql"))
+    text = last.read_text()
+
+    def cold(kept: bool) -> float:
         project.run("local", "down", "--purge", "--yes")
+        if not kept:
+            last.write_text(f"{text}-- {secrets.token_hex(8)}\n")  # of these migrations nothing is kept
         return timed([*project.command("local", "up"), "--api-port", "0", "--db-port", "0"], project=project)
 
     project.up()  # the template and the tools are made once per machine
-    compare("cold `local up` to its parts one after another", 0.7, cold, run_parts, rounds=5)
+    title = "cold `local up` to its parts one after another"
+    compare(f"{title}, kept database", 0.7, lambda: cold(True), run_parts, rounds=5)
+    compare(f"{title}, none kept", 0.7, lambda: cold(False), run_parts, rounds=5)
 
 
 def bench_reset(project: Project) -> None:
@@ -51,6 +69,26 @@ def bench_reset(project: Project) -> None:
             compare(title, 1.3, lambda: timed(many, project=project), lambda: timed(few, project=small))
         finally:
             small.dispose()
+
+
+def bench_snapshot(project: Project) -> None:
+    """A database of about 1 GB."""
+    project.up()
+    with psycopg.connect(project.env()["SUPABASE_DB_URL"], autocommit=True) as connection:
+        connection.execute("create table big as select i, repeat(md5(i::text), 30) t from generate_series(1, 900000) i")
+        connection.execute("checkpoint")
+    project.run("local", "snapshot", "save", "big", timeout=600)
+    home = data_directory(project).parent
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=home) as folder:
+        copy = ["cp", "-a", str(home / "snapshots" / "big" / "data"), f"{folder}/copy"]
+
+        def bare() -> float:
+            shutil.rmtree(f"{folder}/copy", ignore_errors=True)
+            return timed(copy)
+
+        restore = project.command("local", "snapshot", "restore", "big")
+        title = "restoring a snapshot of 1 GB to `cp -a` of it"
+        compare(title, 1.2, lambda: timed(restore, project=project), bare, rounds=3)
 
 
 def bench_running_up(project: Project) -> None:
@@ -149,6 +187,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "help": bench_help,
     "cold-up": bench_cold_up,
     "reset": bench_reset,
+    "snapshot": bench_snapshot,
     "running-up": bench_running_up,
     "docker": bench_docker,
     "api": api.bench_api,
@@ -160,6 +199,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "push": pushing.bench_push,
     "plan": pushing.bench_plan,
     "rehearsal": pushing.bench_rehearsal,
+    "with-data": pushing.bench_with_data,
     "many": pushing.bench_many,
     "scale": scale.bench_scale,
     "rls-100k": lambda project: rls.bench(project, 100_000),

@@ -32,6 +32,17 @@ def timed(command: list[str], stdin: str = "", project: Project | None = None) -
     return spent
 
 
+def peak_megabytes(command: list[str], project: Project) -> float:
+    """The memory that a command takes at most, without its children's; it must succeed."""
+    nothing = subprocess.DEVNULL
+    child = subprocess.Popen(command, env=project.environment(), stdin=nothing, stdout=nothing, stderr=nothing)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(f"{command}: exit code {child.returncode}")
+    return usage.ru_maxrss / 1024  # kilobytes on Linux
+
+
 def compare(title: str, goal: float, ours: Measure, peer: Measure, rounds: int = ROUNDS) -> None:
     """Print the ratio of the medians."""
     pairs = [(ours(), peer()) for _ in range(rounds)]

@@ -14,7 +14,7 @@ from promthctl import settings, toolchain
 from promthctl.steps import Silent
 from promthctl.toolchain import Toolchain
 from tests.perf.far import far
-from tests.perf.measuring import ROUNDS, compare, timed
+from tests.perf.measuring import ROUNDS, compare, peak_megabytes, timed
 from tests.promthctl_runner import Project
 from tests.servers import Server, bare_server, fresh_database
 
@@ -70,6 +70,26 @@ def bench_rehearsal(project: Project) -> None:
             _write(project, count)
             spent[count] = timed(plan, project=project)
         print(f"{'rehearsal of 1,000 pending migrations to 100':<58} {spent[1000] / spent[100]:7.1f}", flush=True)
+
+
+def bench_with_data(project: Project, few: int = 1_000, many: int = 1_000_000) -> None:
+    """The peak memory of `push --rehearse-with-data` of many rows to that of few."""
+    project.rehearses = True
+    _write(project, 1)
+    with _server(project) as (server, _), fresh_database(server) as url:
+        project.run("push", "--db-url", url, "--yes", "--no-rehearsal")
+        (project.path / "db" / "0002_wider.sql").write_text("alter table public.t1 alter name type varchar(150);")
+        command = project.command("push", "--db-url", url, "--dry-run", "--rehearse-with-data", "--yes")
+        peaks = []
+        for number in (few, many):
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("truncate public.t1")
+                rows = "insert into public.t1 select i, repeat('x', 100) from generate_series(1, %s) i"
+                connection.execute(rows, (number,))
+                connection.execute("analyze public.t1")
+            peaks.append(peak_megabytes(command, project))
+    title = f"peak memory of a push tried on {many:,} rows to {few:,}"
+    print(f"{title:<58} {peaks[1]:6.1f} MB / {peaks[0]:6.1f} MB = {peaks[1] / peaks[0]:5.2f}  (goal ≤ 1.3)", flush=True)
 
 
 def bench_plan(project: Project) -> None:

@@ -12,7 +12,8 @@ from promthctl.push.disagreements import Disagreement
 from promthctl.push.lock_checks import check_locks
 from promthctl.push.risks import PlannedStatement, Rows, rules
 from promthctl.push.risks.model import total
-from promthctl.rehearsal.model import Drift, Finding, Rehearsal, RowsAtRisk, SeenLock
+from promthctl.push.waits import Wait
+from promthctl.rehearsal.model import DataRehearsal, Drift, Finding, Rehearsal, RowsAtRisk, SeenLock, TriedFile
 from promthctl.views import push as views
 
 EMPTY = PushPreview("database x", False, 3, (), False, False, (), ())
@@ -129,3 +130,23 @@ def test_a_lock_says_whether_the_rehearsal_has_seen_it() -> None:
     assert [one.state for one in check_locks([statement], ran)] == ["predicted"]
     assert [one.state for one in check_locks([statement], replace(ran, locks=(held, other)))] == ["confirmed", "seen"]
     assert "only predicted" in shown(plan(statement, locks=check_locks([statement], ran)))
+
+
+def test_what_waits_is_said_as_an_estimate() -> None:
+    statement = PlannedStatement("002_a.sql", 1, "creates", "index", (LOCK,))
+    made = shown(plan(statement, waits=(Wait("public.a", "SHARE", 4_000_000_000, 80.0, 250.0),)), 300)
+    assert (
+        "note: estimated for the lock on public.a (SHARE): its 4.0 GB take about 1 min 20 s at 50 MB a second; "
+        "a transaction that uses it is open for 4 min 10 s, and the lock waits for its end"
+    ) in made
+
+
+def test_a_try_on_the_targets_rows_tells_durations_and_the_failure() -> None:
+    failure = Finding("fails", "003_b.sql", 12, "", "too many")
+    tried = DataRehearsal(2, 1200, 100, (TriedFile("002_a.sql", 1.26),), failure, ("public.x: permission denied",))
+    assert shown(plan(PlannedStatement("002_a.sql", 1, "creates", "index"), tried=tried), 300).splitlines()[-4:] == [
+        "Tried on a copy of 1,200 rows of 2 tables, 100 rows of each table and what they refer to:",
+        "  002_a.sql  1.3 s",
+        "  fails 003_b.sql line 12: too many",
+        "note: not copied: public.x: permission denied",
+    ]

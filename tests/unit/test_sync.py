@@ -193,7 +193,7 @@ def test_a_folder_with_a_migrations_version_is_skipped_as_the_cli_does(source: P
 
 def test_the_source_may_be_supabase_migrations_itself_but_not_with_down_scripts(source: Path) -> None:
     error = refused(plan(source, source))
-    assert f"mv {source}/001_a.down.sql to another folder" in error.hint
+    assert f"mv {source}/001_a.down.sql {source}/001_a.down.sql.old" in error.hint
     (source / "001_a.down.sql").unlink()
     assert not plan(source, source).changes
 

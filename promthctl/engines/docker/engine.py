@@ -12,7 +12,17 @@ from promthctl.engines.docker.daemon import answering
 from promthctl.engines.docker.project import DockerProject
 from promthctl.engines.docker.starting import Start
 from promthctl.engines.docker.stopping import stop_containers, stop_stack
-from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, StartOptions, Status
+from promthctl.engines.engine import (
+    Access,
+    Content,
+    Filling,
+    KeptCopy,
+    LogPart,
+    Message,
+    Snapshot,
+    StartOptions,
+    Status,
+)
 from promthctl.errors import PromthctlError, TargetError, UsageError
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -72,12 +82,32 @@ class DockerEngine:
     def kept(self) -> KeptCopy | None:
         return None
 
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        raise _no_snapshots()
+
+    def save_snapshot(self, name: str | None, reason: str, steps: Steps) -> Snapshot:
+        raise _no_snapshots()
+
+    def restore_snapshot(self, name: str, steps: Steps) -> KeptCopy | None:
+        raise _no_snapshots()
+
+    def remove_snapshot(self, name: str) -> Snapshot:
+        raise _no_snapshots()
+
     def mail(self) -> tuple[Message, ...]:
         raise UsageError(
             "The Docker engine's messages are not here",
             "its Auth sends them to a mailbox of its own, the service mailpit",
             "promthctl local up --services all, which starts it, and promthctl local status, which shows its port",
         )
+
+    def studio(self) -> str:
+        access = self.access()
+        if access is None or access.studio_url is None:
+            raise UsageError(
+                "Studio is not there", "it is not among the stack's services", "promthctl local up --services all"
+            )
+        return access.studio_url
 
     def down(self, purge: bool, steps: Steps) -> bool:
         """See Engine.down. A stack that was started under another project_id, changed since, is stopped too."""
@@ -128,3 +158,11 @@ def _applied(access: Access) -> tuple[str, ...] | None:
     with contextlib.suppress(TargetError):
         return tuple(database.fetch_history(local_target(access)))
     return None
+
+
+def _no_snapshots() -> UsageError:
+    return UsageError(
+        "The Docker engine makes no snapshots",
+        "its database is a Docker volume, which cannot be copied as a folder can",
+        "promthctl local up --engine embedded, whose database can; it is another one than that on Docker",
+    )

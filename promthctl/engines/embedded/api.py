@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 
 from promthctl import process
 from promthctl.engines.embedded import system_user
-from promthctl.engines.embedded.auth_settings import auth_settings
+from promthctl.engines.embedded.auth_settings import auth_settings, signing_keys
 from promthctl.engines.embedded.mail import mail_file
 from promthctl.engines.embedded.program import server_program
 from promthctl.engines.embedded.records import EmbeddedStack
 from promthctl.engines.embedded.storage_settings import STORAGE_FOLDER, storage_settings
-from promthctl.errors import PrerequisiteError, PromthctlError, UsageError
+from promthctl.errors import PrerequisiteError, PromthctlError, TargetError, UsageError
 from promthctl.process import ProcessId, RunAs
 from promthctl.project_files import table_of
 from promthctl.settings import Settings
@@ -31,6 +31,7 @@ from promthctl.toolchain import Toolchain
 NODE_OPTIONS = ("--max-semi-space-size=1", "--input-type=module")
 _READY_SECONDS = 60.0
 _ASK_SECONDS = 5.0
+_STUDIO = "/_promthctl/studio"
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,13 @@ class ServerStatus:
     """What the server says of itself. applied: the versions in the migration history.
 
     current: it runs this promthctl's program, not that of an earlier version, with today's supabase/config.toml.
+    problems: one line for each bucket of config.toml that could not be made.
     """
 
     pid: int
     applied: tuple[str, ...]
     current: bool
+    problems: tuple[str, ...] = ()
 
 
 def start(
@@ -68,6 +71,7 @@ def start(
             "password": stack.internal_password,
         },
         "jwtSecret": stack.jwt_secret,
+        "signingKeys": signing_keys(settings),
         "anonKey": stack.anon_key,
         "serviceKey": stack.service_role_key,
         "publishableKey": stack.publishable_key,
@@ -151,8 +155,32 @@ def ask_status(stack: EmbeddedStack, settings: Settings, renewed: bool = False) 
         response = connection.getresponse()
         body = json.loads(response.read())
         if response.status == 200 and body["project"] == stack.project:
-            return ServerStatus(int(body["pid"]), tuple(body["applied"]), body.get("program") == _fingerprint(settings))
+            problems = tuple(_unmade(one["bucket"], one["message"]) for one in body.get("unmade", []))
+            current = body.get("program") == _fingerprint(settings)
+            return ServerStatus(int(body["pid"]), tuple(body["applied"]), current, problems)
     return None
+
+
+def _unmade(bucket: str, why: str) -> str:
+    return (
+        f"The bucket {bucket} of supabase/config.toml was not made: {why}. Correct [storage.buckets.{bucket}] or what "
+        "refuses it, then: promthctl local up"
+    )
+
+
+def studio_link(stack: EmbeddedStack) -> str:
+    """The URL that opens Studio, good once and for two minutes: see studio_door.mjs. Raises TargetError."""
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection("127.0.0.1", stack.api_port, timeout=_ASK_SECONDS)
+    with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException, ValueError, KeyError, TypeError):
+        connection.request("POST", _STUDIO, headers={"apikey": stack.service_role_key})
+        response = connection.getresponse()
+        body = json.loads(response.read())
+        if response.status == 200:
+            return f"http://127.0.0.1:{stack.api_port}{_STUDIO}?token={body['token']}"
+    why = "its API runs the program of another promthctl, or does not answer"
+    raise TargetError("Studio could not be opened", why, "promthctl local up")
 
 
 def find_server(project: str) -> ProcessId | None:
@@ -171,7 +199,7 @@ def _marker(project: str) -> str:
 
 def _fingerprint(settings: Settings) -> str:
     """What tells the program and the configuration that a server started now would get from all others."""
-    configured = auth_settings(settings.supabase), storage_settings(settings.supabase)
+    configured = auth_settings(settings.supabase), signing_keys(settings), storage_settings(settings.supabase)
     told = json.dumps([server_program(), rest_settings(settings), *configured, _origins(settings)])
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 

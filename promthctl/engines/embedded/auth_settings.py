@@ -5,12 +5,15 @@ Source of names and defaults: https://supabase.com/docs/guides/local-development
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from promthctl import process, redact
 from promthctl.errors import UsageError
 from promthctl.project_files import table_of
+from promthctl.settings import Settings
 
 _LOWER, _UPPER, _DIGITS = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
 _SYMBOLS = "!@#$%^&*()_+-=[]{};'\\:\"|<>?,./`~"
@@ -61,10 +64,55 @@ def auth_settings(document: Mapping[str, Any]) -> dict[str, Any]:
         "otpExpiry": email.number("otp_expiry", 3600),
         "timebox": sessions.duration("timebox", "0"),
         "inactivityTimeout": sessions.duration("inactivity_timeout", "0"),
+        "mfa": {
+            "maxEnrolledFactors": _Table(document, "auth", "mfa").number("max_enrolled_factors", 10),
+            "totp": _factor(document, "totp"),
+            "phone": _factor(document, "phone"),
+            "webauthn": _factor(document, "web_authn"),
+        },
         "saml": False,
         "providers": _enabled(table_of(document, "auth", "external", where="supabase/config.toml")),
         "hooks": {name: str(hooks[name].get("uri", "")) for name in _enabled(hooks)},
     }
+
+
+def signing_keys(settings: Settings) -> list[dict[str, Any]]:
+    """The private JSON Web Keys in the file of `[auth] signing_keys_path`, which `supabase gen signing-key` makes.
+
+    The first signs. Raises UsageError where the file cannot be used.
+    """
+    path = _Table(settings.supabase, "auth").text("signing_keys_path", "")
+    if not path:
+        return []
+    try:
+        found = json.loads(process.read_regular(settings.supabase_dir / path))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, list) or not all(map(_is_signing_key, found)):
+        raise UsageError(
+            "[auth] signing_keys_path of supabase/config.toml cannot be used",
+            f"{path} is no file with a list of private keys for ES256 or RS256",
+            f"put [] into supabase/{path}, then: supabase gen signing-key --append; or leave the line out",
+        )
+    for key in found:
+        redact.remember(key["d"])
+    return found
+
+
+def _is_signing_key(key: object) -> bool:
+    names = {"EC": ("x", "y", "d"), "RSA": ("n", "e", "d", "p", "q", "dp", "dq", "qi")}
+    return (
+        isinstance(key, dict)
+        and key.get("kty") in names
+        and all(isinstance(key.get(name), str) for name in names[key["kty"]])
+        and key.get("crv", "P-256") == "P-256"
+    )
+
+
+def _factor(document: Mapping[str, Any], name: str) -> dict[str, bool]:
+    """What may be done with a kind of factor; nothing where config.toml says nothing, as in the Supabase CLI."""
+    table = _Table(document, "auth", "mfa", name)
+    return {"enroll": table.flag("enroll_enabled", False), "verify": table.flag("verify_enabled", False)}
 
 
 def _enabled(tables: Mapping[str, Any]) -> list[str]:

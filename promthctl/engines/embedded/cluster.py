@@ -72,17 +72,20 @@ class Cluster:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def set_passwords(self, postgres: str, internal: str, fresh: Sequence[str] | None = None) -> None:
+    def set_passwords(
+        self, postgres: str, internal: str, fresh: Sequence[str] | None = None, lasting: bool = True
+    ) -> None:
         """Give the roles their passwords, with the server stopped: needs no password and heals a lost one.
 
         fresh: for a new cluster, the statements that set its default privileges: one start of PostgreSQL less.
+        lasting: see start; not for a copy just made, whose files are not synced to disk either.
         """
         roles = {"postgres": postgres, SUPERUSER: internal} | dict.fromkeys(LOGINS, internal)
         script = "".join(f"alter role {role} password {literal(password)}\n" for role, password in roles.items())
         script = "".join(f"{statement}\n" for statement in fresh or ()) + script
         # A used database `postgres` may have settings of its owner, a migration, such as password_encryption.
         database = "template1" if fresh is None else "postgres"
-        self._run_single_user(script, "The database's passwords could not be set", database)
+        self._run_single_user(script, "The database's passwords could not be set", database, lasting)
 
     def set_default_privileges(self, statements: Sequence[str]) -> None:
         """Decide what new tables in public are open to, with the server stopped: see default_privileges."""
@@ -114,6 +117,8 @@ class Cluster:
 
     def wait(self, server: ProcessId, log: Path) -> None:
         """Return when the server accepts connections; raise with its last log lines when it ended instead."""
+        import psycopg  # noqa: F401 - the caller needs it next, and the server takes as long to start
+
         deadline = time.monotonic() + _START_SECONDS
         while not self._ready(server):
             if not server.alive() or time.monotonic() > deadline:
@@ -188,9 +193,10 @@ class Cluster:
             return int(lines[0]) == server.pid and lines[7].strip() == "ready"
         return False
 
-    def _run_single_user(self, script: str, what: str, database: str = "postgres") -> None:
+    def _run_single_user(self, script: str, what: str, database: str = "postgres", lasting: bool = True) -> None:
         """Execute a script of one statement a line as the superuser."""
-        answer = self.run("postgres", "--single", "-D", self.data, database, stdin=script, confined=True)
+        options = () if lasting else _FORGETFUL
+        answer = self.run("postgres", "--single", "-D", self.data, *options, database, stdin=script, confined=True)
         if answer.code != 0 or "ERROR:" in answer.stderr:
             raise self.failed(what, answer.stderr)
 

@@ -73,3 +73,12 @@ def of_target(connection: psycopg.Connection[Any]) -> tuple[str, ...] | None:
 
 def _revoke(kind: str, roles: Sequence[str]) -> str:
     return f"{_DEFAULTS} revoke {_DATA_PRIVILEGES[kind]} on {kind} from {', '.join(roles)}"
+
+
+def changed(exposed: bool) -> str:
+    """What a person reads when config.toml says something new of a stack that exists."""
+    state = "are open" if exposed else "are closed"
+    return (
+        f"New tables and functions in public {state} to the API from now on ({CONFIG_KEY} in "
+        "supabase/config.toml); existing ones keep their grants until: promthctl local reset"
+    )

@@ -12,15 +12,25 @@ from pathlib import Path
 from promthctl import toolchain
 from promthctl.engines import ports
 from promthctl.engines.choosing import record_engine
-from promthctl.engines.embedded import absent, api, default_privileges, kept_copy, logs, ownership, system_user
+from promthctl.engines.embedded import (
+    absent,
+    api,
+    bucket_objects,
+    default_privileges,
+    kept_copy,
+    logs,
+    ownership,
+    system_user,
+)
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.mail import MAIL_FILE, messages
 from promthctl.engines.embedded.new_database import Server, made_aside
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
+from promthctl.engines.embedded.snapshots import Snapshots
 from promthctl.engines.embedded.storage_settings import STORAGE_FOLDER
 from promthctl.engines.embedded.which_postgres import postgres_of
-from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, Service, Status
+from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, Service, Snapshot, Status
 from promthctl.errors import PromthctlError, RefusedError, UsageError, already_done
 from promthctl.process import ProcessId
 from promthctl.settings import API_PORT, DB_PORT, Settings
@@ -28,6 +38,18 @@ from promthctl.steps import Steps
 from promthctl.toolchain import ServerChoice
 
 _NOT_UP = "the stack did not come up with it"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Here:
+    """What is there of a stack. known: as it was recorded. stack: as it is to be."""
+
+    known: EmbeddedStack | None
+    stack: EmbeddedStack
+    cluster: Cluster
+    server: ProcessId | None
+    database: ProcessId | None
+    tools: toolchain.Toolchain
 
 
 class EmbeddedEngine:
@@ -47,13 +69,8 @@ class EmbeddedEngine:
     ) -> tuple[Access, bool]:
         """See Engine.up; called by one promthctl at a time: local_stack.up holds the project's lock."""
         self.records.make()
-        choice = postgres_of(self.settings)
-        tools = toolchain.ensure(self.settings, steps)
-        known = self._known(steps)
-        server, database = self._processes(known)
-        own = [identity.pid for identity in (server, database) if identity]
-        stack = self._stack(known, choice, own)
-        cluster = self._cluster(stack, choice, tools, steps)
+        here = self._look(steps)
+        known, stack, cluster, server, database = here.known, here.stack, here.cluster, here.server, here.database
         if (
             stack == known
             and server
@@ -63,7 +80,9 @@ class EmbeddedEngine:
         ):
             self._record_found(server, database)
             migrate(Filling(stack.access(), answer.applied))
+            self._finish(stack, answer, steps)
             return stack.access(), False
+        own = [identity.pid for identity in (server, database) if identity]
         for what, port, flag in (("API", stack.api_port, "--api-port"), ("database", stack.db_port, "--db-port")):
             ports.check_free(what, port, f"stop that program, or: promthctl local up {flag} 0", own)
         with steps.step("Starting PostgreSQL and the API"):
@@ -78,7 +97,7 @@ class EmbeddedEngine:
                 steps.note("The record of the stack was not made for this folder: it gets a stack of its own.")
             changed = known is not None and known.exposes_new_tables != stack.exposes_new_tables
             if changed and cluster.exists():
-                steps.note(_exposure_changed(stack.exposes_new_tables))
+                steps.note(default_privileges.changed(stack.exposes_new_tables))
             if (lacking := absent.warning(self.settings, self.records)) is not None:
                 steps.note(lacking)
             record_engine(self.settings, self.name)
@@ -86,7 +105,7 @@ class EmbeddedEngine:
             filling = Filling(stack.access(), None)
             try:
                 # Node.js needs longer to start than Postgres: it goes first and waits for the database itself.
-                server = api.start(stack, tools, self.settings, self._log("api"), self._record("api"))
+                server = api.start(stack, here.tools, self.settings, self._log("api"), self._record("api"))
                 if database:
                     self._record("postgres")(database)
                     cluster.wait_accepting(database, stack.access().db_url, self._log("postgres"))
@@ -96,7 +115,7 @@ class EmbeddedEngine:
                 self._stop(*self._processes(stack), stack.project)
                 raise
         migrate(filling)
-        api.wait(server, stack, self.settings, self._log("api"))
+        self._finish(stack, api.wait(server, stack, self.settings, self._log("api")), steps)
         return stack.access(), True
 
     def renew(self, fill: Callable[[Filling], None], steps: Steps, content: Content | None = None) -> KeptCopy | None:
@@ -104,11 +123,8 @@ class EmbeddedEngine:
 
         The new database is made and filled beside the old one, by a server of its own on another port.
         """
-        choice = postgres_of(self.settings)
-        tools = toolchain.ensure(self.settings, steps)
-        known = self._known(steps)
-        server, database = self._processes(known)
-        stack = self._stack(known, choice, [identity.pid for identity in (server, database) if identity])
+        here = self._look(steps)
+        known, stack, cluster = here.known, here.stack, here.cluster
         if known is None or known.server_name != stack.server_name:
             raise RefusedError(
                 "The local database was not reset",
@@ -116,7 +132,6 @@ class EmbeddedEngine:
                 f"is set to {stack.server_name}; nothing was changed",
                 f"promthctl local up, which starts PostgreSQL {stack.server_name}",
             )
-        cluster = self._cluster(stack, choice, tools, steps)
         with made_aside(cluster, stack, content, self.settings, steps) as new:
             port, data = ports.free_port(), new.cluster.data
             beside = Server(new.cluster, port, data.with_name("postgres.log"))
@@ -129,28 +144,23 @@ class EmbeddedEngine:
             with steps.step("Putting the new database in place"):
                 server, database = self._processes(stack)
                 self._stop(None, database, stack.project)
+                self._snapshots(stack).take_kept(cluster.data)
                 copy = kept_copy.replace(cluster.data, data)
                 self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
                 with already_done("The local database was reset", _NOT_UP, "the reset is done"):
-                    Server(cluster, stack.db_port, self._log("postgres"), self._record("postgres")).start()
-                    if server:
-                        with contextlib.suppress(PromthctlError):  # `up` starts another one
-                            api.wait(server, stack, self.settings, self._log("api"), renewed=True)
+                    self._restart_database(cluster, stack, server)
         with already_done("The local database was reset", _NOT_UP, "the reset is done"):
+            bucket_objects.note_due(self.records)
             self.up(lambda _: None, steps)
         return copy
 
     def undo_renewal(self, steps: Steps) -> KeptCopy:
-        choice = postgres_of(self.settings)
-        tools = toolchain.ensure(self.settings, steps)
-        known = self._known(steps)
-        server, database = self._processes(known)
-        stack = self._stack(known, choice, [identity.pid for identity in (server, database) if identity])
-        cluster = self._cluster(stack, choice, tools, steps)
+        here = self._look(steps)
+        stack, cluster = here.stack, here.cluster
         if kept_copy.describe(cluster.data) is None:
-            raise _nothing_kept(stack.server_name, kept_copy.servers_kept(cluster.data.parent))
+            raise kept_copy.nothing_kept(cluster.data)
         with steps.step("Putting the kept database back"):
-            self._stop(server, database, stack.project)
+            self._stop(here.server, here.database, stack.project)
             kept_copy.swap(cluster.data)
         with already_done("The database that was kept is in use again", _NOT_UP, "the exchange is done"):
             self.up(lambda _: None, steps)
@@ -161,6 +171,52 @@ class EmbeddedEngine:
     def kept(self) -> KeptCopy | None:
         stack = self.records.load_stack()
         return kept_copy.describe(self._home(stack.project) / f"postgres-{stack.server_name}") if stack else None
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        stack = self.records.load_stack()
+        return self._snapshots(stack).found() if stack else ()
+
+    def save_snapshot(self, name: str | None, reason: str, steps: Steps) -> Snapshot:
+        here = self._look(steps)
+        snapshots = self._snapshots(here.stack)
+        if name is not None:
+            snapshots.check_new(name)
+        answer = api.ask_status(here.stack, self.settings) if here.server and here.database else None
+        applied = answer.applied if answer else None
+        with steps.step(
+            "Copying the database, which is stopped meanwhile" if here.database else "Copying the database"
+        ):
+            self._stop(None, here.database, here.stack.project)
+            try:
+                made = snapshots.save(here.cluster, name or snapshots.automatic_name(), reason, applied)
+            finally:
+                if here.database:
+                    self._restart_database(here.cluster, here.stack, here.server)
+        return made
+
+    def restore_snapshot(self, name: str, steps: Steps) -> KeptCopy | None:
+        here = self._look(steps)
+        snapshots, cluster = self._snapshots(here.stack), here.cluster
+        snapshot = snapshots.named(name)
+        if snapshot.server != here.stack.server_name:
+            why = f"it is of PostgreSQL {snapshot.server}, and the project is set to {here.stack.server_name}"
+            raise UsageError(
+                f"The snapshot {name!r} cannot be restored", why, kept_copy.server_setting(snapshot.server)
+            )
+        with snapshots.copied(snapshot, cluster) as data, steps.step("Putting the snapshot in place"):
+            self._stop(here.server, here.database, here.stack.project)
+            snapshots.take_kept(cluster.data)
+            kept_copy.replace(cluster.data, data)
+        with already_done(f"The snapshot {name!r} is in use", _NOT_UP, "the restore is done"):
+            self.up(lambda _: None, steps)
+        return kept_copy.describe(cluster.data)
+
+    def remove_snapshot(self, name: str) -> Snapshot:
+        stack = self.records.load_stack()
+        snapshots = self._snapshots(stack) if stack else Snapshots(Path(os.devnull), self.settings.project_dir, "")
+        snapshot = snapshots.named(name)
+        snapshots.remove(snapshot)
+        return snapshot
 
     def down(self, purge: bool, steps: Steps) -> bool:
         stack = self.records.load_stack()
@@ -208,6 +264,7 @@ class EmbeddedEngine:
             f"{url}/" if answer else None,
             services,
             answer.applied if answer else None,
+            answer.problems if answer else (),
         )
 
     def access(self) -> Access | None:
@@ -218,9 +275,33 @@ class EmbeddedEngine:
         stack = self.records.load_stack()
         return messages(self.settings, stack) if stack else ()
 
+    def studio(self) -> str:
+        stack = self.records.load_stack()
+        assert stack is not None
+        return api.studio_link(stack)
+
     def logs(self, service: str | None, part: LogPart) -> Iterator[tuple[str, str]]:
         self.records.check()
         return logs.read_logs(self.records.logs, service, part)
+
+    def _look(self, steps: Steps) -> _Here:
+        """The tools are there then, and the data is known to be this project's."""
+        choice = postgres_of(self.settings)
+        tools = toolchain.ensure(self.settings, steps)
+        known = self._known(steps)
+        server, database = self._processes(known)
+        stack = self._stack(known, choice, [identity.pid for identity in (server, database) if identity])
+        return _Here(known, stack, self._cluster(stack, choice, tools, steps), server, database, tools)
+
+    def _snapshots(self, stack: EmbeddedStack) -> Snapshots:
+        return Snapshots(self._home(stack.project), self.settings.project_dir, stack.data_id)
+
+    def _restart_database(self, cluster: Cluster, stack: EmbeddedStack, server: ProcessId | None) -> None:
+        """Start it under an API server that runs on."""
+        Server(cluster, stack.db_port, self._log("postgres"), self._record("postgres")).start()
+        if server:
+            with contextlib.suppress(PromthctlError):  # `up` starts another one
+                api.wait(server, stack, self.settings, self._log("api"), renewed=True)
 
     def _stack(self, known: EmbeddedStack | None, choice: ServerChoice, own: Collection[int]) -> EmbeddedStack:
         """The project's record brought to what is asked for. own: the ids of its processes, whose ports are free."""
@@ -244,6 +325,12 @@ class EmbeddedEngine:
             installed=installed,
             exposes_new_tables=exposed,
         )
+
+    def _finish(self, stack: EmbeddedStack, answer: api.ServerStatus, steps: Steps) -> None:
+        """What a database gets once the API answers, and what could not be made."""
+        for problem in answer.problems:
+            steps.note(problem)
+        bucket_objects.upload_due(self.settings, self.records, stack, steps)
 
     def _project(self, stack: EmbeddedStack | None) -> str:
         """The project's name in paths and command lines, also when its record is lost."""
@@ -290,6 +377,7 @@ class EmbeddedEngine:
         """Start PostgreSQL, on a new database if there is none."""
         server = Server(cluster, stack.db_port, self._log("postgres"), self._record("postgres"))
         if not cluster.exists():
+            bucket_objects.note_due(self.records)
             with made_aside(cluster, stack, content(), self.settings, steps) as new:
                 new.cluster.data.rename(cluster.data)
             server.start()
@@ -316,6 +404,7 @@ class EmbeddedEngine:
             steps.note("A reset was interrupted while it put the new database in place: it was taken back.")
 
     def _purge(self, home: Path) -> None:
+        Snapshots(home, self.settings.project_dir, "").remove_all()
         kept_copy.remove_all(home)
         for data in (*home.glob("postgres-[0-9]*"), *ownership.in_project(self.settings)):
             postgres.remove(data)
@@ -324,7 +413,7 @@ class EmbeddedEngine:
             postgres.remove(home / STORAGE_FOLDER)
         with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
             home.rmdir()
-        for name in ("stack.json", "processes.json", "dev-user.json", "absent.json"):
+        for name in ("stack.json", "processes.json", "dev-user.json", "absent.json", bucket_objects.RECORD):
             (self.records.path / name).unlink(missing_ok=True)
 
     def _log(self, service: str) -> Path:
@@ -332,23 +421,3 @@ class EmbeddedEngine:
 
     def _record(self, service: str) -> Callable[[ProcessId], None]:
         return lambda identity: self.records.save_process(service, identity)
-
-
-def _exposure_changed(exposed: bool) -> str:
-    """What a person reads when config.toml says something new of a stack that exists."""
-    state = "are open" if exposed else "are closed"
-    return (
-        f"New tables and functions in public {state} to the API from now on ({default_privileges.CONFIG_KEY} in "
-        "supabase/config.toml); existing ones keep their grants until: promthctl local reset"
-    )
-
-
-def _nothing_kept(server: str, others: Collection[str]) -> UsageError:
-    what = "There is no database to put back"
-    if others:
-        of = max(others)
-        setting = 'postgres = "system"' if of.endswith("-installed") else f"postgres = {of}"
-        hint = f"set {setting} under [tool.promthctl] in pyproject.toml, then run it again"
-        return UsageError(what, f"what is kept is of PostgreSQL {of}, and the project is set to {server}", hint)
-    why = "a copy is kept by `promthctl local reset`, and none was made since the last `local down --purge`"
-    return UsageError(what, why, "promthctl local status shows what is there now")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.engine import KeptCopy
+from promthctl.errors import UsageError
 
 _PREFIX = "postgres-"
 _KEPT, _SWAPPING = "-before-reset", "-swapping"
@@ -76,11 +77,6 @@ def describe(data: Path) -> KeptCopy | None:
     return KeptCopy(str(kept), bytes_on_disk(kept), kept_at)
 
 
-def servers_kept(home: Path) -> tuple[str, ...]:
-    """The names of the servers of which a copy is kept, as toolchain.servers gives them: 17, 15-installed."""
-    return tuple(data.name.removeprefix(_PREFIX) for data in _directories(home) if kept_path(data).exists())
-
-
 def remove_all(home: Path) -> int:
     """Remove what is kept, before the data directories themselves: otherwise a killed purge would bring it back.
 
@@ -108,3 +104,20 @@ def bytes_on_disk(folder: Path) -> int:
             with contextlib.suppress(OSError):
                 total += (Path(place) / name).lstat().st_blocks * 512
     return total
+
+
+def nothing_kept(data: Path) -> UsageError:
+    """What to say where there is no copy of a data directory; servers are called as in toolchain.servers."""
+    what = "There is no database to put back"
+    server = data.name.removeprefix(_PREFIX)
+    others = [one.name.removeprefix(_PREFIX) for one in _directories(data.parent) if kept_path(one).exists()]
+    if others:
+        why = f"what is kept is of PostgreSQL {max(others)}, and the project is set to {server}"
+        return UsageError(what, why, server_setting(max(others)))
+    why = "a copy is kept by `promthctl local reset`, and none was made since the last `local down --purge`"
+    return UsageError(what, why, "promthctl local reset makes one from then on, of what is there now")
+
+
+def server_setting(name: str) -> str:
+    setting = 'postgres = "system"' if name.endswith("-installed") else f"postgres = {name}"
+    return f"set {setting} under [tool.promthctl] in pyproject.toml, then run it again"

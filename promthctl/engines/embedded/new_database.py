@@ -82,7 +82,7 @@ def made_aside(
         if kept := kept_states.find(settings, keys):
             try:
                 aside = exits.enter_context(cluster.made_aside(kept.data))
-                aside.set_passwords(stack.db_password, stack.internal_password)
+                aside.set_passwords(stack.db_password, stack.internal_password, lasting=False)
                 copied = kept.migrations
             except PromthctlError:  # damaged, or removed by another promthctl
                 kept_states.forget(kept)
@@ -90,6 +90,6 @@ def made_aside(
         if aside is None:
             source = template(cluster.programs, cluster.user, settings, steps)
             aside = exits.enter_context(cluster.made_aside(source))
-            aside.set_passwords(stack.db_password, stack.internal_password, fresh=privileges)
+            aside.set_passwords(stack.db_password, stack.internal_password, fresh=privileges, lasting=False)
         signatures.claim(aside.data, settings.project_dir, stack.data_id)
         yield NewDatabase(aside, settings, copied, keys)

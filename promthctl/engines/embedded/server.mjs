@@ -1,29 +1,26 @@
-// The embedded engine's API: our own REST (rest/), Auth (auth/) and Storage (storage/), Supabase Lite's Studio, before our PostgreSQL.
+// The embedded engine's API: our own REST (rest/), Auth (auth/) and Storage (storage/), Supabase Lite's Studio (studio.mjs),
+// before our PostgreSQL.
 //
 // Run from the toolchain's folder as `node --input-type=module - <project>`, joined with the modules it imports by
 // program.py, with the configuration as JSON in PROMTHCTL_API: {project, program (what tells this configuration and
-// program from others), port, db: {host, port, database, password}, jwtSecret, anonKey, serviceKey, publishableKey,
+// program from others), port, db: {host, port, database, password}, jwtSecret, signingKeys (private JWKs, may be left out), anonKey, serviceKey, publishableKey,
 // secretKey, url (of the API), origins, rest: {enabled, schemas, extraSearchPath, maxRows}, auth: see auth_settings.py,
 // storage: see storage_settings.py, with its folder, mailFile: where the messages of Auth are kept}.
 // It exits with code 75 when the port is taken.
-//
-// `lite start` itself cannot be used: it accepts no JWT-shaped keys, grants everything in every RLS schema to anon on
-// its first request, and shows its database URL (password included) at /_system/info.
 
 import { timingSafeEqual } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { extname, resolve, sep } from "node:path";
 
 import { getRequestListener } from "@hono/node-server";
-import { App } from "@supabase/lite";
-import { PostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
 
 import { Auth } from "./auth/auth.mjs";
+import { Keys } from "./rest/keys.mjs";
 import { Rest } from "./rest/rest.mjs";
 import { bearerOf, isRest, listener } from "./rest/http.mjs";
 import { isStorage, Storage } from "./storage/storage.mjs";
+import { asset, Studio } from "./studio.mjs";
+import { StudioDoor } from "./studio_door.mjs";
 
 const config = JSON.parse(process.env.PROMTHCTL_API ?? "{}");
 delete process.env.PROMTHCTL_API;
@@ -34,33 +31,7 @@ const iso = (text) => text.replace(" ", "T").replace(/\+00$/, "Z").replace(/([+-
 const written = (value) => (value instanceof Date ? value.toISOString() : value);
 const passThrough = (type, parse) => ({ to: type, from: [type], serialize: written, parse });
 
-const EXPOSED = new Set(["public", "graphql_public"]);
-const exposed = new WeakMap(); // introspection → its exposed part
-
-class Connection extends PostgresConnection {
-  // Always set the request's role. Lite's own check grants ALL on every table to anon once it sees a policy,
-  // and leaves the role unset where there is none. Can go when Lite takes grants as it finds them.
-  async ensureRlsContext() {
-    return true;
-  }
-
-  // Only what a project's own tables are in. Lite finds columns by a table's bare name: it would take those of
-  // realtime.messages for those of public.messages. Can go when Lite asks for the schema too (0.10.0 does not).
-  async introspect(options) {
-    const found = await super.introspect(options);
-    if (!exposed.has(found)) {
-      const kept = Object.entries(found).map(([kind, entries]) => [
-        kind,
-        Array.isArray(entries) ? entries.filter(({ schema }) => !schema || EXPOSED.has(schema)) : entries,
-      ]);
-      exposed.set(found, Object.fromEntries(kept));
-    }
-    return exposed.get(found);
-  }
-}
-
 const times = { timestamptz: passThrough(1184, iso), timestamp: passThrough(1114, iso) };
-const connect = (user) => new Connection({ postgresOptions: { ...config.db, user, max: 10, onnotice: () => {}, types: times } });
 
 const roleOf = (key) => {
   const given = Buffer.from(key);
@@ -73,22 +44,12 @@ const roleOf = (key) => {
 const jwtOf = (key) => (/^sb_/.test(key ?? "") ? { service_role: config.serviceKey, anon: config.anonKey }[roleOf(key)] ?? key : key);
 
 // Login of Studio; REST's can only become a client role, and Auth's is the owner of its tables, as on the hosted platform.
-const studio = new App({
-  connection: connect("promthctl_api"),
-  auth: { enabled: true, jwt_secret: config.jwtSecret, site_url: config.auth.siteUrl, publishable_key: config.anonKey },
-  studio: { enabled: true },
-  options: {
-    server: {
-      admin: false,
-      apiKeys: {
-        resolver: async (key) => {
-          const role = roleOf(key);
-          return role && { type: role === "anon" ? "publishable" : "secret", claims: { role } };
-        },
-      },
-    },
-  },
+const studio = new Studio({
+  options: { ...config.db, user: "promthctl_api", max: 10, onnotice: () => {}, types: times },
+  auth: { jwt_secret: config.jwtSecret, site_url: config.auth.siteUrl, publishable_key: config.anonKey },
+  roleOf,
 });
+const keys = new Keys(config.jwtSecret, config.signingKeys);
 const sql = postgres({ ...config.db, user: "promthctl_api", max: 2, onnotice: () => {} });
 const authSql = postgres({
   ...config.db,
@@ -101,7 +62,7 @@ const authSql = postgres({
 });
 const auth = new Auth({
   sql: authSql,
-  secret: config.jwtSecret,
+  keys,
   base: `${config.url}/auth/v1`,
   settings: config.auth,
   mailFile: config.mailFile,
@@ -128,13 +89,13 @@ const restSql = postgres({
 const rest = new Rest({
   sql: restSql,
   configured: config.rest,
-  secret: config.jwtSecret,
+  keys,
   log: (line) => console.error(`${new Date().toISOString()} rest: ${line}`),
 });
 
 // As PostgREST does: what is known of the schema is forgotten when the database says that it has changed, also when
-// the connection that says so comes back. Lite itself reads the schema once and for all (0.10.0).
-const forget = () => Promise.all([rest.reload(), studio.connection.clearSchemaCache()]);
+// the connection that says so comes back.
+const forget = () => Promise.all([rest.reload(), studio.forget()]);
 const heard = () => forget().catch(() => {}); // what REST could not read it has said, and tries again
 let listening; // once the database is up; from then on the driver reconnects by itself
 const listen = () =>
@@ -153,27 +114,15 @@ const json = (body, status = 200, headers = {}) =>
 async function status() {
   const [{ ready }] = await sql`select to_regclass('supabase_migrations.schema_migrations') is not null as ready`;
   await listen();
-  await storage.prepare();
+  const unmade = await storage.prepare();
   const applied = ready ? await sql`select version from supabase_migrations.schema_migrations order by 1` : [];
   const { project, program } = config;
-  return json({ project, program, pid: process.pid, applied: applied.map((row) => row.version) });
-}
-
-const TYPES = { ".css": "text/css", ".js": "text/javascript", ".ico": "image/x-icon", ".woff2": "font/woff2" };
-
-/** The files of Lite's Studio page; Lite leaves serving them to whoever embeds it. */
-async function asset(name) {
-  const root = resolve("node_modules/@supabase/lite/dist/static");
-  const file = resolve(root, name);
-  if (!file.startsWith(root + sep)) return new Response(null, { status: 404 });
-  const type = TYPES[extname(file)] ?? "application/octet-stream";
-  return readFile(file).then(
-    (body) => new Response(body, { headers: { "content-type": type } }),
-    () => new Response(null, { status: 404 }),
-  );
+  return json({ project, program, pid: process.pid, applied: applied.map((row) => row.version), unmade });
 }
 
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
+
+const door = new StudioDoor(config.port, (host) => LOOPBACK.test(host));
 
 function decoded(path) {
   try {
@@ -186,6 +135,7 @@ function decoded(path) {
 // What needs a key: everything but pages. As at Supabase's gateway, links in e-mails and sign-in by others do without.
 const API = /^\/(rest|auth|storage|graphql|functions|realtime|pg|mcp|_[a-z]+)(\/|$)/;
 const OPEN = /^\/auth\/v1\/(verify|callback|authorize|sso\/saml|\.well-known)(\/|$)/;
+const ENTRANCE = "/_promthctl/studio";
 
 // Services of a Supabase project that only the Docker engine has.
 const MISSING = [
@@ -208,8 +158,9 @@ async function route(request, peerAddress) {
   if (path === null) return json({ message: "The path is not UTF-8" }, 400);
   // A page of another site, by DNS rebinding, must not reach what needs no key.
   if (!LOOPBACK.test(request.headers.get("host") ?? "")) return json({ message: "Not a loopback host" }, 421);
-  // Studio's own page asks these without a key; a browser says truly where a request comes from.
-  const ofStudio = path.startsWith("/_system/") && request.headers.get("sec-fetch-site") === "same-origin";
+  if (path === ENTRANCE && request.method === "GET") return door.enter(url.searchParams.get("token"));
+  const said = Object.fromEntries(["host", "cookie", "sec-fetch-site"].map((name) => [name, request.headers.get(name)]));
+  const ofStudio = path.startsWith("/_system/") && door.isOwn(said);
   const needsKey = API.test(path) && !OPEN.test(path) && request.method !== "OPTIONS";
   const keys = [
     request.headers.get("apikey"),
@@ -217,23 +168,26 @@ async function route(request, peerAddress) {
     bearerOf(request.headers.get("authorization")),
   ];
   if (needsKey && !ofStudio && !hasKey(...keys)) return json({ message: "No API key found in request" }, 401);
-  if (path === "/_promthctl/status") {
+  if (path === "/_promthctl/status" || path === ENTRANCE) {
     if (roleOf(request.headers.get("apikey") ?? "") !== "service_role") return json({ message: "Forbidden" }, 403);
+    if (path === ENTRANCE) return json(door.token());
     if (request.method === "POST") {
       storage.forget(); // the database was exchanged for another
       await forget();
     }
     return status();
   }
-  // Lite shows its database options here, the password among them; Studio needs the rest.
+  // Lite's own answer has its database options, the password among them. Studio needs this much of it; with admin it
+  // sends no key, and has that of its cookie.
   if (path.startsWith("/_system/info") && request.method !== "OPTIONS")
-    return json({ ...(await (await studio.fetch(request)).json()), connection: {} });
+    return json({ admin: ofStudio, connection: {}, config: { auth: { publishable_key: config.anonKey } } });
   if (path.startsWith("/auth/v1/")) return authAnswer(request, path.slice(8), keys, peerAddress);
   if (path.startsWith("/static/")) return asset(path.slice(8));
   if (/^\/(rest|storage)\//.test(path)) return json({ message: "Not found" }, 404); // a spelling that isRest and isStorage do not know
   const missing = MISSING.find(([pattern]) => pattern.test(path));
   if (missing) return json(absent(missing[1]), 501);
-  return studio.fetch(request, { peerAddress });
+  if (needsKey) return studio.fetch(request, { peerAddress });
+  return door.isOpen(said) ? door.framed(await studio.fetch(request, { peerAddress })) : door.closed();
 }
 
 function authAnswer(request, path, [key, inQuery, bearer], address) {
@@ -285,6 +239,7 @@ const restListener = listener({
 const storage = new Storage({
   sql: storageSql,
   secret: config.jwtSecret,
+  keys,
   config: config.storage,
   roleOf,
   jwtOf,
@@ -295,6 +250,8 @@ const storage = new Storage({
 
 const server = createServer((request, response) => {
   if (isStorage(request.url)) return storage.listener(request, response);
+  const { apikey, authorization } = request.headers;
+  if (isRest(request.url) && !apikey && !authorization && door.isOwn(request.headers)) request.headers.apikey = config.serviceKey;
   return (isRest(request.url) ? restListener : others)(request, response);
 });
 server.keepAliveTimeout = 65_000; // clients keep connections for some seconds, and must not meet one that just closes
@@ -309,7 +266,7 @@ server.listen(config.port, "127.0.0.1", () =>
 async function stop() {
   server.close();
   server.closeAllConnections?.();
-  await Promise.allSettled([studio.connection.close(), sql.end(), authSql.end(), restSql.end(), storageSql.end()]);
+  await Promise.allSettled([studio.close(), sql.end(), authSql.end(), restSql.end(), storageSql.end()]);
   process.exit(0);
 }
 process.on("SIGTERM", stop);

@@ -17,7 +17,8 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 
 
 def storage_settings(document: Mapping[str, Any]) -> dict[str, Any]:
-    """{enabled, fileSizeLimit (bytes), buckets: [{id, public, file_size_limit (bytes), allowed_mime_types}]}.
+    """{enabled, fileSizeLimit (bytes), buckets: [{id, public, file_size_limit (bytes), allowed_mime_types,
+    objects_path}]}.
 
     Raises UsageError for a value of a wrong type.
     """
@@ -48,6 +49,10 @@ def _bucket(document: Mapping[str, Any], name: str) -> dict[str, Any]:
         if not isinstance(types, list) or not all(isinstance(one, str) for one in types):
             raise _wrong(where, "allowed_mime_types", types, '["image/png"]')
         found["allowed_mime_types"] = types or None
+    if "objects_path" in table:
+        if not isinstance(table["objects_path"], str):
+            raise _wrong(where, "objects_path", table["objects_path"], f'"./{name}"')
+        found["objects_path"] = table["objects_path"]
     return found
 
 

@@ -58,13 +58,14 @@ class TargetColumn:
 class DropLoss:
     """What is dropped with an object. tables, columns: those with data. rows: theirs; of columns, those with a value.
 
-    cascades: what else goes by CASCADE, e.g. "view public.recent".
+    cascades: what else goes by CASCADE, e.g. "view public.recent". locked: the tables that stay and lose a part.
     """
 
     tables: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     rows: Rows | None = None
     cascades: tuple[str, ...] = ()
+    locked: tuple[int, ...] = ()
 
 
 @contextmanager
@@ -174,10 +175,12 @@ class TargetCatalog:
         columns: list[str] = []
         counts: list[Rows | None] = []
         cascades: list[str] = []
-        for classid, oid, number, schema, name, kind, column, counted, victim in rows:
+        parts_of: set[int] = set()
+        for classid, oid, number, schema, name, kind, column, counted, victim, table in rows:
             if (classid, oid, number) in self._gone:
                 continue
             self._gone.add((classid, oid, number))
+            parts_of |= {table} if table else set()
             if kind in ("r", "p") and (column is not None or number == 0):
                 (tables if column is None else columns).append(".".join(filter(None, (schema, name, column))))
                 if not counted:
@@ -185,7 +188,8 @@ class TargetCatalog:
             if victim and (classid, oid, number) not in fresh:
                 cascades.append(victim)
         rest = total(counts) if counts else None
-        return DropLoss(tuple(tables), tuple(columns), rest, tuple(sorted(cascades)))
+        locked = tuple(sorted(oid for oid in parts_of if (_PG_CLASS, oid, 0) not in self._gone))
+        return DropLoss(tuple(tables), tuple(columns), rest, tuple(sorted(cascades)), locked)
 
     def count(self, relation: TargetRelation, columns: Sequence[str] = ()) -> Rows | None:
         """The rows, or those with a value in one of the columns; an estimate where counting takes too long."""

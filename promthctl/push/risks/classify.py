@@ -240,7 +240,8 @@ def _reindex(resolution: NameResolution, node: Any) -> Iterator[Risk]:
     found = _in_target(resolution, node.relation)
     table = resolution.by_oid(found.relation.on) or found if found and found.relation else None
     if table:
-        yield scan_lock(rules.REBUILDS_INDEX, resolution, table, "rebuilds its indexes", SHARE)
+        # Its indexes are locked against everybody, and a query opens all indexes of its tables.
+        yield scan_lock(rules.REBUILDS_INDEX, resolution, table, "rebuilds its indexes", SHARE, "writes and most reads")
 
 
 def _vacuum(resolution: NameResolution, node: Any) -> Iterator[Risk]:

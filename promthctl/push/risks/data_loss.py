@@ -147,6 +147,10 @@ def _drop_other(resolution: NameResolution, kind: str, item: Any, cascade: bool)
             yield rules.DROPS_SCHEMA.risk(name, f"drops schema {name}", rows, cascades=loss.cascades)
     rule = rules.DROPS_SCHEMA if kind == "SCHEMA" else rules.DROPS_DEPENDENT_DATA
     yield from _lost(rule, loss, name, f"drops {word} {name}")
+    for oid in loss.locked:
+        losing = resolution.by_oid(oid)
+        if losing and losing.relation and losing.relation.kind in ("r", "p", "m"):
+            yield brief_lock(losing)
 
 
 def _find_object(resolution: NameResolution, word: str, item: Any) -> tuple[Address | None, str]:

@@ -12,11 +12,16 @@ SHARE_ROW_EXCLUSIVE, SHARE = "SHARE ROW EXCLUSIVE", "SHARE"
 
 
 def scan_lock(
-    rule: Rule, resolution: NameResolution, table: PlannedTable, why: str, mode: str = ACCESS_EXCLUSIVE
+    rule: Rule,
+    resolution: NameResolution,
+    table: PlannedTable,
+    why: str,
+    mode: str = ACCESS_EXCLUSIVE,
+    blocked: str | None = None,
 ) -> Risk:
-    """A lock that lasts as long as a scan of the table. why: what is done meanwhile."""
+    """A lock that lasts as long as a scan of the table. why: what is done meanwhile. blocked: None: by its mode."""
     assert table.relation
-    blocked = "reads and writes" if mode == ACCESS_EXCLUSIVE else "writes"
+    blocked = blocked or ("reads and writes" if mode == ACCESS_EXCLUSIVE else "writes")
     what = f"locks {table.label} against {blocked}: {why}"
     return rule.risk(table.label, what, resolution.catalog.size(table.relation), lock=mode)
 

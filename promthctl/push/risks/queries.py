@@ -72,7 +72,15 @@ select g.classid::int8, g.objid::int8, g.objsubid, n.nspname, c.relname, c.relki
                 and p.objsubid in (0, d.refobjsubid)
                where d.classid = g.classid and d.objid = g.objid and d.objsubid = g.objsubid and d.deptype <> 'n')
             and (g.objsubid = 0 or not exists (select from whole w where w.classid = g.classid and w.objid = g.objid))
-            then (select i.type || ' ' || i.identity from pg_identify_object(g.classid, g.objid, g.objsubid) i) end
+            then (select i.type || ' ' || i.identity from pg_identify_object(g.classid, g.objid, g.objsubid) i) end,
+       (case g.classid
+         when 'pg_trigger'::regclass then (select tgrelid from pg_trigger where oid = g.objid)
+         when 'pg_policy'::regclass then (select polrelid from pg_policy where oid = g.objid)
+         when 'pg_constraint'::regclass then (select conrelid from pg_constraint where oid = g.objid)
+         when 'pg_attrdef'::regclass then (select adrelid from pg_attrdef where oid = g.objid)
+         when 'pg_rewrite'::regclass then (select ev_class from pg_rewrite where oid = g.objid)
+         when 'pg_class'::regclass then coalesce((select indrelid from pg_index where indexrelid = g.objid),
+                                                 case when g.objsubid > 0 then g.objid end) end)::int8
   from gone g
   left join pg_class c on g.classid = 'pg_class'::regclass and c.oid = g.objid
    and (g.objsubid = 0 or not exists (select from whole w where w.classid = g.classid and w.objid = g.objid))

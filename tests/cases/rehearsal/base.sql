@@ -33,3 +33,6 @@ declare n int; begin delete from notes where made < now() - make_interval(days =
 create function shout(t text) returns text language sql immutable as $$ select upper(t) $$;
 alter table notes enable row level security;
 create policy own on notes for all to authenticated using (user_id = auth.uid());
+create table app.logs_old (at timestamptz not null, k int not null, line text);
+create domain app.score as int;
+create table app.scores (id int primary key, points app.score, during int4range);

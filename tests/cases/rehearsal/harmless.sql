@@ -172,3 +172,14 @@ create table tags (id bigint generated always as identity primary key, name text
 begin; create table x (i int); commit;
 -- case: search path
 set search_path = app, public; alter table things add more text;
+-- case: an exclusion that no rows break
+alter table app.scores add exclude using gist (int4range(id, id + 1) with &&);
+-- case: a partition whose rows are within its bounds
+alter table app.logs attach partition app.logs_old for values from (-100) to (0);
+-- case: a domain's check that all rows meet
+alter domain app.score add constraint low check (value < 5000);
+-- case: insert of rows that meet none
+insert into settings (key, value) values ('a new key', 'x') on conflict (key) do update set value = excluded.value;
+-- case: merge of rows that meet none
+merge into settings s using (values ('another new key', 'x')) v (k, x) on v.k = s.key
+  when matched then update set value = v.x when not matched then insert values (v.k, v.x);

@@ -28,6 +28,21 @@ alter table comments add column y int not null;
 create type mood2 as enum ('calm', 'glad'); alter table notes alter mood drop default; alter table notes alter mood type mood2 using mood::text::mood2;
 -- case: text that the enum lacks
 create type state as enum ('open'); alter table notes drop constraint notes_status; alter table notes alter status drop default; alter table notes alter status type state using status::state;
+-- case: ranges that overlap
+alter table app.scores add exclude using gist (during with &&);
+-- case: expressions that exclude each other
+alter table comments add constraint apart exclude using gist (int4range(likes, likes + 3) with &&) where (likes > 2);
+-- case: rows outside of a partition's bounds
+alter table app.logs attach partition app.logs_old for values from (-5) to (0);
+-- case: rows of the default partition in the bounds of a new one
+alter table app.logs attach partition app.logs_old default; create table app.logs_new (like app.logs);
+alter table app.logs attach partition app.logs_new for values from (-5) to (0);
+-- case: values that a domain's new check refuses
+alter domain app.score add constraint low check (value < 50);
+-- case: nulls of a domain
+alter domain app.score set not null;
+-- case: a domain's check made without a look and validated
+alter domain app.score add constraint low check (value < 50) not valid; alter domain app.score validate constraint low;
 -- case: a table that is not there
 alter table nothing_here add x int;
 -- case: a column that is not there

@@ -17,5 +17,7 @@ insert into child select 100 + i, 'child-word-' || i, 'child-extra-' || i from g
 insert into settings values ('theme', 'dark-as-night'), ('locale', 'th-TH-u-ca'), ('limit', '1000000');
 insert into touched select i, 'touched-value-' || i from generate_series(1, 3) i;
 insert into storage.buckets (id, name) values ('avatars-bucket', 'avatars-bucket');
+insert into app.logs_old select '2023-01-01 00:00:00+00'::timestamptz, -i, 'old-log-line-' || i from generate_series(1, 8) i;
+insert into app.scores select i, nullif(i * 10, 30), int4range(i * 10, i * 10 + 15) from generate_series(1, 5) i;
 select setval('invoices', 4711);
 refresh materialized view busy;

@@ -25,8 +25,8 @@ function passwordHash(hash) {
 }
 
 export class Admin {
-  constructor({ sql, settings, base, signup }) {
-    Object.assign(this, { sql, settings, base, signup });
+  constructor({ sql, settings, base, signup, factors }) {
+    Object.assign(this, { sql, settings, base, signup, mfa: factors });
   }
 
   async #user(id) {
@@ -55,6 +55,8 @@ export class Admin {
     const rows = await sql`select * from auth.users ${where} order by ${order} limit ${perPage} offset ${(page - 1) * perPage}`;
     const [{ total }] = await sql`select count(*)::int as total from auth.users ${where}`;
     const identities = rows.length ? await sql`select * from auth.identities where user_id in ${sql(rows.map(({ id }) => id))} order by created_at, id` : [];
+    const factors = rows.length ? await sql`select * from auth.mfa_factors where user_id in ${sql(rows.map(({ id }) => id))} order by created_at, id` : [];
+    const of = (all, id) => all.filter(({ user_id: owner }) => owner === id);
     const pages = Math.ceil(total / perPage);
     const link = (number, rel) => {
       const asked = new URLSearchParams(query);
@@ -64,7 +66,7 @@ export class Admin {
     };
     return {
       headers: { link: [...(pages > page ? [link(page + 1, "next")] : []), link(pages, "last")].join(", "), "x-total-count": String(total) },
-      body: { users: rows.map((row) => users.shown(row, identities.filter(({ user_id: id }) => id === row.id))), aud: users.AUDIENCE },
+      body: { users: rows.map((row) => users.shown(row, of(identities, row.id), of(factors, row.id))), aud: users.AUDIENCE },
     };
   }
 
@@ -132,6 +134,18 @@ export class Admin {
       body.should_soft_delete ? users.softDelete(tx, user) : tx`delete from auth.users where id = ${id}`,
     );
     return { body: {} };
+  }
+
+  async factors({ found: [, id] }) {
+    return this.mfa.list(await this.#user(id));
+  }
+
+  async updateFactor({ body, found: [, id, factor] }) {
+    return this.mfa.update(await this.#user(id), factor, body);
+  }
+
+  async removeFactor({ found: [, id, factor] }) {
+    return this.mfa.remove(await this.#user(id), factor);
   }
 
   async generateLink({ body, client, redirectTo: usual }) {

@@ -6,6 +6,7 @@
 import { absent, AuthError, errorAnswer, failed, invalid } from "./errors.mjs";
 import { Admin } from "./admin.mjs";
 import { mayRedirect } from "./checks.mjs";
+import { Factors } from "./mfa.mjs";
 import { Hooks } from "./hooks.mjs";
 import { Mailbox, Mailer } from "./mail.mjs";
 import { Sessions, verified } from "./tokens.mjs";
@@ -14,7 +15,6 @@ import { Verify } from "./verify.mjs";
 
 const MAX_BODY = 1024 * 1024; // bytes
 const MISSING = [
-  [/^\/factors(\/|$)|^\/admin\/users\/[^/]+\/factors(\/|$)/, "Multi-factor sign-in"],
   [/^\/(admin\/)?oauth(\/|$)|^\/user\/oauth\//, "Auth as an OAuth server"],
   [/^\/(passkeys|admin\/users\/[^/]+\/passkeys)(\/|$)/, "Passkeys"],
   [/^\/(admin\/sso|sso\/saml|scim)(\/|$)/, "Single sign-on"],
@@ -25,6 +25,7 @@ const OBJECTS = new Set(["data", "user_metadata", "app_metadata"]);
 const TEXTS = new Set([
   ...["email", "phone", "password", "password_hash", "new_email", "token", "token_hash", "type", "redirect_to", "nonce", "id", "role", "aud"],
   ...["refresh_token", "auth_code", "code_verifier", "code_challenge", "code_challenge_method", "ban_duration", "channel"],
+  ...["factor_type", "friendly_name", "issuer", "code", "challenge_id"],
 ]);
 const ADMIN = new Set(["service_role", "supabase_admin"]);
 
@@ -34,24 +35,25 @@ const fits = ([name, value]) =>
 
 export class Auth {
   /**
-   * sql: as supabase_auth_admin. secret: of the JWTs. base: the URL of Auth. settings: of [auth], see auth_settings in
+   * sql: as supabase_auth_admin. keys: of the JWTs. base: the URL of Auth. settings: of [auth], see auth_settings in
    * api.py. mailFile: where messages go. log: takes a line.
    */
-  constructor({ sql, secret, base, settings, mailFile, log }) {
+  constructor({ sql, keys, base, settings, mailFile, log }) {
     const hooks = new Hooks(settings.hooks);
-    const sessions = new Sessions({ secret, issuer: base, settings, hooks });
+    const sessions = new Sessions({ keys, issuer: base, settings, hooks });
     const mailer = new Mailer({ base, settings, mailbox: new Mailbox(mailFile), hooks });
     const parts = { sql, settings, sessions, mailer, hooks, base };
     const signup = new Signup(parts);
     const verify = new Verify({ ...parts, signup });
-    const admin = new Admin({ ...parts, signup });
-    Object.assign(this, { sql, secret, settings, sessions, verify, log });
+    const factors = new Factors({ ...parts, signup });
+    const admin = new Admin({ ...parts, signup, factors });
+    Object.assign(this, { sql, keys, settings, sessions, verify, log });
     const user = "(?:/)?$";
     const route = (method, pattern, needs, work) => ({ method, pattern: new RegExp(`^${pattern}${user}`), needs, work });
     this.routes = [
       route("GET", "/health", null, () => ({ body: { name: "GoTrue", version: "embedded", description: "promthctl's Auth" } })),
       route("GET", "/settings", null, () => ({ body: this.#settings() })),
-      route("GET", "/\\.well-known/jwks\\.json", null, () => ({ body: { keys: [] } })),
+      route("GET", "/\\.well-known/jwks\\.json", null, () => ({ body: { keys: keys.published() } })),
       route("POST", "/signup", null, (asked) => signup.signup(asked)),
       route("POST", "/token", null, (asked) => this.#token(asked)),
       route("POST", "/otp", null, (asked) => signup.otp(asked)),
@@ -68,6 +70,10 @@ export class Auth {
       route("DELETE", "/user/identities/([^/]+)", "user", (asked) => verify.unlink(asked)),
       route("GET", "/reauthenticate", "user", (asked) => verify.reauthenticate(asked)),
       route("POST", "/logout", "user", (asked) => verify.logout(asked)),
+      route("POST", "/factors", "user", (asked) => factors.enroll(asked)),
+      route("POST", "/factors/([^/]+)/challenge", "user", (asked) => factors.challenge(asked)),
+      route("POST", "/factors/([^/]+)/verify", "user", (asked) => factors.verify(asked)),
+      route("DELETE", "/factors/([^/]+)", "user", (asked) => factors.unenroll(asked)),
       route("POST", "/invite", "admin", (asked) => signup.invite(asked)),
       route("POST", "/admin/generate_link", "admin", (asked) => admin.generateLink(asked)),
       route("GET", "/admin/users", "admin", (asked) => admin.list(asked)),
@@ -75,6 +81,9 @@ export class Auth {
       route("GET", "/admin/users/([^/]+)", "admin", (asked) => admin.get(asked)),
       route("PUT", "/admin/users/([^/]+)", "admin", (asked) => admin.update(asked)),
       route("DELETE", "/admin/users/([^/]+)", "admin", (asked) => admin.remove(asked)),
+      route("GET", "/admin/users/([^/]+)/factors", "admin", (asked) => admin.factors(asked)),
+      route("PUT", "/admin/users/([^/]+)/factors/([^/]+)", "admin", (asked) => admin.updateFactor(asked)),
+      route("DELETE", "/admin/users/([^/]+)/factors/([^/]+)", "admin", (asked) => admin.removeFactor(asked)),
     ];
   }
 
@@ -123,7 +132,7 @@ export class Auth {
   async #who(needs, token) {
     if (!token) throw new AuthError(401, "no_authorization", "This endpoint requires a valid Bearer token");
     if (needs === "user") return this.sessions.who(this.sql, token);
-    const claims = verified(token, this.secret);
+    const claims = verified(token, this.keys);
     if (!ADMIN.has(claims.role)) throw new AuthError(403, "not_admin", "User not allowed");
     return claims;
   }
@@ -131,7 +140,7 @@ export class Auth {
   async #body(request, path) {
     const text = await request.text();
     if (Buffer.byteLength(text) > MAX_BODY) throw new AuthError(413, "validation_failed", "The request's body is too large");
-    if (text === "" && (request.method === "DELETE" || path === "/logout")) return {};
+    if (text === "" && (request.method === "DELETE" || path === "/logout" || path.endsWith("/challenge"))) return {};
     try {
       const body = JSON.parse(text);
       if (isObject(body) && Object.entries(body).every(fits)) return body;

@@ -8,6 +8,7 @@ import { absent, AuthError, failed } from "./errors.mjs";
 const NAMES = {
   custom_access_token: "customize-access-token",
   password_verification_attempt: "password-verification-attempt",
+  mfa_verification_attempt: "mfa-verification-attempt",
   before_user_created: "before-user-created",
   send_email: "send-email",
 };

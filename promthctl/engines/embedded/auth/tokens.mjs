@@ -1,25 +1,18 @@
-// Sessions: access tokens (JWT, HS256), and refresh tokens that take turns.
+// Sessions: access tokens (JWT), and refresh tokens that take turns.
 // Source: internal/tokens/service.go and internal/models/refresh_token.go of github.com/supabase/auth.
 
-import { createHmac, randomInt, randomUUID, timingSafeEqual } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 
 import { AuthError, failed } from "./errors.mjs";
 import { UUID, duration } from "./checks.mjs";
 import { byId, isBanned, NO_INSTANCE, show, update } from "./users.mjs";
 
-const base64url = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 const badJwt = (why) => new AuthError(403, "bad_jwt", `invalid JWT: unable to parse or verify signature, ${why}`);
 const LETTERS = "abcdefghijklmnopqrstuvwxyz234567";
 const REQUIRED = ["aud", "exp", "iat", "sub", "email", "phone", "role", "aal", "session_id", "is_anonymous"];
 
-/** A JWT signed with the stack's secret. */
-export function signed(claims, secret) {
-  const body = `${base64url({ alg: "HS256", typ: "JWT" })}.${base64url(claims)}`;
-  return `${body}.${createHmac("sha256", secret).update(body).digest("base64url")}`;
-}
-
-/** The claims of a JWT signed with the stack's secret and valid now. Raises AuthError bad_jwt. */
-export function verified(token, secret) {
+/** The claims of a JWT signed with one of the keys and valid now. Raises AuthError bad_jwt. */
+export function verified(token, keys) {
   const parts = token.split(".");
   if (parts.length !== 3) throw badJwt(`token is malformed: token contains an invalid number of segments`);
   let header, claims;
@@ -28,9 +21,7 @@ export function verified(token, secret) {
   } catch {
     throw badJwt("token is malformed: could not JSON decode it");
   }
-  const made = createHmac("sha256", secret).update(`${parts[0]}.${parts[1]}`).digest();
-  const given = Buffer.from(parts[2], "base64url");
-  if (header?.alg !== "HS256" || given.length !== made.length || !timingSafeEqual(given, made))
+  if (!keys.verifies(header ?? {}, `${parts[0]}.${parts[1]}`, Buffer.from(parts[2], "base64url")))
     throw badJwt("token signature is invalid: signature is invalid");
   const now = Date.now() / 1000;
   if (claims === null || typeof claims !== "object") throw badJwt("token has invalid claims");
@@ -40,9 +31,9 @@ export function verified(token, secret) {
 }
 
 export class Sessions {
-  /** settings: of [auth]. hooks: Hooks. */
-  constructor({ secret, issuer, settings, hooks }) {
-    Object.assign(this, { secret, issuer, settings, hooks });
+  /** keys: Keys. settings: of [auth]. hooks: Hooks. */
+  constructor({ keys, issuer, settings, hooks }) {
+    Object.assign(this, { keys, issuer, settings, hooks });
   }
 
   /** Start a session and return its tokens and user. method: how the user signed in, as amr says it. */
@@ -59,10 +50,26 @@ export class Sessions {
     };
     await tx`insert into auth.sessions ${tx(row)}`;
     const refresh = await this.#refreshToken(tx, user.id, id, null);
-    await tx`insert into auth.mfa_amr_claims (id, session_id, created_at, updated_at, authentication_method)
-      values (${randomUUID()}, ${id}, now(), now(), ${method})`;
+    await this.#used(tx, id, method);
     const current = await update(tx, user.id, { last_sign_in_at: new Date() });
     return this.#answer(tx, current, id, method, refresh, client);
+  }
+
+  /** Raise a session to aal2 by a factor, whose row is given, and return new tokens. */
+  async raise(tx, user, id, factor, method, client) {
+    const [session] = await tx`update auth.sessions set aal = 'aal2', factor_id = ${factor.id}, updated_at = now() where id = ${id} returning id`;
+    if (!session) throw new AuthError(403, "session_not_found", "Session from session_id claim in JWT does not exist");
+    await this.#used(tx, id, method);
+    // An earlier refresh token, which one factor opened, must not be exchanged for a session of two.
+    await tx`delete from auth.refresh_tokens where session_id = ${id}`;
+    return this.#answer(tx, user, id, method, await this.#refreshToken(tx, user.id, id, null), client);
+  }
+
+  /** Record how the user of a session signed in. */
+  async #used(tx, session, method) {
+    await tx`insert into auth.mfa_amr_claims (id, session_id, created_at, updated_at, authentication_method)
+      values (${randomUUID()}, ${session}, now(), now(), ${method})
+      on conflict on constraint mfa_amr_claims_session_id_authentication_method_pkey do update set updated_at = now()`;
   }
 
   /** The next tokens of a session. The transaction is kept also where a token used twice is refused. */
@@ -140,7 +147,7 @@ export class Sessions {
         throw failed(`output claims do not conform to the expected schema: \n${missing.map((name) => `- (root): ${name} is required\n`).join("")}`);
     }
     return {
-      access_token: signed(given, this.secret),
+      access_token: this.keys.sign(given),
       token_type: "bearer",
       expires_in: this.settings.jwtExpiry,
       expires_at: claims.exp,
@@ -174,7 +181,7 @@ export class Sessions {
 
   /** The user and the session that a bearer token names. Raises AuthError. */
   async who(sql, token) {
-    const claims = verified(token, this.secret);
+    const claims = verified(token, this.keys);
     if (!claims.sub) throw new AuthError(403, "bad_jwt", "invalid claim: missing sub claim");
     if (!UUID.test(claims.sub)) throw new AuthError(400, "bad_jwt", "invalid claim: sub claim must be a UUID");
     const user = await byId(sql, claims.sub);

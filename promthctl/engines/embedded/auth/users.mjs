@@ -62,6 +62,7 @@ export function updateMeta(tx, user, which, changes) {
 }
 
 export const identitiesOf = (sql, id) => sql`select * from auth.identities where user_id = ${id} order by created_at, id`;
+export const factorsOf = (sql, id) => sql`select * from auth.mfa_factors where user_id = ${id} order by created_at, id`;
 export const identityOf = async (sql, id, provider) =>
   first(await sql`select * from auth.identities where provider_id = ${id} and provider = ${provider}`);
 
@@ -188,8 +189,20 @@ const OPTIONAL = {
   deleted_at: "deleted_at",
 };
 
-/** A user as the API shows it. identities: their rows. */
-export function shown(row, identities) {
+/** A factor of multi-factor sign-in as the API shows it: without its secret. */
+export const factor = (row) => ({
+  id: row.id,
+  created_at: row.created_at,
+  updated_at: row.updated_at,
+  status: row.status,
+  ...(row.friendly_name && { friendly_name: row.friendly_name }),
+  factor_type: row.factor_type,
+  phone: row.phone ?? "",
+  last_challenged_at: row.last_challenged_at,
+});
+
+/** A user as the API shows it. identities, factors: their rows. */
+export function shown(row, identities, factors = []) {
   const optional = Object.entries(OPTIONAL).filter(([, column]) => row[column]);
   return {
     id: row.id,
@@ -200,6 +213,7 @@ export function shown(row, identities) {
     ...Object.fromEntries(optional.map(([name, column]) => [name, row[column]])),
     app_metadata: row.raw_app_meta_data ?? {},
     user_metadata: row.raw_user_meta_data ?? {},
+    ...(factors.length && { factors: factors.map(factor) }),
     identities: identities.map(identity),
     created_at: row.created_at,
     updated_at: row.updated_at,
@@ -207,4 +221,4 @@ export function shown(row, identities) {
   };
 }
 
-export const show = async (sql, row) => shown(row, await identitiesOf(sql, row.id));
+export const show = async (sql, row) => shown(row, await identitiesOf(sql, row.id), await factorsOf(sql, row.id));

@@ -237,6 +237,9 @@ export class Verify {
     if (typeof password === "string") checkPassword(password, this.settings);
     if (body.app_metadata) throw new AuthError(403, "not_admin", "Updating app_metadata requires admin privileges");
     checkChallenge(body);
+    const secured = password || (email && email !== user.email) || (phone && phone !== user.phone);
+    if (secured && session?.aal !== "aal2" && (await users.factorsOf(this.sql, user.id)).some(({ status }) => status === "verified"))
+      throw new AuthError(401, "insufficient_aal", "AAL2 session is required to update email or password when MFA is enabled.");
     if (user.is_anonymous && password && !email && !phone)
       throw invalid("Updating password of an anonymous user without an email or phone is not allowed", 422);
     if (email && email !== user.email && (await users.ofEmail(this.sql, email, user.id)))

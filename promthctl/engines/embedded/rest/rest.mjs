@@ -93,12 +93,12 @@ export class Rest {
   #failed; // when it failed, in milliseconds
 
   /**
-   * sql: a `postgres` client logged in as authenticator. configured: see readSettings. secret: of the tokens.
+   * sql: a `postgres` client logged in as authenticator. configured: see readSettings. keys: of the tokens.
    * log: takes a line of text.
    */
-  constructor({ sql, configured, secret, log }) {
+  constructor({ sql, configured, keys, log }) {
     Object.assign(this, { sql, configured, log });
-    this.tokens = new Tokens(secret);
+    this.tokens = new Tokens(keys);
   }
 
   /**

@@ -33,14 +33,17 @@ export class Buckets {
     Object.assign(this, { session, files, configured });
   }
 
-  /** Make the buckets of config.toml, or give those that are there what it says of them. */
+  /** Make the buckets of config.toml, or give those that are there what it says of them. Resolves to those that failed. */
   async prepare() {
-    for (const { id, ...values } of this.configured)
-      await this.session.asService("storage.bucket.create", (sql) => {
-        const set = given(values);
-        return sql`insert into storage.buckets ${sql({ id, name: id, ...set })}
-          on conflict (id) do update set ${sql({ name: id, ...set })}, updated_at = now()`;
-      });
+    const failed = [];
+    for (const { id, objects_path: _, ...values } of this.configured) {
+      const set = given(values);
+      await this.session
+        .asService("storage.bucket.create", (sql) => sql`insert into storage.buckets ${sql({ id, name: id, ...set })}
+          on conflict (id) do update set ${sql({ name: id, ...set })}, updated_at = now()`)
+        .catch((error) => failed.push({ bucket: id, message: error.message }));
+    }
+    return failed;
   }
 
   /** A bucket whoever asks; raises 404. */
@@ -69,7 +72,8 @@ export class Buckets {
     const [found] = await this.session.as(caller, "storage.bucket.get", (sql) =>
       sql`select ${columns(sql)} from storage.buckets where id = ${bucket}`);
     if (!found) throw noBucket();
-    return found;
+    const { type, ...shown } = found; // as hosted: only the list tells it
+    return shown;
   }
 
   async create({ caller, body }) {

@@ -106,7 +106,7 @@ export class Objects {
     const known = await this.buckets.known(bucket);
     const { chunks, mimetype, cacheControl, metadata } = await readUpload(request);
     if (known.allowed_mime_types?.length && !allows(known.allowed_mime_types, mimetype)) throw wrongMime(mimetype);
-    const row = { bucket_id: bucket, name: key, owner: caller.uuid ?? null, owner_id: caller.id ?? null, user_metadata: metadata };
+    const row = { bucket_id: bucket, name: key, owner: caller.uuid ?? null, owner_id: caller.id ?? null, user_metadata: metadata ?? {} };
     if (!checked) await this.#mayWrite(caller, operation, { ...row, metadata: { mimetype } }, upsert);
     const limit = Math.min(this.limit, known.file_size_limit || this.limit);
     const { version, size, etag } = await this.files.receive(chunks, limit);
@@ -179,11 +179,11 @@ export class Objects {
 
   async info({ caller, bucket, key, open }) {
     const row = await this.readable({ caller, bucket, key, open, operation: "object.get_authenticated_info" });
-    const { id, name, version, bucket_id, created_at, updated_at, last_accessed_at, metadata, user_metadata } = row;
-    const { size, mimetype, cacheControl, eTag, lastModified } = metadata ?? {};
+    const { id, name, version, bucket_id, created_at, updated_at, metadata, user_metadata } = row;
+    const { size = null, mimetype = null, cacheControl = null, eTag = null } = metadata ?? {};
     return {
       ...{ id, name, version, bucket_id, size, content_type: mimetype, cache_control: cacheControl, etag: eTag },
-      ...{ metadata: user_metadata, last_modified: lastModified ?? updated_at, created_at, updated_at, last_accessed_at },
+      ...{ metadata: user_metadata ?? {}, last_modified: updated_at, created_at },
     };
   }
 

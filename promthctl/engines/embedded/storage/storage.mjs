@@ -10,6 +10,7 @@ import { readJson } from "./body.mjs";
 import { Buckets } from "./buckets.mjs";
 import { absent, denied, ofDatabase, StorageError } from "./errors.mjs";
 import { Files } from "./files.mjs";
+import { listByCursor } from "./listing.mjs";
 import { Objects } from "./objects.mjs";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -47,19 +48,21 @@ class Session {
 
 export class Storage {
   /** config: {enabled, fileSizeLimit (bytes), buckets, folder}. roleOf, jwtOf, isLoopback, mayRead: see rest/http.mjs. */
-  constructor({ sql, secret, config, roleOf, jwtOf, isLoopback, mayRead, log }) {
+  constructor({ sql, secret, keys, config, roleOf, jwtOf, isLoopback, mayRead, log }) {
     const session = new Session(sql);
     const files = new Files(config.folder);
-    const tokens = new Tokens(secret);
+    const tokens = new Tokens(keys);
     const buckets = new Buckets({ session, files, configured: config.buckets });
     const objects = new Objects({ session, buckets, files, secret, tokens, limit: config.fileSizeLimit });
     Object.assign(this, { config, session, files, tokens, buckets, objects, roleOf, jwtOf, isLoopback, mayRead, log });
   }
 
-  /** Make the buckets of config.toml, once for a database. */
+  /** Make the buckets of config.toml, once for a database; those that failed are tried, and told, again. */
   prepare() {
-    this.prepared ??= (this.config.enabled ? this.buckets.prepare() : Promise.resolve()).catch((error) =>
-      this.log(`The buckets of supabase/config.toml were not made: ${error.message}`));
+    this.prepared ??= (this.config.enabled ? this.buckets.prepare() : Promise.resolve([])).then((failed) => {
+      if (failed.length) this.prepared = undefined;
+      return failed;
+    });
     return this.prepared;
   }
 
@@ -185,7 +188,7 @@ export class Storage {
     }
     if (method === "POST") {
       if (kind === "list" && rest.length === 1) return send(this.objects.list({ ...at(rest), body: await body() }));
-      if (kind === "list-v2") throw absent("Listing by cursor (list-v2)");
+      if (kind === "list-v2" && rest.length === 1) return send(listByCursor(this.session, { ...at(rest), body: await body() }));
       if (kind === "copy" && !rest.length) return send(this.objects.copy({ ...asked, body: await body() }));
       if (kind === "move" && !rest.length) return send(this.objects.move({ ...asked, body: await body() }));
       if (kind === "sign" && rest.length === 1) return send(this.objects.signMany({ ...at(rest), body: await body() }));

@@ -1,0 +1,206 @@
+"""Copies of the database that are kept under a name, outside of the project and beside the database in use.
+
+    snapshots/NAME/data        the data directory of a stopped server
+    snapshots/NAME/storage     links to the files of Storage's objects, which never change once they are there
+    snapshots/NAME/made.json   signed (see promthctl.signatures): when, why, of which server and with which migrations
+
+A snapshot appears complete or not at all, and goes at once. Of the automatic ones the newest are left; the database
+before the last reset or restore is kept apart from them (see kept_copy).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from promthctl import signatures
+from promthctl.engines.embedded import cluster as postgres
+from promthctl.engines.embedded import kept_copy
+from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.storage_settings import STORAGE_FOLDER
+from promthctl.engines.engine import Snapshot
+from promthctl.errors import PromthctlError, RefusedError, UsageError
+
+_FOLDER, _MADE, _DATA = "snapshots", "made.json", "data"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+AUTOMATIC = "auto-"
+KEPT = 4  # automatic ones, and the database before the last reset or restore
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """Those of one project. home: the folder with its databases. identity: what they bear. server: see toolchain."""
+
+    home: Path
+    project: Path
+    identity: str
+
+    def found(self) -> tuple[Snapshot, ...]:
+        """The newest first; what was not made for this project is none."""
+        folders = (self.home / _FOLDER).glob(f"*/{_MADE}")
+        return tuple(sorted(filter(None, map(self._read, folders)), key=lambda one: one.made_at, reverse=True))
+
+    def named(self, name: str) -> Snapshot:
+        """Raises UsageError when there is none."""
+        for one in self.found():
+            if one.name == name:
+                return one
+        known = ", ".join(one.name for one in self.found())
+        raise UsageError(
+            f"There is no snapshot {name!r}",
+            f"there are: {known}" if known else "none has been made, or `local down --purge` removed them",
+            "promthctl local snapshot list" if known else "promthctl local snapshot save NAME makes one",
+        )
+
+    def check_new(self, name: str) -> None:
+        """Raises UsageError for what is no name, RefusedError when a snapshot has it."""
+        if not _NAME.fullmatch(name) or name.lower().startswith(AUTOMATIC):
+            why = f"a name has letters, digits, . _ - (60 at most), and does not begin with {AUTOMATIC}"
+            raise UsageError(
+                f"{name!r} cannot be a snapshot's name", why, "promthctl local snapshot save before-import"
+            )
+        if os.path.lexists(self._folder(name)):
+            raise RefusedError(
+                f"There is a snapshot {name!r} already",
+                "another one under its name would replace it",
+                f"promthctl local snapshot remove {name}, or choose another name",
+            )
+
+    def save(self, cluster: Cluster, name: str, reason: str, applied: tuple[str, ...] | None) -> Snapshot:
+        """Copy a cluster whose server is stopped. applied: see Snapshot."""
+        with self._partial() as partial:
+            postgres.copy_data(cluster.data, partial / _DATA, cluster.settings)
+            self._complete(partial, cluster.data.name, name, reason, applied)
+        self.forget_oldest()
+        return self.named(name)
+
+    def take_kept(self, data: Path) -> None:
+        """Make the copy that is kept of a data directory an automatic snapshot: another is about to take its place."""
+        kept = kept_copy.describe(data)
+        if kept is None:
+            return
+        name = self.automatic_name(datetime.fromisoformat(kept.kept_at))
+        with self._partial() as partial:
+            Path(kept.path).rename(partial / _DATA)
+            self._complete(partial, data.name, name, "before a reset or a restore", None, made_at=kept.kept_at)
+        self.forget_oldest()
+
+    @contextlib.contextmanager
+    def copied(self, snapshot: Snapshot, cluster: Cluster) -> Iterator[Path]:
+        """A copy of its data directory for the caller to rename; Storage has the files of its objects again.
+
+        Raises RefusedError when the data does not bear this project's mark.
+        """
+        folder = self._folder(snapshot.name)
+        if signatures.owner(folder / _DATA, self.project) != self.identity:
+            raise RefusedError(
+                f"The snapshot {snapshot.name!r} was not restored",
+                "it does not bear this project's mark: it is another database's, or was changed",
+                f"promthctl local snapshot remove {snapshot.name}",
+            )
+        with cluster.made_aside(folder / _DATA) as aside:
+            if (folder / STORAGE_FOLDER).is_dir():
+                (self.home / STORAGE_FOLDER).mkdir(mode=0o700, exist_ok=True)
+                _link_all(folder / STORAGE_FOLDER, self.home / STORAGE_FOLDER)
+            yield aside.data
+
+    def remove(self, snapshot: Snapshot) -> None:
+        """It is gone at once; what a kill leaves of its files is a leftover as any other."""
+        aside = self.home / f"{postgres.LEFTOVER}{secrets.token_hex(4)}"
+        self._folder(snapshot.name).rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def remove_all(self) -> None:
+        if (self.home / _FOLDER).exists():
+            postgres.remove(self.home / _FOLDER)
+
+    def automatic_name(self, made_at: datetime | None = None) -> str:
+        """One that no snapshot has: auto-YYYYMMDD-HHMMSS (UTC), with a number where two are of one second."""
+        plain = f"{AUTOMATIC}{made_at or datetime.now(UTC):%Y%m%d-%H%M%S}"
+        names = (plain, *(f"{plain}-{number}" for number in range(2, 1000)))
+        return next(name for name in names if not os.path.lexists(self._folder(name)))
+
+    def forget_oldest(self) -> None:
+        for old in [one for one in self.found() if one.automatic][KEPT:]:
+            self.remove(old)
+
+    @contextlib.contextmanager
+    def _partial(self) -> Iterator[Path]:
+        """A folder for a snapshot in the making, removed at the end if it is still there."""
+        partial = Path(tempfile.mkdtemp(prefix=postgres.LEFTOVER, dir=self.home))
+        try:
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def _complete(
+        self,
+        partial: Path,
+        server: str,
+        name: str,
+        reason: str,
+        applied: tuple[str, ...] | None,
+        made_at: str | None = None,
+    ) -> None:
+        """Give a folder with a copy what else a snapshot has, and its name."""
+        if (self.home / STORAGE_FOLDER).is_dir():
+            (partial / STORAGE_FOLDER).mkdir(mode=0o700)
+            _link_all(self.home / STORAGE_FOLDER, partial / STORAGE_FOLDER)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        record = {"made_at": made_at or now, "reason": reason, "server": server.removeprefix("postgres-")}
+        signatures.write_signed(partial / _MADE, self.project, record | {"name": name, "applied": applied})
+        (self.home / _FOLDER).mkdir(mode=0o700, exist_ok=True)
+        partial.rename(self._folder(name))
+
+    def _folder(self, name: str) -> Path:
+        return self.home / _FOLDER / name
+
+    def _read(self, made: Path) -> Snapshot | None:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            record = signatures.read_signed(made, self.project)
+            if record["name"] == made.parent.name:
+                applied = record["applied"]
+                return Snapshot(
+                    record["name"],
+                    record["made_at"],
+                    kept_copy.bytes_on_disk(made.parent),
+                    record["reason"],
+                    record["server"],
+                    None if applied is None else tuple(applied),
+                    record["name"].startswith(AUTOMATIC),
+                )
+        return None
+
+
+def _link_all(source: Path, target: Path) -> None:
+    """Link the files of Storage that are not there; uploads that are not complete are none."""
+    for file in source.iterdir():
+        if not file.name.endswith(".part"):
+            try:
+                with contextlib.suppress(FileExistsError):
+                    os.link(file, target / file.name, follow_symlinks=False)
+            except OSError as error:  # a file system without links
+                _copy(file, target / file.name, error)
+
+
+def _copy(source: Path, target: Path, reason: OSError) -> None:
+    part = target.with_name(f"{target.name}.part")
+    try:
+        shutil.copy2(source, part, follow_symlinks=False)
+        part.rename(target)
+    except FileNotFoundError:  # removed by a client meanwhile
+        return
+    except OSError as error:
+        raise PromthctlError(
+            "The files of Storage could not be copied",
+            f"{error.strerror or error} (and they could not be linked: {reason.strerror})",
+            f"free some space for {target.parent} and run the same command again",
+        ) from None

@@ -1,0 +1,44 @@
+"""Hints of command lines that need neither a stack nor a database; see tests/hints.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.hints import Instead, Leave, Option, Place, Put, Row, Say, follow
+from tests.promthctl_runner import Project
+
+NO_STACK = "There is no local stack"
+NOWHERE = "--db-url postgresql://postgres@127.0.0.1:1/x"
+
+CUT = "Cannot connect"  # it came as far as the database
+AGENT = Instead("promthctl keys remove AGENT", (("AGENT", "1"),))
+REASON = "cli/verify.py · _check_reason"
+VERIFY = f"promthctl verify {NOWHERE}"
+ROWS = (
+    Row("cli/__init__.py · _usage_or_bug", "promthctl keys check --keys x", Instead("promthctl keys check --help")),
+    Row("cli/init.py · init", "promthctl init", Instead("promthctl init --keys")),
+    Row("cli/keys.py · remove", "promthctl keys remove", AGENT, NO_STACK),
+    Row("cli/local.py · reset", "promthctl local reset --undo --dry-run", Instead("promthctl local .*"), NO_STACK),
+    Row("cli/verify.py · _least", f"{VERIFY} --strict --fail-on leak", Leave("--strict"), CUT),
+    Row("cli/verify.py · _least", f"{VERIFY} --fail-on x", Option("--fail-on .*"), CUT),
+    Row(REASON, f"{VERIFY} --reason x", (Option("--reason.*"), Option("--accept")), CUT),
+    Row(REASON, f"{VERIFY} --accept", Option("--reason.*"), CUT),
+    Row(
+        "cli/__init__.py · _unexpected_disk_error",
+        "promthctl migrations list --local > /dev/full",
+        Say("/dev/full", "/dev/null", "fix that"),
+    ),
+    Row(
+        "declarations.py · _wrong",
+        "promthctl migrations list --local",
+        Put("pyproject.toml", "listings = 3", 'set (listings = "is_public"), or'),
+        files=(("pyproject.toml", "[tool.promthctl.public]\nlistings = 3\n"),),
+    ),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_what_comes_next_helps(row: Row, tmp_path: Path) -> None:
+    follow(row, Place(Project(tmp_path)))
