@@ -118,7 +118,6 @@ CANNOT_BE_MADE = {
 NOT_FOLLOWED_YET = """
 adoption/adopting.py · _find_on_target
 cli/migrations.py · down
-drafting/differences.py · applied_and_pending
 engines/docker/engine.py · _no_snapshots
 engines/docker/engine.py · studio
 engines/embedded/api.py · studio_link
