@@ -79,22 +79,22 @@ def test_a_whole_database_is_the_first_migration_of_an_empty_folder(
 def test_a_value_of_an_enum_is_committed_before_it_is_used(tmp_path: Path, server: Server, database_url: str) -> None:
     """Two migrations then, each with a down script of its own."""
     project = pushed(tmp_path, database_url)
-    with fresh_database(server) as before:
-        project.run("push", "--db-url", before, "--yes")
-        change(
-            database_url,
-            BY_HAND,
-            "alter type public.mood add value 'great'",
-            "alter table public.notes alter column mood set default 'great'",
-        )
-        assert project.json("diff", "--db-url", database_url, code=1)["left"] == []
-        made = result(project, "pull", "Add: great", "--db-url", database_url, "--yes")
-        assert made["versions"] == ["002", "003"] and "sql/002_add_great_1.sql" in made["written"]
-        with fresh_database(server) as other:
-            project.run("push", "--db-url", other, "--yes")
-            assert_equal(database_url, other)
-        project.run("rollback", "--to", "001", "--db-url", database_url, "--yes")
-        assert_equal(before, database_url)
+    with psycopg.connect(database_url) as connection:
+        before = snapshot(connection)
+    change(
+        database_url,
+        BY_HAND,
+        "alter type public.mood add value 'great'",
+        "alter table public.notes alter column mood set default 'great'",
+    )
+    made = result(project, "pull", "Add: great", "--db-url", database_url, "--yes")
+    assert made["versions"] == ["002", "003"] and "sql/002_add_great_1.sql" in made["written"]
+    with fresh_database(server) as other:
+        project.run("push", "--db-url", other, "--yes")
+        assert_equal(database_url, other)
+    project.run("rollback", "--to", "001", "--db-url", database_url, "--yes")
+    with psycopg.connect(database_url) as connection:
+        assert compare(before, snapshot(connection), KINDS) == ()
 
 
 def test_what_has_no_sql_is_listed_and_named_in_the_file(tmp_path: Path, database_url: str) -> None:
