@@ -84,7 +84,7 @@ def running_twin(
         unlike = tuple(_equalise(own, superuser, actual, drift))
         made = witnesses.Witnesses((), {})
         if watched:
-            made = witnesses.make_witnesses(superuser)
+            made = witnesses.make_witnesses(own)  # a migration's functions run in it: not as a superuser
             observer.install(superuser)
         facts = TwinFacts(
             superuser.info.server_version // 10000,

@@ -100,8 +100,9 @@ def databases(server: Server) -> Iterator[Databases]:
         with psycopg.connect(real, autocommit=True) as connection:
             connection.execute(rows.encode())
         name = twin.rpartition("/")[2]
+        with psycopg.connect(twin, autocommit=True) as own:
+            made = make_witnesses(own)
         with psycopg.connect(server.url(name, "supabase_admin"), autocommit=True) as high:
-            made = make_witnesses(high)
             observer.install(high)
         assert not made.without
         yield Databases(server, real.rpartition("/")[2], name, TwinFacts(17, users=made.users))
