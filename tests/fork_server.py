@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -78,6 +79,9 @@ def _command(words: list[str], env: dict[str, str], cwd: str, paths: list[str]) 
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     finally:
+        for thread in threading.enumerate():  # as the interpreter does at its end
+            if thread is not threading.main_thread() and not thread.daemon:
+                thread.join()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

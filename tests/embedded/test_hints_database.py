@@ -55,7 +55,7 @@ class Sql:
 A = ("001", "a", SQL.strip().rstrip(";"))
 DOWN = "rollback/scripts.py · _read"
 WRITTEN = "push/planning.py · check_written"
-UNDONE = Edit("db/001_a.down.sql", "drop table public.a;", r"(?s)correct .*|write what undoes .*|take it out of .*")
+UNDONE = Edit("db/001_a.down.sql", "drop table public.a;", r"(?s)correct .*|write it into .*|take it out of .*")
 SETTLED = "push/disagreements.py · refusal_of"
 SEED = "promthctl seed sql {at} --yes"
 BUNDLE = "promthctl migrations bundle --unproven"
@@ -147,7 +147,7 @@ CASES = (
         Row(
             "rollback/scripts.py · _missing",
             BACK,
-            Edit("db/001_a.down.sql", "drop table public.a;", "write .*001_a.down.sql"),
+            Run("promthctl migrations down 001"),
             files=OWN,
         ),
     ),

@@ -79,22 +79,22 @@ def test_a_whole_database_is_the_first_migration_of_an_empty_folder(
 def test_a_value_of_an_enum_is_committed_before_it_is_used(tmp_path: Path, server: Server, database_url: str) -> None:
     """Two migrations then, each with a down script of its own."""
     project = pushed(tmp_path, database_url)
-    with fresh_database(server) as before:
-        project.run("push", "--db-url", before, "--yes")
-        change(
-            database_url,
-            BY_HAND,
-            "alter type public.mood add value 'great'",
-            "alter table public.notes alter column mood set default 'great'",
-        )
-        assert project.json("diff", "--db-url", database_url, code=1)["left"] == []
-        made = result(project, "pull", "Add: great", "--db-url", database_url, "--yes")
-        assert made["versions"] == ["002", "003"] and "sql/002_add_great_1.sql" in made["written"]
-        with fresh_database(server) as other:
-            project.run("push", "--db-url", other, "--yes")
-            assert_equal(database_url, other)
-        project.run("rollback", "--to", "001", "--db-url", database_url, "--yes")
-        assert_equal(before, database_url)
+    with psycopg.connect(database_url) as connection:
+        before = snapshot(connection)
+    change(
+        database_url,
+        BY_HAND,
+        "alter type public.mood add value 'great'",
+        "alter table public.notes alter column mood set default 'great'",
+    )
+    made = result(project, "pull", "Add: great", "--db-url", database_url, "--yes")
+    assert made["versions"] == ["002", "003"] and "sql/002_add_great_1.sql" in made["written"]
+    with fresh_database(server) as other:
+        project.run("push", "--db-url", other, "--yes")
+        assert_equal(database_url, other)
+    project.run("rollback", "--to", "001", "--db-url", database_url, "--yes")
+    with psycopg.connect(database_url) as connection:
+        assert compare(before, snapshot(connection), KINDS) == ()
 
 
 def test_what_has_no_sql_is_listed_and_named_in_the_file(tmp_path: Path, database_url: str) -> None:
@@ -133,7 +133,9 @@ MIGRATIONS = {
 }
 
 
-def test_down_scripts_are_written_and_undo_what_they_say(tmp_path: Path, server: Server, database_url: str) -> None:
+def test_down_scripts_are_written_and_undo_what_they_say(tmp_path: Path, database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        empty = snapshot(connection)
     project = pushed(tmp_path, database_url, MIGRATIONS)
     told = project.run("rollback", "--to", "0", "--db-url", database_url, "--yes", code=5).stderr
     assert "promthctl migrations down 001 002 003 004 005" in told
@@ -146,10 +148,9 @@ def test_down_scripts_are_written_and_undo_what_they_say(tmp_path: Path, server:
     assert "(UPDATE) did to rows is not undone." in scripts["sql/002_change.down.sql"]
     assert "-- The table comes back without its rows." in scripts["sql/003_drop.down.sql"]
     (tmp_path / "sql/004_rows.down.sql").write_text("delete from auth.users;")
-    with fresh_database(server) as empty:
-        project.run("rollback", "--to", "0", "--db-url", database_url, "--yes")
-        assert_equal(empty, database_url)
+    project.run("rollback", "--to", "0", "--db-url", database_url, "--yes")
     with psycopg.connect(database_url) as connection:
+        assert compare(empty, snapshot(connection), KINDS) == ()
         assert connection.execute("select from pg_roles where rolname = 'reader_of_notes'").fetchone() is None
     again = project.run("migrations", "down", "002", code=5).stderr
     assert "002_change.sql has a down script" in again

@@ -126,9 +126,7 @@ engines/embedded/cluster.py · failed
 engines/embedded/engine.py · renew
 engines/embedded/engine.py · restore_snapshot
 engines/embedded/snapshots.py · _copy
-engines/embedded/snapshots.py · check_new
 engines/embedded/snapshots.py · copied
-engines/embedded/snapshots.py · named
 engines/embedded/which_postgres.py · postgres_of
 keys/seed_rows.py · store_batch
 migration_files/bundling.py · _proven

@@ -91,7 +91,7 @@ def signing_keys(settings: Settings) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not all(map(_is_signing_key, found)):
         raise UsageError(
             "[auth] signing_keys_path of supabase/config.toml cannot be used",
-            f"{path} is no file with a list of private keys for ES256 or RS256",
+            f"{path} is not there, or has no list of private keys for ES256 or RS256",
             f"put [] into supabase/{path}, then: supabase gen signing-key --append; or leave the line out",
         )
     for key in found:

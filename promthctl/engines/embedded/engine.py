@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -28,9 +27,10 @@ from promthctl.engines.embedded.mail import MAIL_FILE, messages
 from promthctl.engines.embedded.new_database import Server, made_aside
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
 from promthctl.engines.embedded.snapshots import Snapshots
+from promthctl.engines.embedded.status import status_of
 from promthctl.engines.embedded.storage_settings import STORAGE_FOLDER
 from promthctl.engines.embedded.which_postgres import postgres_of
-from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, Service, Snapshot, Status
+from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, Snapshot, Status
 from promthctl.errors import PromthctlError, RefusedError, UsageError, already_done
 from promthctl.process import ProcessId
 from promthctl.settings import API_PORT, DB_PORT, Settings
@@ -242,30 +242,7 @@ class EmbeddedEngine:
 
     def status(self, measure: bool = False) -> Status:
         stack = self.records.load_stack()
-        server, database = self._processes(stack)
-        found = {"postgres": database, "api": server}
-        answer = api.ask_status(stack, self.settings) if stack and server and database else None
-        listening = {"postgres": stack.db_port, "api": stack.api_port} if stack else {}
-        services = tuple(
-            Service(
-                name,
-                "stopped" if identity is None else "running" if answer or name == "postgres" else "starting",
-                pid=identity.pid if identity else None,
-                port=listening.get(name),
-                uptime=max(0, round(time.time() - identity.created)) if identity else None,
-            )
-            for name, identity in found.items()
-        )
-        url = stack.access().api_url if stack else None
-        return Status(
-            self.name,
-            answer is not None,
-            url,
-            f"{url}/" if answer else None,
-            services,
-            answer.applied if answer else None,
-            answer.problems if answer else (),
-        )
+        return status_of(self.settings, self.name, stack, *self._processes(stack))
 
     def access(self) -> Access | None:
         stack = self.records.load_stack()
