@@ -151,7 +151,7 @@ ROWS = (
         "api/client.py · unexpected_answer",
         "promthctl keys list --db-url postgresql://postgres@127.0.0.1:1/x",
         Set("SUPABASE_URL", "{api}", "check that SUPABASE_URL"),
-        env=(("SUPABASE_URL", "{api}/elsewhere"), ("SUPABASE_SERVICE_ROLE_KEY", "{service}")),
+        env=(("SUPABASE_URL", "{api}/rest/v1"), ("SUPABASE_SERVICE_ROLE_KEY", "{service}")),
     ),
 )
 
