@@ -6,11 +6,13 @@ Only for commands that begin nothing which outlives them.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -36,9 +38,11 @@ def run(words: Sequence[str], env: Mapping[str, str], cwd: Path, typed: str = ""
 
 @cache
 def _server() -> subprocess.Popen[bytes]:
-    """Ends with this process, whose end closes its standard input."""
+    """Ends with this process, however that ends: its standard input is closed then."""
     command = [sys.executable, "-m", "tests.fork_server"]
-    return subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    server = subprocess.Popen(command, cwd=_REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    atexit.register(server.communicate)
+    return server
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
@@ -75,6 +79,9 @@ def _command(words: list[str], env: dict[str, str], cwd: str, paths: list[str]) 
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     finally:
+        for thread in threading.enumerate():  # as the interpreter does at its end
+            if thread is not threading.main_thread() and not thread.daemon:
+                thread.join()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -88,14 +88,28 @@ def calls_of(function: ApiFunction, known: Known) -> list[Call]:
         first = [
             None if argument.optional else each[0] for argument, each in zip(function.arguments, options, strict=True)
         ]
-        calls.insert(1, _call(function, first, omitted=True))
+        names = frozenset(argument.name for argument in function.arguments if argument.optional)
+        calls[1:1] = [_call(function, first, names), *_some_given(function, options, names)]
     return list({call.sql: call for call in calls}.values())[: _CALLS + 8]
 
 
-def _call(function: ApiFunction, values: Sequence[str | None], omitted: bool = False) -> Call:
+def _some_given(
+    function: ApiFunction, options: Sequence[Sequence[str | None]], optional: frozenset[str]
+) -> Iterator[Call]:
+    """Filters that can be left out are; ids and flags are given, all of them and then one flag at a time."""
+    first = [each[0] for each in options]
+    decisive = {argument.name: argument.base for argument in function.arguments if argument.base in ("uuid", "bool")}
+    if all(argument.name for argument in function.arguments) and optional & decisive.keys():
+        yield _call(function, first, optional - decisive.keys())
+        for name in [name for name, base in decisive.items() if base == "bool" and name in optional][:4]:
+            values = ["false" if a.name == name else one for a, one in zip(function.arguments, first, strict=True)]
+            yield _call(function, values, optional - {name})
+
+
+def _call(function: ApiFunction, values: Sequence[str | None], omitted: frozenset[str] = frozenset()) -> Call:
     written, told = [], []
     for argument, value in zip(function.arguments, values, strict=True):
-        if omitted and argument.optional:
+        if argument.optional and argument.name in omitted:
             continue
         text = "null" if value is None else _quoted(value)
         cast = "text" if argument.base.startswith("any") and not argument.base.endswith("array") else argument.type

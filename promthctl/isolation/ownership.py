@@ -108,10 +108,16 @@ def _identity_columns(catalog: ProbedCatalog) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {oid: set() for oid in catalog.tables}
     if catalog.users is None:
         return found
-    root = catalog.users.oid
+    _follow_keys(catalog, catalog.users.oid, found)
     for oid, table in catalog.tables.items():
-        if table.exposed:
-            found[oid] = {column.name for column in table.columns if _compared(table, column)}
+        if table.exposed and not any(table.column[name].not_null for name in found[oid]):
+            found[oid] |= {column.name for column in table.columns if _compared(table, column)}
+    _follow_keys(catalog, catalog.users.oid, found)
+    return found
+
+
+def _follow_keys(catalog: ProbedCatalog, root: int, found: dict[int, set[str]]) -> None:
+    """Add the columns that lead to the users' table `root`, or to a column that was found."""
     changed = True
     while changed:
         changed = False
@@ -122,7 +128,6 @@ def _identity_columns(catalog: ProbedCatalog) -> dict[int, set[str]]:
                     if is_user and oid != root and own not in found[oid]:
                         found[oid].add(own)
                         changed = True
-    return found
 
 
 def _compared(table: ProbedTable, column: ProbedColumn) -> bool:

@@ -247,7 +247,11 @@ class RowMaker:
             draft.token = uuid4().hex
             for name in free:
                 draft.chosen[name] = _options(draft, name, fresh=True)[0]
-        elif isinstance(error, (errors.InvalidTextRepresentation, errors.InvalidDatetimeFormat)) and draft.violated:
+        elif (
+            isinstance(error, (errors.InvalidTextRepresentation, errors.InvalidDatetimeFormat))
+            and draft.violated
+            and len(draft.violated.columns) > 1
+        ):
             self._next(draft, draft.violated)  # the value that was tried for it is none of its column's type
         elif error.sqlstate and error.sqlstate[:2] in ("22", "23", "P0"):
             if draft.rotation is None:
@@ -265,8 +269,9 @@ class RowMaker:
         if check.name not in draft.series:
             options = [[*draft.fixed.get(name, _options(draft, name))] for name in free]
             for name, values_of in zip(free, options, strict=True):  # a check may want one of several columns filled
-                if not draft.table.column[name].not_null:
-                    values_of.insert(1, None)
+                column = draft.table.column[name]
+                if not (column.not_null or column.type.not_null):
+                    values_of.insert(1 if len(free) > 1 else len(values_of), None)
             draft.series[check.name] = nearest_combinations(options, _COMBINATIONS) if free else iter(())
         values = next(draft.series[check.name], None)
         if values is None:

@@ -100,6 +100,11 @@ class Policy:
     using: str | None = None
     check: str | None = None
 
+    def opens(self, command: str) -> bool:
+        """Whether it may let somebody try the command; one that says `false` is written down to let in nobody."""
+        expression = (self.check or self.using) if command == "INSERT" else self.using
+        return self.permissive and self.command in (command, "ALL") and expression != "false"
+
 
 @dataclass(frozen=True)
 class Trigger:
@@ -160,8 +165,7 @@ class ProbedTable:
     def lets(self, role: str, command: str) -> bool:
         """Whether `role` may try the command: it holds the privilege and, under RLS, some policy is for it."""
         return self.may(role, command) and (
-            not self.rls
-            or any(p.permissive and role in p.roles and p.command in (command, "ALL") for p in self.policies)
+            not self.rls or any(role in p.roles and p.opens(command) for p in self.policies)
         )
 
 

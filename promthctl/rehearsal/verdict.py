@@ -235,13 +235,11 @@ class _Judge:
 
     def _countable(self, place: int, step: Step, before: Content) -> bool:
         """Whether the target can be asked which rows the statement meets: nothing pending changes that before."""
-        kind, names = type(step.node).__name__, names_of(step.node)
-        if kind == "InsertStmt" and before.oid in self._context.triggered:
-            return False  # a trigger may give the new row another key
-        if kind not in ("DeleteStmt", "UpdateStmt", "InsertStmt", "MergeStmt") or before.name not in names:
-            return False
         written = self._context.written.get(place, frozenset())
-        if names != (before.name,) and (written or kind in ("DeleteStmt", "UpdateStmt") or self._renamed_before(place)):
+        kind = type(step.node).__name__
+        if kind in ("InsertStmt", "MergeStmt"):  # they may read any table, and a trigger may give a row another key
+            return not (written or before.oid in self._context.triggered or self._renamed_before(place))
+        if kind not in ("DeleteStmt", "UpdateStmt") or names_of(step.node) != (before.name,):
             return False
         return before.oid not in written and not (written and has_subquery(step.node))
 

@@ -61,6 +61,7 @@ def run_file(
     """
     import psycopg
 
+    connection.prepare_threshold = None  # else psycopg keeps the text of a hundred statements, to count them
     run = _Run(connection, file, failure)
     try:
         with file.path.open("rb") as stream:

@@ -6,9 +6,9 @@ migration's own transaction. It looks where the transaction has been:
 - PostgreSQL counts what a transaction writes to each system catalog. Where it wrote to none, nothing changed.
 - Rows that it wrote have its number (xmin); what it dropped or altered is locked (pg_locks). pg_depend says what else
   is spelled with the names of those objects. The relations and routines that all these belong to are read again.
-- What was written elsewhere (schemas, roles, default privileges, …), or by another transaction since the last look, has
-  the whole catalog read. So does every hundredth look, and the end: what is found then and was not before was missed,
-  and all is done again, with the whole catalog read each time.
+- What was written to other catalogs (schemas, roles, default privileges, …), or by another transaction since the last
+  look, has the whole catalog read. So does every hundredth look, and the end: what is found then and was not before was
+  missed, and all is done again, with the whole catalog read each time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ _FOLLOWED = {
 }
 # Written along with what is followed, or not compared. (What joins or leaves an extension is locked.)
 _UNFOLLOWED = ("pg_depend", "pg_shdepend", "pg_statistic")
-_READ_EACH_TIME = ("pg_auth_members",)  # roles are read at each look: Supabase's own triggers become another role
+# Roles are read at each look: on the embedded engine `create policy` grants memberships and revokes them again.
+_READ_EACH_TIME = ("pg_auth_members",)
 _FRESH = """select {columns}, {named} from {catalog}
  where (select n > 0 from supabase_migrations.promthctl_written where oid = '{catalog}'::regclass) and age(xmin) <= 0"""
 # Of which relation an object is a part.

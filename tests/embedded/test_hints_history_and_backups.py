@@ -90,7 +90,7 @@ ROWS = (
         files=(("db/002_b.sql", FORGETS),),
     ),
     Row(
-        "drafting/differences.py · diff",
+        "drafting/differences.py · applied_and_pending",
         f"promthctl diff {AT}",
         (Run("promthctl migrations list.*(?= shows)"), Edit("db/002_b.sql", B, "add their files")),
         sql=f"{HISTORY} (version text); {APPLIED} {A}{B}",

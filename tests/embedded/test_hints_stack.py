@@ -81,6 +81,17 @@ FIRST = (
 
 ROWS = (
     Row("engines/embedded/kept_copy.py · nothing_kept", "promthctl local reset --undo", Run("promthctl local reset")),
+    Row(
+        "engines/embedded/snapshots.py · named",
+        "promthctl local snapshot restore one",
+        Run("promthctl local snapshot save NAME", (("NAME", "one"),)),
+    ),
+    Row(
+        "engines/embedded/snapshots.py · check_new",
+        "promthctl local snapshot save two",
+        Run("promthctl local snapshot remove two", adds="--yes"),
+        before="promthctl local snapshot save two",
+    ),
     Row("local_stack/env.py · write_env", "promthctl local env --write -", Leave("--write -")),
     Row("local_stack/mail.py · mail", "promthctl local mail show 3", Instead("promthctl local mail")),
     Row(

@@ -14,7 +14,7 @@ _GOAL = 1.3
 
 
 def bench_seed_memory(project: Project, few: int = 5, many: int = 52) -> None:
-    """few, many: the size of the two seeds in megabytes. A statement is in memory as a whole: 100 bytes, or 2.5 MB."""
+    """few, many: the size of the two seeds in megabytes. A statement is in memory as a whole: 100 bytes, or 2.6 MB."""
     project.up()
     with psycopg.connect(project.env()["SUPABASE_DB_URL"], autocommit=True) as connection:
         connection.execute("drop table if exists bench_seed; create table bench_seed (id int, name text, note text)")

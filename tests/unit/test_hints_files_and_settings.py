@@ -258,7 +258,7 @@ GOOSE = "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n"
 CHANGED_ROWS = (
     Row(
         "migration_set/supabase_folder.py · ensure_config",
-        "promthctl -C /proc migrations sync --example mr-promth",
+        "promthctl -C /proc migrations sync",
         Say("/proc", "own", "-C DIR"),
         before="mkdir own",
     ),

@@ -118,7 +118,6 @@ CANNOT_BE_MADE = {
 NOT_FOLLOWED_YET = """
 adoption/adopting.py · _find_on_target
 cli/migrations.py · down
-drafting/differences.py · applied_and_pending
 engines/docker/engine.py · _no_snapshots
 engines/docker/engine.py · studio
 engines/embedded/api.py · studio_link
@@ -127,9 +126,7 @@ engines/embedded/cluster.py · failed
 engines/embedded/engine.py · renew
 engines/embedded/engine.py · restore_snapshot
 engines/embedded/snapshots.py · _copy
-engines/embedded/snapshots.py · check_new
 engines/embedded/snapshots.py · copied
-engines/embedded/snapshots.py · named
 engines/embedded/which_postgres.py · postgres_of
 keys/seed_rows.py · store_batch
 migration_files/bundling.py · _proven

@@ -166,7 +166,7 @@ def test_any_widths_are_fine_while_text_and_numbers_agree(tmp_path: Path, names:
         (
             ["001_a.sql", "002_b.down.sql"],
             ["002_b.down.sql has no 002_b.sql beside it"],
-            ["put 002_b.sql beside it, or move 002_b.down.sql out"],
+            ["put 002_b.sql beside it, or mv 002_b.down.sql 002_b.down.sql.old"],
         ),
         (
             ["20200101000000_init.sql"],

@@ -44,7 +44,7 @@ NAMES = [
 def test_a_key_is_recognised_and_masked_from_then_on(text: str) -> None:
     assert looks_like_key(text) and looks_like_key(f" {text}\n")
     with pytest.raises(UsageError) as caught:
-        refuse_key(text, "AGENT", "a name")
+        refuse_key(text, "AGENT", "a name", "promthctl keys list")
     assert text not in caught.value.what + caught.value.why + caught.value.hint
     assert text not in redact(f"somebody says {text}")
 
@@ -52,4 +52,4 @@ def test_a_key_is_recognised_and_masked_from_then_on(text: str) -> None:
 @pytest.mark.parametrize("text", NAMES)
 def test_a_name_is_no_key(text: str) -> None:
     assert not looks_like_key(text)
-    refuse_key(text, "AGENT", "a name")
+    refuse_key(text, "AGENT", "a name", "promthctl keys list")

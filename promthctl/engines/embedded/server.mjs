@@ -187,7 +187,8 @@ async function route(request, peerAddress) {
   const missing = MISSING.find(([pattern]) => pattern.test(path));
   if (missing) return json(absent(missing[1]), 501);
   if (needsKey) return studio.fetch(request, { peerAddress });
-  return door.isOpen(said) ? door.framed(await studio.fetch(request, { peerAddress })) : door.closed();
+  if (door.isOpen(said)) return door.framed(await studio.fetch(request, { peerAddress }));
+  return hasKey(...keys) ? json({ message: "Not found" }, 404) : door.closed(); // a client, or a browser
 }
 
 function authAnswer(request, path, [key, inQuery, bearer], address) {

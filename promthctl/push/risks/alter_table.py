@@ -168,6 +168,11 @@ def _alter_type_of_column(resolution: NameResolution, table: PlannedTable, comma
     if change.rewrites:
         why = f"{command.name} changes from {column.full} to {change.to}"
         yield table_rewrite(rules.CHANGES_COLUMN_TYPE, resolution, table, why)
+    # Its foreign keys are made again, whatever the new type is.
+    original = (table.relation.oid, table.renamed.get(command.name, command.name))
+    for oid in sorted(other for own, key, other in resolution.catalog.key_columns if (own, key) == original):
+        if other := resolution.by_oid(oid):
+            yield brief_lock(other)
 
 
 def _spelled(variable: Any) -> str:

@@ -130,6 +130,11 @@ class TargetCatalog:
         return tuple(self._all(queries.REFERENCES))
 
     @cached_property
+    def key_columns(self) -> frozenset[tuple[int, str, int]]:
+        """(a table, its column in a foreign key, the table on the other side)"""
+        return frozenset(self._all(queries.KEY_COLUMNS))
+
+    @cached_property
     def steady(self) -> frozenset[str]:
         """Names of functions without a volatile variant."""
         return self._names("select proname from pg_proc group by 1 having bool_and(provolatile <> 'v')")

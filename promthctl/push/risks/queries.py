@@ -23,6 +23,14 @@ select c.conrelid::int8, a.attname
 
 REFERENCES = "select conrelid::int8, confrelid::int8, confdeltype::text, conname from pg_constraint where contype = 'f'"
 
+# Each column of a foreign key on either side, with the table on the other.
+KEY_COLUMNS = """
+select x.own::int8, a.attname, x.other::int8
+  from pg_constraint c cross join lateral (
+    select c.conrelid, c.confrelid, unnest(c.conkey) union all select c.confrelid, c.conrelid, unnest(c.confkey)
+  ) x (own, other, number) join pg_attribute a on a.attrelid = x.own and a.attnum = x.number
+ where c.contype = 'f' and x.own <> x.other"""
+
 # A domain casts as its base type does, and costs a check of every row when it has constraints; an array casts as its
 # elements do.
 TYPE = """

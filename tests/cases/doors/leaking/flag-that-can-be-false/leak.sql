@@ -1,0 +1,2 @@
+-- as anon
+select body from notes_where(p_public => false);

@@ -1,0 +1,1 @@
+alter table s.a alter id type bigint;

@@ -1,0 +1,1 @@
+alter table s.b alter a_id type bigint;
