@@ -32,10 +32,11 @@ SERVICES = {  # promthctl's names and the CLI's names of the containers
 
 @dataclass
 class DockerProject(Project):
-    """A project folder whose stack runs on Docker. client: of the daemon."""
+    """A project folder whose stack runs on Docker. client: of the daemon. also: other names that it was started under."""
 
     client: docker.DockerClient = field(kw_only=True)
     engine: str = "auto"
+    also: list[str] = field(default_factory=list)
 
     @classmethod
     def make(cls, path: Path, client: docker.DockerClient, **extra: str) -> DockerProject:
@@ -112,5 +113,5 @@ class DockerProject(Project):
             super().dispose()
             assert self.remains() == []
         finally:
-            for each in self._resources():
+            for each in (one for name in (self.name, *self.also) for one in self._resources(name)):
                 each.remove(**({} if isinstance(each, Network) else {"force": True}))

@@ -92,6 +92,7 @@ def test_a_stack_whose_project_id_was_changed_is_stopped_and_purged(project: Doc
     before, after = project.name, f"{project.name[:30]}-renamed"
     project.up("--services", "db")
     project.extra["SUPABASE_PROJECT_ID"] = after
+    project.also.append(after)
     assert project.run("local", "env", code=4)
     told = project.up("--services", "db").stderr
     assert f"supabase_db_{before}" in told and project.containers() == {}, told
