@@ -32,7 +32,7 @@ SERVICES = {  # promthctl's names and the CLI's names of the containers
 
 @dataclass
 class DockerProject(Project):
-    """A project folder whose stack runs on Docker. client: of the daemon. also: other names that it was started under."""
+    """A project folder whose stack runs on Docker. client: of the daemon. also: other names that it had."""
 
     client: docker.DockerClient = field(kw_only=True)
     engine: str = "auto"
