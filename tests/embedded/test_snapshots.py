@@ -12,6 +12,7 @@ import pytest
 
 from promthctl.engines.embedded.snapshots import KEPT
 from tests.embedded.working import assert_stops, assert_works, commit_row, data_directory, database_url
+from tests.hints import told
 from tests.promthctl_runner import Project
 
 pytestmark = pytest.mark.usefixtures("tools")
@@ -115,7 +116,7 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(running: Project) -> No
     folder = data_directory(running).parent / "snapshots" / "taken"
     (folder / "data" / "promthctl-owner.json").write_text("{}")
     refused = running.run("local", "snapshot", "restore", "taken", code=5).stderr
-    assert "mark" in refused and "local snapshot remove taken" in refused
+    assert "promthctl local snapshot remove taken" in told("engines/embedded/snapshots.py · copied", refused).hint
     running.run("local", "snapshot", "remove", "taken", "--yes")
     assert "taken" not in names(running) and not folder.exists()
     (folder.parent / "made-up").mkdir(parents=True)
@@ -129,5 +130,5 @@ def test_a_purge_leaves_no_snapshot(project: Project) -> None:
     home = data_directory(project).parent
     project.run("local", "down", "--purge", "--yes")
     assert names(project) == [] and not home.exists()
-    told = project.run("local", "snapshot", "save", "one", code=4).stderr
-    assert "promthctl local up" in told
+    refused = project.run("local", "snapshot", "save", "one", code=4).stderr
+    assert "promthctl local up" in refused

@@ -286,6 +286,24 @@ CHANGED_ROWS = (
         ByHand("mv db/999_b.sql db/1000_b.sql && mv db/999_a.sql db/0999_a.sql", "longer numbers, all of one width"),
         files=(("db/999_a.sql", "select 1;\n"), ("db/999_b.sql", "select 2;\n"), OWN[1]),
     ),
+    Row(
+        "migration_set/creating.py · file_slug",
+        "promthctl migrations new '...'",
+        Instead("promthctl migrations new add_tags_to_prompts"),
+        files=OWN,
+    ),
+    Row(
+        "migration_set/creating.py · next_version",
+        "promthctl migrations new x",
+        ByHand("mv db/999_a.sql db/0999_a.sql", "longer numbers"),
+        files=(("db/999_a.sql", "select 1;\n"), OWN[1]),
+    ),
+    Row(
+        "cli/migrations.py · down",
+        "promthctl migrations down",
+        Instead("promthctl migrations down --missing"),
+        files=(*OWN, ("db/001_a.down.sql", "drop table public.a;\n")),
+    ),
 )
 ROWS = (*SETTINGS_ROWS, *FILES_ROWS, *CHANGED_ROWS)
 

@@ -55,6 +55,8 @@ toolchain/node.py · find_node
 """
 
 NEEDS_DOCKER = """
+engines/docker/engine.py · _no_snapshots
+engines/docker/engine.py · studio
 engines/docker/daemon.py · find_daemon
 engines/docker/daemon.py · answering
 engines/docker/daemon.py · gone
@@ -112,21 +114,19 @@ CANNOT_BE_MADE = {
     "toolchain/tools.py · npm_platform": "another processor",
     "trust.py · check_data": "a user who is not root",
     "verify/accepted.py · write_accepted": "a folder that root cannot write",
+    "engines/embedded/snapshots.py · _copy": "a full disk on a file system without links",
+    "shadow/kept.py · _copy": "a full disk",
+    "rehearsal/with_data.py · _check_room": "a full disk",
 }
 
 # Their errors are tested; that what they advise helps was not tried by a test yet.
 NOT_FOLLOWED_YET = """
 adoption/adopting.py · _find_on_target
-cli/migrations.py · down
-engines/docker/engine.py · _no_snapshots
-engines/docker/engine.py · studio
 engines/embedded/api.py · studio_link
 engines/embedded/api.py · wait
 engines/embedded/cluster.py · failed
 engines/embedded/engine.py · renew
 engines/embedded/engine.py · restore_snapshot
-engines/embedded/snapshots.py · _copy
-engines/embedded/snapshots.py · copied
 engines/embedded/which_postgres.py · postgres_of
 keys/seed_rows.py · store_batch
 migration_files/bundling.py · _proven
@@ -141,12 +141,9 @@ migration_files/pulling.py · own_settings
 migration_files/renumbering.py · _applied
 migration_files/renumbering.py · _padded
 migration_files/renumbering.py · _with_own_versions
-migration_set/creating.py · file_slug
-migration_set/creating.py · next_version
 push/applying.py · _outdated
 push/planning.py · _no_plan
 push/trying.py · try_with_data
-rehearsal/with_data.py · _check_room
 resetting/contents.py · reading
 resetting/replay.py · for_the_person
 resetting/replay.py · try_reset
@@ -154,7 +151,6 @@ resetting/target.py · reset_target
 resolve/database.py · _with_password
 rollback/undoing.py · _changed
 seeds/failing.py · _lost
-shadow/kept.py · _copy
 state.py · make
 supabase_cli/failures.py · cli_error
 supabase_cli/migration_errors.py · _broken_off
