@@ -138,6 +138,27 @@ def down(
 
 @app.command()
 @with_target
+def fetch(context: typer.Context, choice: TargetChoice, dry_run: DryRun = False) -> None:
+    """Write files for versions that a target's history has and this folder lacks, from what is recorded there.
+
+    The Supabase CLI would record the same statements of each file. Exit code 1 where one could not be written.
+    """
+    from promthctl.migration_files import changes, fetching, pulling
+
+    run: Invocation = context.obj
+    settings = pulling.own_settings(run.settings, "Nothing was fetched", "migrations fetch")
+    chosen = run.target(choice)
+    if not dry_run and changes.finish_interrupted(settings, run.output):
+        run.output.note("An interrupted run was finished.")
+    plan = fetching.plan_fetch(settings, chosen)
+    made = plan if dry_run else fetching.fetch(settings, plan, run.output)
+    run.output.show(made, views.fetch)
+    if made.not_written:
+        raise typer.Exit(1)
+
+
+@app.command()
+@with_target
 def adopt(
     context: typer.Context,
     choice: TargetChoice,

@@ -67,10 +67,13 @@ def applied_and_pending(
         raise refusal
     files = supabase_folder.expected_migrations(settings, plan)
     if unknown := sorted(set(history).difference(file.version for file in files)):
+        options = command_line_options(target)
         raise RefusedError(
             f"{target.label} cannot be compared with the migrations",
             f"its history has versions that have no file here: {', '.join(unknown)}",
-            f"add their files; promthctl migrations list{command_line_options(target)} shows them",
+            f"promthctl migrations fetch{options} writes them as they are recorded"
+            if all(history[version].statements for version in unknown)
+            else f"add their files; promthctl migrations list{options} shows them",
         )
     applied = [file for file in files if file.version in history]
     return applied, [file for file in files if file.version not in history]

@@ -66,18 +66,18 @@ class Pull:
         return bool(self.left)
 
 
-def own_settings(settings: Settings) -> Settings:
+def own_settings(settings: Settings, what: str = _WHAT, command: str = "pull NAME") -> Settings:
     """The settings with a folder of the project's own: in an empty one supabase/migrations, not the example.
 
-    Raises UsageError where the migrations are the example.
+    what: was not done; command: to run elsewhere. Raises UsageError where the migrations are the example.
     """
     source = find_source(settings)
     if not source.example:
         return settings
     if settings.example == EXAMPLE or present_migrations(settings.migrations_dir):
         why = "the migrations here are those that come with promthctl"
-        hint = "promthctl -C DIR pull NAME, where DIR is empty or the folder of the project"
-        raise UsageError(_WHAT, why, hint)
+        hint = f"promthctl -C DIR {command}, where DIR is empty or the folder of the project"
+        raise UsageError(what, why, hint)
     return replace(settings, migrations=settings.migrations_dir)
 
 

@@ -127,11 +127,11 @@ def _rename(file: Migration, version: str) -> str:
 
 def _recover_missing(target: Target, missing: Sequence[str]) -> str:
     if target.local:
-        shown = "promthctl migrations list shows them; add their files here"
-        return f"{shown}, or drop all rows and replay: promthctl local reset"
+        shown = "promthctl migrations fetch writes them as they are recorded"
+        return f"{shown}; or drop all rows and replay: promthctl local reset"
     commits = f"git log --all --oneline -- {shell_quote(*(f'*{version}_*.sql' for version in missing))}"
     return (
-        "promthctl migrations list shows them; add their files here (from another branch?) and run it again:\n"
+        f"promthctl migrations fetch{command_line_options(target)} writes them as they are recorded; or add them:\n"
         f"{commits}\nor remove them from the target's history, if what they created is gone:\n"
         f"{_repair(target, 'reverted', missing)}"
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from promthctl.migration_files.bundling import Bundle
     from promthctl.migration_files.converting import Conversion
     from promthctl.migration_files.down_scripts import DownScripts
+    from promthctl.migration_files.fetching import Fetch
     from promthctl.migration_files.renumbering import Renumbering
     from promthctl.migration_set import MigrationRow, NewMigration, SyncPlan
     from promthctl.mr_promth.project import InitResult
@@ -128,6 +129,15 @@ def conversion(made: Conversion) -> Iterator[RenderableType]:
         yield "Not tried yet, for several files share a version. Next: promthctl migrations renumber"
     yield "A database that got these migrations from the other tool has no history that the Supabase CLI reads. What is"
     yield "proven to be there is recorded by: promthctl migrations adopt --db-url URL (or --project-ref, --target)"
+
+
+def fetch(made: Fetch) -> Iterator[RenderableType]:
+    if not made.written and not made.not_written:
+        what = count(made.there, "version")
+        yield f"Nothing to do: {what} in the history of {escape(made.target)}, each with its file here"
+    yield from (f"{'Written' if made.done else 'Would write'}: {escape(name)}" for name in made.written)
+    for one in made.not_written:
+        yield f"[yellow]Not written:[/yellow] {escape(one.version)}: {escape(one.why)}"
 
 
 def down_scripts(made: DownScripts) -> Iterator[RenderableType]:

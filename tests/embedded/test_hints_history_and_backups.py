@@ -96,6 +96,15 @@ ROWS = (
         sql=f"{HISTORY} (version text); {APPLIED} {A}{B}",
     ),
     Row(
+        "drafting/differences.py · applied_and_pending",
+        f"promthctl diff {AT}",
+        Run("promthctl migrations fetch.*(?= writes)"),
+        sql=f"{HISTORY} (version text, statements text[], name text); {A}{B}"
+        " insert into supabase_migrations.schema_migrations values"
+        f" ('001', array[$x${A}$x$], 'a'), ('002', array[$x${B}$x$], 'b')",
+        name="with statements",
+    ),
+    Row(
         "isolation/declared.py · check_conditions",
         f"promthctl verify {AT} --yes",
         Edit(
