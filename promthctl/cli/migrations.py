@@ -64,9 +64,27 @@ def sync(
 def new(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the migration does, e.g. add_tags.")],
+    from_schemas: Annotated[
+        bool, typer.Option("--from-schemas", help="With the SQL that leads to what supabase/schemas declares.")
+    ] = False,
 ) -> None:
-    """Create the up and down files of a new migration, with the next free version."""
+    """Create the up and down files of a new migration, with the next free version.
+
+    With --from-schemas the schema files are run in a throw-away database ([db.migrations] schema_paths, by default
+    supabase/schemas), and the files get the SQL from what the migrations make to that, and back. Both are tried with
+    the Supabase CLI; where a difference is left, nothing is written and the exit code is 1.
+    """
     run: Invocation = context.obj
+    if from_schemas:
+        from promthctl.migration_files import from_schemas as drafting
+        from promthctl.migration_files import pulling
+
+        settings = pulling.own_settings(run.settings, "No migration was made", "migrations new NAME --from-schemas")
+        plan = drafting.plan_from_schemas(settings, name, run.output)
+        run.output.show(drafting.write(settings, plan, run.output), views.from_schemas)
+        if plan.refused:
+            raise typer.Exit(1)
+        return
     run.output.show(supabase_folder.new_migration(run.settings, name), views.new)
 
 

@@ -9,5 +9,6 @@ converting.py    files of other tools → NNN_name.sql and a down script
 down_scripts.py  promthctl migrations down: what undoes a migration, drafted and tried
 pulling.py       promthctl pull: what was changed in a target by hand, as files, tried and recorded
 fetching.py      promthctl migrations fetch: files for what a target's history has and this folder lacks
+from_schemas.py  promthctl migrations new --from-schemas: what leads to the declared schemas, tried
 bundling.py      the bundle for the dashboard's SQL editor, proven and written
 """

@@ -95,6 +95,23 @@ def plan_pull(settings: Settings, target: Target, name: str, steps: Steps) -> Pu
         raise _pending(target, pending)
     # The first migration of all has to say itself what new tables are open to; later ones are as their project is.
     privileges = there.privileges if applied else None
+    rows = () if applied else _rows_of(target)
+    return replace(draft(settings, slug, applied, there, target, privileges, steps), rows=rows)
+
+
+def draft(
+    settings: Settings,
+    slug: str,
+    applied: Sequence[Migration],
+    there: AsFound,
+    target: Target,
+    privileges: Sequence[str] | None,
+    steps: Steps,
+) -> Pull:
+    """The files of a migration from what `applied` make to the target as it was read, proven; nothing is written.
+
+    privileges: the default ones of a database where it applies; None: those of the project.
+    """
     cli = supabase_cli.find_database_cli(settings, steps)
     with (
         steps.step("Drafting the migration and its down script"),
@@ -103,7 +120,7 @@ def plan_pull(settings: Settings, target: Target, name: str, steps: Steps) -> Pu
         made.apply(applied)
         before = read_state(made.target)
         found = cli.diff(made.target, target)
-        result = Pull(target.label, (), (), unmanaged=found.unmanaged, rows=() if applied else _rows_of(target))
+        result = Pull(target.label, (), (), unmanaged=found.unmanaged)
         differ = every_difference(there.state.catalog, before.catalog)
         if not found.sql.strip() and not differ and before.unread == there.state.unread:
             return result

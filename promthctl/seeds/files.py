@@ -12,7 +12,7 @@ import fnmatch
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def find_seeds(settings: Settings) -> SeedFiles:
     found: dict[str, None] = {}
     unmatched = []
     for pattern in patterns:
-        matches = [file for match in _glob(settings.supabase_dir, pattern) for file in _sql_files(match)]
+        matches = _matches(settings, pattern)
         if matches and not trust.check_seeds(settings, pattern):
             for file in matches:
                 check_link(Path(file), settings.project_dir)
@@ -83,6 +83,20 @@ def find_seeds(settings: Settings) -> SeedFiles:
         if not matches and "sql_paths" in table:
             unmatched.append(pattern)
     return SeedFiles(tuple(sql_file(settings, Path(path)) for path in found), tuple(unmatched))
+
+
+def match_files(settings: Settings, patterns: Sequence[str]) -> tuple[SqlFile, ...]:
+    """The SQL files that patterns relative to supabase/ match, as find_seeds orders them.
+
+    Raises RefusedError for what lies outside of the repository.
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        matches = _matches(settings, pattern)
+        for file in matches:
+            check_link(Path(file), settings.project_dir)
+        found |= dict.fromkeys(sorted(matches))
+    return tuple(sql_file(settings, Path(path)) for path in found)
 
 
 def seeds_are_enabled(settings: Settings) -> bool:
@@ -122,6 +136,10 @@ def _seed_table(settings: Settings) -> dict[str, Any]:
     database = settings.supabase.get("db")
     table = database.get("seed") if isinstance(database, dict) else None
     return table if isinstance(table, dict) else {}
+
+
+def _matches(settings: Settings, pattern: str) -> list[str]:
+    return [file for match in _glob(settings.supabase_dir, pattern) for file in _sql_files(match)]
 
 
 def _glob(folder: Path, pattern: str) -> Iterator[Path]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from promthctl.quantities import all_of, count
-from promthctl.views.common import BAD, differing, flag, foreign, table, unread
+from promthctl.views.common import BAD, OK, differing, flag, foreign, table, unread
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from promthctl.migration_files.converting import Conversion
     from promthctl.migration_files.down_scripts import DownScripts
     from promthctl.migration_files.fetching import Fetch
+    from promthctl.migration_files.pulling import Pull
     from promthctl.migration_files.renumbering import Renumbering
     from promthctl.migration_set import MigrationRow, NewMigration, SyncPlan
     from promthctl.mr_promth.project import InitResult
@@ -59,6 +60,22 @@ def new(made: NewMigration) -> Iterator[RenderableType]:
     for path in (made.up, made.down):
         if path is not None:
             yield f"[bold green]Created[/bold green] {escape(str(path))}"
+
+
+def from_schemas(made: Pull) -> Iterator[RenderableType]:
+    if made.refused:
+        yield f"{BAD} No migration was made: what was drafted leaves {count(len(made.left), 'difference')}"
+        for one in made.left:
+            yield from differing(one)
+        yield "Next: promthctl migrations new NAME, and write the migration by hand"
+    elif not made.written:
+        yield f"{OK} Nothing to write: the migrations make what the schema files declare"
+    else:
+        yield from (f"[bold green]Created[/bold green] {escape(path)}" for path in made.written)
+        yield "Tried with the Supabase CLI: after it the schema is as declared, after the down script the one before."
+    yield from unread(made.unread)
+    if made.reordered:
+        yield f"The columns come in another order in the schema files: {escape(', '.join(made.reordered))}"
 
 
 def init(result: InitResult) -> Iterator[RenderableType]:
