@@ -150,6 +150,8 @@ def test_json_gives_the_names_and_the_plan(own: Callable[..., Project], database
         "dry_run": True,
         "rehearsal": None,
         "locks": [],
+        "waits": [],
+        "tried": None,
     }
     write(project, {"002_b.sql": B})
     done = {"target": label, "applied": names, "total": 2}

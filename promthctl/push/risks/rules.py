@@ -80,7 +80,7 @@ REWRITES_TABLE = _rule("rewrites-table", "rewrites", "A change of how a table is
 
 # A lock stops others, as long as a scan takes.
 BUILDS_INDEX = _rule("builds-index", "locks", "CREATE INDEX blocks writes while it builds.")
-REBUILDS_INDEX = _rule("rebuilds-index", "locks", "REINDEX blocks writes while it rebuilds.")
+REBUILDS_INDEX = _rule("rebuilds-index", "locks", "REINDEX blocks writes, and most reads, while it rebuilds.")
 ADDS_UNIQUE_CONSTRAINT = _rule("adds-unique-constraint", "locks", "A constraint builds its index under a lock.")
 ADDS_FOREIGN_KEY = _rule("adds-foreign-key", "locks", "A foreign key checks every row under locks on both tables.")
 ADDS_CHECK = _rule("adds-check", "locks", "A constraint checks every row under a lock.")
