@@ -48,7 +48,7 @@ class Scene:
         project = self.folder(name)
         known = project.records.load_stack(NAME)
         ownership.check_name(project, NAME, ())
-        identity = ownership.identity(project, known) if data_id is None else data_id
+        identity = ownership.identity(project) if data_id is None else data_id
         ownership.claim(project, NAME, identity)
         self.daemon.volumes.setdefault(DATA, {"com.supabase.cli.project": NAME})
         project.records.make()
