@@ -151,7 +151,6 @@ SETTINGS_ROWS = (
     ),
 )
 
-NAMES = "migration_set/creating.py · create_migration"
 BOTH = (("db/001_a.sql", SQL), ("supabase/migrations/001_b.sql", SQL.replace(".a", ".b")), OWN[1])
 DB = Edit(
     "pyproject.toml", f'{SETTINGS}migrations = "database/migrations"\n', r"set migrations = \"database/migrations\""
@@ -165,14 +164,6 @@ FILES_ROWS = (
         files=OWN,
         before="mkdir {tmp}/o && echo 'select 1;' > {tmp}/o/x && ln -s {tmp}/o/x db/002_x.sql && git init -q",
         name="copied",
-    ),
-    Row(NAMES, "promthctl migrations new '?'", Instead("promthctl migrations new add_tags_to_prompts"), files=OWN),
-    Row(
-        NAMES,
-        "promthctl migrations new x",
-        ByHand("mv db/999_a.sql db/0999_a.sql", "0999"),
-        files=(("db/999_a.sql", SQL), OWN[1]),
-        name="with no version left",
     ),
     Row(
         "migration_set/source.py · find_source",

@@ -141,6 +141,7 @@ migration_files/pulling.py · own_settings
 migration_files/renumbering.py · _applied
 migration_files/renumbering.py · _padded
 migration_files/renumbering.py · _with_own_versions
+migration_set/creating.py · create_migration
 push/applying.py · _outdated
 push/planning.py · _no_plan
 push/trying.py · try_with_data
