@@ -161,11 +161,13 @@ def test_the_first_of_a_queue_is_named(own: Project, database_url: str) -> None:
     with held(database_url) as holder, psycopg.connect(database_url) as second:
         queued = threading.Thread(target=_try, args=(second, "lock table a in share mode; lock table a"))
         queued.start()
-        told = own.run("push", "--db-url", database_url, "--lock-timeout", "200ms", "--yes", code=1).stderr
+        try:
+            told = own.run("push", "--db-url", database_url, "--lock-timeout", "200ms", "--yes", code=1).stderr
+        finally:
+            second.cancel()
+            queued.join()
         assert f"pid {holder.info.backend_pid} (" in told[told.index("error: ") :]
         assert f"pid {second.info.backend_pid} (" not in told
-        second.cancel()
-        queued.join()
 
 
 def _try(connection: psycopg.Connection, statement: str) -> None:
