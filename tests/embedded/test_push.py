@@ -434,7 +434,7 @@ def test_a_history_with_versions_nobody_has_here(own: Callable[..., Project], da
         ("early", ["002"]),
     ]
     told = three_lines(project.run("push", "--db-url", database_url, "--yes", code=5))
-    assert "no file here: 009" in told and "promthctl migrations list" in told and "git log --all" in told
+    assert "no file here: 009" in told and "promthctl migrations fetch" in told and "git log --all" in told
     assert tables(database_url) == ["a"] and applied(database_url) == ["001", "009"]
     # the last of the ways out that the error names, with the CLI there is here
     assert f"npx supabase@3 migration repair --status reverted 009 --remote={bare(database_url)[0]}" in told
