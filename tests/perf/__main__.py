@@ -76,7 +76,6 @@ def bench_snapshot(project: Project) -> None:
     project.up()
     with psycopg.connect(project.env()["SUPABASE_DB_URL"], autocommit=True) as connection:
         connection.execute("create table big as select i, repeat(md5(i::text), 30) t from generate_series(1, 900000) i")
-        connection.execute("checkpoint")
     project.run("local", "snapshot", "save", "big", timeout=600)
     home = data_directory(project).parent
     with tempfile.TemporaryDirectory(prefix="bench-", dir=home) as folder:
