@@ -15,7 +15,7 @@ from promthctl.migration_files import changes
 from promthctl.migration_set import Migration, supabase_folder
 from promthctl.migration_set.creating import is_unwritten
 from promthctl.migration_set.folder import DOWN_FOLDER, down_path, with_down_scripts
-from promthctl.migration_set.problems import shell_quote
+from promthctl.migration_set.problems import set_aside
 from promthctl.schema import Difference
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -107,7 +107,7 @@ def _chosen(files: Sequence[Migration], versions: Collection[str] | None) -> fro
             raise UsageError(f"There is no migration {version}", why, "promthctl migrations list shows the versions")
         down = by_version[version].down
         if down is not None and down not in _empty([by_version[version]]):
-            hint = f"mv {shell_quote(str(down))} to another folder to have one written"
+            hint = f"{set_aside(down)}, and run it again to have one written"
             raise RefusedError(_WHAT, f"{by_version[version].filename} has a down script: {down.name}", hint)
     return frozenset(versions)
 

@@ -5,6 +5,7 @@ A sample is so many rows of each table and, through the foreign keys, every row 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -170,8 +171,18 @@ class RowCopy:
         self._columns[table.oid] = tuple(name for name in table.columns if name in here)
         if not here:
             self.left_out.append(f"{table.label}: the throw-away database does not have it")
-        elif missing := [name for name in table.columns if name not in here]:
+            return
+        if missing := [name for name in table.columns if name not in here]:
             self.left_out.append(f"{table.label} without {', '.join(missing)}, which is not there")
+        self._empty(table)
+
+    def _empty(self, table: SourceTable) -> None:
+        """The rows that its migrations have made are among those to come."""
+        import psycopg
+
+        with contextlib.suppress(psycopg.Error), self._sink.transaction():  # a collision of rows is told
+            self._sink.execute(f"set local role {identifier(self._roles[table.oid])}".encode())
+            self._sink.execute(f"delete from {table.source}".encode())  # noqa: S608 - quoted
 
     def _selection(self, table: SourceTable) -> str:
         if self._sample is None:

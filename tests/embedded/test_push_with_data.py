@@ -25,6 +25,7 @@ create table public.far (id int primary key, word text);
 create table public.parts (id int, day date, primary key (id, day)) partition by range (day);
 create table public.parts_1 partition of public.parts for values from ('2020-01-01') to ('2021-01-01');
 create table public.parts_2 partition of public.parts default;
+insert into public.far values (1, 'x');
 """
 ROWS = """insert into auth.users (id, email) values ('00000000-0000-4000-8000-000000000001', 'a@example.com');
 insert into public.people (id, boss, account)
@@ -34,7 +35,7 @@ select ('00000000-0000-4000-8000-' || lpad(i::text, 12, '0'))::uuid,
 insert into public.notes (owner, body)
 select ('00000000-0000-4000-8000-' || lpad((i % 64 + 1)::text, 12, '0'))::uuid, E'Müller\\t\\\\ ' || i
   from generate_series(1, 300) i;
-insert into public.far select i, 'x' from generate_series(1, 50) i;
+insert into public.far select i, 'x' from generate_series(2, 50) i;
 insert into public.parts select i, date '2020-01-01' + i * 10 from generate_series(1, 60) i;
 analyze;
 """
@@ -86,6 +87,15 @@ def test_each_migration_is_timed_on_the_targets_rows(project: Project, url: str,
     assert all(one["seconds"] >= 0 for one in tried["files"]) and tried["failure"] is None and not tried["left_out"]
     # notes and parts are touched; people and auth.users are what they refer to; far has nothing to do with it.
     assert (tried["tables"], tried["rows"]) == (4, 300 + 60 + 64 + 1)
+
+
+def test_rows_that_the_migrations_made_do_not_meet_those_of_the_target(
+    project: Project, url: str, pending: Path
+) -> None:
+    (pending / "002_a.sql").write_text("alter table public.far add column x int;")
+    for words, rows in (((), 50), (("--sample", "10"), 10)):
+        tried = project.json("push", "--db-url", url, "--dry-run", "--rehearse-with-data", "--yes", *words)["tried"]
+        assert (tried["tables"], tried["rows"], tried["left_out"]) == (1, rows, [])
 
 
 def test_what_only_the_rows_show_stops_the_push(project: Project, url: str, pending: Path) -> None:
