@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from promthctl import database
+from promthctl.errors import PromthctlError
 from promthctl.migration_files import changes
 from promthctl.migration_set import HistoryEntry, discover, is_as_applied, present_migrations
+from promthctl.migration_set.problems import set_aside
 from promthctl.migration_set.source import find_source
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -18,7 +20,7 @@ from promthctl.targets import Target
 
 _WHAT = "Nothing was fetched"
 # A version and a name become a file's name; the history is the target's to write.
-_VERSION, _NAME = re.compile(r"[0-9]{1,20}"), re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_VERSION, _NAME = re.compile(r"[0-9]{1,20}"), re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _JOINS = (";\n", "\n;\n")  # as `supabase migration fetch` does; and where a statement ends in a line's comment
 
 
@@ -68,14 +70,16 @@ def plan_fetch(settings: Settings, target: Target) -> Fetch:
 
 
 def fetch(settings: Settings, plan: Fetch, steps: Steps) -> Fetch:
-    """Carry out a plan, and read the folder again."""
+    """Carry out a plan, and read the folder again. Raises PromthctlError where it is not read as it was written."""
     if not plan.written:
         return plan
     for folder in {path.parent for path in plan.changes.writes}:
         folder.mkdir(parents=True, exist_ok=True)
     changes.carry_out(settings, plan.changes, steps)
     found = {file.path: file.content for file in discover(find_source(settings).folder)}
-    assert all(found.get(path) == content for path, content in plan.changes.writes.items())
+    if lost := [path for path, content in plan.changes.writes.items() if found.get(path) != content]:
+        names, why = ", ".join(path.name for path in lost), "it was changed meanwhile"
+        raise PromthctlError(f"{names} is written, and is not read as a migration", why, set_aside(lost[0]))
     return Fetch(plan.target, plan.written, plan.not_written, plan.there, done=True)
 
 

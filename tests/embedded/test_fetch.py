@@ -39,14 +39,15 @@ def test_what_can_be_no_file_is_told_and_the_others_are_written(tmp_path: Path, 
             "create schema supabase_migrations; create table supabase_migrations.schema_migrations"
             " (version text primary key, statements text[], name text);"
             "insert into supabase_migrations.schema_migrations values ('1', '{select 1}', '../../Out of here'),"
-            " ('2', null, 'nothing'), ('../3', '{select 3}', 'x'), ('4', '{select 4}', '')"
+            " ('2', null, 'nothing'), ('../3', '{select 3}', 'x'), ('4', '{select 4}', ''), ('5', '{select 5}', 'x.down')"
         )
     (tmp_path / "project").mkdir()
     project = Project(tmp_path / "project")
     made = project.json("migrations", "fetch", "--db-url", database_url, code=1)
-    assert made["written"] == ["supabase/migrations/1_out_of_here.sql", "supabase/migrations/4_fetched.sql"]
+    names = ["1_out_of_here.sql", "4_fetched.sql", "5_x_down.sql"]
+    assert made["written"] == [f"supabase/migrations/{name}" for name in names]
     assert {one["version"] for one in made["not_written"]} == {"2", "../3"}
-    assert sorted(path.name for path in tmp_path.rglob("*.sql")) == ["1_out_of_here.sql", "4_fetched.sql"]
+    assert sorted(path.name for path in tmp_path.rglob("*.sql")) == names
 
 
 def test_the_example_gets_no_foreign_files(tmp_path: Path, database_url: str) -> None:

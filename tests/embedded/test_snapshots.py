@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 from collections.abc import Iterator
 
@@ -132,3 +133,28 @@ def test_a_purge_leaves_no_snapshot(project: Project) -> None:
     assert names(project) == [] and not home.exists()
     refused = project.run("local", "snapshot", "save", "one", code=4).stderr
     assert "promthctl local up" in refused
+
+
+def test_what_a_reset_kept_is_not_lost_where_no_snapshot_can_be_made_of_it(project: Project) -> None:
+    """The folder of snapshots cannot be made: a file has its name."""
+    project.up()
+    user = commit_row(project)
+    project.run("local", "reset")
+    (data_directory(project).parent / "snapshots").write_text("")
+    project.run("local", "snapshot", "list")
+    second = commit_row(project)
+    project.run("local", "reset")  # replaces what was kept, as ever
+    assert_works(project)
+    project.run("local", "reset", "--undo")
+    assert_works(project, second)
+    assert user != second
+
+
+def test_where_the_database_was_removed_by_hand_the_way_on_is_told(project: Project) -> None:
+    project.up()
+    project.run("local", "down")
+    shutil.rmtree(data_directory(project))
+    refused = project.run("local", "snapshot", "save", "one", code=4).stderr
+    assert told("engines/embedded/snapshots.py · save", refused).hint == "promthctl local up"
+    project.up()
+    project.run("local", "snapshot", "save", "one")

@@ -132,6 +132,7 @@ keys/seed_rows.py · store_batch
 migration_files/bundling.py · _proven
 migration_files/changes.py · check_not_overwritten
 migration_files/down_scripts.py · _chosen
+migration_files/fetching.py · fetch
 migration_files/pulling.py · _confirm
 migration_files/pulling.py · _downs
 migration_files/pulling.py · _expect_equal

@@ -27,7 +27,7 @@ from promthctl.engines.embedded import kept_copy
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.storage_settings import STORAGE_FOLDER
 from promthctl.engines.engine import Snapshot
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
 
 _FOLDER, _MADE, _DATA = "snapshots", "made.json", "data"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -75,23 +75,32 @@ class Snapshots:
             )
 
     def save(self, cluster: Cluster, name: str, reason: str, applied: tuple[str, ...] | None) -> Snapshot:
-        """Copy a cluster whose server is stopped. applied: see Snapshot."""
+        """Copy a cluster whose server is stopped. applied: see Snapshot. Raises TargetError when it is not there."""
+        if not cluster.exists():
+            raise TargetError(
+                "There is no local database to save", f"{cluster.data} is not there", "promthctl local up"
+            )
         with self._partial() as partial:
             postgres.copy_data(cluster.data, partial / _DATA, cluster.settings)
-            self._complete(partial, cluster.data.name, name, reason, applied)
+            self._describe(partial, cluster.data.name, name, reason, applied)
+            partial.rename(self._folder(name))
         self.forget_oldest()
         return self.named(name)
 
     def take_kept(self, data: Path) -> None:
-        """Make the copy that is kept of a data directory an automatic snapshot: another is about to take its place."""
+        """Make the copy that is kept of a data directory an automatic snapshot: another is about to take its place.
+
+        Where no snapshot can be made of it, the copy stays as it is.
+        """
         kept = kept_copy.describe(data)
         if kept is None:
             return
         name = self.automatic_name(datetime.fromisoformat(kept.kept_at))
-        with self._partial() as partial:
+        with contextlib.suppress(OSError, PromthctlError), self._partial() as partial:
+            self._describe(partial, data.name, name, "before a reset or a restore", None, made_at=kept.kept_at)
             Path(kept.path).rename(partial / _DATA)
-            self._complete(partial, data.name, name, "before a reset or a restore", None, made_at=kept.kept_at)
-        self.forget_oldest()
+            partial.rename(self._folder(name))
+            self.forget_oldest()
 
     @contextlib.contextmanager
     def copied(self, snapshot: Snapshot, cluster: Cluster) -> Iterator[Path]:
@@ -141,7 +150,7 @@ class Snapshots:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
-    def _complete(
+    def _describe(
         self,
         partial: Path,
         server: str,
@@ -150,7 +159,7 @@ class Snapshots:
         applied: tuple[str, ...] | None,
         made_at: str | None = None,
     ) -> None:
-        """Give a folder with a copy what else a snapshot has, and its name."""
+        """Give a snapshot in the making what it has besides the data, and make the folder that it goes to."""
         if (self.home / STORAGE_FOLDER).is_dir():
             (partial / STORAGE_FOLDER).mkdir(mode=0o700)
             _link_all(self.home / STORAGE_FOLDER, partial / STORAGE_FOLDER)
@@ -158,7 +167,6 @@ class Snapshots:
         record = {"made_at": made_at or now, "reason": reason, "server": server.removeprefix("postgres-")}
         signatures.write_signed(partial / _MADE, self.project, record | {"name": name, "applied": applied})
         (self.home / _FOLDER).mkdir(mode=0o700, exist_ok=True)
-        partial.rename(self._folder(name))
 
     def _folder(self, name: str) -> Path:
         return self.home / _FOLDER / name
