@@ -39,7 +39,8 @@ def test_what_can_be_no_file_is_told_and_the_others_are_written(tmp_path: Path, 
             "create schema supabase_migrations; create table supabase_migrations.schema_migrations"
             " (version text primary key, statements text[], name text);"
             "insert into supabase_migrations.schema_migrations values ('1', '{select 1}', '../../Out of here'),"
-            " ('2', null, 'nothing'), ('../3', '{select 3}', 'x'), ('4', '{select 4}', ''), ('5', '{select 5}', 'x.down')"
+            " ('2', null, 'nothing'), ('../3', '{select 3}', 'x'), ('4', '{select 4}', ''),"
+            " ('5', '{select 5}', 'x.down')"
         )
     (tmp_path / "project").mkdir()
     project = Project(tmp_path / "project")
