@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -94,6 +95,7 @@ def renumber(context: typer.Context, choice: TargetChoice, dry_run: DryRun = Fal
     """Give each migration a version of its own, where several files share one. Down scripts and copies move along.
 
     The order in which they apply stays: the older file first, as git knows it, and what follows moves on if it has to.
+    Where git knows none as the older, a terminal is asked; without one, and with --yes, they go by name.
     What the target has applied keeps its version; without a target option the local stack is asked, if it runs. The
     new order is applied to a throw-away database before a file is renamed; where it fails, files of one version are
     tried in other orders. All files are renamed, or none.
@@ -105,6 +107,9 @@ def renumber(context: typer.Context, choice: TargetChoice, dry_run: DryRun = Fal
         run.output.note("An interrupted run was finished.")
     history, asked = _history(run, choice)
     plan = renumbering.plan_renumbering(run.settings, history, asked, run.output)
+    if plan.undecided and not dry_run and sys.stdin.isatty():
+        run.output.aside(plan, views.renumbering)
+        run.confirm("Rename them so? (No: rename the one that comes first by hand)", "Nothing was renamed")
     run.output.show(plan if dry_run else renumbering.renumber(run.settings, plan, run.output), views.renumbering)
 
 

@@ -7,6 +7,7 @@ database, others of the files with one version are tried, beginning with the fil
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,15 +40,17 @@ _MOST_TRIES = 8  # orders; each is a database and a run of the Supabase CLI
 class Renumbering:
     """renamed: old → new file names, in the order in which they apply. total: how many migrations there are.
 
-    order: what put files of one version in order, "git", "name", or "trial" where the order by those does not apply;
-    None if none share one. asked: the target whose history is respected; None if none was asked. done: the files have
-    these names now.
+    order: what put files of one version in order, "git", "name", "history" (what is applied comes first), or "trial"
+    where the order by those does not apply; None if none share one. undecided: files of one version of which neither
+    git nor the history says which is older, in the order in which they apply. asked: the target whose history is
+    respected; None if none was asked. done: the files have these names now.
     """
 
     renamed: tuple[tuple[str, str], ...]
     total: int
     order: str | None
     asked: str | None
+    undecided: tuple[tuple[str, ...], ...] = ()
     done: bool = False
     changes: changes.FileChanges = field(default_factory=changes.FileChanges, repr=False)
 
@@ -86,8 +89,9 @@ def plan_renumbering(
     if problems := [found for file in made for found in down_part(file)]:
         raise unusable_folder(source.folder, problems)
     chosen = ordered
+    versions = {file.filename: file.version if as_text else str(int(file.version)) for file in ordered}
+    by_age, undecided = _decided([file for file in ordered if file.filename not in applied], versions, age)
     if made != ordered:
-        versions = {file.filename: file.version if as_text else str(int(file.version)) for file in ordered}
 
         def tied(one: Migration, other: Migration) -> bool:
             same = versions[one.filename] == versions[other.filename]
@@ -105,9 +109,9 @@ def plan_renumbering(
     )
     todo = _changes(settings, chosen, dict(renamed))
     changes.check_not_overwritten(todo, _WHAT)
-    by_age = "git" if any(age(file) < math.inf for file in files) else "name"
-    basis = None if not shared else "trial" if chosen != ordered else by_age
-    return Renumbering(renamed, len(files), basis, asked, changes=todo)
+    untried = "name" if undecided else "git" if by_age else "history"
+    basis = None if not shared else untried if chosen == ordered else "trial"
+    return Renumbering(renamed, len(files), basis, asked, undecided if basis == "name" else (), changes=todo)
 
 
 def renumber(settings: Settings, plan: Renumbering, steps: Steps) -> Renumbering:
@@ -159,6 +163,18 @@ def _applied(files: Sequence[Migration], history: Mapping[str, HistoryEntry]) ->
             why = f"the history has version {version} without a name or statements that tell which it is: {names}"
             raise RefusedError(_WHAT, why, "rename by hand the one that is not applied there")
     return frozenset(found)
+
+
+def _decided(
+    ordered: Sequence[Migration], versions: Mapping[str, str], age: Callable[[Migration], float]
+) -> tuple[bool, tuple[tuple[str, ...], ...]]:
+    """Whether age put files of one version in order, and which files of one version have one age."""
+    by_age, alike = False, []
+    for _, same in itertools.groupby(ordered, key=lambda file: versions[file.filename]):
+        ages = [tuple(file.filename for file in group) for _, group in itertools.groupby(same, key=age)]
+        by_age |= len(ages) > 1
+        alike += [names for names in ages if len(names) > 1]
+    return by_age, tuple(alike)
 
 
 def _with_own_versions(

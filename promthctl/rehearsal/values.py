@@ -5,8 +5,10 @@ They use the range of their type: parts below a day, fractions, signs, time zone
 
 from __future__ import annotations
 
-from promthctl.isolation.column_values import array_text, fresh_uuid
-from promthctl.isolation.tables import ColumnType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from promthctl.isolation.tables import ColumnType
 
 _LONGEST = 600  # characters of a text without a limit
 _TEXTS = {"text", "varchar", "bpchar", "citext", "name"}
@@ -46,6 +48,8 @@ def witness_value(type_: ColumnType, number: int, token: str) -> str | None:
 
     token: hexadecimal digits, new for each row and column: values that can differ do.
     """
+    from promthctl.isolation.column_values import array_text, fresh_uuid  # only a new twin needs it
+
     if type_.labels:
         return type_.labels[number % len(type_.labels)]
     if type_.element is not None:

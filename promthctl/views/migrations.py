@@ -123,7 +123,10 @@ def renumbering(made: Renumbering) -> Iterator[RenderableType]:
     if made.order == "git":
         yield "Of files with one version, the one that git has had longest comes first."
     elif made.order == "name":
-        yield "Of files with one version, the first by name comes first: git does not know their age."
+        names = "; ".join(", ".join(map(escape, group)) for group in made.undecided)
+        yield f"Of files with one version, the first by name comes first where git knows none as the older: {names}."
+    elif made.order == "history":
+        yield "Of files with one version, the one that is applied there keeps it."
     elif made.order == "trial":
         yield "Of files with one version, the order by age or name fails on a fresh database; another was found."
     yield "In this order they were applied to a throw-away database, without an error."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 from pathlib import Path
 
@@ -241,3 +243,28 @@ def test_a_copy_that_is_applied_or_edited_or_not_known_stays(tmp_path: Path, dat
     assert f"rm {there}/005_y.sql if it is an old copy" in told
     (there / "005_y.sql").unlink()
     own.run("migrations", "sync", *target)
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_a_terminal_is_asked_where_nothing_says_which_file_is_older(tmp_path: Path, answer: str) -> None:
+    own = project(
+        tmp_path, {"001_b.sql": "create table public.b (id int);", "001_a.sql": "create table public.a (id int);"}
+    )
+    outer, inner = pty.openpty()
+    try:
+        os.write(outer, f"{answer}\n".encode())
+        made = subprocess.run(
+            own.command("migrations", "renumber"),
+            env=own.environment(),
+            stdin=inner,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    finally:
+        os.close(outer)
+        os.close(inner)
+    assert "the first by name comes first where git knows none as the older: 001_a.sql, 001_b.sql" in made.stderr
+    assert "Rename them so?" in made.stderr
+    renamed = ["001_a.sql", "002_b.sql"] if answer == "y" else ["001_a.sql", "001_b.sql"]
+    assert (made.returncode, names(tmp_path / "sql")) == (0 if answer == "y" else 5, renamed), made.stderr
