@@ -41,6 +41,7 @@ class Commands(LazyGroup):
         "pull": ("pull", "Write what was changed in a database by hand as a migration."),
         "rollback": ("rollback", "Undo migrations with their down scripts, after a backup."),
         "reset": ("reset", "Drop everything in a database and run the migrations again."),
+        "diagram": ("diagram", "Draw the tables into a file: SVG, HTML, Mermaid or Graphviz."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
         "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),

@@ -75,9 +75,11 @@ def command(
     if accept:
         result = _accepted(run, result, reason)
     if page_file is not None:
+        from promthctl.diagram.drawing import picture_of
         from promthctl.verify.report import report_page
 
-        write_private(page_file, report_page(result))
+        drawing = picture_of(run.settings, result.catalog, run.output) if result.catalog is not None else ""
+        write_private(page_file, report_page(result, drawing))
         run.output.note(f"Report: {page_file}")
     run.output.show(result, partial(views.verify, every=every))
     if not result.ok:

@@ -100,6 +100,7 @@ supabase_cli/api_keys.py · _service_keys
 CANNOT_BE_MADE = {
     "backups/restoring.py · _load": "a backup that was changed together with its checksums",
     "backups/writing.py · new_backup": "a full disk",
+    "diagram/graphviz.py · _failed": "a graph of ours that Graphviz does not take",
     "drafting/engine.py · run": "a mistake of the Supabase CLI's diff engine",
     "engines/embedded/cluster.py · copy_data": "a full disk",
     "engines/embedded/system_user.py · postgres_user": "root on a machine without useradd",
