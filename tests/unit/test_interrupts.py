@@ -10,7 +10,7 @@ import pytest
 # The signal arrives while Python runs something of which it prints exceptions and goes on.
 PLACES = {
     "a destructor": "class Ends:\n    def __del__(self): meet()\nEnds()",
-    "a weak reference": "import weakref\nclass Ends: pass\nheld = Ends()\nref = weakref.ref(held, lambda _: meet())\ndel held",
+    "a weak reference": "import weakref\nheld = Meets()\nref = weakref.ref(held, lambda _: meet())\ndel held",
     "a garbage collection": "import gc\ngc.callbacks.append(lambda phase, _: once())\ngc.collect()",
     "the report of another": "class Ends:\n    def __del__(self): 1 / 0\nsys.stderr = Meets()\nEnds()",
 }
