@@ -7,7 +7,7 @@ looked at: a migration that changes rows only is recorded when the user says tha
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from promthctl import database, shadow, supabase_cli
 from promthctl.adoption.presence import Presence, find_presence
@@ -38,7 +38,7 @@ class Adoption:
     total: how many there are. recorded: versions that the history had already. adopted: proven, or assumed because the
     user said so. unproven: they change rows only and may or may not have run. absent: not on the target. gaps: why
     nothing is adopted: what is missing of migrations that are there in part. beyond: objects on the target that no
-    migration makes. done: the adopted ones are in the history now.
+    migration makes. done: the adopted ones are in the history now. options: those that name the target to a command.
     """
 
     target: str
@@ -50,6 +50,7 @@ class Adoption:
     gaps: tuple[AdoptionGap, ...] = ()
     beyond: tuple[str, ...] = ()
     done: bool = False
+    options: str = field(default="", repr=False)
 
 
 def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], steps: Steps) -> Adoption:
@@ -79,6 +80,7 @@ def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], 
         absent=tuple(file.filename for file in files[found.number :] if file.version not in recorded),
         gaps=tuple(AdoptionGap(names[gap.version], gap.difference) for gap in found.gaps),
         beyond=found.beyond,
+        options=command_line_options(target),
     )
 
 

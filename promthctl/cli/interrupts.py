@@ -1,8 +1,8 @@
 """Signals that stop promthctl: each becomes a KeyboardInterrupt in the main thread, wherever that is.
 
 Python cannot raise out of a destructor, a weak reference's callback or a garbage collection: it prints such an
-exception as "Exception ignored in" and goes on. An interrupt that met one of these is raised again a moment later, by an
-alarm, which is repeated because one that comes just before a system call does not wake it.
+exception as "Exception ignored in" and goes on. An interrupt that met one of these is raised again a moment later, by
+an alarm, which is repeated because one that comes just before a system call does not wake it.
 """
 
 from __future__ import annotations

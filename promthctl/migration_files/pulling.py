@@ -18,12 +18,12 @@ from promthctl.drafting.unread import differing_names, unread_objects
 from promthctl.errors import PromthctlError, RefusedError, UsageError
 from promthctl.locks import alone
 from promthctl.migration_files import changes
-from promthctl.migration_set import Migration, is_as_applied, present_migrations, supabase_folder
+from promthctl.migration_set import Migration, is_as_applied, supabase_folder
 from promthctl.migration_set.creating import file_slug, next_version
 from promthctl.migration_set.folder import down_path
-from promthctl.migration_set.source import find_source
+from promthctl.migration_set.source import find_source, without_default_example
 from promthctl.schema import Difference, snapshot
-from promthctl.settings import EXAMPLE, Settings
+from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.supabase_cli import DatabaseCli
 from promthctl.targets import Target, command_line_options
@@ -71,14 +71,12 @@ def own_settings(settings: Settings, what: str = _WHAT, command: str = "pull NAM
 
     what: was not done; command: to run elsewhere. Raises UsageError where the migrations are the example.
     """
-    source = find_source(settings)
-    if not source.example:
-        return settings
-    if settings.example == EXAMPLE or present_migrations(settings.migrations_dir):
+    own = without_default_example(settings)
+    if find_source(own).example:
         why = "the migrations here are those that come with promthctl"
         hint = f"promthctl -C DIR {command}, where DIR is empty or the folder of the project"
         raise UsageError(what, why, hint)
-    return replace(settings, migrations=settings.migrations_dir)
+    return own
 
 
 def plan_pull(settings: Settings, target: Target, name: str, steps: Steps) -> Pull:
