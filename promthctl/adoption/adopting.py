@@ -11,12 +11,10 @@ from dataclasses import dataclass, field, replace
 
 from promthctl import database, shadow, supabase_cli
 from promthctl.adoption.presence import Presence, find_presence
-from promthctl.database.connection_errors import unreachable
 from promthctl.database.lock_waits import LockWatch, ending_waits
-from promthctl.database.transactions import database_failure, undisturbed
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.database.transactions import reading_failure, undisturbed
+from promthctl.errors import RefusedError, UsageError
 from promthctl.migration_set import Migration, supabase_folder
-from promthctl.redact import redact
 from promthctl.schema import Difference, snapshot
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -115,15 +113,9 @@ def _find_on_target(
             # A fresh Supabase grants everything by default.
             opened = (lambda: made) if privileges == () else (lambda: states(()))
             return find_presence([file.version for file in files], recorded, made, there, opened)
-    except psycopg.errors.QueryCanceled as error:
-        what = f"The schema of {target.label} could not be read"
-        raise database_failure(what, error, "nothing was recorded", watch=watch) from None
-    except psycopg.OperationalError as error:
-        raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
-        why = redact(str(error)).strip().splitlines()[0]
-        hint = "use the role `postgres`, which owns what migrations make: --db-url postgresql://postgres@HOST:5432/postgres"
-        raise PromthctlError(f"The schema of {target.label} could not be read", why, hint) from None
+        what = f"The schema of {target.label} could not be read"
+        raise reading_failure(target, what, error, "nothing was recorded", watch) from None
 
 
 def _decide(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
-from promthctl.database.connection_errors import unreachable
+from promthctl.database.transactions import reading_failure
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration, SyncPlan, creating, supabase_folder
 from promthctl.push import disagreements
@@ -16,7 +16,6 @@ from promthctl.push.disagreements import Disagreement
 from promthctl.push.lock_checks import LockCheck, check_locks
 from promthctl.push.risks import PlannedStatement
 from promthctl.push.waits import Wait, estimate_waits
-from promthctl.redact import redact
 from promthctl.rehearsal import DataRehearsal, Finding, Rehearsal
 from promthctl.settings import Settings
 from promthctl.sql.transaction_commands import find_transaction_fault
@@ -26,6 +25,7 @@ from promthctl.targets import Target
 if TYPE_CHECKING:
     import psycopg
 
+_NO_PLAN = "The plan for {} could not be made"
 _REASONS_SHOWN = 8
 _SILENT = Silent()
 
@@ -239,12 +239,8 @@ def _analysed(
     try:
         statements = analyse_migrations(pending, connection)
         return statements, estimate_waits(connection, statements)
-    except psycopg.OperationalError as error:
-        if connection.broken:
-            raise unreachable(target, str(error)) from None
-        raise _no_plan(target, error) from None
     except psycopg.Error as error:
-        raise _no_plan(target, error) from None
+        raise reading_failure(target, _NO_PLAN.format(target.label), error, "nothing was pushed") from None
 
 
 def _rehearsed(
@@ -263,14 +259,6 @@ def _rehearsed(
 
     try:
         found = rehearse(settings, connection, applied, pending, steps, meanwhile)
-    except psycopg.OperationalError as error:
-        raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
-        raise _no_plan(target, error) from None
+        raise reading_failure(target, _NO_PLAN.format(target.label), error, "nothing was pushed") from None
     return found if drift else replace(found, drift=None)
-
-
-def _no_plan(target: Target, error: Exception) -> PromthctlError:
-    lines = redact(str(error)).strip().splitlines()
-    why = f"its catalog could not be read: {lines[0] if lines else type(error).__name__}"
-    return PromthctlError(f"The plan for {target.label} could not be made", why, "run the same command again")

@@ -24,7 +24,10 @@ from promthctl.sql.quoting import literal
 from promthctl.toolchain import PostgresPrograms
 
 SUPERUSER = "supabase_admin"
-_REASON = re.compile(r"\b(?:ERROR|FATAL|PANIC):\s+")
+_FATAL, _SHOWN = ("ERROR", "FATAL", "PANIC"), 4
+_MESSAGE = re.compile(r"\b(LOG|ERROR|FATAL|PANIC|DETAIL|HINT|CONTEXT):\s+(.*)")
+_UNUSABLE = re.compile(r'configuration file "(.+?)" contains errors|could not load (?=(/\S+))')  # guc-file.l, hba.c
+_IN_USE = re.compile(r"postgres-\d+(?:-installed)?")
 LEFTOVER = ".postgres-partial-"
 LOGINS = ("authenticator", "supabase_auth_admin", "supabase_storage_admin", "promthctl_api")
 _STRAY_SECONDS = 5.0  # a server process asked to end may be busy for a moment
@@ -226,14 +229,23 @@ class Cluster:
         )
 
     def failed(self, what: str, log: str) -> PromthctlError:
-        reasons = [line for line in log.splitlines() if _REASON.search(line)]
-        return PromthctlError(
-            what,
-            _REASON.split(reasons[-1])[-1] if reasons else log.strip() or "Postgres said nothing",
-            f"free some space for {self.data.parent} and run the same command again"
-            if "No space left on device" in log
-            else "promthctl local logs postgres, then promthctl local up",
-        )
+        """log: what the server wrote last. The hint is by what it says."""
+        said = [found.groups() for line in log.splitlines() if (found := _MESSAGE.search(line))]
+        last = max((number for number, (kind, _) in enumerate(said) if kind in _FATAL), default=None)
+        why = log.strip() or "Postgres said nothing"
+        if last is not None:
+            why = "\n".join((said[last][1], *(text for kind, text in said[last + 1 :] if kind in ("DETAIL", "HINT"))))
+        if "No space left on device" in log:
+            return PromthctlError(what, why, f"free some space for {self.data.parent} and run the same command again")
+        if (unusable := _UNUSABLE.search(log)) is not None:
+            why = "\n".join(text for _, text in said[-_SHOWN:])
+            hint = f"correct {unusable[1] or unusable[2]}, then run the same command again"
+            return PromthctlError(what, why, hint)
+        if self.throw_away or not _IN_USE.fullmatch(self.data.name):
+            return PromthctlError(what, why, "run the same command again")
+        mend = f"mend that in {self.data} (settings are in postgresql.conf and postgresql.auto.conf)"
+        new = "promthctl local down --purge makes room for a new database, without these rows"
+        return PromthctlError(what, why, f"{mend}, then promthctl local up; {new}")
 
 
 def copy_data(source: Path, target: Path, settings: Settings) -> None:
