@@ -73,6 +73,11 @@ def written(text: str, good: str, says: str, name: str) -> tuple[str, Row]:
 
 
 B = "create table public.b (i int);\n"
+OLD_CLI = '#!/bin/sh\n[ "$1" = --version ] && echo 2.100.0 && exit\necho unknown flag >&2; exit 1\n'
+KNOWS_ITS_SCRIPT = """do $$ begin
+  if current_query() like '%schema' || '_migrations%' then create table public.bundled (); end if;
+end $$;
+"""
 # What the database has, by SQL, before the row's situation.
 CASES = (
     (
@@ -219,6 +224,28 @@ CASES = (
             Option("--supabase-cli pinned"),
             files=(*OWN, ("cli", "#!/bin/sh\necho 1.0.0\n")),
             before="chmod +x cli",
+        ),
+    ),
+    (
+        "",
+        Row(
+            "supabase_cli/failures.py · cli_error",
+            PUSH + " --supabase-cli ./cli",
+            Option("--supabase-cli pinned"),
+            files=(
+                *OWN,
+                ("cli", OLD_CLI),
+            ),
+            before="chmod +x cli",
+        ),
+    ),
+    (
+        "",
+        Row(
+            "migration_files/bundling.py · _proven",
+            "promthctl migrations bundle",
+            Instead("promthctl push", adds="{at} --yes"),
+            files=(*OWN, ("db/002_b.sql", KNOWS_ITS_SCRIPT)),
         ),
     ),
     (

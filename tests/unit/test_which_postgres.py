@@ -75,8 +75,9 @@ def test_the_one_that_vanished_is_named_with_the_data_that_waits_for_it(machine:
     assert error.what == "No PostgreSQL 16 is installed on this machine"
     assert "17.2 in" in error.why and "postgres-16-installed, which PostgreSQL 16 made" in error.why
     assert 'postgres = "/path/to/postgresql"' in error.hint and "or start without these rows" in error.hint
-    other = install(machine, "16.1").rename(machine / "elsewhere")
+    other = install(machine, "16.1")
     assert which_postgres.postgres_of(project(machine, str(other), made_with=16)).name == "16-installed"
+    shutil.rmtree(other.parent)
     shutil.rmtree(machine / "data")  # as `local down --purge`, which the hint names, too
     shutil.rmtree(machine / "project")
     assert which_postgres.postgres_of(project(machine, "system")).name == "17-installed"
@@ -91,7 +92,7 @@ def test_where_there_is_none_the_folder_of_one_helps(machine: Path) -> None:
     with pytest.raises(PrerequisiteError) as raised:
         which_postgres.postgres_of(project(machine, "system"))
     assert 'postgres = "/path/to/postgresql"' in told(INSTALLED, raised.value).hint
-    there = install(machine, "17.2").rename(machine / "elsewhere")
+    there = install(machine, "17.2")
     assert which_postgres.postgres_of(project(machine, str(there))).name == "17-installed"
 
 
@@ -99,7 +100,7 @@ def test_where_there_is_none_the_folder_of_one_helps(machine: Path) -> None:
 def test_a_folder_that_cannot_be_used_is_replaced_by_another(machine: Path, version: str) -> None:
     wrong = install(machine, version) if version else machine
     with pytest.raises(PrerequisiteError) as raised:
-        which_postgres.postgres_of(project(machine, str(wrong)))
+        postgres_in(wrong)
     assert 'postgres = "/path/to/postgresql"' in told(IN_FOLDER, raised.value).hint
     there = install(machine, "15.8")
     assert which_postgres.postgres_of(project(machine, str(there))).name == "15-installed"
