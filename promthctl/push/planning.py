@@ -18,7 +18,7 @@ from promthctl.push.risks import PlannedStatement
 from promthctl.push.waits import Wait, estimate_waits
 from promthctl.rehearsal import DataRehearsal, Finding, Rehearsal
 from promthctl.settings import Settings
-from promthctl.sql.transaction_commands import find_transaction_fault
+from promthctl.sql.transaction_commands import find_transaction_fault, procedures_that_roll_back
 from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
 
@@ -128,7 +128,7 @@ def plan_push(
             raise refusal
         files = supabase_folder.expected_migrations(settings, sync)
         pending = supabase_folder.pending_migrations(files, history)
-        check_written(target, pending)
+        check_written(target, pending, known=files)
         found = disagreements.find_disagreements(
             target, files, history, pending, include_all, sync.foreign, sync.removed
         )
@@ -208,12 +208,19 @@ def check_accepted(plan: PushPlan) -> None:
     raise PromthctlError(f"This push to {plan.target} would fail, and nothing was touched", "\n".join(why), hint)
 
 
-def check_written(target: Target, pending: Iterable[Migration], refused: str = "Nothing was pushed to") -> None:
+def check_written(
+    target: Target,
+    pending: Iterable[Migration],
+    refused: str = "Nothing was pushed to",
+    known: Iterable[Migration] = (),
+) -> None:
     """Raise RefusedError for a file that would be recorded without being applied, before anything is touched.
 
     Such are a migration without its SQL yet, and one that leaves its transaction open or throws it away.
-    refused: how the error begins, before the target's label.
+    refused: how the error begins, before the target's label. known: other files, whose procedures may be called.
     """
+    pending = tuple(pending)
+    rolling = {name for file in (*known, *pending) for name in procedures_that_roll_back(file.sql)}
     for file in pending:
         if file.sql.strip() == creating.up_template(f"{file.version}_{file.name}").strip():
             raise RefusedError(
@@ -221,7 +228,7 @@ def check_written(target: Target, pending: Iterable[Migration], refused: str = "
                 f"{file.filename} is still as `promthctl migrations new` created it",
                 f"write its SQL into {file.path}, or remove it with its down script",
             )
-        if fault := find_transaction_fault(file.sql):
+        if fault := find_transaction_fault(file.sql, rolling):
             raise RefusedError(
                 f"{refused} {target.label}",
                 f"{file.filename} line {fault.line}: {fault.why}",

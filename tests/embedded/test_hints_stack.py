@@ -264,13 +264,6 @@ def test_keys_that_were_not_answered_are_stored_by_the_next_run(place: Place) ->
         remote.must(f"{words} --weak-secret {at}")
 
 
-def test_studio_is_opened_by_a_server_that_answers(place: Place) -> None:
-    os.kill(place.project.pids()["api"], signal.SIGSTOP)
-    error = told("engines/embedded/api.py · studio_link", place.shell("promthctl local studio --no-open").stderr)
-    place.must(error.hint)
-    place.must("promthctl local studio --no-open")
-
-
 def test_a_server_that_ends_while_it_starts_is_started_by_up(place: Place) -> None:
     here = settings.load(place.project.path)
     stack = EmbeddedRecords(here.state_dir).load_stack()
@@ -279,10 +272,14 @@ def test_a_server_that_ends_while_it_starts_is_started_by_up(place: Place) -> No
     os.kill(server.pid, signal.SIGKILL)
     with pytest.raises(PromthctlError) as raised:
         api.wait(server, stack, here, log)
+    with pytest.raises(PromthctlError) as closed:
+        api.studio_link(stack)
+    assert told("engines/embedded/api.py · studio_link", closed.value).hint == "promthctl local up"
     first, second = told("engines/embedded/api.py · wait", raised.value).hint.split(", then ")
     place.must(first)
     place.must(second)
     assert api.ask_status(stack, here)
+    place.must("promthctl local studio --no-open")
 
 
 def test_another_postgres_is_started_before_a_database_is_exchanged(place: Place, tools: Toolchain) -> None:

@@ -244,9 +244,9 @@ class Cluster:
             return PromthctlError(what, why, hint)
         if self.throw_away or not _IN_USE.fullmatch(self.data.name):
             return PromthctlError(what, why, "run the same command again")
-        mend = f"mend that in {self.data} (settings are in postgresql.conf and postgresql.auto.conf)"
+        fix = f"fix that in {self.data} (settings are in postgresql.conf and postgresql.auto.conf)"
         new = "promthctl local down --purge makes room for a new database, without these rows"
-        return PromthctlError(what, why, f"{mend}, then promthctl local up; {new}")
+        return PromthctlError(what, why, f"{fix}, then promthctl local up; {new}")
 
     def _not_there(self, what: str, log: Path) -> TargetError:
         """As failed, for a server that does not answer."""
