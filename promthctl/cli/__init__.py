@@ -130,7 +130,7 @@ def main() -> None:
         code = _unexpected_disk_error(output, error)
     except Exception as error:
         code = _usage_or_bug(output, error)
-    for number in interrupts.STOPPING:  # a throw-away database may still be on its way out
+    for number in (*interrupts.STOPPING, signal.SIGALRM):  # a throw-away database may still be on its way out
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
     sys.exit(code if isinstance(code, int) else 0)
