@@ -53,7 +53,8 @@ class Told:
 def told(key: str, printed: str | PromthctlError) -> Told:
     """The last error on standard error, or one that was raised, which must be one of those that `key` makes."""
     if isinstance(printed, PromthctlError):
-        printed = f"error: {printed.what}\n  why: {printed.why}\n next: {printed.hint}"
+        parts = {"error": printed.what, "  why": printed.why, " next": printed.hint}
+        printed = "\n".join(f"{label}: {text}".replace("\n", "\n" + " " * 7) for label, text in parts.items())
     found = _errors(printed)
     assert found, f"no error was printed:\n{printed}"
     error = found[-1]

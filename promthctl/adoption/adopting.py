@@ -7,16 +7,14 @@ looked at: a migration that changes rows only is recorded when the user says tha
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from promthctl import database, shadow, supabase_cli
 from promthctl.adoption.presence import Presence, find_presence
-from promthctl.database.connection_errors import unreachable
 from promthctl.database.lock_waits import LockWatch, ending_waits
-from promthctl.database.transactions import database_failure, undisturbed
-from promthctl.errors import PromthctlError, RefusedError, UsageError
+from promthctl.database.transactions import reading_failure, undisturbed
+from promthctl.errors import RefusedError, UsageError
 from promthctl.migration_set import Migration, supabase_folder
-from promthctl.redact import redact
 from promthctl.schema import Difference, snapshot
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -38,7 +36,7 @@ class Adoption:
     total: how many there are. recorded: versions that the history had already. adopted: proven, or assumed because the
     user said so. unproven: they change rows only and may or may not have run. absent: not on the target. gaps: why
     nothing is adopted: what is missing of migrations that are there in part. beyond: objects on the target that no
-    migration makes. done: the adopted ones are in the history now.
+    migration makes. done: the adopted ones are in the history now. options: those that name the target to a command.
     """
 
     target: str
@@ -50,6 +48,7 @@ class Adoption:
     gaps: tuple[AdoptionGap, ...] = ()
     beyond: tuple[str, ...] = ()
     done: bool = False
+    options: str = field(default="", repr=False)
 
 
 def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], steps: Steps) -> Adoption:
@@ -79,6 +78,7 @@ def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], 
         absent=tuple(file.filename for file in files[found.number :] if file.version not in recorded),
         gaps=tuple(AdoptionGap(names[gap.version], gap.difference) for gap in found.gaps),
         beyond=found.beyond,
+        options=command_line_options(target),
     )
 
 
@@ -113,15 +113,9 @@ def _find_on_target(
             # A fresh Supabase grants everything by default.
             opened = (lambda: made) if privileges == () else (lambda: states(()))
             return find_presence([file.version for file in files], recorded, made, there, opened)
-    except psycopg.errors.QueryCanceled as error:
-        what = f"The schema of {target.label} could not be read"
-        raise database_failure(what, error, "nothing was recorded", watch=watch) from None
-    except psycopg.OperationalError as error:
-        raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
-        why = redact(str(error)).strip().splitlines()[0]
-        hint = "use the role `postgres`, which owns what migrations make: --db-url postgresql://postgres@HOST:5432/postgres"
-        raise PromthctlError(f"The schema of {target.label} could not be read", why, hint) from None
+        what = f"The schema of {target.label} could not be read"
+        raise reading_failure(target, what, error, "nothing was recorded", watch) from None
 
 
 def _decide(

@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from promthctl import __version__
+from promthctl.cli import interrupts
 from promthctl.cli.groups import LazyGroup, hoist_global_options
 from promthctl.cli.invocation import Invocation
 from promthctl.errors import PromthctlError, UsageError
@@ -102,7 +103,7 @@ def main() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in the order of their descriptors
         if getattr(sys, name) is None:  # closed, as by >&-
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - until the end
-    interrupts = _interrupts()
+    received = interrupts.catch()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode must not end the command
@@ -116,7 +117,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _interrupted(output, arguments)
     except PromthctlError as error:
-        if interrupts:  # a failure while cleaning up is not worth reporting
+        if received:  # a failure while cleaning up is not worth reporting
             code = _interrupted(output, arguments)
         else:
             output.error(error)
@@ -130,24 +131,10 @@ def main() -> None:
         code = _unexpected_disk_error(output, error)
     except Exception as error:
         code = _usage_or_bug(output, error)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a throw-away database may still be on its way out
+    for number in (*interrupts.STOPPING, signal.SIGALRM):  # a throw-away database may still be on its way out
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _interrupts() -> list[int]:
-    """Have SIGTERM and a closed terminal end promthctl as cleanly as Ctrl-C. Returns the signals received so far."""
-    received: list[int] = []
-
-    def stop(number: int, _: object) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # which nohup asks for
-            signal.signal(number, stop)
-    return received
 
 
 def _interrupted(output: Output, arguments: Sequence[str]) -> int:

@@ -32,8 +32,10 @@ def command(
     the target. Exit code 1 if there are differences.
     """
     from promthctl.drafting import differences
+    from promthctl.migration_set.source import without_default_example
 
     run: Invocation = context.obj
+    run.settings = without_default_example(run.settings)
     found = differences.diff(run.settings, run.target(choice), tuple(schema or ()), reverse, run.output)
     if run.output.as_json:
         run.output.show(found, views.diff)

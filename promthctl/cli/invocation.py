@@ -50,17 +50,30 @@ class Invocation:
             self.warn([f"{loaded.project_dir / '.env'}, line {lines}: not NAME=value, and left out"])
         return loaded
 
-    def target(self, choice: TargetChoice) -> Target:
-        """The database that the options name; it is announced before anything happens to it."""
+    def target(self, choice: TargetChoice, migrations: bool = True) -> Target:
+        """The database that the options name; it is announced before anything happens to it.
+
+        migrations: the command is about them, too; see say_example.
+        """
         from promthctl.resolve.database import resolve_database
 
-        return resolve_database(choice, self.settings, self.output.note, self.ask_password)
+        found = resolve_database(choice, self.settings, self.output.note, self.ask_password)
+        if migrations:
+            self.say_example()
+        return found
 
     def remote_target(self, choice: TargetChoice) -> Target | None:
         """The database that the options name, announced; None for the local stack, which is not looked at."""
         from promthctl.resolve.database import resolve_remote
 
         return resolve_remote(choice, self.settings, self.output.note, self.ask_password)
+
+    def say_example(self) -> None:
+        """Say in one line that the migrations are the example's, where nothing asks for these."""
+        from promthctl.migration_set.source import find_source
+
+        if self.settings.example is None and find_source(self.settings).example:
+            self.output.note("Migrations: Mr.Promth's example, as this folder has none of its own")
 
     def api_target(self, choice: TargetChoice) -> ApiTarget:
         """The API of what the options name, announced; no database password is asked for.
@@ -124,4 +137,7 @@ class Invocation:
         """A line that the user types; the question goes to standard error, to keep it out of the output."""
         sys.stderr.write(visible(question))
         sys.stderr.flush()
-        return sys.stdin.readline()
+        answer = sys.stdin.readline()
+        if not (answer.endswith("\n") and sys.stdin.isatty()):  # the terminal has shown no line break
+            sys.stderr.write("\n")
+        return answer

@@ -253,4 +253,5 @@ def reset(
     else:
         from promthctl.cli.reset import reset_local
 
+        run.say_example()
         reset_local(run, dry_run, seeding=not no_seed)

@@ -28,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, help="The folder of SQL migrations.")
 def list_(context: typer.Context, choice: TargetChoice) -> None:
     """Show each version: in source, in supabase/migrations, applied to the target, edited since it was applied."""
     run: Invocation = context.obj
+    run.say_example()
     history, _ = _history(run, choice)
     rows = migration_set.list_migrations(
         supabase_folder.source_migrations(run.settings),
@@ -51,6 +52,7 @@ def sync(
 ) -> None:
     """Copy the migrations from their source into supabase/migrations, byte for byte."""
     run: Invocation = context.obj
+    run.say_example()
     applied, history = _applied(run, run.remote_target(choice))
     if check:
         plan = supabase_folder.plan_project_sync(run.settings, applied, force, history)
@@ -169,7 +171,7 @@ def fetch(context: typer.Context, choice: TargetChoice, dry_run: DryRun = False)
     from promthctl.migration_files import changes, fetching, pulling
 
     run: Invocation = context.obj
-    settings = pulling.own_settings(run.settings, "Nothing was fetched", "migrations fetch")
+    settings = run.settings = pulling.own_settings(run.settings, "Nothing was fetched", "migrations fetch")
     chosen = run.target(choice)
     if not dry_run and changes.finish_interrupted(settings, run.output):
         run.output.note("An interrupted run was finished.")
@@ -240,6 +242,7 @@ def bundle(
 
     run: Invocation = context.obj
     path = None if str(file) == "-" else run.typed_path(file)
+    run.say_example()
     made = bundle(run.settings, path, force, not unproven, run.output)
     if made.sql is not None and not run.output.as_json:
         run.output.verbatim(made.sql)

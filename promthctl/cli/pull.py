@@ -35,7 +35,7 @@ def command(
 
     run: Invocation = context.obj
     patience = lock_seconds(lock_timeout)
-    settings = pulling.own_settings(run.settings)
+    settings = run.settings = pulling.own_settings(run.settings, "Nothing was pulled", "pull NAME")
     chosen = replace(run.target(choice), lock_seconds=patience)
     if not dry_run and changes.finish_interrupted(settings, run.output):
         run.output.note("An interrupted run was finished.")

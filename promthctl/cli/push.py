@@ -104,6 +104,7 @@ def command(
         why = "the rows of one target are copied, after a question about it"
         raise UsageError("--rehearse-with-data is for one target", why, "name one target, or leave the option out")
     if many:
+        run.say_example()
         found = batch.candidate_targets(run.settings, refs, urls, names, targets_file, patience)
         _push_batch(run, found, jobs, dry_run, fail_fast, allow_destructive, include_all, rehearsed)
         return

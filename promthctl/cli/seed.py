@@ -119,7 +119,7 @@ def sql(
 
     run: Invocation = context.obj
     patience = lock_seconds(lock_timeout)
-    chosen = replace(run.target(choice), lock_seconds=patience)
+    chosen = replace(run.target(choice, migrations=False), lock_seconds=patience)
     named = [run.settings.project_dir / run.typed_path(file) for file in files or ()]
     plan = seeds.plan_seeds(run.settings, chosen, named)
     if dry_run:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
+from promthctl.database.connection_errors import unreachable
 from promthctl.database.lock_waits import LockWatch, lock_seconds, watching_locks
-from promthctl.database.sqlstates import cause_of
+from promthctl.database.sqlstates import cause_of, is_lost
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.locks import alone
 from promthctl.settings import Settings
@@ -119,6 +120,17 @@ def database_failure(
         advice = watch.remedy() if watch.cancelled else f"{watch.remedy()}, or with a longer --lock-timeout"
     kind = TargetError if cause.by_target else PromthctlError
     return kind(what, f"{place}{reason}", f"{advice}; {state}")
+
+
+def reading_failure(
+    target: Target, what: str, error: psycopg.Error, state: str, watch: LockWatch | None = None
+) -> PromthctlError:
+    """Why a database could not be read: the session was lost, or it was refused; the rest as for database_failure."""
+    import psycopg
+
+    if isinstance(error, psycopg.OperationalError) and is_lost(error.sqlstate):
+        return unreachable(target, str(error))
+    return database_failure(what, error, state, watch=watch)
 
 
 def spoken_message(error: psycopg.Error) -> str:

@@ -18,12 +18,12 @@ from promthctl.drafting.unread import differing_names, unread_objects
 from promthctl.errors import PromthctlError, RefusedError, UsageError
 from promthctl.locks import alone
 from promthctl.migration_files import changes
-from promthctl.migration_set import Migration, is_as_applied, present_migrations, supabase_folder
+from promthctl.migration_set import Migration, is_as_applied, supabase_folder
 from promthctl.migration_set.creating import file_slug, next_version
 from promthctl.migration_set.folder import down_path
-from promthctl.migration_set.source import find_source
+from promthctl.migration_set.source import find_source, without_default_example
 from promthctl.schema import Difference, snapshot
-from promthctl.settings import EXAMPLE, Settings
+from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.supabase_cli import DatabaseCli
 from promthctl.targets import Target, command_line_options
@@ -66,19 +66,17 @@ class Pull:
         return bool(self.left)
 
 
-def own_settings(settings: Settings, what: str = _WHAT, command: str = "pull NAME") -> Settings:
+def own_settings(settings: Settings, what: str, command: str) -> Settings:
     """The settings with a folder of the project's own: in an empty one supabase/migrations, not the example.
 
     what: was not done; command: to run elsewhere. Raises UsageError where the migrations are the example.
     """
-    source = find_source(settings)
-    if not source.example:
-        return settings
-    if settings.example == EXAMPLE or present_migrations(settings.migrations_dir):
+    own = without_default_example(settings)
+    if find_source(own).example:
         why = "the migrations here are those that come with promthctl"
         hint = f"promthctl -C DIR {command}, where DIR is empty or the folder of the project"
         raise UsageError(what, why, hint)
-    return replace(settings, migrations=settings.migrations_dir)
+    return own
 
 
 def plan_pull(settings: Settings, target: Target, name: str, steps: Steps) -> Pull:
@@ -113,6 +111,8 @@ def draft(
     privileges: the default ones of a database where it applies; None: those of the project.
     """
     cli = supabase_cli.find_database_cli(settings, steps)
+    shown = f"promthctl diff{command_line_options(target)} prints the SQL"
+    by_hand = f"{shown}; promthctl migrations new NAME creates the files to write it into"
     with (
         steps.step("Drafting the migration and its down script"),
         shadow.trial_database(settings, there.major, privileges) as made,
@@ -129,9 +129,9 @@ def draft(
         if drafted.left or not any(drafted.parts):
             return replace(result, left=drafted.left)
         files = _files(settings, slug, applied, there, drafted)
-        downs = _downs(cli, before, drafted, files)
+        downs = _downs(cli, before, drafted, files, by_hand)
     with steps.step("Trying both with the Supabase CLI"):
-        moved = _prove(settings, [*applied, *files], downs, before, there, privileges, drafted.unread)
+        moved = _prove(settings, [*applied, *files], downs, before, there, privileges, drafted.unread, by_hand)
     paths = {file.path: file.content for file in files}
     paths |= {down_path(file, settings.migrations_dir): sql.encode() for file, sql in zip(files, downs, strict=True)}
     todo = changes.FileChanges(paths)
@@ -202,8 +202,8 @@ def _files(
     return files
 
 
-def _downs(cli: DatabaseCli, before: State, drafted: Forward, files: Sequence[Migration]) -> list[str]:
-    """The down script of each. Raises PromthctlError where one could not be drafted."""
+def _downs(cli: DatabaseCli, before: State, drafted: Forward, files: Sequence[Migration], by_hand: str) -> list[str]:
+    """The down script of each. Raises PromthctlError, with that hint, where one could not be drafted."""
     downs, previous = [], before
     for file, after in zip(files, drafted.after, strict=True):
         found = undoing(cli, file, previous, after)
@@ -212,7 +212,7 @@ def _downs(cli: DatabaseCli, before: State, drafted: Forward, files: Sequence[Mi
             raise PromthctlError(
                 f"{_WHAT}: no down script could be drafted",
                 f"{found.why}{f': {left}' if left else ''}",
-                "promthctl diff prints the SQL; promthctl migrations new NAME creates the files to write it into",
+                by_hand,
             )
         downs.append(found.sql)
         previous = read_state(after)
@@ -227,29 +227,29 @@ def _prove(
     there: AsFound,
     privileges: Sequence[str] | None,
     unread: Sequence[str],
+    by_hand: str,
 ) -> tuple[str, ...]:
     """Have the Supabase CLI apply all files to a fresh database, and undo the new ones as rollback does.
 
-    Returns the tables whose columns come in another order than the target's. Raises PromthctlError where the schema is
-    not the target's then, or not the one before.
+    Returns the tables whose columns come in another order than the target's. Raises PromthctlError, with that hint,
+    where the schema is not the target's then, or not the one before.
     """
     with shadow.trial_database(settings, there.major, privileges) as made:
         made.apply(files)
         after = read_state(made.target)
-        _expect_equal("the schema after the migration is not the target's", there.state, after, unread)
+        _expect_equal("the schema after the migration is not the target's", there.state, after, by_hand, unread)
         with database.connect(made.target) as connection, connection.transaction(force_rollback=True):
             for sql in reversed(downs):
                 run(connection, sql)
             now = State(made.target, snapshot(connection), unread_objects(connection))
-        _expect_equal("the schema after the down script is not the one before", before, now)
+        _expect_equal("the schema after the down script is not the one before", before, now, by_hand)
     return reordered(there.state.catalog, after.catalog)
 
 
-def _expect_equal(why: str, wanted: State, now: State, unread: Sequence[str] = ()) -> None:
+def _expect_equal(why: str, wanted: State, now: State, hint: str, unread: Sequence[str] = ()) -> None:
     differences = [f"{one.kind} {one.name}" for one in every_difference(wanted.catalog, now.catalog)]
     differences += [name for name in differing_names(wanted.unread, now.unread) if name not in unread]
     if differences:
-        hint = "promthctl diff shows the SQL; promthctl migrations new NAME creates the files to write it into"
         raise PromthctlError(_WHAT, f"{why}: {', '.join(differences)}", hint)
 
 
@@ -274,7 +274,7 @@ def _confirm(target: Target, plan: Pull) -> None:
             raise PromthctlError(
                 f"The history of {target.label} does not have {file.filename} as it is",
                 "it was reported as recorded, and reads otherwise",
-                f"promthctl migrations list{command_line_options(target)} shows it",
+                f"promthctl push{command_line_options(target)} --dry-run says what settles it",
             )
 
 

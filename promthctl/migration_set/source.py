@@ -8,7 +8,7 @@ otherwise supabase/migrations, where the first migration will be.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -59,6 +59,13 @@ def find_source(settings: Settings) -> MigrationSource:
     if present or not has_project(settings):
         return MigrationSource("example", packaged_source())
     return MigrationSource("in-place", settings.migrations_dir)
+
+
+def without_default_example(settings: Settings) -> Settings:
+    """In a folder without a project the settings of an empty one of its own, instead of the example's."""
+    if settings.example or not find_source(settings).example or _sql_files(settings.migrations_dir):
+        return settings
+    return replace(settings, migrations=settings.migrations_dir)
 
 
 def has_project(settings: Settings) -> bool:

@@ -85,7 +85,7 @@ def apply_to_local_stack(
     gaps = [*disagreements.find_version_gaps(target, files, history, pending)]
     if refusal := disagreements.refusal_of(target.label, gaps):
         raise refusal
-    check_written(target, pending)
+    check_written(target, pending, known=files)
     if pending and apply is not None:
         apply(files)
     elif pending:

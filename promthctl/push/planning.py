@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
-from promthctl.database.connection_errors import unreachable
+from promthctl.database.transactions import reading_failure
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration, SyncPlan, creating, supabase_folder
 from promthctl.push import disagreements
@@ -16,16 +16,16 @@ from promthctl.push.disagreements import Disagreement
 from promthctl.push.lock_checks import LockCheck, check_locks
 from promthctl.push.risks import PlannedStatement
 from promthctl.push.waits import Wait, estimate_waits
-from promthctl.redact import redact
 from promthctl.rehearsal import DataRehearsal, Finding, Rehearsal
 from promthctl.settings import Settings
-from promthctl.sql.transaction_commands import find_transaction_fault
+from promthctl.sql.transaction_commands import find_transaction_fault, procedures_that_roll_back
 from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
 
 if TYPE_CHECKING:
     import psycopg
 
+_NO_PLAN = "The plan for {} could not be made"
 _REASONS_SHOWN = 8
 _SILENT = Silent()
 
@@ -128,7 +128,7 @@ def plan_push(
             raise refusal
         files = supabase_folder.expected_migrations(settings, sync)
         pending = supabase_folder.pending_migrations(files, history)
-        check_written(target, pending)
+        check_written(target, pending, known=files)
         found = disagreements.find_disagreements(
             target, files, history, pending, include_all, sync.foreign, sync.removed
         )
@@ -208,12 +208,19 @@ def check_accepted(plan: PushPlan) -> None:
     raise PromthctlError(f"This push to {plan.target} would fail, and nothing was touched", "\n".join(why), hint)
 
 
-def check_written(target: Target, pending: Iterable[Migration], refused: str = "Nothing was pushed to") -> None:
+def check_written(
+    target: Target,
+    pending: Iterable[Migration],
+    refused: str = "Nothing was pushed to",
+    known: Iterable[Migration] = (),
+) -> None:
     """Raise RefusedError for a file that would be recorded without being applied, before anything is touched.
 
     Such are a migration without its SQL yet, and one that leaves its transaction open or throws it away.
-    refused: how the error begins, before the target's label.
+    refused: how the error begins, before the target's label. known: other files, whose procedures may be called.
     """
+    pending = tuple(pending)
+    rolling = {name for file in (*known, *pending) for name in procedures_that_roll_back(file.sql)}
     for file in pending:
         if file.sql.strip() == creating.up_template(f"{file.version}_{file.name}").strip():
             raise RefusedError(
@@ -221,7 +228,7 @@ def check_written(target: Target, pending: Iterable[Migration], refused: str = "
                 f"{file.filename} is still as `promthctl migrations new` created it",
                 f"write its SQL into {file.path}, or remove it with its down script",
             )
-        if fault := find_transaction_fault(file.sql):
+        if fault := find_transaction_fault(file.sql, rolling):
             raise RefusedError(
                 f"{refused} {target.label}",
                 f"{file.filename} line {fault.line}: {fault.why}",
@@ -239,12 +246,8 @@ def _analysed(
     try:
         statements = analyse_migrations(pending, connection)
         return statements, estimate_waits(connection, statements)
-    except psycopg.OperationalError as error:
-        if connection.broken:
-            raise unreachable(target, str(error)) from None
-        raise _no_plan(target, error) from None
     except psycopg.Error as error:
-        raise _no_plan(target, error) from None
+        raise reading_failure(target, _NO_PLAN.format(target.label), error, "nothing was pushed") from None
 
 
 def _rehearsed(
@@ -263,14 +266,6 @@ def _rehearsed(
 
     try:
         found = rehearse(settings, connection, applied, pending, steps, meanwhile)
-    except psycopg.OperationalError as error:
-        raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
-        raise _no_plan(target, error) from None
+        raise reading_failure(target, _NO_PLAN.format(target.label), error, "nothing was pushed") from None
     return found if drift else replace(found, drift=None)
-
-
-def _no_plan(target: Target, error: Exception) -> PromthctlError:
-    lines = redact(str(error)).strip().splitlines()
-    why = f"its catalog could not be read: {lines[0] if lines else type(error).__name__}"
-    return PromthctlError(f"The plan for {target.label} could not be made", why, "run the same command again")

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from promthctl import database
-from promthctl.database.connection_errors import unreachable
+from promthctl.database.transactions import reading_failure
 from promthctl.errors import PromthctlError
 from promthctl.migration_set import supabase_folder
 from promthctl.push.planning import PushPlan
-from promthctl.redact import redact
 from promthctl.rehearsal import DataRehearsal
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -45,14 +44,9 @@ def try_with_data(
     try:
         with database.connect(target) as connection:
             return rehearse_with_data(settings, connection, applied, plan.pending, touched, sample, agree, steps)
-    except psycopg.OperationalError as error:
-        raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
-        raise PromthctlError(
-            f"The push to {target.label} could not be tried on a copy of its rows",
-            redact(str(error)).strip().partition("\n")[0],
-            "run the same command again, or without --rehearse-with-data",
-        ) from None
+        what = f"The push to {target.label} could not be tried on a copy of its rows"
+        raise reading_failure(target, what, error, "nothing was pushed") from None
 
 
 def check_tried(plan: PushPlan, tried: DataRehearsal | None) -> None:

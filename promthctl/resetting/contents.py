@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
-from promthctl.database.connection_errors import unreachable
 from promthctl.database.lock_waits import LockWatch, ending_waits
-from promthctl.database.transactions import database_failure
-from promthctl.errors import PromthctlError
-from promthctl.redact import redact
+from promthctl.database.transactions import reading_failure
 from promthctl.steps import Steps
 from promthctl.targets import Target
 
@@ -127,13 +124,8 @@ def reading(target: Target, steps: Steps) -> Iterator[tuple[psycopg.Connection[t
     try:
         with database.connect(target) as connection, ending_waits(target, connection, steps.note) as watch:
             yield connection, watch
-    except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable) as error:
-        raise database_failure(what, error, "nothing was changed", watch=watch) from None
-    except psycopg.OperationalError as error:
-        raise unreachable(target, str(error)) from None
     except psycopg.Error as error:
-        why = redact(str(error)).strip().splitlines()[0]
-        raise PromthctlError(what, why, "run it again; nothing was changed") from None
+        raise reading_failure(target, what, error, "nothing was changed", watch) from None
 
 
 def read_contents(target: Target, steps: Steps) -> Contents:

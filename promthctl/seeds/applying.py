@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ class SeedPlan:
     """run: the files to run, in order. done: those that were run before. changed: those that are different since.
 
     unmatched: patterns of sql_paths that no file matches. named: the files to run were named on the command line.
+    options: those that name the target to a command.
     """
 
     target: str
@@ -40,16 +41,18 @@ class SeedPlan:
     changed: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
     named: bool = False
+    options: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class SeedResult:
-    """files: what was run, in order. done, changed: what was not, see SeedPlan."""
+    """files: what was run, in order. done, changed: what was not, see SeedPlan, as options."""
 
     target: str
     files: tuple[FileRun, ...]
     done: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    options: str = field(default="", repr=False)
 
 
 def plan_seeds(settings: Settings, target: Target, named: Sequence[Path] = ()) -> SeedPlan:
@@ -71,6 +74,7 @@ def plan_seeds(settings: Settings, target: Target, named: Sequence[Path] = ()) -
         tuple(file.name for file in known if file.name not in changed),
         changed,
         found.unmatched,
+        options=command_line_options(target),
     )
 
 
@@ -82,7 +86,7 @@ def run_planned(settings: Settings, target: Target, plan: SeedPlan, steps: Steps
         meanwhile = [file for file in plan.run if file.name in recorded]
         files = [file for file in plan.run if file not in meanwhile]
         runs = run_files(settings, target, files, steps, named=plan.named)
-    return SeedResult(plan.target, runs, (*plan.done, *(file.name for file in meanwhile)), plan.changed)
+    return SeedResult(plan.target, runs, (*plan.done, *(file.name for file in meanwhile)), plan.changed, plan.options)
 
 
 def run_seeds(settings: Settings, target: Target, steps: Steps, again: str | None = None) -> SeedResult:

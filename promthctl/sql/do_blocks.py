@@ -38,7 +38,7 @@ def sql_in_block(node: Any, text: str) -> Iterator[tuple[int, str | None]]:
 
 
 def rolls_back(node: Any, text: str) -> bool:
-    """True for a DO block with a ROLLBACK of its own. node: pglast's DoStmt. text: the statement."""
+    """True for a DO block or a procedure with a ROLLBACK of its own. node: pglast's. text: the statement."""
     return any(name == "PLpgSQL_stmt_rollback" for name, _ in _walk(_body(node, text)))
 
 
@@ -46,7 +46,8 @@ def _body(node: Any, text: str) -> Any:
     """The parsed block; None where it is not PL/pgSQL or cannot be read."""
     from pglast import parser
 
-    if any(option.defname == "language" and option.arg.sval.lower() != "plpgsql" for option in node.args):
+    options = node.args if hasattr(node, "args") else node.options
+    if any(option.defname == "language" and option.arg.sval.lower() != "plpgsql" for option in options):
         return None
     try:
         return json.loads(parser.parse_plpgsql_json(text))

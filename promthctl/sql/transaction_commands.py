@@ -9,6 +9,7 @@ in tests/embedded/test_transactions.py.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,9 @@ from promthctl.sql.statements import split_statements
 from promthctl.sql.tokens import line_at
 
 _COMMAND = re.compile(
-    r"(?:BEGIN|START|COMMIT|END|ABORT|ROLLBACK|PREPARE|SAVEPOINT|RELEASE|DO)(?!\w)", re.IGNORECASE
+    r"(?:BEGIN|START|COMMIT|END|ABORT|ROLLBACK|PREPARE|SAVEPOINT|RELEASE|DO|CALL)(?!\w)", re.IGNORECASE
 )  # only these statements are parsed: the rest of the file may be anything
+_PROCEDURE = re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?PROCEDURE\b", re.IGNORECASE)
 _OPENS = ("TRANS_STMT_BEGIN", "TRANS_STMT_START")
 _INSIDE = ("TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO")
 _PREPARED = ("TRANS_STMT_COMMIT_PREPARED", "TRANS_STMT_ROLLBACK_PREPARED")
@@ -38,12 +40,12 @@ class TransactionFault:
     fix: str
 
 
-def find_transaction_fault(sql: str) -> TransactionFault | None:
+def find_transaction_fault(sql: str, rolling: Collection[str] = ()) -> TransactionFault | None:
     """The first command that would leave a transaction open or throw work away; None where there is none.
 
-    Any text may be given. What a called procedure commits or rolls back cannot be seen here.
+    Any text may be given. rolling: procedures of earlier files that roll back; what others do cannot be seen here.
     """
-    machine = _Session()
+    machine = _Session({*rolling, *procedures_that_roll_back(sql)})
     for piece in split_statements(sql):
         if piece.code is None:
             continue
@@ -55,12 +57,22 @@ def find_transaction_fault(sql: str) -> TransactionFault | None:
     return machine.at_the_end()
 
 
+def procedures_that_roll_back(sql: str) -> frozenset[str]:
+    """The names, without their schemas, of the procedures that a file creates and that have a ROLLBACK."""
+    if not _PROCEDURE.search(sql):
+        return frozenset()
+    texts = (sql[piece.code : piece.end] for piece in split_statements(sql) if piece.code is not None)
+    parsed = ((_parsed(text), text) for text in texts if _PROCEDURE.match(text))
+    return frozenset(node.funcname[-1].sval for node, text in parsed if node is not None and rolls_back(node, text))
+
+
 @dataclass
 class _Session:
-    """Follows the file as the server would. opened: the command and line that opened the transaction; None outside of
-    one. work: something was done since the last BEGIN or COMMIT.
+    """Follows the file as the server would. rolling: the procedures that roll back. opened: the command and line that
+    opened the transaction; None outside of one. work: something was done since the last BEGIN or COMMIT.
     """
 
+    rolling: set[str]
     opened: tuple[str, int] | None = None
     work: bool = False
 
@@ -72,6 +84,9 @@ class _Session:
             if name == "DoStmt" and rolls_back(node, text):
                 why = "where the ROLLBACK in this block runs, what the file did is lost, and the file counts as applied"
                 return TransactionFault(line, why, _INSTEAD_OF_ROLLBACK)
+            if name == "CallStmt" and (called := node.funccall.funcname[-1].sval) in self.rolling:
+                why = f"where the ROLLBACK in {called} runs, what the file did is lost, and the file counts as applied"
+                return TransactionFault(line, why, _INSTEAD_OF_ROLLBACK.replace("ROLLBACK", f"ROLLBACK in {called}", 1))
             return None
         kind, chained, shown = node.kind.name, bool(node.chain), _shown(text)
         if self.opened is None and (kind in _INSIDE or chained):

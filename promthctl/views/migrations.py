@@ -84,14 +84,15 @@ def init(result: InitResult) -> Iterator[RenderableType]:
 
 
 def adoption(found: Adoption) -> Iterator[RenderableType]:
-    target = escape(found.target)
+    target, push = escape(found.target), f"promthctl push{escape(found.options)}"
+    again = f"promthctl migrations adopt{escape(found.options)}"
     for gap in found.gaps:
         yield from differing(gap.difference, f" [dim]({escape(gap.migration)})[/dim]")
     if found.gaps:
         names = list(dict.fromkeys(escape(gap.migration) for gap in found.gaps))
         verb = "is" if len(names) == 1 else "are"
         yield f"[bold red]Refused:[/bold red] {', '.join(names)} {verb} there only in part; nothing was recorded"
-        yield f"Run the SQL above on {target}, then promthctl migrations adopt again"
+        yield f"Run the SQL above on {target}, then {again} again"
         return
     if found.adopted:
         verb = "[bold green]Recorded[/bold green]" if found.done else "Would record"
@@ -102,12 +103,12 @@ def adoption(found: Adoption) -> Iterator[RenderableType]:
     else:
         yield f"Nothing to adopt on {target}"
     if found.absent:
-        yield f"Not there, so promthctl push applies it: {', '.join(map(escape, found.absent))}"
+        yield f"Not there, so {push} applies it: {', '.join(map(escape, found.absent))}"
     for name in found.unproven:
         version = name.partition("_")[0]
         yield (
-            f"{escape(name)} changes rows only, so nothing proves that it ran: promthctl push applies it;"
-            f" if it has run already, promthctl migrations adopt --assume {version}"
+            f"{escape(name)} changes rows only, so nothing proves that it ran: {push} applies it;"
+            f" if it has run already, {again} --assume {version}"
         )
     if found.beyond:
         yield f"[dim]Left alone, made by no migration: {', '.join(map(escape, found.beyond))}[/dim]"

@@ -60,5 +60,5 @@ def _drift(found: Sequence[Drift]) -> Iterator[str]:
     if not found:
         return
     noun = "1 thing is" if len(found) == 1 else f"{len(found)} things are"
-    yield f"[yellow]note:[/yellow] {noun} not as the applied migrations make it (promthctl verify shows all):"
+    yield f"[yellow]note:[/yellow] {noun} not as the applied migrations make it (verify shows all):"
     yield from (f"  {one.state}: {escape(one.kind)} {escape(one.name)}" for one in found[:_SHOWN])

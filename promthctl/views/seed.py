@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def _state(key: SeededKey, dry_run: bool) -> str:
 def planned_seeds(plan: SeedPlan) -> Iterator[RenderableType]:
     yield f"To run on {escape(plan.target)}: {count(len(plan.run), 'file')}"
     yield from (f"  {escape(file.name)} ({size(file.size)})" for file in plan.run)
-    yield from _left_out(plan.done, plan.changed)
+    yield from _left_out(plan.done, plan.changed, plan.options)
     yield from (f"  no file matches {escape(pattern)} of sql_paths" for pattern in plan.unmatched)
 
 
@@ -56,7 +57,7 @@ def run_seeds(result: SeedResult) -> Iterator[RenderableType]:
         yield from files(result)
     else:
         yield f"Nothing was run on {escape(result.target)}"
-    yield from _left_out(result.done, result.changed)
+    yield from _left_out(result.done, result.changed, result.options)
 
 
 def files(result: SeedResult) -> Iterator[str]:
@@ -65,7 +66,8 @@ def files(result: SeedResult) -> Iterator[str]:
         yield f"  {escape(run.name)}: {count(run.statements, 'statement')}, {count(run.rows, 'row')} changed"
 
 
-def _left_out(done: Iterable[str], changed: Iterable[str]) -> Iterator[str]:
+def _left_out(done: Iterable[str], changed: Iterable[str], options: str) -> Iterator[str]:
     yield from (f"  {escape(name)} was run before" for name in done)
     for name in changed:
-        yield f"  {escape(name)} was run before and differs now; to run it again: promthctl seed sql {escape(name)}"
+        again = f"promthctl seed sql{options} {shlex.quote(name)}"
+        yield f"  {escape(name)} was run before and differs now; to run it again: {escape(again)}"

@@ -9,6 +9,7 @@ import pytest
 
 from promthctl.schema import compare, snapshot
 from tests.embedded.test_bundle import own
+from tests.promthctl_runner import Project
 from tests.servers import Server, fresh_database
 
 FILES = {
@@ -67,3 +68,10 @@ def test_nothing_changed_by_hand(tmp_path: Path, server: Server, database_url: s
     plain = database_url.replace(f":{server.password}@", "@")
     found = project.json("diff", "--db-url", plain, PGPASSWORD=server.password)
     assert (found["sql"], found["left"], found["pending"]) == ("", [], ["002_later.sql"])
+
+
+def test_in_an_empty_folder_all_that_is_there_was_made_by_hand(tmp_path: Path, database_url: str) -> None:
+    """As for a pull: the example is not what the folder's owner means by its migrations."""
+    change(database_url, "create table public.notes (id int primary key)")
+    found = Project(tmp_path).json("diff", "--db-url", database_url, code=1)
+    assert "notes" in found["sql"] and "prompts" not in found["sql"]

@@ -73,6 +73,11 @@ def written(text: str, good: str, says: str, name: str) -> tuple[str, Row]:
 
 
 B = "create table public.b (i int);\n"
+OLD_CLI = '#!/bin/sh\n[ "$1" = --version ] && echo 2.100.0 && exit\necho unknown flag >&2; exit 1\n'
+KNOWS_ITS_SCRIPT = """do $$ begin
+  if current_query() like '%schema' || '_migrations%' then create table public.bundled (); end if;
+end $$;
+"""
 # What the database has, by SQL, before the row's situation.
 CASES = (
     (
@@ -224,6 +229,28 @@ CASES = (
     (
         "",
         Row(
+            "supabase_cli/failures.py · cli_error",
+            PUSH + " --supabase-cli ./cli",
+            Option("--supabase-cli pinned"),
+            files=(
+                *OWN,
+                ("cli", OLD_CLI),
+            ),
+            before="chmod +x cli",
+        ),
+    ),
+    (
+        "",
+        Row(
+            "migration_files/bundling.py · _proven",
+            "promthctl migrations bundle",
+            Instead("promthctl push", adds="{at} --yes"),
+            files=(*OWN, ("db/002_b.sql", KNOWS_ITS_SCRIPT)),
+        ),
+    ),
+    (
+        "",
+        Row(
             "migration_set/bundle.py · _statements",
             BUNDLE,
             Instead("promthctl push", adds="{at} --yes"),
@@ -277,7 +304,7 @@ def test_the_name_is_typed_again(project: Project, database_url: str) -> None:
     for path, text in OWN:
         place.write(path, text)
     words = ("reset", "--db-url", database_url, "--no-backup")
-    printed = project.run(*words, stdin="wrong\n", code=5).stderr.replace(": error: ", ":\nerror: ")
+    printed = project.run(*words, stdin="wrong\n", code=5).stderr
     assert "type the database's name" in told("resetting/target.py · check_typed_name", printed).hint
     project.run(*words, stdin=urlsplit(database_url).path[1:])
 

@@ -10,17 +10,21 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from promthctl import targets
+from promthctl import push, resetting, settings, targets
 from promthctl.database import advisory_lock, connect
 from promthctl.errors import PromthctlError, RefusedError, TargetError
 from promthctl.isolation.proof import _require_roles
+from promthctl.migration_files import changes, fetching
+from promthctl.resetting import ResetPlan, replay
+from promthctl.rollback import undoing
 from promthctl.steps import Silent
-from tests.hints import Edit, Instead, Option, Place, Row, Run, Say, Sql, follow, told
+from tests.hints import ByHand, Edit, Instead, Option, Place, Row, Run, Say, Sql, follow, told
 from tests.promthctl_runner import Project
 from tests.servers import Server
 
@@ -32,6 +36,9 @@ APPLIED = "insert into supabase_migrations.schema_migrations values ('001'), ('0
 READER = "create role hints_reader login password '{password}'"
 TWO = (("db/002_b.sql", B), ("db/002_b.down.sql", "drop table public.b;\n"))
 ROWS_ONLY = (("db/002_b.sql", "insert into public.a values (1);\n"), ("db/003_c.sql", B))
+# A sequence is not rolled back: what ends its session does so once.
+ONCE = "create sequence public.once"
+ENDS_ITSELF = "select pg_terminate_backend(pg_backend_pid()) where nextval('public.once') = 1;\n"
 FORGETS = "delete from supabase_migrations.schema_migrations;\n"
 
 CONFIRM = "cli/invocation.py · confirm"
@@ -115,6 +122,34 @@ ROWS = (
         files=(("pyproject.toml", '[tool.promthctl]\nmigrations = "db"\n[tool.promthctl.public]\na = "true; x"\n'),),
         then="Not verified",
         sql=f"{A} alter table a enable row level security",
+    ),
+    Row(
+        "migration_files/renumbering.py · _applied",
+        f"promthctl migrations renumber {AT} --dry-run",
+        ByHand("mv db/001_b.sql db/002_b.sql", "rename by hand the one that is not applied there"),
+        files=(("db/001_b.sql", B),),
+        sql=f"{HISTORY} (version text); insert into supabase_migrations.schema_migrations values ('001')",
+    ),
+    Row(
+        "migration_files/renumbering.py · _padded",
+        f"promthctl migrations renumber {AT} --dry-run",
+        ByHand("mv db/10_c.sql db/91_c.sql", "rename by hand those that are not applied, to versions that sort after"),
+        files=(("db/9_b.sql", B), ("db/10_c.sql", "select 1;\n")),
+        sql=f"{HISTORY} (version text, name text); insert into supabase_migrations.schema_migrations values ('9', 'b')",
+    ),
+    Row(
+        "seeds/failing.py · _lost",
+        f"promthctl seed sql {AT} --yes",
+        Instead(r"promthctl seed sql[^;]*", adds="--yes"),
+        files=(("supabase/seed.sql", ENDS_ITSELF),),
+        sql=ONCE,
+    ),
+    Row(
+        "supabase_cli/migration_errors.py · _broken_off",
+        f"promthctl push {AT} --yes --allow-destructive",
+        ByHand(":", "run the same command again"),
+        files=(("db/002_b.sql", ENDS_ITSELF),),
+        sql=ONCE,
     ),
 )
 
@@ -256,3 +291,71 @@ def test_what_an_earlier_push_left_is_ended(database_url: str, monkeypatch: pyte
         finally:
             working.join()
     advisory_lock.wait_for_leftovers(target, text, Silent())
+
+
+def test_what_changes_between_a_plan_and_its_end_is_planned_again(place: Place) -> None:
+    for path, text in TWO:
+        place.write(path, text)
+    here, target = settings.load(place.project.path), targets.from_url(place.values["owner"])
+    planned = push.plan_push(here, target, rehearsed=False)
+    place.write("db/001_a.sql", A + "select 1;\n")
+    with pytest.raises(RefusedError) as raised:
+        push.apply_plan(here, target, planned, Silent())
+    assert told("push/applying.py · _outdated", raised.value).hint.startswith("run the same command again")
+    place.must(place.fill(f"promthctl push {AT} --yes"))
+
+    place.write("db/001_a.down.sql", "drop table public.a;\n")
+    undone = undoing.plan_rollback(here, target, "0", Silent())
+    place.must(place.fill(f"promthctl rollback {AT} --to 001 --yes"))
+    with pytest.raises(RefusedError) as raised:
+        undoing.roll_back(here, target, undone, False, Silent())
+    assert told("rollback/undoing.py · _changed", raised.value).hint == "run the same command again"
+    place.must(place.fill(f"promthctl rollback {AT} --to 0 --yes"))
+
+
+def test_a_reset_is_helped_at_every_step(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, target = settings.load(place.project.path), targets.from_url(place.values["owner"])
+
+    def plan() -> ResetPlan:
+        return resetting.plan_reset(here, target, False, Silent())
+
+    read = replay._read_premises
+    with monkeypatch.context() as patched:  # a server without extensions, which none of ours is
+        patched.setattr(replay, "_read_premises", lambda *words: replace(read(*words), available=frozenset()))
+        place.write("db/002_b.sql", "create extension hstore;\n")
+        with pytest.raises(RefusedError) as raised:
+            plan()
+        assert "or take it out of the migrations" in told("resetting/replay.py · try_reset", raised.value).hint
+        place.write("db/002_b.sql", "create table public.a ();\n")
+        with pytest.raises(PromthctlError) as failed:
+            plan()
+    assert "take it out" in told("resetting/replay.py · for_the_person", failed.value).hint
+    place.write("db/002_b.sql", B)
+    planned = plan()
+    place.write("db/002_b.sql", B + "select 1;\n")
+    with pytest.raises(RefusedError) as raised:
+        resetting.reset_target(here, target, planned, Silent())
+    assert "for a new plan" in told("resetting/target.py · reset_target", raised.value).hint
+    resetting.reset_target(here, target, plan(), Silent())
+
+
+def test_a_fetched_file_that_was_changed_meanwhile_is_fetched_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.sql(
+        f"{HISTORY} (version text, statements text[], name text);"
+        f" insert into supabase_migrations.schema_migrations values ('002', array[$x${B}$x$], 'b')"
+    )
+    here, target = settings.load(place.project.path), targets.from_url(place.values["owner"])
+    written = changes.carry_out
+
+    def carry_out(*words: object) -> None:
+        written(*words)
+        place.write("db/002_b.sql", "another text")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(changes, "carry_out", carry_out)
+        with pytest.raises(PromthctlError) as raised:
+            fetching.fetch(here, fetching.plan_fetch(here, target), Silent())
+    place.must(re.findall(r"mv \S+ \S+", told("migration_files/fetching.py · fetch", raised.value).hint)[0])
+    place.must(place.fill(f"promthctl migrations fetch {AT}"))

@@ -12,18 +12,25 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from promthctl import signatures
+from promthctl import settings, signatures
+from promthctl.engines.embedded import api
+from promthctl.engines.embedded.records import EmbeddedRecords
+from promthctl.errors import PromthctlError
+from promthctl.process import ProcessId
 from promthctl.toolchain import Toolchain
 from tests.embedded.working import data_directory, database_url
 from tests.hints import Edit, Instead, Leave, Option, Place, Put, Row, Run, Say, Set, follow, told
 from tests.promthctl_runner import Project
+from tests.tcp_relay import relay_to
 
 KEY = "sk-FAKEfakeFAKEfake0123456789"
 SECOND = "second@example.com"
@@ -65,6 +72,13 @@ FIRST = (
         "promthctl local up --api-port {taken}",
         Instead("promthctl local up --api-port 0"),
         "wrong [auth] enable_signup",
+    ),
+    Row(
+        "state.py · make",
+        "promthctl -C /proc local up --db-port 0 --api-port {taken}",
+        Say("/proc", "own", "-C DIR"),
+        TAKEN,
+        before="mkdir own",
     ),
     Row(
         "engines/embedded/auth_settings.py · wrong",
@@ -232,6 +246,88 @@ def test_data_that_bears_another_mark_is_taken_back(place: Place) -> None:
     mark.write_text(json.dumps({**json.loads(mark.read_text()), "id": "another"}))
     error = told("engines/embedded/ownership.py · _not_ours", place.shell("promthctl local up").stderr)
     place.must(re.findall("rm .*?(?= if)", error.hint)[0])
+    place.must("promthctl local up")
+
+
+def test_keys_that_were_not_answered_are_stored_by_the_next_run(place: Place) -> None:
+    """The connection is cut once the request with the keys has reached the API."""
+    place.sql(SIGN_UP)
+    place.must(f"{EMPTY} --yes")
+    words = f"promthctl seed keys --provider openai --demo --user {SECOND} --yes"
+    with relay_to(f"{place.values['api']}/") as relay:
+        at = "--db-url postgresql://postgres@127.0.0.1:1/x"
+        env = {"SUPABASE_URL": relay.url.rstrip("/"), "SUPABASE_SERVICE_ROLE_KEY": place.values["service"]}
+        remote = Place(replace(place.project, extra={**place.project.extra, **env, "ENCRYPTION_SECRET": "s" * 40}))
+        relay.until = lambda sent: b"POST /rest/v1/api_keys" in sent and not relay.cuts
+        error = told("keys/seed_rows.py · store_batch", remote.shell(f"{words} --weak-secret {at}").stderr)
+        assert error.hint.endswith("then run the same command again: rows that are stored are left alone")
+        remote.must(f"{words} --weak-secret {at}")
+
+
+def test_a_server_that_ends_while_it_starts_is_started_by_up(place: Place) -> None:
+    here = settings.load(place.project.path)
+    stack = EmbeddedRecords(here.state_dir).load_stack()
+    assert stack
+    log, server = here.state_dir / "logs" / "api.log", ProcessId(place.project.pids()["api"], 0)
+    os.kill(server.pid, signal.SIGKILL)
+    with pytest.raises(PromthctlError) as raised:
+        api.wait(server, stack, here, log)
+    with pytest.raises(PromthctlError) as closed:
+        api.studio_link(stack)
+    assert told("engines/embedded/api.py · studio_link", closed.value).hint == "promthctl local up"
+    first, second = told("engines/embedded/api.py · wait", raised.value).hint.split(", then ")
+    place.must(first)
+    place.must(second)
+    assert api.ask_status(stack, here)
+    place.must("promthctl local studio --no-open")
+
+
+def test_another_postgres_is_started_before_a_database_is_exchanged(place: Place, tools: Toolchain) -> None:
+    place.must("promthctl local snapshot save of17")
+    place.write("pyproject.toml", f'[tool.promthctl]\nexample = "mr-promth"\npostgres = "{tools.postgres}"\n')
+    place.must("promthctl trust --yes")
+    error = told("engines/embedded/engine.py · renew", place.shell("promthctl local reset").stderr)
+    place.must(error.hint.partition(", which")[0])
+    place.must("promthctl local reset")
+    restore = "promthctl local snapshot restore of17"
+    error = told("engines/embedded/engine.py · restore_snapshot", place.shell(restore).stderr)
+    assert error.hint.startswith("set postgres = 17 under [tool.promthctl] in pyproject.toml")
+    place.write("pyproject.toml", '[tool.promthctl]\nexample = "mr-promth"\npostgres = 17\n')
+    place.must(restore)
+
+
+FAILED = "engines/embedded/cluster.py · failed"
+NOT_THERE = "engines/embedded/cluster.py · _not_there"
+
+
+@pytest.mark.parametrize("name", ["postgresql.conf", "pg_hba.conf"])
+def test_a_configuration_that_postgres_refuses_is_corrected(place: Place, name: str) -> None:
+    place.must("promthctl local down")
+    file = data_directory(place.project) / name
+    good = file.read_text()
+    file.write_text(f"{good}\nwork_mem = lots\n")
+    printed = place.shell("promthctl local up").stderr
+    error = told(FAILED, printed) if name == "postgresql.conf" else told(NOT_THERE, printed)
+    assert "work_mem" in error.why and error.hint == f"correct {file}, then run the same command again"
+    file.write_text(good)
+    place.must("promthctl local up")
+
+
+def test_a_database_without_its_control_file_makes_room_for_a_new_one(place: Place) -> None:
+    """And what a purge cannot remove is removed by hand."""
+    place.must("promthctl local down")
+    data = data_directory(place.project)
+    (data / "global" / "pg_control").unlink()
+    error = told(FAILED, place.shell("promthctl local up").stderr)
+    purge = re.findall("promthctl local down --purge", error.hint)[0] + " --yes"
+    fixed = subprocess.run(["chattr", "+i", data / "PG_VERSION"], capture_output=True, check=False).returncode == 0
+    if fixed:  # root alone, on file systems that have it
+        left = told("engines/embedded/removal.py · check_gone", place.shell(purge).stderr)
+        remove = re.findall(r"rm -r \S+", left.hint)[0]
+        assert "PG_VERSION" in place.shell(remove).stderr
+        place.must(f"chattr -i {remove.split()[-1]}/PG_VERSION && {remove}")
+    place.must(purge)
+    assert not data.parent.exists()
     place.must("promthctl local up")
 
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 
+from promthctl import settings, targets
+from promthctl.errors import PromthctlError
+from promthctl.migration_files import pulling
 from promthctl.schema import KINDS, compare, snapshot
+from promthctl.steps import Silent
 from tests.embedded.test_bundle import own, rows
 from tests.embedded.test_compat import apply
+from tests.hints import Place, told
 from tests.promthctl_runner import Project
 from tests.servers import Server, fresh_database
 
@@ -116,9 +123,11 @@ def test_killed_before_it_is_recorded_another_command_finishes_it(tmp_path: Path
     assert running.returncode == -9
     assert files(tmp_path) == ["001_base.sql", "002_more.down.sql", "002_more.sql"]
     assert len(rows(database_url)) == 1
-    told = project.run("pull", "more", "--db-url", database_url, "--yes", code=5).stderr
-    assert "002_more.sql is not applied there" in told and "promthctl migrations adopt --db-url" in told
-    project.run("migrations", "adopt", "--db-url", database_url, "--yes")
+    refused = project.run("pull", "more", "--db-url", database_url, "--yes", code=5).stderr
+    pending = told("migration_files/pulling.py · _pending", refused)
+    assert "002_more.sql is not applied there" in pending.why
+    project.extra["PGPASSWORD"] = urlsplit(database_url).password or ""
+    Place(project).must(f"{pending.hint.partition(' records')[0]} --yes")
     assert [version for version, *_ in rows(database_url)] == ["001", "002"]
 
 
@@ -137,8 +146,8 @@ def test_down_scripts_are_written_and_undo_what_they_say(tmp_path: Path, databas
     with psycopg.connect(database_url) as connection:
         empty = snapshot(connection)
     project = pushed(tmp_path, database_url, MIGRATIONS)
-    told = project.run("rollback", "--to", "0", "--db-url", database_url, "--yes", code=5).stderr
-    assert "promthctl migrations down 001 002 003 004 005" in told
+    missing = project.run("rollback", "--to", "0", "--db-url", database_url, "--yes", code=5).stderr
+    assert "promthctl migrations down 001 002 003 004 005" in missing
     made = result(project, "migrations", "down", "--missing", code=1)
     assert [one["migration"] for one in made["not_written"]] == ["004_rows.sql"]
     assert "it changes rows only (line 1 (INSERT))" in made["not_written"][0]["why"]
@@ -153,9 +162,34 @@ def test_down_scripts_are_written_and_undo_what_they_say(tmp_path: Path, databas
         assert compare(empty, snapshot(connection), KINDS) == ()
         assert connection.execute("select from pg_roles where rolname = 'reader_of_notes'").fetchone() is None
     again = project.run("migrations", "down", "002", code=5).stderr
-    assert "002_change.sql has a down script" in again
+    has_one = told("migration_files/down_scripts.py · _chosen", again)
+    assert has_one.hint.endswith("and run it again to have one written")
+    moved = Place(project).shell(has_one.hint.partition(", and run")[0])
+    assert moved.returncode == 0 and not (tmp_path / "sql/002_change.down.sql").exists()
 
 
 def test_which_is_said_in_one_way(tmp_path: Path) -> None:
-    told = own(tmp_path, BASE).run("migrations", "down", "002", "--missing", code=2).stderr
-    assert "either versions or --missing" in told
+    refused = own(tmp_path, BASE).run("migrations", "down", "002", "--missing", code=2).stderr
+    assert "either versions or --missing" in refused
+
+
+def test_what_somebody_changes_meanwhile_is_seen_and_the_hint_leads_on(tmp_path: Path, database_url: str) -> None:
+    project = pushed(tmp_path, database_url)
+    change(database_url, BY_HAND)
+    here, target = settings.load(tmp_path), targets.from_url(database_url)
+    plan = pulling.plan_pull(here, target, "more", Silent())
+    pulling.pull(here, target, plan, Silent())
+    with pytest.raises(PromthctlError) as raised:  # as if another one had been quicker
+        pulling.pull(here, target, plan, Silent())
+    assert told("migration_files/pulling.py · _expect_unchanged", raised.value).hint == "run the same command again"
+    assert pulling.plan_pull(here, target, "more", Silent()).written == ()
+
+    change(
+        database_url, "update supabase_migrations.schema_migrations set statements = '{select 1}' where name = 'more'"
+    )
+    with pytest.raises(PromthctlError) as raised:
+        pulling._confirm(target, plan)
+    project.extra["PGPASSWORD"] = urlsplit(database_url).password or ""
+    hint = told("migration_files/pulling.py · _confirm", raised.value).hint
+    settles = Place(project).shell(hint.partition(" says")[0])
+    assert "002_more.sql" in settles.stdout + settles.stderr and "migration repair" in settles.stdout + settles.stderr

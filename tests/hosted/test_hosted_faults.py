@@ -16,6 +16,7 @@ from promthctl.hosted import management
 from promthctl.hosted.project import find_project
 from promthctl.resolve.database import resolve_named
 from promthctl.settings import NamedTarget, Settings
+from tests.hints import told as told_by
 from tests.hosted.cloud import REF, TOKEN, Cloud, CloudProject, Reply, refusing_pooler
 from tests.promthctl_runner import Project
 
@@ -182,3 +183,11 @@ def test_a_pooler_that_says_nothing_is_given_up(
         shop_cloud.pooler = f"postgresql://postgres.{REF}@127.0.0.1:{mute.getsockname()[1]}/postgres"
         resolve(here)
     assert "timeout" in told[0]
+
+
+def test_the_password_that_the_hint_asks_for_helps(here: Settings, cloud: Cloud) -> None:
+    cloud.fault(LOGIN_ROLE, Reply(403, {"message": "Forbidden resource"}))
+    with pytest.raises(PromthctlError) as raised:
+        resolve(Settings(here.project_dir, {**here.env, "SUPABASE_DB_PASSWORD": ""}))
+    assert "export SUPABASE_DB_PASSWORD" in told_by("resolve/database.py · _with_password", raised.value).hint
+    assert resolve_named(NamedTarget(project_ref=REF), here, lambda _: None).password == "not-a-secret"

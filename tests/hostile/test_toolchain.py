@@ -16,6 +16,7 @@ from promthctl import settings, toolchain
 from promthctl.errors import PrerequisiteError
 from promthctl.steps import Silent
 from promthctl.toolchain import ServerChoice, Toolchain, installation, intact
+from tests.hints import told
 from tests.promthctl_runner import Project
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="others have their tools to themselves")
@@ -97,7 +98,7 @@ def test_a_folder_on_the_way_that_others_can_write_to_is_refused(
     for way in (place, tmp_path / "link"):
         with pytest.raises(PrerequisiteError, match="is not used by root") as caught:
             intact.check(way)
-    command = caught.value.hint.partition(", or ")[0]
+    command = told("toolchain/intact.py · check_way", caught.value).hint.partition(", or ")[0]
     subprocess.run(["/bin/sh", "-c", command], check=True)
     intact.check(place)
 
@@ -132,7 +133,7 @@ def test_the_command_heals_a_changed_tool(tools: Toolchain, make_project: Callab
             refused
         )
         assert project.leftovers() == []
-        command = re.search(r"rm -r (\S+),", refused)
+        command = re.search(r"rm -r (\S+),", told("toolchain/intact.py · _not_used", refused).hint)
         assert command, refused
         subprocess.run(["rm", "-r", command[1]], check=True)
         project.up()

@@ -244,6 +244,51 @@ FILES_ROWS = (
         files=(),
     ),
 )
+EXAMPLE = ("pyproject.toml", f'{SETTINGS}example = "mr-promth"\n')
+OTHER = (("DIR", "own"), ("NAME", "x"))
+OWN_ROWS = (
+    Row(
+        "migration_files/pulling.py · own_settings",
+        f"promthctl pull x {AT}",
+        Instead("promthctl -C DIR pull NAME", OTHER, AT),
+        CUT,
+        (EXAMPLE,),
+        "mkdir own",
+    ),
+    Row(
+        "migration_files/pulling.py · own_settings",
+        f"promthctl migrations fetch {AT}",
+        Instead("promthctl -C DIR migrations fetch", OTHER[:1], AT),
+        CUT,
+        (EXAMPLE,),
+        "mkdir own",
+        name="fetch",
+    ),
+    Row(
+        "migration_files/down_scripts.py · _chosen",
+        "promthctl migrations down 9",
+        (Run("promthctl migrations list(?= shows)"), Say("9", "001", "shows the versions")),
+        "has a down script",
+        (*OWN, ("db/001_a.down.sql", "drop table public.a;\n")),
+    ),
+    Row(
+        "migration_files/changes.py · check_not_overwritten",
+        "promthctl migrations renumber --dry-run",
+        Run(r"mv \S+ \S+"),
+        files=(
+            *OWN,
+            ("db/001_b.sql", SQL.replace(".a", ".b")),
+            ("db/001_b.down.sql", "drop table public.b;\n"),
+            ("db/002_b.down.sql", "drop table public.c;\n"),
+        ),
+    ),
+    Row(
+        "migration_files/renumbering.py · _with_own_versions",
+        "promthctl migrations renumber --dry-run",
+        ByHand("mv db/999_b.sql db/1000_b.sql && mv db/999_a.sql db/0999_a.sql", "longer numbers, all of one width"),
+        files=(("db/999_a.sql", "select 1;\n"), ("db/999_b.sql", "select 2;\n"), OWN[1]),
+    ),
+)
 CONVERT = "promthctl migrations convert --dry-run"
 GOOSE = "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n"
 CHANGED_ROWS = (
@@ -296,7 +341,7 @@ CHANGED_ROWS = (
         files=(*OWN, ("db/001_a.down.sql", "drop table public.a;\n")),
     ),
 )
-ROWS = (*SETTINGS_ROWS, *FILES_ROWS, *CHANGED_ROWS)
+ROWS = (*SETTINGS_ROWS, *FILES_ROWS, *OWN_ROWS, *CHANGED_ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

@@ -10,6 +10,8 @@ from promthctl import settings
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.migration_set import discover_in_place, packaged_source
 from promthctl.migration_set.source import CONFIG, find_source
+from tests.hints import Place
+from tests.promthctl_runner import Project
 
 OWN = "supabase/migrations/001_own.sql"
 BUNDLED = "001_initial_schema.sql"
@@ -79,3 +81,23 @@ def test_the_projects_folder_is_found_upward(tmp_path: Path) -> None:
     write(tmp_path, {"repo/app/supabase/config.toml": ""})
     assert settings.find_project(inner) == tmp_path / "repo" / "app"
     assert settings.find_project(inner, "../..") == inner / "../.."
+
+
+SAID = "Migrations: Mr.Promth's example, as this folder has none of its own"
+ON_EXAMPLE = ("push", "verify", "reset", "rollback --to 1", "migrations adopt", "migrations list", "migrations sync")
+NOT_ON_IT = ("diff", "pull x", "migrations fetch", "seed sql")
+
+
+@pytest.mark.parametrize("command", [*ON_EXAMPLE, *NOT_ON_IT])
+def test_where_nobody_asks_for_the_example_it_is_said_or_not_used(tmp_path: Path, command: str) -> None:
+    place = Place(Project(tmp_path))
+    at = f"promthctl {command} --db-url postgresql://postgres@127.0.0.1:1/x"
+    assert (SAID in place.shell(at).stderr) == (command in ON_EXAMPLE)
+    place.write("pyproject.toml", '[tool.promthctl]\nexample = "mr-promth"\n')
+    assert SAID not in place.shell(at).stderr
+
+
+def test_a_push_to_many_targets_says_it_once(tmp_path: Path) -> None:
+    place = Place(Project(tmp_path))
+    at = "--db-url postgresql://postgres@127.0.0.1:1/x --db-url postgresql://postgres@127.0.0.1:1/y"
+    assert place.shell(f"promthctl push {at} --dry-run").stderr.count(SAID) == 1

@@ -15,16 +15,22 @@ import pytest
 
 from promthctl.toolchain import lean
 from scripts.lean_lock import make_lean
+from tests.hints import told
 from tests.promthctl_runner import REPOSITORY
 
 INSTALL = """
 import platform
 from pathlib import Path
 from promthctl import settings, toolchain
+from promthctl.errors import PromthctlError
 from promthctl.output import Output
 from promthctl.toolchain import npm
 {patch}
-print(toolchain.ensure(settings.load(Path()), Output()).supabase_version)
+try:
+    print(toolchain.ensure(settings.load(Path()), Output()).supabase_version)
+except PromthctlError as error:
+    Output().error(error)
+    raise SystemExit(1) from None
 """
 NPM = """#!/bin/sh
 echo "$FAKE_NPM" >>"$FAKE_RUNS"
@@ -146,6 +152,7 @@ def test_a_killed_install_is_redone_and_its_remains_are_removed(machine: Machine
 def test_a_failing_install_leaves_nothing(machine: Machine) -> None:
     code, stderr = machine.install("fails")
     assert code == 1 and "npm ended with code 7" in stderr and "the registry is away" in stderr
+    assert "run the same command again" in told("toolchain/npm.py · _failure", stderr).hint
     assert machine.installed() == [] and machine.staged() == []
     assert machine.install("works")[0] == 0
 
@@ -190,6 +197,7 @@ def test_a_cli_that_the_lock_does_not_have_is_asked_for_by_name(
 def test_a_tool_that_does_not_run_is_no_install(machine: Machine, npm: str, what: str) -> None:
     code, stderr = machine.install(npm)
     assert code == 1 and f"{what} and does not run" in stderr
+    assert "then run the same command again" in told("toolchain/tools.py · check_tools", stderr).hint
     assert machine.installed() == [] and machine.staged() == []
     assert machine.install("works")[0] == 0
 
@@ -214,6 +222,8 @@ def test_a_registry_that_sends_nothing_is_given_up(machine: Machine) -> None:
     code, stderr = machine.install("stalls", "npm._STALLED_SECONDS = 1.0")
     assert code == 1 and "npm has received nothing for 1 seconds" in stderr
     assert time.monotonic() - begin < 30
+    assert "run the same command again" in told("toolchain/npm.py · look", stderr).hint
+    assert machine.install("works")[0] == 0
 
 
 def test_an_interrupted_download_goes_on_from_what_arrived(machine: Machine) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from promthctl.sql.transaction_commands import find_transaction_fault
+from promthctl.sql.transaction_commands import find_transaction_fault, procedures_that_roll_back
 
 T = "create table t (i int);\n"
+ROLLS_BACK = "create or replace procedure p(i int) language plpgsql as $$ begin rollback; end $$;\n"
 FAULTS = {
     "begin": (f"begin;\n{T}", 1, "`begin` opens"),
     "after a comment": (f"-- up\n/* a; */ BEGIN;\n{T}", 2, "`BEGIN` opens"),
@@ -33,6 +34,7 @@ FAULTS = {
         2,
         "in this block",
     ),
+    "a procedure that does": (f"{ROLLS_BACK}{T}call public.P ( 1 );", 3, "in p runs"),
     "a block that may": ("do $$ begin if random() > 2 then rollback; end if; end $$", 1, "in this block"),
 }
 SOUND = {
@@ -51,6 +53,8 @@ SOUND = {
     "in a body": "create function f() returns int language plpgsql as $$ begin return 1; end $$;",
     "in a body of statements": "create function f() returns int language sql begin atomic select 1; end;",
     "in a procedure": "create procedure p() language plpgsql as $$ begin rollback; end $$;",
+    "a procedure that is not called": f"{ROLLS_BACK}{T}call q(1);",
+    "a procedure that commits": f"{ROLLS_BACK.replace('rollback', 'commit')}{T}call p(1);",
     "in strings and comments": "-- begin;\nselect 'begin;', $x$ rollback; $x$, \"begin\" from t; /* begin; */",
     "a block that commits": f"{T}do $$ begin insert into t values (1); commit; end $$;",
     "a block in another language": "do language plperl $$ rollback $$;",
@@ -69,3 +73,10 @@ def test_what_would_not_be_applied_as_recorded_is_found_with_its_line(kind: str)
 @pytest.mark.parametrize("kind", SOUND)
 def test_what_is_applied_whole_is_left_alone(kind: str) -> None:
     assert find_transaction_fault(SOUND[kind]) is None
+
+
+def test_a_procedure_of_an_earlier_file_is_known() -> None:
+    rolling = procedures_that_roll_back(ROLLS_BACK)
+    assert rolling == {"p"}
+    found = find_transaction_fault(f"{T}call p(1);", rolling)
+    assert found is not None and found.line == 2 and "raise exception" in found.fix

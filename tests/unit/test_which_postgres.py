@@ -13,8 +13,10 @@ from promthctl import settings
 from promthctl.engines.embedded import records, system_user, which_postgres
 from promthctl.errors import PrerequisiteError, UsageError
 from promthctl.settings import Settings
-from promthctl.toolchain import installed, linked
+from promthctl.toolchain import installed, linked, pg0
 from promthctl.toolchain.installed import postgres_in
+from promthctl.toolchain.python_packages import install_command
+from tests.hints import told
 
 
 @pytest.fixture
@@ -69,9 +71,59 @@ def test_the_one_that_vanished_is_named_with_the_data_that_waits_for_it(machine:
     install(machine, "17.2")
     with pytest.raises(PrerequisiteError) as raised:
         which_postgres.postgres_of(project(machine, "system", made_with=16))
-    assert raised.value.what == "No PostgreSQL 16 is installed on this machine"
-    assert "17.2 in" in raised.value.why and "postgres-16-installed, which PostgreSQL 16 made" in raised.value.why
-    assert "promthctl local down --purge" in raised.value.hint
+    error = told("engines/embedded/which_postgres.py · postgres_of", raised.value)
+    assert error.what == "No PostgreSQL 16 is installed on this machine"
+    assert "17.2 in" in error.why and "postgres-16-installed, which PostgreSQL 16 made" in error.why
+    assert 'postgres = "/path/to/postgresql"' in error.hint and "or start without these rows" in error.hint
+    other = install(machine, "16.1")
+    assert which_postgres.postgres_of(project(machine, str(other), made_with=16)).name == "16-installed"
+    shutil.rmtree(other.parent)
+    shutil.rmtree(machine / "data")  # as `local down --purge`, which the hint names, too
+    shutil.rmtree(machine / "project")
+    assert which_postgres.postgres_of(project(machine, "system")).name == "17-installed"
+
+
+INSTALLED = "toolchain/installed.py · installed_postgres"
+IN_FOLDER = "toolchain/installed.py · postgres_in"
+FOLDER = "toolchain/installed.py · _folder"
+
+
+def test_where_there_is_none_the_folder_of_one_helps(machine: Path) -> None:
+    with pytest.raises(PrerequisiteError) as raised:
+        which_postgres.postgres_of(project(machine, "system"))
+    assert 'postgres = "/path/to/postgresql"' in told(INSTALLED, raised.value).hint
+    there = install(machine, "17.2")
+    assert which_postgres.postgres_of(project(machine, str(there))).name == "17-installed"
+
+
+@pytest.mark.parametrize("version", ["", "13.4", "no version"])
+def test_a_folder_that_cannot_be_used_is_replaced_by_another(machine: Path, version: str) -> None:
+    wrong = install(machine, version) if version else machine
+    with pytest.raises(PrerequisiteError) as raised:
+        postgres_in(wrong)
+    assert 'postgres = "/path/to/postgresql"' in told(IN_FOLDER, raised.value).hint
+    there = install(machine, "15.8")
+    assert which_postgres.postgres_of(project(machine, str(there))).name == "15-installed"
+    assert which_postgres.postgres_of(project(machine, "system")).name == "15-installed"  # which the hint names, too
+
+
+def test_pg_config_tells_where_the_rest_is(machine: Path) -> None:
+    programs = install(machine, "15.8")
+    (programs / "pg_config").rename(machine / "pg_config")
+    with pytest.raises(PrerequisiteError) as raised:
+        postgres_in(programs).share  # noqa: B018
+    assert "install pg_config beside it" in told(FOLDER, raised.value).hint
+    (machine / "pg_config").rename(programs / "pg_config")
+    assert postgres_in(programs).share == machine / "share" / "15"
+
+
+def test_postgres_18_needs_its_package_and_17_does_not(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pg0, "find_spec", lambda _: None)
+    with pytest.raises(PrerequisiteError) as raised:
+        pg0._package()
+    hint = told("toolchain/pg0.py · _package", raised.value).hint
+    assert hint.startswith(install_command(pg0.WHEEL)) and "set postgres = 17" in hint
+    assert which_postgres.postgres_of(project(machine, 17)).name == "17"
 
 
 @pytest.mark.parametrize("given", ["lib/15", "lib/15/bin", "link"])

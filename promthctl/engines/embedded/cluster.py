@@ -16,7 +16,7 @@ from pathlib import Path
 
 from promthctl import process
 from promthctl.engines.embedded import system_user
-from promthctl.errors import PromthctlError
+from promthctl.errors import PromthctlError, TargetError
 from promthctl.landlock import Confinement
 from promthctl.process import ProcessId, RunAs
 from promthctl.settings import Settings
@@ -24,7 +24,11 @@ from promthctl.sql.quoting import literal
 from promthctl.toolchain import PostgresPrograms
 
 SUPERUSER = "supabase_admin"
-_REASON = re.compile(r"\b(?:ERROR|FATAL|PANIC):\s+")
+_FATAL, _SHOWN = ("ERROR", "FATAL", "PANIC"), 4
+_MESSAGE = re.compile(r"\b(LOG|ERROR|FATAL|PANIC|DETAIL|HINT|CONTEXT):\s+(.*)")
+_UNUSABLE = re.compile(r'configuration file "(.+?)" contains errors|could not load (?=(/\S+))')  # guc-file.l, hba.c
+_SHUT_DOWN = "LOG:  database system is shut down"
+_IN_USE = re.compile(r"postgres-\d+(?:-installed)?")
 LEFTOVER = ".postgres-partial-"
 LOGINS = ("authenticator", "supabase_auth_admin", "supabase_storage_admin", "promthctl_api")
 _STRAY_SECONDS = 5.0  # a server process asked to end may be busy for a moment
@@ -122,7 +126,7 @@ class Cluster:
         deadline = time.monotonic() + _START_SECONDS
         while not self._ready(server):
             if not server.alive() or time.monotonic() > deadline:
-                raise self.failed("The database did not start", _tail(log))
+                raise self._not_there("The database did not start", log)
             time.sleep(0.005)
 
     def wait_accepting(self, server: ProcessId, url: str, log: Path) -> None:
@@ -137,7 +141,7 @@ class Cluster:
                 return
             except psycopg.OperationalError as error:
                 if not server.alive():
-                    raise self.failed("The database ended while it was recovering", _tail(log)) from None
+                    raise self._not_there("The database ended while it was recovering", log) from None
                 if "the database system is" not in str(error) or time.monotonic() > deadline:
                     return  # not "starting up" or "in recovery mode": whoever connects next reports it better
             time.sleep(0.02)
@@ -226,14 +230,28 @@ class Cluster:
         )
 
     def failed(self, what: str, log: str) -> PromthctlError:
-        reasons = [line for line in log.splitlines() if _REASON.search(line)]
-        return PromthctlError(
-            what,
-            _REASON.split(reasons[-1])[-1] if reasons else log.strip() or "Postgres said nothing",
-            f"free some space for {self.data.parent} and run the same command again"
-            if "No space left on device" in log
-            else "promthctl local logs postgres, then promthctl local up",
-        )
+        """log: what the server wrote last; the hint is by what it says."""
+        said = [found.groups() for line in log.splitlines() if (found := _MESSAGE.search(line))]
+        last = max((number for number, (kind, _) in enumerate(said) if kind in _FATAL), default=None)
+        why = log.strip() or "Postgres said nothing"
+        if last is not None:
+            why = "\n".join((said[last][1], *(text for kind, text in said[last + 1 :] if kind in ("DETAIL", "HINT"))))
+        if "No space left on device" in log:
+            return PromthctlError(what, why, f"free some space for {self.data.parent} and run the same command again")
+        if (unusable := _UNUSABLE.search(log)) is not None:
+            why = "\n".join(text for _, text in said[-_SHOWN:])
+            hint = f"correct {unusable[1] or unusable[2]}, then run the same command again"
+            return PromthctlError(what, why, hint)
+        if self.throw_away or not _IN_USE.fullmatch(self.data.name):
+            return PromthctlError(what, why, "run the same command again")
+        fix = f"fix that in {self.data} (settings are in postgresql.conf and postgresql.auto.conf)"
+        new = "promthctl local down --purge makes room for a new database, without these rows"
+        return PromthctlError(what, why, f"{fix}, then promthctl local up; {new}")
+
+    def _not_there(self, what: str, log: Path) -> TargetError:
+        """As failed, for a server that does not answer."""
+        error = self.failed(what, _tail(log))
+        return TargetError(error.what, error.why, error.hint)
 
 
 def copy_data(source: Path, target: Path, settings: Settings) -> None:
@@ -301,8 +319,11 @@ def remove_leftovers(home: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _tail(log: Path, lines: int = 6) -> str:
+def _tail(log: Path, lines: int = 12) -> str:
+    """The last lines, without those of a server that was shut down before."""
     try:
-        return "\n".join(process.read_regular(log).decode(errors="replace").splitlines()[-lines:])
+        found = process.read_regular(log).decode(errors="replace").splitlines()[-lines:]
     except OSError:
         return ""
+    ended = [number for number, line in enumerate(found[:-1], start=1) if _SHUT_DOWN in line]
+    return "\n".join(found[ended[-1] :] if ended else found)

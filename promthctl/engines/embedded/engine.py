@@ -19,16 +19,16 @@ from promthctl.engines.embedded import (
     kept_copy,
     logs,
     ownership,
+    removal,
     system_user,
 )
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
-from promthctl.engines.embedded.mail import MAIL_FILE, messages
+from promthctl.engines.embedded.mail import messages
 from promthctl.engines.embedded.new_database import Server, made_aside
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
 from promthctl.engines.embedded.snapshots import Snapshots
 from promthctl.engines.embedded.status import status_of
-from promthctl.engines.embedded.storage_settings import STORAGE_FOLDER
 from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, Snapshot, Status
 from promthctl.errors import PromthctlError, RefusedError, UsageError, already_done
@@ -215,7 +215,7 @@ class EmbeddedEngine:
         stack = self.records.load_stack()
         snapshots = self._snapshots(stack) if stack else Snapshots(Path(os.devnull), self.settings.project_dir, "")
         snapshot = snapshots.named(name)
-        snapshots.remove(snapshot)
+        removal.check_gone(snapshots.remove(snapshot))
         return snapshot
 
     def down(self, purge: bool, steps: Steps) -> bool:
@@ -232,8 +232,9 @@ class EmbeddedEngine:
                 self._stop(server, database, project)
         else:
             postgres.end_strays(home)
+        removal.check_ended((server, database))
         if purge:
-            self._purge(home)
+            removal.purge(self.settings, self.records, home)
         return bool(server or database)
 
     def has_data(self) -> bool:
@@ -379,19 +380,6 @@ class EmbeddedEngine:
         postgres.remove_leftovers(home)
         if kept_copy.settle(home):
             steps.note("A reset was interrupted while it put the new database in place: it was taken back.")
-
-    def _purge(self, home: Path) -> None:
-        Snapshots(home, self.settings.project_dir, "").remove_all()
-        kept_copy.remove_all(home)
-        for data in (*home.glob("postgres-[0-9]*"), *ownership.in_project(self.settings)):
-            postgres.remove(data)
-        (home / MAIL_FILE).unlink(missing_ok=True)
-        if (home / STORAGE_FOLDER).exists():
-            postgres.remove(home / STORAGE_FOLDER)
-        with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
-            home.rmdir()
-        for name in ("stack.json", "processes.json", "dev-user.json", "absent.json", bucket_objects.RECORD):
-            (self.records.path / name).unlink(missing_ok=True)
 
     def _log(self, service: str) -> Path:
         return self.records.logs / f"{service}.log"

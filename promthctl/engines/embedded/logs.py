@@ -14,7 +14,8 @@ from promthctl.engines.engine import LogPart
 from promthctl.errors import UsageError
 from promthctl.process import open_regular
 
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) UTC ")  # log_line_prefix, see cluster.py
+# PostgreSQL's log_line_prefix, and the API's own.
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.\d{3})(?: UTC|Z) ")
 _POLL_SECONDS = 0.2
 
 
@@ -48,7 +49,7 @@ def _chosen(lines: list[str], part: LogPart) -> list[str]:
 
 
 def _unix_time(stamp: str) -> float:
-    return datetime.strptime(stamp, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC).timestamp()
+    return datetime.fromisoformat(stamp).replace(tzinfo=UTC).timestamp()
 
 
 def _lines_from(path: Path, offset: int) -> tuple[list[str], int]:

@@ -82,6 +82,9 @@ class Snapshots:
             )
         with self._partial() as partial:
             postgres.copy_data(cluster.data, partial / _DATA, cluster.settings)
+            if _sizes(partial / _DATA) != _sizes(cluster.data):
+                why = "the copy has not the files that the database has, or not with their sizes"
+                raise PromthctlError("The snapshot was not made", why, "run the same command again")
             self._describe(partial, cluster.data.name, name, reason, applied)
             partial.rename(self._folder(name))
         self.forget_oldest()
@@ -121,11 +124,12 @@ class Snapshots:
                 _link_all(folder / STORAGE_FOLDER, self.home / STORAGE_FOLDER)
             yield aside.data
 
-    def remove(self, snapshot: Snapshot) -> None:
-        """It is gone at once; what a kill leaves of its files is a leftover as any other."""
+    def remove(self, snapshot: Snapshot) -> Path:
+        """It is gone at once; what a kill leaves of its files is a leftover as any other. Returns where they were."""
         aside = self.home / f"{postgres.LEFTOVER}{secrets.token_hex(4)}"
         self._folder(snapshot.name).rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
+        return aside
 
     def remove_all(self) -> None:
         if (self.home / _FOLDER).exists():
@@ -186,6 +190,12 @@ class Snapshots:
                     record["name"].startswith(AUTOMATIC),
                 )
         return None
+
+
+def _sizes(data: Path) -> dict[str, int]:
+    """Its files by their paths in it, with their bytes."""
+    files = (Path(place) / name for place, _, names in os.walk(data) for name in names)
+    return {str(file.relative_to(data)): file.lstat().st_size for file in files}
 
 
 def _link_all(source: Path, target: Path) -> None:
