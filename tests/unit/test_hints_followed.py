@@ -20,7 +20,7 @@ cli/options.py · lock_seconds
 cli/options.py · unix_time
 cli/push.py · command
 cli/rollback.py · command
-cli/verify.py · _writable
+cli/files.py · writable
 database/connection_errors.py · unreachable
 database/pooling.py · _no_session
 database/transactions.py · changing
