@@ -76,7 +76,8 @@ def command(
     found = test_files.find_tests(run.settings, named)
     target = target_or_migrations(run, choice, from_migrations)
     if target is not None and not target.local:
-        question = f"Run {count(len(found), 'test file')} on {target.label}? Each is rolled back; requests and sequences are not."
+        number = count(len(found), "test file")
+        question = f"Run {number} on {target.label}? Each is rolled back; requests and sequences are not."
         run.confirm(question, "Nothing was tested")
     result = _run(run, target, found, no_seed, jobs, report)
     if watch:

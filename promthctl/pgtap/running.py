@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _AT_MOST = 8  # by default: a connection each
 _IN_EACH_OTHERS_WAY = ("40P01", "40001", "55P03")  # deadlock_detected, serialization_failure, lock_not_available
 _UNDEFINED_SCHEMA = "3F000"
+_CLOSED = (
+    "As on hosted projects since 30 October 2026, new tables are closed to the API's roles until a migration grants; "
+    "auto_expose_new_tables = true under [api] of supabase/config.toml opens them"
+)
 HELPERS = "basejump-supabase_test_helpers"
 
 
@@ -116,6 +120,8 @@ class Runner:
         left_out = tuple(file.name for file in files if file not in results)
         found = tuple(results[file] for file in files if file in results)
         seconds = round(time.monotonic() - began, 3)
+        if any("permission denied for table" in text for one in found for text in _said(one)):
+            self.notes.append(_CLOSED)
         return TestRun(self.target.label, found, seconds, left_out, tuple(self.notes))
 
     def _one(self, file: TestFile) -> FileResult | None:
@@ -235,6 +241,12 @@ def _cleared(connection: Connection) -> bool:
         return True
     except psycopg.Error:
         return False
+
+
+def _said(result: FileResult) -> Iterator[str]:
+    """All that tells why a file failed."""
+    yield from (problem.message for problem in result.problems)
+    yield from (line for one in result.assertions if one.failed for line in one.diagnostics)
 
 
 def _wants_helpers(problem: Problem) -> bool:

@@ -63,6 +63,7 @@ class Tap:
     planned: int | None = None
     skipped: str | None = None
     bailed: str | None = None
+    _plan_place: Place | None = None
     _inner: list[str] = field(default_factory=list)  # what a subtest said before its own result
 
     def feed(self, line: str, place: Place) -> None:
@@ -81,12 +82,12 @@ class Tap:
     def end(self, place: Place) -> None:
         """All was printed. place: the file's end."""
         count = len(self.assertions)
-        if self.bailed is not None:
-            return
-        if self.planned is None and not any(problem.sqlstate for problem in self.problems):
+        if self.bailed is not None or any(problem.sqlstate for problem in self.problems):
+            return  # it broke off
+        if self.planned is None:
             self.problems.append(Problem("no plan: neither plan() nor no_plan() with finish() was called", place))
-        elif self.planned is not None and self.planned != count:
-            self.problems.append(Problem(f"planned {self.planned} and ran {count}", place))
+        elif self.planned != count:
+            self.problems.append(Problem(f"planned {self.planned} and ran {count}", self._plan_place or place))
 
     def _result(self, match: re.Match[str], place: Place) -> None:
         number = int(match["number"] or len(self.assertions) + 1)
@@ -113,6 +114,6 @@ class Tap:
         if self.planned is not None:
             self.problems.append(Problem("a second plan", place))
             return
-        self.planned = int(match["count"])
+        self.planned, self._plan_place = int(match["count"]), place
         if self.planned == 0 and not self.assertions:
             self.skipped = (match["reason"] or "").strip() or "no reason given"

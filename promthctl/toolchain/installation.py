@@ -113,13 +113,14 @@ STAND_IN_VERSIONS = {
     "supabase_vault": ("0.2.8", "0.2.9", "0.3.0", "0.3.1"),
     "wrappers": ("0.1.19", "0.2.0", "0.3.0", "0.4.1", "0.4.3", "0.5.0", "0.5.3", "0.5.4", "0.5.6"),
 }
+_ALIASES = {"supabase_test_helpers": "basejump-supabase_test_helpers"}  # its name where it is built from source
 _PGTAP = "1.3.5"  # the real one, SQL only, that comes with PGlite
 _PGTAP_VERSIONS = ("1.2.0", "1.3.3")  # hosted projects have these; the functions are those of _PGTAP all the same
 
 
 def fingerprint() -> str:
     """A hash of everything that add_extensions() adds."""
-    names = (sorted(TRUSTED_EXTENSIONS), STAND_IN_VERSIONS, _PGTAP, _PGTAP_VERSIONS)
+    names = (sorted(TRUSTED_EXTENSIONS), STAND_IN_VERSIONS, _ALIASES, _PGTAP, _PGTAP_VERSIONS)
     digest = hashlib.sha256(repr(names).encode())
     for file in sorted(_stand_ins(), key=lambda file: file.name):
         digest.update(file.read_bytes())
@@ -217,6 +218,9 @@ def _add_stand_ins(folder: pathlib.Path) -> None:
                 _write(folder / file.name, file.read_text(encoding="utf-8"))
         for version in STAND_IN_VERSIONS.get(name, ()):
             _write(folder / f"{name}--1.0--{version}.sql", "-- The stand-in is the same for every version.\n")
+    for alias, name in _ALIASES.items():
+        for file in [*folder.glob(f"{name}.control"), *folder.glob(f"{name}--*.sql")]:
+            _write(folder / file.name.replace(name, alias, 1), file.read_text(encoding="utf-8"))
 
 
 def _add_pgtap(folder: pathlib.Path, archive: pathlib.Path) -> None:
@@ -227,7 +231,9 @@ def _add_pgtap(folder: pathlib.Path, archive: pathlib.Path) -> None:
         for member in packed:
             name = pathlib.PurePosixPath(member.name).name
             if (name == "pgtap.control" or name.startswith("pgtap--")) and (file := packed.extractfile(member)):
-                _write(folder / name, file.read().decode())
+                text = file.read().decode()
+                # As hosted: the functions are a superuser's, whatever the default privileges of who creates it.
+                _write(folder / name, text.replace("superuser = false", "superuser = true"))
     for version in _PGTAP_VERSIONS:
         _write(folder / f"pgtap--{_PGTAP}--{version}.sql", f"-- The functions stay those of {_PGTAP}.\n")
 
