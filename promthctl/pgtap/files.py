@@ -53,7 +53,8 @@ def find_tests(settings: Settings, named: Sequence[Path] = ()) -> tuple[TestFile
             raise UsageError(f"{place} cannot be tested", "there is no such file or folder", f"promthctl test {known}")
         files = [place] if place.is_file() else [one for one in place.rglob("*") if one.suffix in SUFFIXES]
         for file in sorted(one for one in files if one.is_file()):
-            check_link(file, settings.project_dir)
+            if file != place:  # what is named was meant
+                check_link(file, settings.project_dir)
             found.setdefault(file)
     if not found:
         folder = named[0] if named else tests_folder(settings)

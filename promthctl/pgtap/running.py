@@ -162,7 +162,7 @@ class Runner:
             if self.pgtap:
                 connection.execute(self.pgtap.encode())
             for setup in self._setup[: self._setup.index(file) if file in self._setup else None]:
-                Script(self.settings, connection, Guarded(), Tap()).run(setup)
+                self._prepare(connection, setup)
             Script(self.settings, connection, Guarded(), tap).run(file)
         finally:
             if not connection.broken:
@@ -171,6 +171,15 @@ class Runner:
             state = connection.execute("select pg_xact_status(%s::xid8)", number).fetchone()
             if state != ("aborted",):
                 tap.problems.append(Problem(f"its transaction is {state}, not rolled back", Place(file.name, 1), "?"))
+
+    def _prepare(self, connection: Connection, setup: TestFile) -> None:
+        """Run a file whose work the next ones need, and leave nothing else of its session."""
+        connection.execute("savepoint promthctl_setup")
+        Script(self.settings, connection, Guarded(), Tap()).run(setup)
+        if connection.info.transaction_status.name == "INERROR":
+            connection.execute("rollback to savepoint promthctl_setup")
+        for words in ("release savepoint promthctl_setup", "discard temp", "reset all"):
+            connection.execute(words.encode())
 
     def _help(self) -> bool:
         """Make the test helpers that the tests take for granted, on a copy; False where they cannot be."""

@@ -116,6 +116,8 @@ CANNOT_BE_MADE = {
     "verify/accepted.py · write_accepted": "a folder that root cannot write",
     "engines/embedded/snapshots.py · _copy": "a full disk on a file system without links",
     "shadow/kept.py · _copy": "a full disk",
+    "engines/embedded/running_copy.py · _copy_files": "a full disk",
+    "supabase_cli/database_commands.py · types": "the Dart SDK, or Swift's generator, in place of its absence",
     "rehearsal/with_data.py · _check_room": "a full disk",
 }
 
@@ -143,6 +145,7 @@ migration_files/renumbering.py · _applied
 migration_files/renumbering.py · _padded
 migration_files/renumbering.py · _with_own_versions
 migration_set/creating.py · create_migration
+pgtap/places.py · guarded_target
 push/applying.py · _outdated
 push/planning.py · _no_plan
 push/trying.py · try_with_data
