@@ -44,7 +44,7 @@ def command(
         typer.Option(
             "--schema",
             metavar="NAME",
-            help="Only this schema. May be repeated. [default: \\[api] schemas of config.toml]",
+            help="Only this schema. May be repeated. [default: those of the API]",
         ),
     ] = None,
     from_migrations: FromMigrations = False,
