@@ -26,7 +26,21 @@ from promthctl.output import Output
 _INTERRUPTED = 130
 # Words of command lines that change nothing, so that nothing of theirs is kept.
 _READS = frozenset(
-    ("verify", "diff", "logs", "status", "env", "list", "check", "--list", "--check", "--dry-run", "--help")
+    (
+        "verify",
+        "diff",
+        "test",
+        "types",
+        "logs",
+        "status",
+        "env",
+        "list",
+        "check",
+        "--list",
+        "--check",
+        "--dry-run",
+        "--help",
+    )
 )
 
 
@@ -44,6 +58,8 @@ class Commands(LazyGroup):
         "reset": ("reset", "Drop everything in a database and run the migrations again."),
         "diagram": ("diagram", "Draw the tables into a file: SVG, HTML, Mermaid or Graphviz."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
+        "test": ("test", "Run pgTAP tests, on a copy of the local database."),
+        "types": ("types", "Write the schema as types of a programming language."),
         "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),

@@ -50,6 +50,12 @@ LockTimeout = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen; change nothing.")]
+FromMigrations = Annotated[
+    bool,
+    typer.Option(
+        "--from-migrations", help="Use a throw-away database made from the migrations, also while the stack runs."
+    ),
+]
 
 _LONGEST_LOCK = 86_400.0
 

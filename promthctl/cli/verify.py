@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from dataclasses import replace
 from functools import partial
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promthctl.cli.files import writable
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import LockTimeout, lock_seconds, with_target
 from promthctl.errors import RefusedError, UsageError
 from promthctl.process import write_private
-from promthctl.project_files import missing_folder
 from promthctl.resolve.choice import TargetChoice
 from promthctl.targets import Target
 from promthctl.views import verify as views
@@ -68,7 +67,11 @@ def command(
     _check_reason(accept, reason)
     patience = lock_seconds(lock_timeout)
     chosen = replace(run.target(choice), lock_seconds=patience)
-    page_file = _writable(run.settings.project_dir / run.typed_path(report)) if report is not None else None
+    page_file = (
+        writable(run.settings.project_dir / run.typed_path(report), "--report", "verify.html")
+        if report is not None
+        else None
+    )
     kinds = [word.strip() for word in only.split(",") if word.strip()] if only is not None else None
     agreed = chosen.local or kinds is not None or _agreed(run, chosen)
     result = checks.verify(run.settings, chosen, kinds, run.output, agreed, least)
@@ -148,13 +151,3 @@ def _agreed(run: Invocation, target: Target) -> bool:
         run.output.note(f"Rows of {tables} are not tried; --yes tries them.")
         return False
     return True
-
-
-def _writable(path: Path) -> Path:
-    """The report's file. Raises UsageError if it cannot be written, before anything is verified."""
-    what = f"The report {path} cannot be written"
-    if path.is_dir():
-        raise UsageError(what, "it is a folder", f"--report {shlex.quote(str(path / 'verify.html'))}")
-    if not path.parent.is_dir():
-        raise UsageError(what, *missing_folder(path.parent))
-    return path

@@ -13,7 +13,7 @@ aftermath.py          what a database says after a run on it failed or ended
 
 from promthctl.database.advisory_lock import exclusive, wait_for_leftovers
 from promthctl.database.aftermath import Aftermath, advice_for, ask_again, confirm_history, outcome_of
-from promthctl.database.connection import connect, encrypted
+from promthctl.database.connection import connect, encrypted, session
 from promthctl.database.history import fetch_history, read_history
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "fetch_history",
     "outcome_of",
     "read_history",
+    "session",
     "wait_for_leftovers",
 ]

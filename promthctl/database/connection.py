@@ -28,6 +28,21 @@ def connect(target: Target) -> Iterator[Connection]:
     Raises TargetError when the target does not answer, refuses the credentials, or goes away while the block runs;
     UsageError for a URL libpq refuses, RefusedError for a pooler that gives no session.
     """
+    import psycopg
+
+    with ExitStack() as opened:
+        connection = session(target)
+        opened.callback(connection.close)
+        try:
+            yield connection
+        except psycopg.Error as error:
+            if connection.broken:
+                raise lost(target, str(error)) from None
+            raise
+
+
+def session(target: Target) -> Connection:
+    """A connection in autocommit, which is a session, for the caller to close. Raises as connect does."""
     import logging
 
     import psycopg
@@ -48,12 +63,8 @@ def connect(target: Target) -> Iterator[Connection]:
             raise _refused_url(target, redact(str(error)).strip()) from None
         except psycopg.Error as error:
             raise unreachable(target, str(error)) from None
-        try:
-            yield connection
-        except psycopg.Error as error:
-            if connection.broken:
-                raise lost(target, str(error)) from None
-            raise
+        opened.pop_all()
+        return connection
 
 
 def _open(target: Target) -> Connection:

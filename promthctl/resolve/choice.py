@@ -30,3 +30,9 @@ def named_target(choice: TargetChoice, settings: Settings) -> NamedTarget | None
     if choice.name is not None:
         return settings.target(choice.name)
     return NamedTarget(choice.project_ref, choice.db_url) if given else None
+
+
+def check_no_target(choice: TargetChoice, option: str) -> None:
+    """Raise UsageError for a target beside an option that is about none."""
+    if choice != TargetChoice():
+        raise UsageError(f"{option} and a target exclude each other", "it uses no target", f"leave {option} out")

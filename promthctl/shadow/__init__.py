@@ -11,13 +11,14 @@ recording.py    the SQL that records it, reading again only what a migration tou
 """
 
 from promthctl.engines.embedded.default_privileges import of_target as default_privileges_of
-from promthctl.shadow.cache import catalog_after_all, catalog_after_script, states_after_each, trial_database
+from promthctl.shadow.cache import FOLDER, catalog_after_all, catalog_after_script, states_after_each, trial_database
 from promthctl.shadow.kept import KeptDatabase, kept_database
 from promthctl.shadow.states import BEFORE, CatalogChange, States
-from promthctl.shadow.throw_away import ThrowAwayDatabase
+from promthctl.shadow.throw_away import ThrowAwayDatabase, work_folder
 
 __all__ = [
     "BEFORE",
+    "FOLDER",
     "CatalogChange",
     "KeptDatabase",
     "States",
@@ -28,4 +29,5 @@ __all__ = [
     "kept_database",
     "states_after_each",
     "trial_database",
+    "work_folder",
 ]

@@ -115,7 +115,7 @@ def _privileges(settings: Settings, given: Sequence[str] | None) -> tuple[str, .
     """Those given, or without them what config.toml says."""
     if given is not None:
         return tuple(given)
-    return default_privileges.of_project(default_privileges.exposes_new_tables(settings))
+    return default_privileges.of_settings(settings)
 
 
 def server_choice(settings: Settings, major: int) -> ServerChoice:

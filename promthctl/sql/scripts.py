@@ -29,13 +29,16 @@ _COPY_END = re.compile(r"^\\\.[ \t]*\r?(?:\n|\Z)", re.MULTILINE)
 class Part(NamedTuple):
     """A statement without its semicolon, one whose rows follow ("copy"), or a line for psql ("meta").
 
-    line: from 1, where the text begins. inside: of a line for psql that it stands in the middle of a statement.
+    line: from 1, where the text begins. inside: of a line for psql that it stands in the middle of a statement, whose
+    text `before` it begins on the line `since`.
     """
 
     kind: Literal["statement", "copy", "meta"]
     text: bytes
     line: int
     inside: bool = False
+    before: bytes = b""
+    since: int = 0
 
 
 class NotTextError(ValueError):
@@ -105,7 +108,7 @@ class ScriptReader:
             elif match is None:  # nothing is left, or what nothing closes: PostgreSQL will say so
                 return self._cut(place if code < 0 else code, end, end)
             elif match.lastgroup == "meta":
-                return self._meta(place, inside=code >= 0)
+                return self._meta(place, code)
             else:
                 if match.lastgroup not in ("blank", "comment"):
                     code = place if code < 0 else code
@@ -124,12 +127,16 @@ class ScriptReader:
         self._copying = _takes_rows(text)
         return Part("copy" if self._copying else "statement", text.encode("latin-1"), line)
 
-    def _meta(self, place: int, inside: bool) -> Part:
+    def _meta(self, place: int, code: int) -> Part:
+        before, since = "", 0
+        if code >= 0:
+            self._use(code)
+            before, since = self._text[code:place], self._line
         self._use(place)
         end = self._line_end(self._start)
         text, line = self._text[self._start : end].strip(), self._line
         self._use(end)
-        return Part("meta", text.encode("latin-1"), line, inside)
+        return Part("meta", text.encode("latin-1"), line, code >= 0, before.rstrip().encode("latin-1"), since)
 
     def _line_end(self, place: int) -> int:
         """The place after the line's end, in the _text as it is then."""

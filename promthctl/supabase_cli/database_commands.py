@@ -16,7 +16,7 @@ from promthctl import database
 from promthctl.database.connection_errors import unreachable
 from promthctl.database.lock_waits import LockWatch, lock_seconds, watching_locks
 from promthctl.database.sqlstates import cause_of, is_lost
-from promthctl.errors import PromthctlError, TargetError
+from promthctl.errors import PrerequisiteError, PromthctlError, TargetError
 from promthctl.migration_set import Migration
 from promthctl.process import write_private
 from promthctl.quantities import part_of
@@ -38,6 +38,14 @@ _BROKEN = re.compile(  # in the words of both lines of the CLI, where no server 
 )
 _ADVICE = "(\nwith foreign_keys as ("  # how the advisors' query begins, in both lines of the CLI
 _UNMANAGED = re.compile(r"does not manage these PostgreSQL object kinds: (.+?)\. Changes")
+_NEEDS = re.compile(r"needs `?([\w-]+)`?, which was not found on PATH")
+LANGUAGES = {  # of `gen types`, and where the program comes from that it runs for some
+    "typescript": "",
+    "python": "",
+    "go": "",
+    "swift": "https://github.com/supabase/supabase-swift/releases",
+    "dart": "https://dart.dev/get-dart",
+}
 _ALWAYS_UNMANAGED = ("parameter ACL",)  # of the server, and on every Supabase
 
 
@@ -158,6 +166,26 @@ class DatabaseCli:
         found = _UNMANAGED.search(answer.stderr)
         kinds = found[1].split(", ") if found else []
         return SchemaSql(sql, tuple(kind for kind in kinds if kind not in _ALWAYS_UNMANAGED))
+
+    def types(self, target: Target, language: str, schemas: Sequence[str]) -> str:
+        """`supabase gen types`, which needs no Docker with a database's URL: the code it prints.
+
+        language: one of LANGUAGES. schemas: none for what the CLI takes by default.
+        Raises PrerequisiteError where it needs another program for the language, PromthctlError when it cannot run.
+        """
+        what = f"The types of {target.label} could not be made"
+        only = [f"--schema={','.join(schemas)}"] if schemas else []
+        answer = self._run(target.held(), ["gen", "types", f"--lang={language}", *only])
+        needs = _NEEDS.search(answer.message)
+        if not answer.ok and needs is not None:
+            raise PrerequisiteError(
+                what,
+                f"for {language} the Supabase CLI runs {needs[1]}, which is not on PATH",
+                f"install it ({LANGUAGES[language]}) and run the same command again",
+            )
+        if not answer.ok or not answer.printed.strip():
+            raise self._failure(target, answer, what)
+        return answer.printed
 
     def _run(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from promthctl.process import Completed
@@ -51,7 +51,8 @@ class Answer:
     """What the CLI said.
 
     ok: it succeeded. value: the JSON it printed, secrets included, None if none. applying: the files it began to apply,
-    in order. message: why it failed, without secrets. stderr: all of its standard error, without secrets.
+    in order. message: why it failed, without secrets. stderr: all of its standard error, without secrets. printed: all
+    of its standard output.
     """
 
     ok: bool
@@ -59,6 +60,7 @@ class Answer:
     applying: tuple[str, ...]
     message: str
     stderr: str = ""
+    printed: str = field(default="", repr=False)
 
 
 def file_being_applied(line: str) -> str | None:
@@ -73,7 +75,7 @@ def read_answer(done: Completed) -> Answer:
     said = _error_message(value) or _error_message(_json(done.stderr)) or _text(done.stderr) or done.stdout
     names = tuple(name for line in done.stderr.splitlines() if (name := file_being_applied(line)))
     message = _without_secrets(said).strip() or f"it ended with code {done.code} and said nothing"
-    return Answer(done.code == 0, value, names, message, redact(done.stderr))
+    return Answer(done.code == 0, value, names, message, redact(done.stderr), done.stdout)
 
 
 def _error_message(document: Any) -> str | None:

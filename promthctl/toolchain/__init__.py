@@ -130,7 +130,7 @@ def postgres(
     """The programs of a PostgreSQL, ready for Supabase's migrations. user, port: see pg0.ensure."""
     cache = cache_root(settings)
     if choice.installed is not None:
-        return _linked(choice, choice.installed, linked.place(cache, choice.installed), steps)
+        return _linked(choice, choice.installed, linked.place(cache, choice.installed), tools.pgtap, steps)
     native = tools.postgres
     if choice.major != 17:
         from promthctl.toolchain import pg0
@@ -138,23 +138,25 @@ def postgres(
         # uuid-ossp's library is left out of that build.
         native = pg0.ensure(cache, settings, user, port, (tools.postgres / "lib").glob("libossp-uuid.*"), steps)
         intact.check(native)
-    return PostgresPrograms(choice, _with_stand_ins(native, choice.major, cache / "postgres", steps) / "bin")
+    return PostgresPrograms(
+        choice, _with_stand_ins(native, choice.major, cache / "postgres", tools.pgtap, steps) / "bin"
+    )
 
 
-def _linked(choice: ServerChoice, server: InstalledPostgres, root: Path, steps: Steps) -> PostgresPrograms:
+def _linked(choice: ServerChoice, server: InstalledPostgres, root: Path, pgtap: Path, steps: Steps) -> PostgresPrograms:
     if not linked.is_linked(root, server):
         with _writable(root):
             root.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             with locked(root.parent / "link.lock", steps, "preparing PostgreSQL"):
                 if not linked.is_linked(root, server):
-                    linked.link(root, server)
+                    linked.link(root, server, pgtap)
                     intact.record(root, root)
     intact.check(root)
     needs = (root, server.share, server.share / "extension", server.libraries, server.libraries.parent)
     return PostgresPrograms(choice, linked.programs(root, server), preloaded(server), needs)
 
 
-def _with_stand_ins(native: Path, major: int, home: Path, steps: Steps) -> Path:
+def _with_stand_ins(native: Path, major: int, home: Path, pgtap: Path, steps: Steps) -> Path:
     """The copy of an installation that has this promthctl's stand-ins, made when there is none."""
     key = hashlib.sha256(f"{native.resolve()}\0{installation.fingerprint()}".encode()).hexdigest()[:12]
     root = home / f"{major}-{key}"
@@ -163,18 +165,18 @@ def _with_stand_ins(native: Path, major: int, home: Path, steps: Steps) -> Path:
             home.mkdir(mode=0o755, parents=True, exist_ok=True)
             with locked(home / "prepare.lock", steps, "preparing PostgreSQL"):
                 if not root.exists():
-                    _copy_with_stand_ins(native, root)
+                    _copy_with_stand_ins(native, root, pgtap)
     intact.check(root)
     return root
 
 
-def _copy_with_stand_ins(native: Path, root: Path) -> None:
+def _copy_with_stand_ins(native: Path, root: Path, pgtap: Path) -> None:
     for leftover in root.parent.glob(".copy-*"):  # of a promthctl that was killed: we hold the lock
         shutil.rmtree(leftover, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix=".copy-", dir=root.parent))
     try:
         staging.chmod(0o755)
-        installation.copy_with_stand_ins(native, staging)
+        installation.copy_with_stand_ins(native, staging, pgtap)
         intact.record(staging, root)
         staging.rename(root)
     finally:

@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import stat
+import tarfile
 from importlib.resources.abc import Traversable
 
 # Extensions that supautils.privileged_extensions lets `postgres` create on the hosted platform, with what is trusted
@@ -93,6 +94,7 @@ TRUSTED_EXTENSIONS = frozenset(
 STAND_INS_ONLY = frozenset({"pg_net"})
 # Versions that migrations and dumps name (`create extension pg_cron with version ...`): each stand-in is one of them.
 STAND_IN_VERSIONS = {
+    "basejump-supabase_test_helpers": ("0.0.1", "0.0.2", "0.0.3", "0.0.4", "0.0.5", "0.0.6"),
     "http": ("1.3", "1.4", "1.5", "1.6", "1.7"),
     "hypopg": ("1.3.1", "1.4.0", "1.4.1", "1.4.2"),
     "index_advisor": ("0.1.0", "0.1.1", "0.2.0"),
@@ -106,16 +108,20 @@ STAND_IN_VERSIONS = {
     "pgjwt": ("0.1.0", "0.1.1", "0.2.0"),
     "pgmq": ("1.4.4", "1.5.0", "1.5.1"),
     "pgsodium": ("3.0.4", "3.1.0", "3.1.5", "3.1.6", "3.1.7", "3.1.8", "3.1.9"),
-    "pgtap": ("1.2.0", "1.3.3"),
     "plpgsql_check": ("2.2", "2.7"),
+    "supabase-dbdev": ("0.0.2", "0.0.3", "0.0.4", "0.0.5"),
     "supabase_vault": ("0.2.8", "0.2.9", "0.3.0", "0.3.1"),
     "wrappers": ("0.1.19", "0.2.0", "0.3.0", "0.4.1", "0.4.3", "0.5.0", "0.5.3", "0.5.4", "0.5.6"),
 }
+_ALIASES = {"supabase_test_helpers": "basejump-supabase_test_helpers"}  # its name where it is built from source
+_PGTAP = "1.3.5"  # the real one, SQL only, that comes with PGlite
+_PGTAP_VERSIONS = ("1.2.0", "1.3.3")  # hosted projects have these; the functions are those of _PGTAP all the same
 
 
 def fingerprint() -> str:
     """A hash of everything that add_extensions() adds."""
-    digest = hashlib.sha256(repr((sorted(TRUSTED_EXTENSIONS), STAND_IN_VERSIONS)).encode())
+    names = (sorted(TRUSTED_EXTENSIONS), STAND_IN_VERSIONS, _ALIASES, _PGTAP, _PGTAP_VERSIONS)
+    digest = hashlib.sha256(repr(names).encode())
     for file in sorted(_stand_ins(), key=lambda file: file.name):
         digest.update(file.read_bytes())
     return digest.hexdigest()
@@ -136,11 +142,11 @@ def complete(native: pathlib.Path) -> None:
         _make_executable(program)
 
 
-def copy_with_stand_ins(native: pathlib.Path, folder: pathlib.Path) -> None:
+def copy_with_stand_ins(native: pathlib.Path, folder: pathlib.Path, pgtap: pathlib.Path | None = None) -> None:
     """Make an installation beside a complete one, with our stand-ins; the libraries are a link to the other's.
 
-    The stand-in extensions are added where no real one is, and the extensions hosted Supabase lets `postgres` create
-    become trusted, because here, too, `postgres` is not a superuser.
+    pgtap: see add_extensions. The stand-in extensions are added where no real one is, and the extensions hosted
+    Supabase lets `postgres` create become trusted, because here, too, `postgres` is not a superuser.
     """
     for part in native.iterdir():
         if part.name in ("bin", "share"):
@@ -148,15 +154,19 @@ def copy_with_stand_ins(native: pathlib.Path, folder: pathlib.Path) -> None:
         elif part.is_dir():
             (folder / part.name).symlink_to(part)
     extensions = folder / "share" / "extension"  # as PostgreSQL's own build has it
-    add_extensions(extensions if extensions.exists() else folder / "share" / "postgresql" / "extension")
+    add_extensions(extensions if extensions.exists() else folder / "share" / "postgresql" / "extension", pgtap)
 
 
-def add_extensions(folder: pathlib.Path) -> None:
-    """Put the stand-ins into a folder of extensions, and make those trusted that `postgres` may create when hosted.
+def add_extensions(folder: pathlib.Path, pgtap: pathlib.Path | None = None) -> None:
+    """Put pgTAP and the stand-ins into a folder of extensions, and make those trusted that `postgres` may create when
+    hosted.
 
-    A link in it is replaced, and the file it leads to is left alone.
+    pgtap: the archive that PGlite brings along. A link in the folder is replaced, and the file it leads to is left
+    alone. Raises OSError.
     """
     _add_stand_ins(folder)
+    if pgtap is not None:
+        _add_pgtap(folder, pgtap)
     for name in sorted(TRUSTED_EXTENSIONS):
         _trust(folder / f"{name}.control")
 
@@ -208,6 +218,24 @@ def _add_stand_ins(folder: pathlib.Path) -> None:
                 _write(folder / file.name, file.read_text(encoding="utf-8"))
         for version in STAND_IN_VERSIONS.get(name, ()):
             _write(folder / f"{name}--1.0--{version}.sql", "-- The stand-in is the same for every version.\n")
+    for alias, name in _ALIASES.items():
+        for file in [*folder.glob(f"{name}.control"), *folder.glob(f"{name}--*.sql")]:
+            _write(folder / file.name.replace(name, alias, 1), file.read_text(encoding="utf-8"))
+
+
+def _add_pgtap(folder: pathlib.Path, archive: pathlib.Path) -> None:
+    """Unpack pgTAP, unless the server has one of its own."""
+    if (folder / "pgtap.control").exists() and not (folder / f"pgtap--{_PGTAP}--{_PGTAP_VERSIONS[0]}.sql").exists():
+        return
+    with tarfile.open(archive) as packed:
+        for member in packed:
+            name = pathlib.PurePosixPath(member.name).name
+            if (name == "pgtap.control" or name.startswith("pgtap--")) and (file := packed.extractfile(member)):
+                text = file.read().decode()
+                # As hosted: the functions are a superuser's, whatever the default privileges of who creates it.
+                _write(folder / name, text.replace("superuser = false", "superuser = true"))
+    for version in _PGTAP_VERSIONS:
+        _write(folder / f"pgtap--{_PGTAP}--{version}.sql", f"-- The functions stay those of {_PGTAP}.\n")
 
 
 def _stand_ins() -> list[Traversable]:

@@ -43,8 +43,8 @@ def is_linked(root: Path, server: InstalledPostgres) -> bool:
         return False
 
 
-def link(root: Path, server: InstalledPostgres) -> None:
-    """Make the copy, or bring it up to date. The caller holds a lock. Raises OSError."""
+def link(root: Path, server: InstalledPostgres, pgtap: Path | None = None) -> None:
+    """Make the copy, or bring it up to date. The caller holds a lock. pgtap: see add_extensions. Raises OSError."""
     share = _inside(root, server, server.share)
     for folder in (programs(root, server), share):
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def link(root: Path, server: InstalledPostgres) -> None:
     _link(_inside(root, server, server.libraries), server.libraries)
     for folder in (server.programs.parent, server.share):  # a relocatable build has its libraries beside bin/
         _link_entries(root, server, folder)
-    _make_extensions(share / "extension", server)
+    _make_extensions(share / "extension", server, pgtap)
     mark = root / _MARK
     mark.write_text(_fingerprint(server), encoding="utf-8")
 
@@ -69,7 +69,7 @@ def _link_entries(root: Path, server: InstalledPostgres, folder: Path) -> None:
             _link(_inside(root, server, entry), entry)
 
 
-def _make_extensions(folder: Path, server: InstalledPostgres) -> None:
+def _make_extensions(folder: Path, server: InstalledPostgres, pgtap: Path | None) -> None:
     """Make the folder of extensions beside the present one, then put it in its place."""
     made, old = folder.with_name(".extension-new"), folder.with_name(".extension-old")
     for leftover in (made, old):
@@ -77,7 +77,7 @@ def _make_extensions(folder: Path, server: InstalledPostgres) -> None:
     made.mkdir(mode=0o755)
     for entry in (server.share / "extension").iterdir():
         _link(made / entry.name, entry)
-    installation.add_extensions(made)
+    installation.add_extensions(made, pgtap)
     if folder.exists():
         folder.rename(old)
     made.rename(folder)

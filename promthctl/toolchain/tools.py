@@ -39,6 +39,11 @@ class Toolchain:
     postgres: Path
     supabase_version: tuple[int, int]
 
+    @property
+    def pgtap(self) -> Path:
+        """The archive with pgTAP's files, which PGlite brings along and lean.py leaves."""
+        return self.root / "node_modules" / "@electric-sql" / "pglite" / "dist" / "pgtap.tar.gz"
+
 
 def npm_platform() -> str:
     """npm's name of this platform. Raises PrerequisiteError for one that has no builds."""

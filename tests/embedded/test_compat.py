@@ -273,7 +273,6 @@ def test_privileges_lent_for_a_statement_do_not_stay(postgres: Database) -> None
     [
         ("http", "select http_get('https://example.com')"),
         ("hypopg", "select hypopg_create_index('create index on t (a)')"),
-        ("pgtap", "select plan(1)"),
     ],
 )
 def test_a_call_that_cannot_work_says_so(postgres: Database, extension: LiteralString, call: LiteralString) -> None:

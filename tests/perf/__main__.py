@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from tests.embedded.working import data_directory
-from tests.perf import api, bulk, pushing, rls, scale, seeds
+from tests.perf import api, bulk, pgtap, pushing, rls, scale, seeds
 from tests.perf.measuring import compare, spent, timed
 from tests.perf.parts import run_parts
 from tests.promthctl_runner import Project
@@ -195,6 +195,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "bulk-memory": bulk.bench_memory,
     "seed-memory": seeds.bench_seed_memory,
     "sync": bench_sync,
+    "pgtap": pgtap.bench_pgtap,
     "push": pushing.bench_push,
     "plan": pushing.bench_plan,
     "rehearsal": pushing.bench_rehearsal,

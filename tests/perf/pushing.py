@@ -25,7 +25,7 @@ create policy own on public.t{0} for select to authenticated using (id = 1);
 
 
 @contextmanager
-def _server(project: Project) -> Iterator[tuple[Server, Toolchain]]:
+def server_of(project: Project) -> Iterator[tuple[Server, Toolchain]]:
     tools = toolchain.ensure(settings.load(Path()), Silent())
     with bare_server(project.path, tools) as server:
         yield server, tools
@@ -33,7 +33,7 @@ def _server(project: Project) -> Iterator[tuple[Server, Toolchain]]:
 
 def bench_push(project: Project) -> None:
     """With nothing pending, to a bare `supabase db push`."""
-    with _server(project) as (server, tools), fresh_database(server) as url:
+    with server_of(project) as (server, tools), fresh_database(server) as url:
         push = project.command("push", "--db-url", url, "--yes")
         timed(push, project=project)
         bare = [str(tools.supabase), "db", "push", f"--remote={url}", "--yes", "--workdir", str(project.path)]
@@ -49,7 +49,7 @@ def bench_rehearsal(project: Project) -> None:
     """One pending migration, rehearsed warm, to a bare `supabase db push`; the rehearsal of 1,000 to that of 100."""
     project.rehearses = True
     _write(project, 1)
-    with _server(project) as (server, tools), fresh_database(server) as url:
+    with server_of(project) as (server, tools), fresh_database(server) as url:
         bare = [str(tools.supabase), "db", "push", f"--remote={url}", "--yes", "--workdir", str(project.path)]
 
         def pushed(command: list[str]) -> float:
@@ -76,7 +76,7 @@ def bench_with_data(project: Project, few: int = 1_000, many: int = 1_000_000) -
     """The peak memory of `push --rehearse-with-data` of many rows to that of few."""
     project.rehearses = True
     _write(project, 1)
-    with _server(project) as (server, _), fresh_database(server) as url:
+    with server_of(project) as (server, _), fresh_database(server) as url:
         project.run("push", "--db-url", url, "--yes", "--no-rehearsal")
         (project.path / "db" / "0002_wider.sql").write_text("alter table public.t1 alter name type varchar(150);")
         command = project.command("push", "--db-url", url, "--dry-run", "--rehearse-with-data", "--yes")
@@ -95,7 +95,7 @@ def bench_with_data(project: Project, few: int = 1_000, many: int = 1_000_000) -
 def bench_plan(project: Project) -> None:
     """1,000 pending migrations of three statements, over start-up."""
     _write(project, 1000)
-    with _server(project) as (server, _), fresh_database(server) as url:
+    with server_of(project) as (server, _), fresh_database(server) as url:
         plan, version = project.command("push", "--db-url", url, "--dry-run"), project.command("--version")
         spent = statistics.median(timed(plan, project=project) - timed(version) for _ in range(ROUNDS))
     print(f"{'plan of 1,000 pending migrations, over start-up':<58} {spent * 1000:7.0f} ms", flush=True)
@@ -107,7 +107,7 @@ def bench_many(project: Project) -> None:
     On this machine the processor is all they wait for, and nearly all of that is the Supabase CLI's own start.
     """
     _write(project, 3)
-    with _server(project) as (server, _), far(server.port, 0.01) as relay:
+    with server_of(project) as (server, _), far(server.port, 0.01) as relay:
 
         def push(jobs: int, port: int) -> float:
             with ExitStack() as databases:

@@ -26,6 +26,25 @@ ROWS = (
     Row(REASON, f"{VERIFY} --reason x", (Option("--reason.*"), Option("--accept")), CUT),
     Row(REASON, f"{VERIFY} --accept", Option("--reason.*"), CUT),
     Row(
+        "pgtap/files.py · find_tests",
+        f"promthctl test {NOWHERE}",
+        Instead("promthctl test --new NAME", (("NAME", "first"),)),
+    ),
+    Row("pgtap/files.py · new_test", "promthctl test --new 'a b'", Instead("promthctl test --new another_name")),
+    Row(
+        "cli/test.py · command",
+        f"promthctl test --watch --json --yes {NOWHERE}",
+        Leave("--watch"),
+        CUT,
+        files=(("supabase/tests/a.sql", "select 1;"),),
+    ),
+    Row(
+        "resolve/choice.py · check_no_target",
+        "promthctl types --from-migrations --local",
+        Leave("--from-migrations"),
+        NO_STACK,
+    ),
+    Row(
         "cli/__init__.py · _unexpected_disk_error",
         "promthctl migrations list --local > /dev/full",
         Say("/dev/full", "/dev/null", "fix that"),

@@ -45,6 +45,11 @@ def exposes_new_tables(settings: Settings) -> bool:
     return value if isinstance(value, bool) else _EXPOSED_UNLESS_SAID
 
 
+def of_settings(settings: Settings) -> tuple[str, ...]:
+    """Those of a new database of the project."""
+    return of_project(exposes_new_tables(settings))
+
+
 def of_project(exposed: bool) -> tuple[str, ...]:
     """The statements that open, or close, what postgres will create in public to the API's roles."""
     if exposed:

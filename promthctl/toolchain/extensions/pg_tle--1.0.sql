@@ -1,4 +1,5 @@
--- Stand-in for pg_tle, which the dbdev package manager rests on. The installer can be there; installing raises an error.
+-- Stand-in for pg_tle, which the dbdev package manager rests on. What comes with promthctl is there without being
+-- installed; installing anything else raises an error.
 
 set local search_path = pg_catalog, pg_temp; -- the schema's owner may have put functions into it
 
@@ -9,8 +10,11 @@ create function pgtle.available_extensions() returns table (name name, default_v
 language sql as $$ select null::name, null::text, null::text where false $$;
 create function pgtle.install_extension(
   name text, version text, description text, ext text, requires text[] default null, schema text default null
-) returns boolean language plpgsql as $$
+) returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
+  if exists (select from pg_available_extensions available where available.name = install_extension.name) then
+    return true;
+  end if;
   raise exception 'pg_tle is not available on the embedded engine: % was not installed', name
     using errcode = 'feature_not_supported';
 end $$;

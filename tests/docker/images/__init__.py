@@ -216,7 +216,7 @@ def _fill(tar: tarfile.TarFile, tools: Toolchain) -> None:
         filter=lambda entry: None if entry.name == share else _needed(entry),
     )
     with tempfile.TemporaryDirectory() as copy:
-        installation.copy_with_stand_ins(native, Path(copy))
+        installation.copy_with_stand_ins(native, Path(copy), tools.pgtap)
         tar.add(Path(copy) / "share", share, filter=_needed)
     link = tarfile.TarInfo("opt/postgres")
     link.type, link.linkname = tarfile.SYMTYPE, f"/opt/toolchain/{native.relative_to(tools.root)}"

@@ -73,9 +73,9 @@ begin
     select p.oid::regprocedure as name, p.pronamespace::regnamespace as schema
       from pg_proc p join pg_depend d on d.objid = p.oid and d.classid = 'pg_proc'::regclass and d.deptype = 'e'
       join pg_language l on l.oid = p.prolang join pg_authid o on o.oid = p.proowner
-     where o.rolsuper and l.lanpltrusted and exists (
-       select from pg_proc p2 join pg_depend d2 on d2.objid = p2.oid and d2.classid = 'pg_proc'::regclass
-        where d2.deptype = 'e' and d2.refobjid = d.refobjid and p2.prosecdef)
+     where o.rolsuper and l.lanpltrusted and d.refobjid = any (array( -- an array: looked up once, and an extension may have a thousand functions
+       select d2.refobjid from pg_proc p2 join pg_depend d2 on d2.objid = p2.oid and d2.classid = 'pg_proc'::regclass
+        where d2.deptype = 'e' and p2.prosecdef))
   loop
     execute format('alter routine %s owner to promthctl_extensions', found.name);
     execute format('grant usage on schema %s to promthctl_extensions', found.schema);

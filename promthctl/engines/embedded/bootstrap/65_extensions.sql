@@ -12,7 +12,10 @@ begin
       from pg_extension e
       join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid and d.deptype = 'e'
      cross join pg_identify_object(d.classid, d.objid, 0) o
-     where o.type in ('schema', 'table', 'view', 'foreign table', 'sequence', 'function', 'procedure')
+     where not exists ( -- as below, but quick: most of what there is are functions in these
+       select from pg_proc p where d.classid = 'pg_proc'::regclass and p.oid = d.objid
+          and p.pronamespace in (to_regnamespace('public'), to_regnamespace('extensions')))
+       and o.type in ('schema', 'table', 'view', 'foreign table', 'sequence', 'function', 'procedure')
        and coalesce(o.schema, '') not in ('public', 'extensions', 'pg_catalog', 'pg_temp')
        and coalesce(obj_description(e.oid, 'pg_extension'), '') not like '%stand-in%'  -- ours grant what they have to
   loop
