@@ -39,6 +39,7 @@ class Commands(LazyGroup):
         "push": ("push", "Apply the pending migrations to a database."),
         "diff": ("diff", "Print what was changed in a database by hand, as SQL."),
         "pull": ("pull", "Write what was changed in a database by hand as a migration."),
+        "dump": ("dump", "Write a database to a file, with pg_dump."),
         "rollback": ("rollback", "Undo migrations with their down scripts, after a backup."),
         "reset": ("reset", "Drop everything in a database and run the migrations again."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
