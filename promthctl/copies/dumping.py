@@ -10,13 +10,13 @@ import contextlib
 import gzip
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from promthctl import database, process
-from promthctl.copies.pg_dump import HISTORY, PgDump, find_pg_dump, without_platform
+from promthctl.copies.pg_dump import HISTORY, find_pg_dump, without_platform
 from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
 from promthctl.quantities import size
 from promthctl.redact import redact
@@ -102,9 +102,8 @@ def _parts(options: DumpOptions) -> list[list[str]]:
     return [*parts, [*history, *without_platform()]]
 
 
-def _append(settings: Settings, target: Target, command: Sequence[str], file: Path, watch: object) -> None:
+def _append(settings: Settings, target: Target, command: Sequence[str], file: Path, watch: Callable[[], None]) -> None:
     env = settings.child_env(**target.environment(), PROMTHCTL_DUMP=str(file))
-    assert callable(watch)
     done = process.run(["/bin/sh", "-c", _APPEND, "sh", *command], env=env, watch=watch, kill_with_parent=True)
     if done.code != 0:
         raise _failed(target, file, done.stderr)
@@ -136,7 +135,7 @@ def _read_back(file: Path, zipped: bool, parts: int) -> tuple[int, int]:
     return total, tables
 
 
-def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+def _lines(stream: IO[bytes] | gzip.GzipFile) -> Iterator[bytes]:
     """Its lines, those that are very long in pieces."""
     while line := stream.readline(_BLOCK):
         yield line

@@ -118,38 +118,47 @@ class EmbeddedEngine:
         self._finish(stack, api.wait(server, stack, self.settings, self._log("api")), steps)
         return stack.access(), True
 
-    def renew(self, fill: Callable[[Filling], None], steps: Steps, content: Content | None = None) -> KeptCopy | None:
-        """See Engine.renew; the caller holds the project's lock, and the stack runs.
+    def renew(
+        self,
+        fill: Callable[[Filling], None],
+        steps: Steps,
+        content: Content | None = None,
+        done: str = "The local database was reset",
+    ) -> KeptCopy | None:
+        """See Engine.renew; the caller holds the project's lock.
 
         The new database is made and filled beside the old one, by a server of its own on another port.
         """
+        self.records.make()
         here = self._look(steps)
         known, stack, cluster = here.known, here.stack, here.cluster
-        if known is None or known.server_name != stack.server_name:
+        if known is not None and known.server_name != stack.server_name:
             raise RefusedError(
-                "The local database was not reset",
-                f"the stack runs PostgreSQL {known.server_name if known else 'of an unknown version'}, and the project "
-                f"is set to {stack.server_name}; nothing was changed",
+                "The local database was not replaced",
+                f"the stack runs PostgreSQL {known.server_name}, and the project is set to {stack.server_name}; "
+                "nothing was changed",
                 f"promthctl local up, which starts PostgreSQL {stack.server_name}",
             )
         with made_aside(cluster, stack, content, self.settings, steps) as new:
             port, data = ports.free_port(), new.cluster.data
-            beside = Server(new.cluster, port, data.with_name("postgres.log"))
+            beside = Server(new.cluster, port, data.with_name("postgres.log"), lasting=False)
+            aside = dataclasses.replace(stack, db_port=port)
             try:
                 beside.start()
-                access = dataclasses.replace(stack, db_port=port).access()
-                fill(new.filling(beside, access, steps))
+                fill(new.filling(beside, aside, steps))
             finally:
                 beside.stop()
             with steps.step("Putting the new database in place"):
+                new.cluster.sync()
                 server, database = self._processes(stack)
                 self._stop(None, database, stack.project)
                 self._snapshots(stack).take_kept(cluster.data)
                 copy = kept_copy.replace(cluster.data, data)
                 self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
-                with already_done("The local database was reset", _NOT_UP, "the reset is done"):
-                    self._restart_database(cluster, stack, server)
-        with already_done("The local database was reset", _NOT_UP, "the reset is done"):
+                if database:
+                    with already_done(done, _NOT_UP, "that is done"):
+                        self._restart_database(cluster, stack, server)
+        with already_done(done, _NOT_UP, "that is done"):
             bucket_objects.note_due(self.records)
             self.up(lambda _: None, steps)
         return copy
@@ -358,7 +367,7 @@ class EmbeddedEngine:
             with made_aside(cluster, stack, content(), self.settings, steps) as new:
                 new.cluster.data.rename(cluster.data)
             server.start()
-            return new.filling(server, stack.access(), steps)
+            return new.filling(server, stack, steps)
         cluster.recover()
         if exposure_changed:  # otherwise they are what migrations have made of them
             cluster.set_default_privileges(default_privileges.of_project(stack.exposes_new_tables))

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from promthctl import process
 from promthctl.engines.embedded import system_user
-from promthctl.engines.embedded.cluster import PRELOADED, SUPERUSER, Cluster, end_strays
+from promthctl.engines.embedded.cluster import PRELOADED, Cluster, end_strays
+from promthctl.engines.embedded.records import SUPERUSER
 from promthctl.engines.ports import free_port
 from promthctl.errors import PrerequisiteError
 from promthctl.locks import locked
