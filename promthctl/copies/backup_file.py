@@ -100,7 +100,7 @@ class Loader:
                 self._one(part, reader)
                 update(reader.done)
         except NotTextError:
-            why = "it has a zero byte: it is no dump for psql"
+            why = "it has a zero byte, which no dump for psql has"
             hint = "make one that is: pg_restore -f FILE.sql reads pg_dump's own formats"
             raise PromthctlError(f"{name} cannot be loaded; {self._what}", why, hint) from None
         except psycopg.Error as error:

@@ -205,7 +205,7 @@ def _check_file(file: Path) -> bool:
         raise UsageError(f"{file} cannot be read", str(error), "promthctl local clone --file backup.sql.gz") from None
     if head.startswith(_CUSTOM) or head[257:262] == _TAR:
         why = "it is in a format of pg_dump's own, which pg_restore reads"
-        raise UsageError(f"{file} is no file of SQL", why, f"pg_restore -f backup.sql {file}, and clone that")
+        raise UsageError(f"{file} is not a file of SQL", why, f"pg_restore -f backup.sql {file}, and clone that")
     return zipped
 
 

@@ -23,16 +23,16 @@ from promthctl.engines.embedded import (
 )
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded.cluster import Cluster
-from promthctl.engines.embedded.mail import MAIL_FILE, messages
+from promthctl.engines.embedded.mail import messages
 from promthctl.engines.embedded.new_database import Server, made_aside
+from promthctl.engines.embedded.purging import purge_data
 from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack, new_stack
 from promthctl.engines.embedded.snapshots import Snapshots
 from promthctl.engines.embedded.status import status_of
-from promthctl.engines.embedded.storage_settings import STORAGE_FOLDER
 from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, Snapshot, Status
 from promthctl.errors import PromthctlError, RefusedError, UsageError, already_done
-from promthctl.process import ProcessId
+from promthctl.process import ProcessId, beside
 from promthctl.settings import API_PORT, DB_PORT, Settings
 from promthctl.steps import Steps
 from promthctl.toolchain import ServerChoice
@@ -139,27 +139,35 @@ class EmbeddedEngine:
                 "nothing was changed",
                 f"promthctl local up, which starts PostgreSQL {stack.server_name}",
             )
-        with made_aside(cluster, stack, content, self.settings, steps) as new:
+        made = made_aside(cluster, stack, content, self.settings, steps)
+        with beside(self._snapshots(stack).clear_removed), made as new:
             port, data = ports.free_port(), new.cluster.data
-            beside = Server(new.cluster, port, data.with_name("postgres.log"), lasting=False)
-            aside = dataclasses.replace(stack, db_port=port)
+            own = Server(new.cluster, port, data.with_name("postgres.log"), lasting=False)
             try:
-                beside.start()
-                fill(new.filling(beside, aside, steps))
+                own.start()
+                fill(new.filling(own, dataclasses.replace(stack, db_port=port), steps))
             finally:
-                beside.stop()
+                own.stop()
             with steps.step("Putting the new database in place"):
                 new.cluster.sync()
-                server, database = self._processes(stack)
-                self._stop(None, database, stack.project)
-                self._snapshots(stack).take_kept(cluster.data)
-                copy = kept_copy.replace(cluster.data, data)
-                self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
-                if database:
-                    with already_done(done, _NOT_UP, "that is done"):
-                        self._restart_database(cluster, stack, server)
+                bucket_objects.note_due(self.records)
+                return self._put_in_place(here, data, done, steps)
+
+    def _put_in_place(self, here: _Here, data: Path, done: str, steps: Steps) -> KeptCopy | None:
+        """Another data directory becomes the stack's, under an API server that runs on; returns what is kept then.
+
+        done: see renew.
+        """
+        stack, cluster, snapshots = here.stack, here.cluster, self._snapshots(here.stack)
+        server, database = self._processes(stack)
+        self._stop(None, database, stack.project)
+        snapshots.take_kept(cluster.data)
+        copy = kept_copy.replace(cluster.data, data)
+        self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
+        snapshots.forget_oldest()
         with already_done(done, _NOT_UP, "that is done"):
-            bucket_objects.note_due(self.records)
+            if server and database:
+                self._restart_database(cluster, stack, server)
             self.up(lambda _: None, steps)
         return copy
 
@@ -192,33 +200,29 @@ class EmbeddedEngine:
             snapshots.check_new(name)
         answer = api.ask_status(here.stack, self.settings) if here.server and here.database else None
         applied = answer.applied if answer else None
-        with steps.step(
-            "Copying the database, which is stopped meanwhile" if here.database else "Copying the database"
-        ):
+        stopped = ", which is stopped meanwhile" if here.database else ""
+        with steps.step(f"Copying the database{stopped}"), beside(snapshots.clear_removed):
             self._stop(None, here.database, here.stack.project)
             try:
-                made = snapshots.save(here.cluster, name or snapshots.automatic_name(), reason, applied)
+                return snapshots.save(here.cluster, name or snapshots.automatic_name(), reason, applied)
             finally:
                 if here.database:
                     self._restart_database(here.cluster, here.stack, here.server)
-        return made
+                snapshots.forget_oldest()
 
     def restore_snapshot(self, name: str, steps: Steps) -> KeptCopy | None:
         here = self._look(steps)
-        snapshots, cluster = self._snapshots(here.stack), here.cluster
-        snapshot = snapshots.named(name)
+        snapshot = (snapshots := self._snapshots(here.stack)).named(name)
         if snapshot.server != here.stack.server_name:
             why = f"it is of PostgreSQL {snapshot.server}, and the project is set to {here.stack.server_name}"
             raise UsageError(
                 f"The snapshot {name!r} cannot be restored", why, kept_copy.server_setting(snapshot.server)
             )
-        with snapshots.copied(snapshot, cluster) as data, steps.step("Putting the snapshot in place"):
-            self._stop(here.server, here.database, here.stack.project)
-            snapshots.take_kept(cluster.data)
-            kept_copy.replace(cluster.data, data)
-        with already_done(f"The snapshot {name!r} is in use", _NOT_UP, "the restore is done"):
-            self.up(lambda _: None, steps)
-        return kept_copy.describe(cluster.data)
+        copied = snapshots.copied(snapshot, here.cluster)
+        with beside(snapshots.clear_removed), copied as aside, steps.step("Putting the snapshot in place"):
+            if here.database:  # else `up` sets them; those of now, in case the record was lost since it was made
+                aside.set_passwords(here.stack.db_password, here.stack.internal_password, lasting=False)
+            return self._put_in_place(here, aside.data, f"The snapshot {name!r} is in use", steps)
 
     def remove_snapshot(self, name: str) -> Snapshot:
         stack = self.records.load_stack()
@@ -242,7 +246,7 @@ class EmbeddedEngine:
         else:
             postgres.end_strays(home)
         if purge:
-            self._purge(home)
+            purge_data(self.settings, self.records, home)
         return bool(server or database)
 
     def has_data(self) -> bool:
@@ -388,19 +392,6 @@ class EmbeddedEngine:
         postgres.remove_leftovers(home)
         if kept_copy.settle(home):
             steps.note("A reset was interrupted while it put the new database in place: it was taken back.")
-
-    def _purge(self, home: Path) -> None:
-        Snapshots(home, self.settings.project_dir, "").remove_all()
-        kept_copy.remove_all(home)
-        for data in (*home.glob("postgres-[0-9]*"), *ownership.in_project(self.settings)):
-            postgres.remove(data)
-        (home / MAIL_FILE).unlink(missing_ok=True)
-        if (home / STORAGE_FOLDER).exists():
-            postgres.remove(home / STORAGE_FOLDER)
-        with contextlib.suppress(OSError):  # it holds other files, or it is a mount point
-            home.rmdir()
-        for name in ("stack.json", "processes.json", "dev-user.json", "absent.json", bucket_objects.RECORD):
-            (self.records.path / name).unlink(missing_ok=True)
 
     def _log(self, service: str) -> Path:
         return self.records.logs / f"{service}.log"
