@@ -44,6 +44,7 @@ class Commands(LazyGroup):
         "reset": ("reset", "Drop everything in a database and run the migrations again."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
         "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
+        "cache": ("cache", "What promthctl keeps on this machine: list, clean."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
     }

@@ -75,7 +75,7 @@ def test_a_clone_has_every_value_of_every_kind_and_the_same_objects(running: Pro
         assert rows(source, table) == rows(there, table), table
     assert catalog(source) == catalog(there)
     for query in (
-        "select schemaname, sequencename, last_value from pg_sequences where schemaname in ('public', 'shop') order by 2",
+        "select sequencename, last_value from pg_sequences where schemaname in ('public', 'shop') order by 1",
         f"select email, encrypted_password, raw_user_meta_data from auth.users where id = '{ANN}'",
         "select oid, lo_get(oid) from pg_largeobject_metadata",
         "select tgname, tgenabled from pg_trigger where tgname in ('fire', 'on_auth_user_created') order by 1",

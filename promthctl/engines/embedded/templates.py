@@ -6,6 +6,7 @@ of initdb and the bootstrap (1 s).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -59,6 +60,8 @@ def template(programs: PostgresPrograms, user: RunAs | None, settings: Settings,
     """The folder of the prepared cluster for these programs, made when there is none."""
     root = cache_root(settings) / "templates" / template_hash(programs, user)
     if root.exists():
+        with contextlib.suppress(OSError):  # `cache clean` looks when it was used last
+            os.utime(root)
         return root
     try:
         with locked(root.parent / "template.lock", steps, "preparing the database"):
