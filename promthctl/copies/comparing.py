@@ -22,7 +22,8 @@ _HASHED = ("smallint", "integer", "bigint", "boolean", "uuid", "date", "bytea", 
            "timestamp with time zone", "timestamp without time zone")  # fmt: skip
 _TEXTS = ("text", "character varying")
 _COLUMNS = """
-select attname::text, format_type(atttypid, null), attgenerated <> '' from pg_attribute
+select attname::text, format_type(atttypid, null), format_type(atttypid, atttypmod), attgenerated <> ''
+  from pg_attribute
  where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped order by attname"""
 
 
@@ -37,14 +38,14 @@ def plan(
 ) -> tuple[str, str] | None:
     """What both sides are asked: of the source and of its copy. connection: to the copy. None without columns."""
     source, copy = list[str](), list[str]()
-    for name, type_, generated in connection.execute(_COLUMNS, (table.quoted,)).fetchall():
+    for name, type_, exact, generated in connection.execute(_COLUMNS, (table.quoted,)).fetchall():
         if name not in table.columns and not generated:  # the source does not have it
             continue
         if generated and (table.schema in MANAGED_SCHEMAS or any(masked == table.label for masked, _ in instead)):
             continue
         plain = identifier(name)
         for columns, asked in ((source, instead.get((table.label, name), plain)), (copy, plain)):
-            same = f"({asked})::{type_}" if asked != plain else asked
+            same = f"({asked})::{exact}" if asked != plain else asked
             text = f'({same})::text collate "C"'
             columns.append(same if type_ in _HASHED else text)
     return (_query(table, source), _query(table, copy)) if copy else None

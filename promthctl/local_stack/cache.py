@@ -1,7 +1,7 @@
 """What promthctl keeps on this machine, and the removal of what nobody uses.
 
 In use is what a process runs from, what this promthctl would run, what a promthctl holds a lock on, and a prepared
-database that was copied in the last hour. Whatever is removed can be made or downloaded again; snapshots cannot, and are
+database copied in the last hour. Whatever is removed can be made or downloaded again; snapshots cannot, and are
 removed by their own command.
 """
 

@@ -19,6 +19,7 @@ from promthctl.sql.scripts import ScriptReader
 from promthctl.steps import Silent
 from promthctl.targets import from_url
 from tests.embedded.working import data_directory, database_url
+from tests.hints import Place, told
 from tests.promthctl_runner import Project
 from tests.servers import Server, fresh_database
 
@@ -129,7 +130,7 @@ def test_without_pg_dump_the_diff_engine_makes_the_schema(
     running: Project, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(copying, "pg_dump_or_none", lambda *_: None)
-    text = "create table a (id int primary key, t text); create table b (a int references a, at timestamptz default now());"
+    text = "create table a (id int primary key, t text); create table b (a int references a, at date default now());"
     here = settings.load(running.path)
     with fresh_database(server) as url:
         run_script(
@@ -172,7 +173,7 @@ def test_a_backup_of_the_platform_s_is_understood_and_what_cannot_be_had_is_list
     ).stdout
     text = text.replace('COPY "auth"."users" (', 'COPY "auth"."users" ("not_here", ').replace(f"\n{ANN}\tann", "\n")
     roles = (
-        "CREATE ROLE anon;\nALTER ROLE anon WITH NOLOGIN;\nCREATE ROLE postgres;\nALTER ROLE postgres WITH SUPERUSER LOGIN "
+        "CREATE ROLE anon;\nALTER ROLE anon WITH NOLOGIN;\nCREATE ROLE postgres;\nALTER ROLE postgres WITH LOGIN "
         "PASSWORD 'SCRAM-SHA-256$4096:x';\nCREATE ROLE reporting;\nALTER ROLE reporting WITH LOGIN PASSWORD 'md5x';\n"
         "GRANT anon TO authenticator;\n\\connect template1\nCREATE TABLE wrong (id int);\n\n"
     )
@@ -210,3 +211,25 @@ def test_what_fails_leaves_the_stack_as_it_was(running: Project, source: str, tm
         assert said in failed.stderr
     assert one(database_url(running), "select oid from pg_database where datname = 'postgres'") == before
     assert one(database_url(running), "select to_regclass('fine')") == [(None,)]
+
+
+def test_what_the_errors_of_copies_advise_helps(running: Project) -> None:
+    place = Place(running)
+    shell = place.shell
+    clone = "promthctl local clone --yes --file"
+    assert "--file backup.sql.gz" in told("local_stack/clone.py · _check_file", shell(f"{clone} none.gz").stderr).hint
+    assert "--sample" in told("cli/clone.py · clone", shell(f"{clone} none.gz --sample 3").stderr).hint
+    error = told("copies/masks.py · read_wanted", shell(f"{clone} none.gz --mask email").stderr)
+    assert "cannot be read" in shell(f"{clone} none.gz {error.hint}").stderr
+    place.write("broken.sql", "create table public.one (id int);\ncreate table public.two (id no_such_type);\n")
+    error = told("copies/backup_file.py · _failed", shell(f"{clone} broken.sql").stderr)
+    assert "line 2" in error.hint
+    place.write("mended.sql", "create table public.one (id int);\ncreate table public.two (id int);\n")
+    place.must(f"{clone} mended.sql")
+    error = told("copies/dumping.py · _check", shell("promthctl dump all.txt").stderr)
+    place.must(error.hint)
+    assert "another name" in told("copies/dumping.py · _exists", shell(error.hint).stderr).hint
+    error = told("cli/dump.py · command", shell("promthctl dump --data-only --schema-only other.sql").stderr)
+    assert error.hint == "leave one out"
+    place.must("promthctl dump --schema-only other.sql")
+    assert "PostgreSQL database dump complete" in (running.path / "other.sql").read_text()
