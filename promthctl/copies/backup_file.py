@@ -40,7 +40,7 @@ _CONNECT = re.compile(rf"\\c(?:onnect)?\s+(?:-reuse-previous=\w+\s+)?({_WORD}|'[
 _NAMED = re.compile(r"dbname='?([^']*)'?")
 _OF_SERVER = re.compile(
     r"(?:CREATE|ALTER|DROP)\s+(?:DATABASE|TABLESPACE|SUBSCRIPTION|SYSTEM)\b|COMMENT\s+ON\s+(?:DATABASE|EXTENSION|ROLE)\b"
-    r"|SECURITY\s+LABEL\b|SET\s+SESSION\s+AUTHORIZATION\b|ALTER\s+EXTENSION\b",
+    r"|(?:GRANT|REVOKE)\s[^;]*?\sON\s+(?:DATABASE|TABLESPACE|PARAMETER)\b|SECURITY\s+LABEL\b|SET\s+SESSION\s+AUTHORIZATION\b|ALTER\s+EXTENSION\b",
     re.IGNORECASE,
 )
 _LISTED = re.compile(r"(?:CREATE\s+)?(?:SUBSCRIPTION|TABLESPACE)\b", re.IGNORECASE)
@@ -214,6 +214,7 @@ class Loader:
         connection, kept = (self._high, self._known(table, columns)) if schema in _MANAGED else (self._own, columns)
         if missing := [name for name in columns if name not in kept]:
             self.loaded.leave_out(f"{table} without {', '.join(missing)}, which is not here")
+        self._masks.find(self._high, table)
         masks = self._masks.of(table)
         places = [columns.index(name) for name in kept]
         change = None

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from promthctl import database, process
 from promthctl.copies.pg_dump import HISTORY, find_pg_dump, without_platform
@@ -23,6 +23,11 @@ from promthctl.redact import redact
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.targets import Target
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Connection = psycopg.Connection[Any]
 
 _APPEND = 'exec "$@" >>"$PROMTHCTL_DUMP"'
 # Triggers and foreign keys rest while rows come alone; the Supabase CLI's dump of data begins so, too.
@@ -70,15 +75,16 @@ def dump(settings: Settings, target: Target, file: Path, options: DumpOptions, s
         with _partial(file) as partial, connection.transaction(force_rollback=True):
             connection.execute("set transaction isolation level repeatable read read only")
             ((snapshot,),) = connection.execute("select pg_export_snapshot()").fetchall()
+            parts = _parts(connection, options)
             zipped = ("--compress=6",) if file.suffix == ".gz" else ()
             with steps.step(f"Writing {file.name}") as update:
                 if options.data and not options.schema:
                     partial.write_bytes(gzip.compress(_AT_REST) if zipped else _AT_REST)
-                for part in _parts(options):
+                for part in parts:
                     command = program.command(target, f"--snapshot={snapshot}", *zipped, *part)
                     _append(settings, target, command, partial, lambda: update(size(partial.stat().st_size)))
             with steps.step("Reading it back"):
-                unpacked, tables = _read_back(partial, bool(zipped), len(_parts(options)))
+                unpacked, tables = _read_back(partial, bool(zipped), len(parts))
             _sync(partial)
             try:
                 os.link(partial, file)  # never over a file that came meanwhile
@@ -87,19 +93,19 @@ def dump(settings: Settings, target: Target, file: Path, options: DumpOptions, s
     return Dump(target.label, str(file), file.stat().st_size, unpacked, tables, program.major)
 
 
-def _parts(options: DumpOptions) -> list[list[str]]:
+def _parts(connection: Connection, options: DumpOptions) -> list[list[str]]:
     """The options of each run of pg_dump. The platform's rows come first: foreign keys to them are made at the end."""
+    there = {name for (name,) in connection.execute("select nspname::text from pg_namespace").fetchall()}
     parts = []
     for wanted, schema in ((options.auth, "auth"), (options.storage, "storage")):
-        if wanted and options.data:
-            left_out = ("schema_migrations", "migrations")
-            parts.append(
-                ["--data-only", f"--schema={schema}", *(f"--exclude-table={schema}.{name}" for name in left_out)]
-            )
+        if wanted and schema in there:
+            left_out = (f"--exclude-table={schema}.{name}" for name in ("schema_migrations", "migrations"))
+            parts.append(["--data-only", f"--schema={schema}", *left_out])
     if options.schema and not options.data:
-        return [["--schema-only", *without_platform()], ["--data-only", f"--schema={HISTORY}"]]
-    history = [] if options.schema else ["--data-only", f"--exclude-schema={HISTORY}"]
-    return [*parts, [*history, *without_platform()]]
+        history = [["--data-only", f"--schema={HISTORY}"]] if HISTORY in there else []
+        return [["--schema-only", *without_platform()], *history]
+    rows = [] if options.schema else ["--data-only", f"--exclude-schema={HISTORY}"]
+    return [*parts, [*rows, *without_platform()]]
 
 
 def _append(settings: Settings, target: Target, command: Sequence[str], file: Path, watch: Callable[[], None]) -> None:

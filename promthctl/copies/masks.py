@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -141,11 +141,21 @@ class Masks:
             for table, name in (("auth.identities", "identity_data"), ("auth.users", "raw_user_meta_data")):
                 self._made.setdefault((table, name), Mask(table, name, "jsonb", instead="{}"))
 
-    def find(self, connection: psycopg.Connection[Any], exists: Callable[[str], bool] = lambda _: True) -> None:
-        """Learn the columns' types. Raises UsageError for one that cannot be masked."""
-        for table, column in sorted(self.wanted):
-            row = connection.execute(_COLUMNS, (_quoted(table), column)).fetchone() if exists(table) else None
-            self._made[table, column] = self._mask(table, column, row)
+    def find(self, connection: psycopg.Connection[Any], table: str | None = None) -> None:
+        """Learn the types of all columns, or of one table's. Raises UsageError for one that cannot be masked."""
+        for named, column in sorted(self.wanted):
+            if table in (None, named):
+                row = connection.execute(_COLUMNS, (_quoted(named), column)).fetchone()
+                self._made[named, column] = self._mask(named, column, row)
+
+    def check(self, connection: psycopg.Connection[Any]) -> tuple[str, int] | None:
+        """A column of the copy that has values which are not masks, and how many; None where there is none."""
+        for mask in self.asked():
+            query = f"select count(*) from {_quoted(mask.table)} where {mask.unmasked()}"  # noqa: S608 - quoted
+            ((count,),) = connection.execute(query.encode()).fetchall()
+            if count:
+                return f"{mask.table}.{mask.column}", int(count)
+        return None
 
     def expressions(self) -> dict[tuple[str, str], str]:
         return {place: mask.expression() for place, mask in self._made.items()}
@@ -155,6 +165,9 @@ class Masks:
         return {column: mask for (named, column), mask in self._made.items() if named == table}
 
     def asked(self) -> list[Mask]:
+        """Those that were asked for. Raises UsageError for a column that nothing was found out about."""
+        for table, column in sorted(self.wanted - self._made.keys()):
+            raise cannot(table, column, "no rows came for such a table")
         return [self._made[place] for place in sorted(self.wanted)]
 
     def _mask(self, table: str, column: str, row: tuple[Any, ...] | None) -> Mask:

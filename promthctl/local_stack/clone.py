@@ -134,6 +134,10 @@ def _load(new: Filling, stream: IO[bytes], name: str, masks: Masks, update: Call
             why = f"{name} cannot be read to its end: {error}"
             raise PromthctlError(f"{name} could not be loaded; {_AS_BEFORE}", why, "download it again") from None
         _check_counts(high, loaded, name)
+        if unmasked := masks.check(high):
+            why = f"{unmasked[0]} has {unmasked[1]:,} values that are not masked"
+            hint = "dump the source with COPY, not with --inserts, or leave the mask out"
+            raise PromthctlError(f"{name} could not be loaded; {_AS_BEFORE}", why, hint)
         rows = sum(rows for table, rows in loaded.rows.items() if not table.startswith(f"{HISTORY}."))
         return Copied(loaded, rows, checked=None, unlike=None, masked=_masked(masks))
 

@@ -28,7 +28,6 @@ from promthctl.rehearsal.twin import equalise
 from promthctl.schema import compare, snapshot
 from promthctl.schema.queries import MANAGED_SCHEMAS
 from promthctl.settings import Settings
-from promthctl.sql.quoting import identifier
 from promthctl.steps import Steps
 from promthctl.targets import Target
 
@@ -174,7 +173,8 @@ class _Copying:
                 self._own.execute(f"refresh materialized view {name}".encode())
         with self._steps.step("Comparing the copy with its source"):
             checked = self._check(copied, sums)
-            self._check_masks()
+            if unmasked := self._masks.check(self._high):
+                raise self._differs(unmasked[0], f"{unmasked[1]:,} values are not masked")
             if objects:
                 self._check_objects()
         loaded = self._loader.loaded
@@ -288,14 +288,6 @@ class _Copying:
             if not sums and there.rows != copied.counts[label]:
                 raise self._differs(label, f"{there.rows:,} rows, and {copied.counts[label]:,} were copied")
         return sum(not label.startswith(f"{HISTORY}.") for label in wanted) if sums else None
-
-    def _check_masks(self) -> None:
-        for mask in self._masks.asked():
-            schema, _, name = mask.table.partition(".")
-            query = f"select count(*) from {identifier(schema)}.{identifier(name)} where {mask.unmasked()}"  # noqa: S608
-            ((count,),) = self._high.execute(query.encode()).fetchall()
-            if count:
-                raise self._differs(f"{mask.table}.{mask.column}", f"{count:,} values are not masked")
 
     def _check_objects(self) -> None:
         (wanted,) = self._source.connection.execute(_SUM_OF_OBJECTS).fetchall()

@@ -14,7 +14,7 @@ import pytest
 from promthctl import engines, settings
 from promthctl.copies.pg_dump import find_pg_dump
 from promthctl.local_stack import clone, copying
-from promthctl.schema import snapshot
+from promthctl.schema import Catalog, compare, snapshot
 from promthctl.sql.scripts import ScriptReader
 from promthctl.steps import Silent
 from promthctl.targets import from_url
@@ -46,6 +46,17 @@ def source(server: Server) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def running(shared: Project) -> Project:
+    """A stack whose one migration the source has, too; each test leaves another database."""
+    folder = shared.path / "supabase" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "001_first.sql").write_text("select 1")
+    shared.up()
+    run_script(database_url(shared), "create table mine (id int); insert into mine values (1)")
+    return shared
+
+
 def rows(url: str, table: str, columns: str = "t.*::text") -> list[tuple[object, ...]]:
     with psycopg.connect(url) as connection:
         return connection.execute(f"select {columns} from {table} t order by 1".encode()).fetchall()
@@ -61,13 +72,12 @@ def cloned(project: Project, *words: str) -> dict[str, object]:
     return found
 
 
-def catalog(url: str) -> object:
+def catalog(url: str) -> Catalog:
     with psycopg.connect(url) as connection:
         return snapshot(connection)
 
 
 def test_a_clone_has_every_value_of_every_kind_and_the_same_objects(running: Project, source: str) -> None:
-    before = one(database_url(running), "select count(*) from prompts")
     result = cloned(running, "--db-url", source, "--data", "--with-passwords")
     there = database_url(running)
     assert (result["applied"], result["unlike"], result["left_out"]) == (["001"], [], [])
@@ -85,7 +95,7 @@ def test_a_clone_has_every_value_of_every_kind_and_the_same_objects(running: Pro
         assert one(source, query) == one(there, query), query
     assert one(there, "select * from public.fired") == []
     running.run("local", "reset", "--undo")
-    assert one(there, "select count(*) from prompts") == before
+    assert one(there, "select id from mine") == [(1,)]
 
 
 def test_no_masked_value_and_no_password_is_anywhere_in_the_copy_s_files(running: Project, source: str) -> None:
@@ -140,7 +150,7 @@ def test_without_pg_dump_the_diff_engine_makes_the_schema(
         options = clone.CloneOptions(data=True)
         result = clone.clone_database(here, engines.current(here), from_url(url), options, lambda _: None, Silent())
         assert (result.applied, result.unlike, result.checked, result.rows) == (("001",), (), 6, 11)
-        assert catalog(url) == catalog(database_url(running))
+        assert compare(catalog(url), catalog(database_url(running))) == ()
 
 
 def test_a_dump_makes_the_stack_it_came_from(running: Project, source: str, tmp_path: Path) -> None:
@@ -203,7 +213,7 @@ def test_what_fails_leaves_the_stack_as_it_was(running: Project, source: str, tm
     whole.write_bytes(gzip.compress(b"create table t (id int);\n" * 10_000)[:-20])
     for words, code, said in (
         (("--file", str(broken)), 1, "line 2"),
-        (("--file", str(whole)), 1, "already exists"),
+        (("--file", str(whole)), 1, "to its end"),
         (("--db-url", source, "--data", "--mask", "shop.people.boss"), 2, "foreign key"),
         (("--db-url", source, "--data", "--mask", "shop.people.nothing"), 2, "no such column"),
     ):
