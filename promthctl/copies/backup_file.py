@@ -125,14 +125,10 @@ class Loader:
         if found := _CONNECT.match(text):
             name = _bare(found[1].strip("'"))
             name = named[1] if (named := _NAMED.search(name)) else name
-            wanted = name not in _OTHER_DATABASES and name in (
-                self._database or name,
-                name if name == "postgres" else "",
-            )
-            if wanted and name != "-":
+            self._active = name not in _OTHER_DATABASES and name in ("-", self._database or name)
+            if self._active and name != "-":
                 self._database = name
-            self._active = wanted
-            if not wanted and name not in _OTHER_DATABASES:
+            elif not self._active and name not in _OTHER_DATABASES:
                 self.loaded.leave_out(f"the database {name}: {self._database} is the one that is taken")
         elif not re.match(r"\\(?:un)?restrict\b", text):
             self.loaded.leave_out(f"{text.split()[0]}: a command of psql")

@@ -46,9 +46,17 @@ def plan(
         plain = identifier(name)
         for columns, asked in ((source, instead.get((table.label, name), plain)), (copy, plain)):
             same = f"({asked})::{exact}" if asked != plain else asked
-            text = f'({same})::text collate "C"'
-            columns.append(same if type_ in _HASHED else text)
+            columns.append(_hashable(same, type_))
     return (_query(table, source), _query(table, copy)) if copy else None
+
+
+def _hashable(value: str, type_: str) -> str:
+    """Written by the type's output function: a cast may be somebody's own, and the copy is asked as a superuser."""
+    if type_ in _HASHED:
+        return value
+    if type_ in ("text", "character varying"):
+        return f'({value}) collate "C"'
+    return f"case when ({value}) is distinct from null then format('%s', {value}) end collate \"C\""
 
 
 def _query(table: SourceTable, columns: Sequence[str]) -> str:

@@ -86,10 +86,7 @@ def dump(settings: Settings, target: Target, file: Path, options: DumpOptions, s
             with steps.step("Reading it back"):
                 unpacked, tables = _read_back(partial, bool(zipped), len(parts))
             _sync(partial)
-            try:
-                os.link(partial, file)  # never over a file that came meanwhile
-            except FileExistsError:
-                raise _exists(file) from None
+            _put(partial, file)
     return Dump(target.label, str(file), file.stat().st_size, unpacked, tables, program.major)
 
 
@@ -180,6 +177,16 @@ def _partial(file: Path) -> Iterator[Path]:
         yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _put(partial: Path, file: Path) -> None:
+    """Give it its name, never that of a file which came meanwhile."""
+    try:
+        os.link(partial, file)
+    except FileExistsError:
+        raise _exists(file) from None
+    except OSError:  # a file system without links
+        partial.rename(file)
 
 
 def _sync(file: Path) -> None:

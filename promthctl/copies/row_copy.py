@@ -288,7 +288,7 @@ class RowCopy:
                 (parent.quoted,),
             ).fetchall()
         )
-        own = ", ".join(f"t.{identifier(name)}::text" for name in key.own)
+        own = ", ".join(f"format('%s', t.{identifier(name)})" for name in key.own)  # no cast: it may be anybody's
         there = " and ".join(f"t.{identifier(name)} is not null" for name in key.own)
         same = " and ".join(f"p.{identifier(b)} = t.{identifier(a)}" for a, b in zip(key.own, key.theirs, strict=True))
         query = (
