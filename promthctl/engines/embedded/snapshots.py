@@ -150,8 +150,9 @@ class Snapshots:
     def forget_oldest(self) -> None:
         """Of the automatic ones. Files of large ones, whose removal takes seconds, go while the next copy is made."""
         old = [one for one in self.found() if one.automatic][KEPT:]
-        for one in old:
-            self._set_aside(one)
+        with contextlib.suppress(OSError):  # no reason to fail
+            for one in old:
+                self._set_aside(one)
         if sum(one.bytes for one in old) < _AT_ONCE:
             self.clear_removed()
 
