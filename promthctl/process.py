@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -100,6 +100,17 @@ class ProcessId:
         if not self.wait(grace):
             self.send(signal.SIGKILL)
             self.wait(5.0)
+
+
+@contextlib.contextmanager
+def beside(work: Callable[[], object]) -> Iterator[None]:
+    """Do some work, which raises nothing, in a thread while the block runs; it is waited for."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def find_processes(matches: Callable[[list[str], str], bool]) -> list[ProcessId]:

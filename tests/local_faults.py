@@ -1,6 +1,8 @@
 """Kills in the middle of the local stack's commands: what the next command finds, heals, and never loses.
 
-    python -m tests.local_faults FAULTS [SEED]     at least that many faults (default 200), three projects at a time
+    python -m tests.local_faults FAULTS [SEED] [COMMAND …]
+
+At least that many faults (default 200), three projects at a time; of these commands alone if any is named.
 
 Each command is traced once; then it gets a signal at functions of its own course, picked by SEED, and the next commands
 must heal what is left: every committed row is there (after a reset or a restore: there or in the kept copy), no process
@@ -35,10 +37,13 @@ DOWN, RESET = ("local", "down"), ("local", "reset")
 UNDO, PURGE, TRUST = (*RESET, "--undo"), (*DOWN, "--purge", "--yes"), ("trust", "--yes")
 SAVE, RESTORE, REMOVE = (("local", "snapshot", word, "one") for word in ("save", "restore", "remove"))
 COMMANDS = {"up": UP, "down": DOWN, "reset": RESET, "undo": UNDO, "trust": TRUST, "save": SAVE, "restore": RESTORE}
-COMMANDS |= {"purge": PURGE, "new up": UP}
+# {beside}: the database of the project that nobody touches, which has more rows by then.
+CLONE = ("local", "clone", "--db-url", "{beside}", "--data", "--yes")
+COMMANDS |= {"clone": CLONE, "purge": PURGE, "new up": UP}
 # The signal, and how often it is taken: what no program can catch is the hardest.
 SIGNALS = ("SIGKILL", "SIGKILL", "SIGKILL", "SIGTERM", "SIGINT")
-_ROOMS = r"promthctl\.(engines|local_stack|migration_set|supabase_cli|toolchain|process|state|signatures|locks|trust)\b"
+_NAMES = "copies|engines|local_stack|migration_set|supabase_cli|toolchain|process|state|signatures|locks|trust"
+_ROOMS = rf"promthctl\.({_NAMES})\b"
 _CHANGES = r"(pathlib:Path\.(rename|replace|unlink|mkdir|chmod|write_text)|shutil:_?r?mtree\w*|subprocess:Popen\.\w+)$"
 _POINT = re.compile(f"{_ROOMS}|{_CHANGES}")
 _TIMES = 4  # a function that is called often is a point that many times at the most
@@ -64,20 +69,23 @@ class Local:
     beside_rows: set[str] = field(default_factory=set)
 
     @classmethod
-    def make(cls, folder: Path, seed: int) -> Local:
+    def make(cls, folder: Path, seed: int, commands: dict[str, tuple[str, ...]]) -> Local:
         local = cls(_project(folder / "killed"), _project(folder / "beside"), random.Random(seed))
         local.beside.run(*UP)
         local.beside_rows.add(_commit(local.beside))
-        for name, words in COMMANDS.items():
+        for name, words in commands.items():
             local.prepare(name)
             trace = folder / "trace"
-            running = local.project.start(*words, at=str(trace), signal="TRACE")
+            running = local.project.start(*local.words(words), at=str(trace), signal="TRACE")
             said = running.communicate(timeout=300)[1]
             if running.returncode:
                 raise Failed(f"{name} was not traced: {said}")
             local.points[name] = _points(trace.read_text())
             local.settle(name)
         return local
+
+    def words(self, words: tuple[str, ...]) -> list[str]:
+        return [_url(self.beside) if word == "{beside}" else word for word in words]
 
     def prepare(self, name: str) -> None:
         """Bring the project to where the command has something to do."""
@@ -107,7 +115,7 @@ class Local:
         point = self.choose.choice(self.points[name])
         number = self.choose.choice(SIGNALS)
         told = f"{name}, {number} at {point}"
-        running = self.project.start(*COMMANDS[name], at=point, signal=number)
+        running = self.project.start(*self.words(COMMANDS[name]), at=point, signal=number)
         said = "".join(running.communicate(timeout=300))
         try:
             if "Traceback" in said:
@@ -134,7 +142,9 @@ class Local:
                 run(*DOWN)
                 self.no_process()
             run(*UP)
-            self.look(may_be_kept=name in ("reset", "undo", "restore"))
+            if name == "clone":
+                self.look_cloned()
+            self.look(may_be_kept=name in ("reset", "undo", "restore", "clone"))
             if name == "save" and self.saved():
                 run(*RESTORE)
                 if self.rows - _rows(self.project):
@@ -153,6 +163,12 @@ class Local:
         own = set(self.project.pids().values())
         own |= {child.pid for pid in own for child in psutil.Process(pid).children(recursive=True)}
         self.only(own)
+
+    def look_cloned(self) -> None:
+        """All rows of before and none of the source's, or the source's alone."""
+        rows = _rows(self.project)
+        if rows != self.beside_rows and not (rows >= self.rows and not rows & self.beside_rows):
+            raise Failed(f"{len(rows)} rows are neither those of before nor those of the source")
 
     def saved(self) -> bool:
         return "one" in {one["name"] for one in self.project.json("local", "snapshot", "list")["snapshots"]}
@@ -184,9 +200,13 @@ def _project(folder: Path) -> Project:
     return Project(folder)
 
 
-def _connect(project: Project) -> psycopg.Connection:
+def _url(project: Project) -> str:
     record = project.record()
-    return psycopg.connect(f"postgresql://postgres:{record['db_password']}@127.0.0.1:{record['db_port']}/postgres")
+    return f"postgresql://postgres:{record['db_password']}@127.0.0.1:{record['db_port']}/postgres"
+
+
+def _connect(project: Project) -> psycopg.Connection:
+    return psycopg.connect(_url(project))
 
 
 def _commit(project: Project) -> str:
@@ -231,21 +251,21 @@ def _command_line(pid: int) -> str:
 
 
 @contextlib.contextmanager
-def two_projects(folder: Path, seed: int) -> Iterator[Local]:
+def two_projects(folder: Path, seed: int, commands: dict[str, tuple[str, ...]]) -> Iterator[Local]:
     made = [Project(folder / name) for name in ("killed", "beside")]
     try:
-        yield Local.make(folder, seed)
+        yield Local.make(folder, seed, commands)
     finally:
         for project in made:
             project.dispose()
 
 
-def work(folder: Path, seed: int, wanted: int) -> tuple[Counter[str], list[str]]:
+def work(folder: Path, seed: int, wanted: int, commands: dict[str, tuple[str, ...]]) -> tuple[Counter[str], list[str]]:
     """At least that many faults; how many there were of each command, and the failures."""
     injected, failures = Counter[str](), []
-    with two_projects(folder, seed) as local:
+    with two_projects(folder, seed, commands) as local:
         while injected.total() < wanted:
-            for name in COMMANDS:
+            for name in commands:
                 try:
                     injected[name] += local.run_one(name) is not None
                 except Failed as error:
@@ -257,14 +277,15 @@ def work(folder: Path, seed: int, wanted: int) -> tuple[Counter[str], list[str]]
     return injected, failures
 
 
-def main(wanted: int, seed: int) -> int:
+def main(wanted: int, seed: int, names: list[str]) -> int:
     """Inject the faults; the number of failures."""
     workers = 3
+    commands = {name: COMMANDS[name] for name in names or COMMANDS}
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(workers) as pool:
         Path(name).chmod(0o755)
         folders = [Path(name) / f"{number}" for number in range(workers)]
         each = -(-wanted // workers)
-        done = list(pool.map(lambda one: work(one[1], seed + one[0], each), enumerate(folders)))
+        done = list(pool.map(lambda one: work(one[1], seed + one[0], each, commands), enumerate(folders)))
     injected = sum((counts for counts, _ in done), Counter[str]())
     failures = [one for _, found in done for one in found]
     counts = ", ".join(f"{name} {count}" for name, count in injected.items())
@@ -273,5 +294,6 @@ def main(wanted: int, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    given = [int(word) for word in sys.argv[1:]]
-    sys.exit(1 if main(given[0] if given else 200, given[1] if len(given) > 1 else 1) else 0)
+    given = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    named = [word for word in sys.argv[1:] if not word.isdigit()]
+    sys.exit(1 if main(given[0] if given else 200, given[1] if len(given) > 1 else 1, named) else 0)

@@ -54,6 +54,7 @@ class Commands(LazyGroup):
         "push": ("push", "Apply the pending migrations to a database."),
         "diff": ("diff", "Print what was changed in a database by hand, as SQL."),
         "pull": ("pull", "Write what was changed in a database by hand as a migration."),
+        "dump": ("dump", "Write a database to a file, with pg_dump."),
         "rollback": ("rollback", "Undo migrations with their down scripts, after a backup."),
         "reset": ("reset", "Drop everything in a database and run the migrations again."),
         "diagram": ("diagram", "Draw the tables into a file: SVG, HTML, Mermaid or Graphviz."),
@@ -61,6 +62,7 @@ class Commands(LazyGroup):
         "test": ("test", "Run pgTAP tests, on a copy of the local database."),
         "types": ("types", "Write the schema as types of a programming language."),
         "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
+        "cache": ("cache", "What promthctl keeps on this machine: list, clean."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promthctl import engines, local_stack
-from promthctl.cli import snapshot
+from promthctl.cli import clone, snapshot
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, unix_time
 from promthctl.errors import UsageError
@@ -25,6 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="Run Supabase on this machine.")
 mailbox = typer.Typer(invoke_without_command=True, help="What the embedded engine's Auth would have sent by e-mail.")
 app.add_typer(mailbox, name="mail")
 app.add_typer(snapshot.app, name="snapshot")
+app.command("clone")(clone.clone)
 
 NoOpen = Annotated[bool, typer.Option("--no-open", help="Print the address only.")]
 NoSeed = Annotated[bool, typer.Option("--no-seed", help="Do not run the seeds of supabase/config.toml.")]

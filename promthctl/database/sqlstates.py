@@ -7,7 +7,12 @@ its first two characters; of any other only its message is known.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from promthctl.redact import redact
+
+if TYPE_CHECKING:
+    import psycopg
 
 Fault = Literal["file", "contention", "server", "rights", "connection", "unknown"]
 # By code or class: whose fault, and what to do; "file": the SQL that was run has to be corrected.
@@ -80,3 +85,9 @@ def cause_of(sqlstate: str | None) -> Cause:
 def is_lost(sqlstate: str | None) -> bool:
     """True where the session ended, so that what became of its last statement has to be asked by another one."""
     return not sqlstate or cause_of(sqlstate).fault == "connection" or sqlstate == "25P04"
+
+
+def first_line(error: psycopg.Error) -> str:
+    """What PostgreSQL says of an error, without the details that quote rows."""
+    said = redact(error.diag.message_primary or str(error)).strip().splitlines()
+    return said[0] if said else type(error).__name__

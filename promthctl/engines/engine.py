@@ -146,7 +146,8 @@ class Filling:
     access: the way to it. applied: the versions in its history where they are known, () for a new and empty one.
     copied: how many of the Content's migrations it has from a copy; its roles and their record came along.
     keep_after: the numbers of migrations after which `keep` is to be called with that number, before anything else is
-    put in; clients are disconnected then.
+    put in; clients are disconnected then. superuser_url: to the same database as a superuser, secret, where there is
+    one.
     """
 
     access: Access
@@ -154,6 +155,7 @@ class Filling:
     copied: int = 0
     keep_after: tuple[int, ...] = ()
     keep: Callable[[int], None] = lambda _: None
+    superuser_url: str | None = field(default=None, repr=False)
 
 
 class Engine(Protocol):
@@ -176,12 +178,18 @@ class Engine(Protocol):
         decides for itself.
         """
 
-    def renew(self, fill: Callable[[Filling], None], steps: Steps, content: Content | None = None) -> KeptCopy | None:
-        """Replace the database of the running stack by a new one; ports and keys stay. Returns what is kept of it, if
-        anything.
+    def renew(
+        self,
+        fill: Callable[[Filling], None],
+        steps: Steps,
+        content: Content | None = None,
+        done: str = "The local database was reset",
+    ) -> KeptCopy | None:
+        """Replace the stack's database by a new one; ports and keys stay, and the stack is up then. Returns what is
+        kept of the old one, if anything.
 
-        fill: called with the new database. content: as in `up`. Where the engine keeps copies, an error in `fill` has
-        changed nothing.
+        fill: called with the new database. content: as in `up`. done: what an error says that comes afterwards. Where
+        the engine keeps copies, an error in `fill` has changed nothing, and there need be no stack; else it runs.
         """
 
     def undo_renewal(self, steps: Steps) -> KeptCopy:

@@ -23,14 +23,12 @@ class SnapshotList:
 
 @dataclass(frozen=True)
 class RestoredSnapshot:
-    """What is there again. tables, rows, users: counted now. applied: versions. kept: the database that was in use."""
+    """What is there again. tables: counted now. applied: versions. kept: the database that was in use."""
 
     name: str
     target: str
     applied: tuple[str, ...]
     tables: int
-    rows: int
-    users: int | None
     kept: KeptCopy | None
 
 
@@ -67,10 +65,9 @@ def restore(settings: Settings, engine: Engine, name: str, steps: Steps) -> Rest
     with alone(settings, steps):
         kept = engine.restore_snapshot(name, steps)
         with already_done(f"The snapshot {name!r} is in use", "what it has could not be read", "the restore is done"):
-            now = resetting.read_contents(target, steps)
             history = tuple(database.fetch_history(target))
-    tables = sum(table.dropped for table in now.tables)
-    return RestoredSnapshot(name, target.label, history, tables, now.rows, now.users, kept)
+            tables = resetting.count_tables(target, steps)
+    return RestoredSnapshot(name, target.label, history, tables, kept)
 
 
 def remove(settings: Settings, engine: Engine, name: str, steps: Steps) -> RemovedSnapshot:

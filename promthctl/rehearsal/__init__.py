@@ -4,7 +4,6 @@ From the entry down to what each part needs:
 
 rehearsing.py   rehearse(): a target and its pending migrations → Rehearsal
 with_data.py    the pending files run on a copy of the target's own rows
-row_copy.py     that copy: streamed, from one snapshot, whole tables or a sample
 model.py        Rehearsal, Finding, Drift, DataRehearsal
 verdict.py      what was lost, in which statement, and what could not be decided
 losses.py       two states of a table → the rows and values that are gone, changed or moved

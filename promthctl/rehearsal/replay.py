@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from promthctl.database.sqlstates import first_line
 from promthctl.migration_set import Migration
-from promthctl.redact import redact
 from promthctl.rehearsal import observer
 from promthctl.rehearsal.demands import purge_statements, written_table
 from promthctl.rehearsal.observer import Content, Counter, Glance
@@ -289,12 +289,6 @@ def still_there(before: Content, now: Content) -> list[tuple[str | None, ...]]:
             left.remove(key)
             kept.append(row)
     return kept
-
-
-def first_line(error: psycopg.Error) -> str:
-    """What PostgreSQL says of an error, without the details that quote rows."""
-    said = redact(error.diag.message_primary or str(error)).strip().splitlines()
-    return said[0] if said else type(error).__name__
 
 
 def without_values(message: str) -> str:

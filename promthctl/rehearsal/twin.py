@@ -81,7 +81,7 @@ def running_twin(
     def build(superuser: psycopg.Connection[Any], own: psycopg.Connection[Any]) -> str:
         expected = snapshot(own)
         drift = compare(actual, expected)
-        unlike = tuple(_equalise(own, superuser, actual, drift))
+        unlike = tuple(equalise(own, superuser, actual, drift))
         made = witnesses.Witnesses((), {})
         if watched:
             made = witnesses.make_witnesses(own)  # a migration's functions run in it: not as a superuser
@@ -107,7 +107,7 @@ def _seen_from_target(one: Difference) -> str:
     return {"missing": "extra", "extra": "missing"}.get(one.state, one.state)
 
 
-def _equalise(
+def equalise(
     own: psycopg.Connection[Any],
     superuser: psycopg.Connection[Any],
     actual: Catalog,

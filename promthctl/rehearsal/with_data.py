@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from promthctl import toolchain
+from promthctl.copies.row_copy import RowCopy, SourceTable, read_tables
+from promthctl.database.sqlstates import first_line
 from promthctl.errors import PrerequisiteError
 from promthctl.migration_set import Migration
 from promthctl.quantities import size
 from promthctl.rehearsal.model import DataRehearsal, Finding, TriedFile
-from promthctl.rehearsal.replay import about_rows, as_sent, first_line, without_values
-from promthctl.rehearsal.row_copy import RowCopy, SourceTable, read_tables
+from promthctl.rehearsal.replay import about_rows, as_sent, without_values
 from promthctl.rehearsal.twin import running_twin
 from promthctl.schema import snapshot
 from promthctl.settings import Settings

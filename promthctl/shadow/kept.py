@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from promthctl import process, seeds, supabase_cli, toolchain
 from promthctl.engines.embedded import system_user
-from promthctl.engines.embedded.cluster import SUPERUSER, Cluster
+from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.records import SUPERUSER
 from promthctl.engines.embedded.templates import template
 from promthctl.engines.ports import free_port
 from promthctl.errors import PromthctlError

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from promthctl import seeds, supabase_cli, toolchain
 from promthctl.engines.embedded import system_user
-from promthctl.engines.embedded.cluster import SUPERUSER, Cluster, end_strays
+from promthctl.engines.embedded.cluster import Cluster, end_strays
+from promthctl.engines.embedded.records import SUPERUSER
 from promthctl.engines.embedded.templates import of_each_database, template
 from promthctl.engines.ports import free_port
 from promthctl.locks import is_held, locked

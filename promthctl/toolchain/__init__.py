@@ -39,7 +39,7 @@ from promthctl.settings import Settings
 from promthctl.steps import Steps, Update
 from promthctl.toolchain import installation, intact, linked
 from promthctl.toolchain import node as nodejs
-from promthctl.toolchain.installed import InstalledPostgres
+from promthctl.toolchain.installed import InstalledPostgres, all_installed
 from promthctl.toolchain.lean import make_lean
 from promthctl.toolchain.npm import NotInRegistryError, Npm
 from promthctl.toolchain.servers import PostgresPrograms, ServerChoice, choose_server, preloaded
@@ -104,6 +104,18 @@ def _check_own(folder: Path) -> None:
         )
 
 
+def installed_here(settings: Settings) -> tuple[Path, ...]:
+    """The folders in the cache that this promthctl runs programs from, whether or not they are there."""
+    from promthctl.toolchain import pg0
+
+    cache = cache_root(settings)
+    tools = cache / "toolchain" / _lock_hash()
+    native = [locate_tools(tools, tools).postgres, pg0.place(cache)]
+    made = [_place(folder, major, cache / "postgres") for folder, major in zip(native, (17, 18), strict=True) if folder]
+    links = [linked.place(cache, server) for server in all_installed(settings)]
+    return (tools, *filter(None, native[1:]), *made, *links)
+
+
 def ensure(settings: Settings, steps: Steps) -> Toolchain:
     """The installed tools, installing them first if this is the first time, or if one of them is missing.
 
@@ -158,8 +170,7 @@ def _linked(choice: ServerChoice, server: InstalledPostgres, root: Path, pgtap: 
 
 def _with_stand_ins(native: Path, major: int, home: Path, pgtap: Path, steps: Steps) -> Path:
     """The copy of an installation that has this promthctl's stand-ins, made when there is none."""
-    key = hashlib.sha256(f"{native.resolve()}\0{installation.fingerprint()}".encode()).hexdigest()[:12]
-    root = home / f"{major}-{key}"
+    root = _place(native, major, home)
     if not root.exists():
         with _writable(root):
             home.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -168,6 +179,11 @@ def _with_stand_ins(native: Path, major: int, home: Path, pgtap: Path, steps: St
                     _copy_with_stand_ins(native, root, pgtap)
     intact.check(root)
     return root
+
+
+def _place(native: Path, major: int, home: Path) -> Path:
+    key = hashlib.sha256(f"{native.resolve()}\0{installation.fingerprint()}".encode()).hexdigest()[:12]
+    return home / f"{major}-{key}"
 
 
 def _copy_with_stand_ins(native: Path, root: Path, pgtap: Path) -> None:

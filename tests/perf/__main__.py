@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psycopg
 
+from promthctl import settings
+from promthctl.steps import Silent
 from tests.embedded.working import data_directory
 from tests.perf import api, bulk, pgtap, pushing, rls, scale, seeds
 from tests.perf.measuring import compare, spent, timed
@@ -88,6 +90,40 @@ def bench_snapshot(project: Project) -> None:
         restore = project.command("local", "snapshot", "restore", "big")
         title = "restoring a snapshot of 1 GB to `cp -a` of it"
         compare(title, 1.2, lambda: timed(restore, project=project), bare, rounds=3)
+
+
+def bench_clone(project: Project) -> None:
+    """A million rows, indexed, on this machine; the peer fills a database of the same server."""
+    from promthctl.copies.pg_dump import find_pg_dump
+
+    project.up()
+    here = settings.load(project.path)
+    source = project.env()["SUPABASE_DB_URL"]
+    make = (
+        "create table big as select i id, md5(i::text) word, now() at, i % 97 part from generate_series(1, 1000000) i"
+    )
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        copy = Project(Path(folder), project.extra)
+        try:
+            copy.up("--no-seed")
+            with psycopg.connect(source, autocommit=True) as connection:
+                connection.execute(f"{make}; alter table big add primary key (id); create index on big (word)")
+            program = find_pg_dump(here, 17, Silent()).program
+            place = source.rpartition("/")[0]
+
+            def piped() -> float:
+                with psycopg.connect(f"{place}/template1", autocommit=True) as connection:
+                    connection.execute("drop database if exists peer")
+                    connection.execute("create database peer")
+                tables = "--table=big --no-owner --no-acl"
+                line = f"{program} {tables} {source} | {program.with_name('psql')} -q -v ON_ERROR_STOP=1 {place}/peer"
+                return timed(["/bin/sh", "-c", line])
+
+            ours = copy.command("local", "clone", "--db-url", source, "--data", "--yes")
+            title = "`local clone` of 1 M rows to `pg_dump | psql`"
+            compare(title, 1.3, lambda: timed(ours, project=copy), piped, rounds=3)
+        finally:
+            copy.dispose()
 
 
 def bench_running_up(project: Project) -> None:
@@ -187,6 +223,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "cold-up": bench_cold_up,
     "reset": bench_reset,
     "snapshot": bench_snapshot,
+    "clone": bench_clone,
     "running-up": bench_running_up,
     "docker": bench_docker,
     "api": api.bench_api,

@@ -55,6 +55,7 @@ toolchain/node.py · find_node
 """
 
 NEEDS_DOCKER = """
+local_stack/clone.py · _check_engine
 engines/docker/engine.py · _no_snapshots
 engines/docker/engine.py · studio
 engines/docker/daemon.py · find_daemon
@@ -124,11 +125,24 @@ CANNOT_BE_MADE = {
     "engines/embedded/running_copy.py · _copy_files": "a full disk",
     "supabase_cli/database_commands.py · types": "the Dart SDK, or Swift's generator, in place of its absence",
     "rehearsal/with_data.py · _check_room": "a full disk",
+    "copies/dumping.py · _failed": "a full disk",
+    "copies/dumping.py · _incomplete": "a damaged disk",
+    "local_stack/clone.py · _check_counts": "a server that loses rows",
+    "local_stack/clone.py · _check_room": "a full disk",
+    "local_stack/copying.py · _differs": "a copy that comes out otherwise than its source",
 }
 
 
 # Their errors are tested; that what they advise helps was not tried by a test yet.
 NOT_FOLLOWED_YET = """
+copies/backup_file.py · load
+copies/masks.py · cannot
+copies/pg_dump.py · find_pg_dump
+local_stack/clone.py · _load
+local_stack/copying.py · _dumped
+local_stack/copying.py · _large_objects
+local_stack/copying.py · _refused
+local_stack/copying.py · copy_live
 pgtap/places.py · guarded_target
 """
 

@@ -15,7 +15,7 @@ from promthctl.toolchain import installed
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with the programs that a test makes, and no PostgreSQL."""
-    monkeypatch.setattr(installed, "_PLACES", (f"{tmp_path}/pg-*/bin",))
+    monkeypatch.setattr(installed, "PLACES", (f"{tmp_path}/pg-*/bin",))
     (tmp_path / "bin").mkdir()
     return tmp_path
 

@@ -22,7 +22,7 @@ from tests.hints import told
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without PostgreSQL, whose root keeps databases in a folder of its own."""
-    monkeypatch.setattr(installed, "_PLACES", (f"{tmp_path}/lib/*/bin",))
+    monkeypatch.setattr(installed, "PLACES", (f"{tmp_path}/lib/*/bin",))
     return tmp_path
 
 

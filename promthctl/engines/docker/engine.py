@@ -56,7 +56,13 @@ class DockerEngine:
         migrate(Filling(started.access, () if started.fresh else None))
         return started.access, started.changed
 
-    def renew(self, fill: Callable[[Filling], None], steps: Steps, content: Content | None = None) -> KeptCopy | None:
+    def renew(
+        self,
+        fill: Callable[[Filling], None],
+        steps: Steps,
+        content: Content | None = None,
+        done: str = "",
+    ) -> KeptCopy | None:
         """See Engine.renew. Nothing is kept: Docker cannot rename a volume.
 
         Not by `supabase db reset`, which leaves a database without schemas behind when it is killed: a start on an

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from promthctl import process
 from promthctl.engines.embedded import system_user
+from promthctl.engines.embedded.records import SUPERUSER
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.landlock import Confinement
 from promthctl.process import ProcessId, RunAs
@@ -23,7 +24,6 @@ from promthctl.settings import Settings
 from promthctl.sql.quoting import literal
 from promthctl.toolchain import PostgresPrograms
 
-SUPERUSER = "supabase_admin"
 _FATAL, _SHOWN = ("ERROR", "FATAL", "PANIC"), 4
 _MESSAGE = re.compile(r"\b(LOG|ERROR|FATAL|PANIC|DETAIL|HINT|CONTEXT):\s+(.*)")
 _UNUSABLE = re.compile(r'configuration file "(.+?)" contains errors|could not load (?=(/\S+))')  # guc-file.l, hba.c
@@ -149,6 +149,12 @@ class Cluster:
     def stop(self, server: ProcessId) -> None:
         """Fast shutdown: connections are closed, what is committed is on disk."""
         stop(server, self.data.parent)
+
+    def sync(self) -> None:
+        """Have its files written to the disk: those of a server that was not lasting, once it is stopped."""
+        done = self.run("initdb", "--sync-only", "-D", self.data)
+        if done.code != 0:
+            raise self.failed("The database's files could not be written to the disk", done.stderr)
 
     def recover(self) -> None:
         """After a kill -9, a power cut or a reboot, with no server running: end what is left of it.

@@ -32,7 +32,7 @@ from promthctl.engines.embedded.status import status_of
 from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, Snapshot, Status
 from promthctl.errors import PromthctlError, RefusedError, UsageError, already_done
-from promthctl.process import ProcessId
+from promthctl.process import ProcessId, beside
 from promthctl.settings import API_PORT, DB_PORT, Settings
 from promthctl.steps import Steps
 from promthctl.toolchain import ServerChoice
@@ -118,39 +118,56 @@ class EmbeddedEngine:
         self._finish(stack, api.wait(server, stack, self.settings, self._log("api")), steps)
         return stack.access(), True
 
-    def renew(self, fill: Callable[[Filling], None], steps: Steps, content: Content | None = None) -> KeptCopy | None:
-        """See Engine.renew; the caller holds the project's lock, and the stack runs.
+    def renew(
+        self,
+        fill: Callable[[Filling], None],
+        steps: Steps,
+        content: Content | None = None,
+        done: str = "The local database was reset",
+    ) -> KeptCopy | None:
+        """See Engine.renew; the caller holds the project's lock.
 
         The new database is made and filled beside the old one, by a server of its own on another port.
         """
+        self.records.make()
         here = self._look(steps)
         known, stack, cluster = here.known, here.stack, here.cluster
-        if known is None or known.server_name != stack.server_name:
+        if known is not None and known.server_name != stack.server_name:
             raise RefusedError(
-                "The local database was not reset",
-                f"the stack runs PostgreSQL {known.server_name if known else 'of an unknown version'}, and the project "
-                f"is set to {stack.server_name}; nothing was changed",
+                "The local database was not replaced",
+                f"the stack runs PostgreSQL {known.server_name}, and the project is set to {stack.server_name}; "
+                "nothing was changed",
                 f"promthctl local up, which starts PostgreSQL {stack.server_name}",
             )
-        with made_aside(cluster, stack, content, self.settings, steps) as new:
+        made = made_aside(cluster, stack, content, self.settings, steps)
+        with beside(self._snapshots(stack).clear_removed), made as new:
             port, data = ports.free_port(), new.cluster.data
-            beside = Server(new.cluster, port, data.with_name("postgres.log"))
+            own = Server(new.cluster, port, data.with_name("postgres.log"), lasting=False)
             try:
-                beside.start()
-                access = dataclasses.replace(stack, db_port=port).access()
-                fill(new.filling(beside, access, steps))
+                own.start()
+                fill(new.filling(own, dataclasses.replace(stack, db_port=port), steps))
             finally:
-                beside.stop()
+                own.stop()
             with steps.step("Putting the new database in place"):
-                server, database = self._processes(stack)
-                self._stop(None, database, stack.project)
-                self._snapshots(stack).take_kept(cluster.data)
-                copy = kept_copy.replace(cluster.data, data)
-                self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
-                with already_done("The local database was reset", _NOT_UP, "the reset is done"):
-                    self._restart_database(cluster, stack, server)
-        with already_done("The local database was reset", _NOT_UP, "the reset is done"):
-            bucket_objects.note_due(self.records)
+                new.cluster.sync()
+                bucket_objects.note_due(self.records)
+                return self._put_in_place(here, data, done, steps)
+
+    def _put_in_place(self, here: _Here, data: Path, done: str, steps: Steps) -> KeptCopy | None:
+        """Another data directory becomes the stack's, under an API server that runs on; returns what is kept then.
+
+        done: see renew.
+        """
+        stack, cluster, snapshots = here.stack, here.cluster, self._snapshots(here.stack)
+        server, database = self._processes(stack)
+        self._stop(None, database, stack.project)
+        snapshots.take_kept(cluster.data)
+        copy = kept_copy.replace(cluster.data, data)
+        self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
+        snapshots.forget_oldest()
+        with already_done(done, _NOT_UP, "that is done"):
+            if server and database:
+                self._restart_database(cluster, stack, server)
             self.up(lambda _: None, steps)
         return copy
 
@@ -183,33 +200,29 @@ class EmbeddedEngine:
             snapshots.check_new(name)
         answer = api.ask_status(here.stack, self.settings) if here.server and here.database else None
         applied = answer.applied if answer else None
-        with steps.step(
-            "Copying the database, which is stopped meanwhile" if here.database else "Copying the database"
-        ):
+        stopped = ", which is stopped meanwhile" if here.database else ""
+        with steps.step(f"Copying the database{stopped}"), beside(snapshots.clear_removed):
             self._stop(None, here.database, here.stack.project)
             try:
-                made = snapshots.save(here.cluster, name or snapshots.automatic_name(), reason, applied)
+                return snapshots.save(here.cluster, name or snapshots.automatic_name(), reason, applied)
             finally:
                 if here.database:
                     self._restart_database(here.cluster, here.stack, here.server)
-        return made
+                snapshots.forget_oldest()
 
     def restore_snapshot(self, name: str, steps: Steps) -> KeptCopy | None:
         here = self._look(steps)
-        snapshots, cluster = self._snapshots(here.stack), here.cluster
-        snapshot = snapshots.named(name)
+        snapshot = (snapshots := self._snapshots(here.stack)).named(name)
         if snapshot.server != here.stack.server_name:
             why = f"it is of PostgreSQL {snapshot.server}, and the project is set to {here.stack.server_name}"
             raise UsageError(
                 f"The snapshot {name!r} cannot be restored", why, kept_copy.server_setting(snapshot.server)
             )
-        with snapshots.copied(snapshot, cluster) as data, steps.step("Putting the snapshot in place"):
-            self._stop(here.server, here.database, here.stack.project)
-            snapshots.take_kept(cluster.data)
-            kept_copy.replace(cluster.data, data)
-        with already_done(f"The snapshot {name!r} is in use", _NOT_UP, "the restore is done"):
-            self.up(lambda _: None, steps)
-        return kept_copy.describe(cluster.data)
+        copied = snapshots.copied(snapshot, here.cluster)
+        with beside(snapshots.clear_removed), copied as aside, steps.step("Putting the snapshot in place"):
+            if here.database:  # else `up` sets them; those of now, in case the record was lost since it was made
+                aside.set_passwords(here.stack.db_password, here.stack.internal_password, lasting=False)
+            return self._put_in_place(here, aside.data, f"The snapshot {name!r} is in use", steps)
 
     def remove_snapshot(self, name: str) -> Snapshot:
         stack = self.records.load_stack()
@@ -359,7 +372,7 @@ class EmbeddedEngine:
             with made_aside(cluster, stack, content(), self.settings, steps) as new:
                 new.cluster.data.rename(cluster.data)
             server.start()
-            return new.filling(server, stack.access(), steps)
+            return new.filling(server, stack, steps)
         cluster.recover()
         if exposure_changed:  # otherwise they are what migrations have made of them
             cluster.set_default_privileges(default_privileges.of_project(stack.exposes_new_tables))

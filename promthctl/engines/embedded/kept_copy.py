@@ -72,9 +72,12 @@ def describe(data: Path) -> KeptCopy | None:
     kept = kept_path(data)
     if not kept.exists():
         return None
-    # The time of the renaming: PostgreSQL writes nothing into a directory it has left.
-    kept_at = datetime.fromtimestamp(kept.stat().st_ctime, UTC).isoformat(timespec="seconds")
-    return KeptCopy(str(kept), bytes_on_disk(kept), kept_at)
+    return KeptCopy(str(kept), bytes_on_disk(kept), kept_since(kept).isoformat(timespec="seconds"))
+
+
+def kept_since(kept: Path) -> datetime:
+    """The time of the renaming: PostgreSQL writes nothing into a directory it has left."""
+    return datetime.fromtimestamp(kept.stat().st_ctime, UTC).replace(microsecond=0)
 
 
 def remove_all(home: Path) -> int:

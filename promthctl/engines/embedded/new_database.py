@@ -12,7 +12,7 @@ from promthctl.engines.embedded import default_privileges, kept_states
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.records import EmbeddedStack
 from promthctl.engines.embedded.templates import template
-from promthctl.engines.engine import Access, Content, Filling
+from promthctl.engines.engine import Content, Filling
 from promthctl.errors import PromthctlError
 from promthctl.process import ProcessId
 from promthctl.settings import Settings
@@ -21,17 +21,21 @@ from promthctl.steps import Steps
 
 @dataclass
 class Server:
-    """A cluster's server, which can be stopped and started again. record: see process.spawn_detached."""
+    """A cluster's server, which can be stopped and started again.
+
+    record: see process.spawn_detached. lasting: see Cluster.start.
+    """
 
     cluster: Cluster
     port: int
     log: Path
     record: Callable[[ProcessId], None] = lambda _: None
+    lasting: bool = True
     _running: ProcessId | None = None
 
     def start(self) -> None:
         """Raises PromthctlError with the last lines of its log when it does not accept connections."""
-        self._running = self.cluster.start(self.port, self.log, self.record)
+        self._running = self.cluster.start(self.port, self.log, self.record, lasting=self.lasting)
         self.cluster.wait(self._running, self.log)
 
     def stop(self) -> None:
@@ -52,8 +56,8 @@ class NewDatabase:
     copied: int
     keys: tuple[str, ...]
 
-    def filling(self, server: Server, access: Access, steps: Steps) -> Filling:
-        """What its engine hands out once the server runs."""
+    def filling(self, server: Server, stack: EmbeddedStack, steps: Steps) -> Filling:
+        """What its engine hands out once the server runs. stack: with the server's port."""
 
         def keep(count: int) -> None:
             server.stop()
@@ -64,7 +68,8 @@ class NewDatabase:
 
         wanted = kept_states.worth_keeping(self.settings, self.keys)
         applied = None if self.copied else ()
-        return Filling(access, applied, self.copied, tuple(count for count in wanted if count > self.copied), keep)
+        keep_after = tuple(count for count in wanted if count > self.copied)
+        return Filling(stack.access(), applied, self.copied, keep_after, keep, stack.superuser_url())
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ _TEN_YEARS = 10 * 365 * 24 * 3600
 _PROJECT = re.compile(r"[a-z0-9]+-[0-9a-f]{12}")  # it names folders
 _SECRET = re.compile(r"[A-Za-z0-9_.-]{6,}")  # it goes into URLs and SQL
 SERVICES = ("postgres", "api")
+SUPERUSER = "supabase_admin"
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,10 @@ class EmbeddedStack:
         """In the form of https://supabase.com/docs/guides/api/api-keys, from the JWT secret: records need no change."""
         made = _base64url(hmac.digest(str(self.jwt_secret).encode(), f"promthctl {purpose} key".encode(), "sha256"))
         return f"{made[:22]}_{made[22:30]}"
+
+    def superuser_url(self) -> str:
+        """Secret."""
+        return f"postgresql://{SUPERUSER}:{self.internal_password}@127.0.0.1:{self.db_port}/postgres"
 
     def access(self) -> Access:
         return Access(

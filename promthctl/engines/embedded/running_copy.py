@@ -17,8 +17,8 @@ from pathlib import Path
 from promthctl import process, toolchain
 from promthctl.engines.access import local_target
 from promthctl.engines.embedded import system_user
-from promthctl.engines.embedded.cluster import SUPERUSER, Cluster
-from promthctl.engines.embedded.records import EmbeddedRecords, EmbeddedStack
+from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.records import SUPERUSER, EmbeddedRecords, EmbeddedStack
 from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.engines.ports import free_port
 from promthctl.errors import PromthctlError

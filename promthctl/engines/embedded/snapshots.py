@@ -2,7 +2,8 @@
 
     snapshots/NAME/data        the data directory of a stopped server
     snapshots/NAME/storage     links to the files of Storage's objects, which never change once they are there
-    snapshots/NAME/made.json   signed (see promthctl.signatures): when, why, of which server and with which migrations
+    snapshots/NAME/made.json   signed (see promthctl.signatures): when, why, its size, of which server and with which
+                               migrations
 
 A snapshot appears complete or not at all, and goes at once. Of the automatic ones the newest are left; the database
 before the last reset or restore is kept apart from them (see kept_copy).
@@ -31,7 +32,9 @@ from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageErr
 
 _FOLDER, _MADE, _DATA = "snapshots", "made.json", "data"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+_REMOVED = ".removed-"
 AUTOMATIC = "auto-"
+_AT_ONCE = 200_000_000  # bytes that are removed in no time
 KEPT = 4  # automatic ones, and the database before the last reset or restore
 
 
@@ -85,9 +88,8 @@ class Snapshots:
             if _sizes(partial / _DATA) != _sizes(cluster.data):
                 why = "the copy has not the files that the database has, or not with their sizes"
                 raise PromthctlError("The snapshot was not made", why, "run the same command again")
-            self._describe(partial, cluster.data.name, name, reason, applied)
+            self._describe(partial, cluster.data.name, name, reason, applied, partial / _DATA)
             partial.rename(self._folder(name))
-        self.forget_oldest()
         return self.named(name)
 
     def take_kept(self, data: Path) -> None:
@@ -95,19 +97,19 @@ class Snapshots:
 
         Where no snapshot can be made of it, the copy stays as it is.
         """
-        kept = kept_copy.describe(data)
-        if kept is None:
+        kept = kept_copy.kept_path(data)
+        if not kept.exists():
             return
-        name = self.automatic_name(datetime.fromisoformat(kept.kept_at))
+        since = kept_copy.kept_since(kept)
+        name = self.automatic_name(since)
         with contextlib.suppress(OSError, PromthctlError), self._partial() as partial:
-            self._describe(partial, data.name, name, "before a reset or a restore", None, made_at=kept.kept_at)
-            Path(kept.path).rename(partial / _DATA)
+            self._describe(partial, data.name, name, "before a reset or a restore", None, kept, since)
+            kept.rename(partial / _DATA)
             partial.rename(self._folder(name))
-            self.forget_oldest()
 
     @contextlib.contextmanager
-    def copied(self, snapshot: Snapshot, cluster: Cluster) -> Iterator[Path]:
-        """A copy of its data directory for the caller to rename; Storage has the files of its objects again.
+    def copied(self, snapshot: Snapshot, cluster: Cluster) -> Iterator[Cluster]:
+        """A copy of it, whose data directory the caller renames; Storage has the files of its objects again.
 
         Raises RefusedError when the data does not bear this project's mark.
         """
@@ -122,14 +124,22 @@ class Snapshots:
             if (folder / STORAGE_FOLDER).is_dir():
                 (self.home / STORAGE_FOLDER).mkdir(mode=0o700, exist_ok=True)
                 _link_all(folder / STORAGE_FOLDER, self.home / STORAGE_FOLDER)
-            yield aside.data
+            yield aside
 
     def remove(self, snapshot: Snapshot) -> Path:
-        """It is gone at once; what a kill leaves of its files is a leftover as any other. Returns where they were."""
-        aside = self.home / f"{postgres.LEFTOVER}{secrets.token_hex(4)}"
-        self._folder(snapshot.name).rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        """It is gone at once; what a kill leaves of its files, `clear_removed` removes. Returns where they were."""
+        aside = self._set_aside(snapshot)
+        self.clear_removed()
         return aside
+
+    def clear_removed(self) -> None:
+        """Remove the files of snapshots that are gone; no reason to fail."""
+        with contextlib.suppress(OSError):
+            for leftover in (self.home / _FOLDER).glob(f"{_REMOVED}*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+    def _set_aside(self, snapshot: Snapshot) -> Path:
+        return self._folder(snapshot.name).rename(self._folder(f"{_REMOVED}{secrets.token_hex(4)}"))
 
     def remove_all(self) -> None:
         if (self.home / _FOLDER).exists():
@@ -142,8 +152,13 @@ class Snapshots:
         return next(name for name in names if not os.path.lexists(self._folder(name)))
 
     def forget_oldest(self) -> None:
-        for old in [one for one in self.found() if one.automatic][KEPT:]:
-            self.remove(old)
+        """Of the automatic ones. Files of large ones, whose removal takes seconds, go while the next copy is made."""
+        old = [one for one in self.found() if one.automatic][KEPT:]
+        with contextlib.suppress(OSError):  # no reason to fail
+            for one in old:
+                self._set_aside(one)
+        if sum(one.bytes for one in old) < _AT_ONCE:
+            self.clear_removed()
 
     @contextlib.contextmanager
     def _partial(self) -> Iterator[Path]:
@@ -161,15 +176,17 @@ class Snapshots:
         name: str,
         reason: str,
         applied: tuple[str, ...] | None,
-        made_at: str | None = None,
+        data: Path,
+        made_at: datetime | None = None,
     ) -> None:
         """Give a snapshot in the making what it has besides the data, and make the folder that it goes to."""
-        if (self.home / STORAGE_FOLDER).is_dir():
+        if (self.home / STORAGE_FOLDER).is_dir():  # links: they take no room while Storage has the files, too
             (partial / STORAGE_FOLDER).mkdir(mode=0o700)
             _link_all(self.home / STORAGE_FOLDER, partial / STORAGE_FOLDER)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        record = {"made_at": made_at or now, "reason": reason, "server": server.removeprefix("postgres-")}
-        signatures.write_signed(partial / _MADE, self.project, record | {"name": name, "applied": applied})
+        made = (made_at or datetime.now(UTC)).isoformat(timespec="seconds")
+        record = {"made_at": made, "reason": reason, "server": server.removeprefix("postgres-")}
+        more = {"name": name, "applied": applied, "bytes": kept_copy.bytes_on_disk(data)}
+        signatures.write_signed(partial / _MADE, self.project, record | more)
         (self.home / _FOLDER).mkdir(mode=0o700, exist_ok=True)
 
     def _folder(self, name: str) -> Path:
@@ -183,7 +200,7 @@ class Snapshots:
                 return Snapshot(
                     record["name"],
                     record["made_at"],
-                    kept_copy.bytes_on_disk(made.parent),
+                    int(record["bytes"]) if "bytes" in record else kept_copy.bytes_on_disk(made.parent),
                     record["reason"],
                     record["server"],
                     None if applied is None else tuple(applied),

@@ -6,6 +6,7 @@ of initdb and the bootstrap (1 s).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -17,7 +18,8 @@ from pathlib import Path
 
 from promthctl import process
 from promthctl.engines.embedded import system_user
-from promthctl.engines.embedded.cluster import PRELOADED, SUPERUSER, Cluster, end_strays
+from promthctl.engines.embedded.cluster import PRELOADED, Cluster, end_strays
+from promthctl.engines.embedded.records import SUPERUSER
 from promthctl.engines.ports import free_port
 from promthctl.errors import PrerequisiteError
 from promthctl.locks import locked
@@ -58,6 +60,8 @@ def template(programs: PostgresPrograms, user: RunAs | None, settings: Settings,
     """The folder of the prepared cluster for these programs, made when there is none."""
     root = cache_root(settings) / "templates" / template_hash(programs, user)
     if root.exists():
+        with contextlib.suppress(OSError):  # `cache clean` looks when it was used last
+            os.utime(root)
         return root
     try:
         with locked(root.parent / "template.lock", steps, "preparing the database"):

@@ -1,4 +1,4 @@
-"""Rows of a target copied into a throw-away database: streamed, from one snapshot, whole tables or a sample.
+"""Rows of a database copied into another: streamed, from one snapshot, whole tables or a sample.
 
 A sample is so many rows of each table and, through the foreign keys, every row that those refer to.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from promthctl.database.sqlstates import first_line
 from promthctl.quantities import size
-from promthctl.rehearsal.replay import first_line
 from promthctl.sql.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 _KEYS_AT_ONCE = 1_000  # in one question
 _TOLD_SECONDS = 0.5
+_BLOCK = 1 << 17  # bytes that are handed on at once: PostgreSQL gives a row at a time
 # Values are written on one side as they are read on the other, whatever the roles' settings.
-_SPELLING = (
+SPELLING = (
     "set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres'; set bytea_output = 'hex'; set xmloption = content;"
     " set client_encoding = 'UTF8'"
 )
@@ -41,7 +42,7 @@ select c.oid::bigint, n.nspname::text, c.relname::text, c.relkind = 'p',
   from pg_class c join pg_namespace n on n.oid = c.relnamespace join part p on p.root = c.oid
   join pg_class l on l.oid = p.oid join pg_namespace m on m.oid = l.relnamespace
  where c.relpersistence <> 't'
-   and n.nspname !~ '^(pg_.*|information_schema|supabase_migrations|promthctl_rehearsal)$'
+   and n.nspname !~ '^(pg_.*|information_schema|promthctl_rehearsal)$'
  group by c.oid, n.nspname, c.relname, c.relkind order by 2, 3"""
 _KEYS = """
 select k.conrelid::bigint, k.confrelid::bigint,
@@ -103,9 +104,15 @@ class _Key:
     theirs: tuple[str, ...]
 
 
-def read_tables(connection: psycopg.Connection[Any], touched: Collection[str] | None) -> tuple[SourceTable, ...]:
-    """The tables with these names, of a partition its root, and all that they refer to; None for all."""
+def read_tables(
+    connection: psycopg.Connection[Any], touched: Collection[str] | None, history: bool = False
+) -> tuple[SourceTable, ...]:
+    """The tables with these names, of a partition its root, and all that they refer to; None for all.
+
+    history: with those of the migration history.
+    """
     rows = connection.execute(_TABLES.encode()).fetchall()
+    rows = [row for row in rows if history or row[1] != "supabase_migrations"]
     wanted = {row[0] for row in rows if touched is None or set(row[6]) & set(touched)}
     named, keys = set(wanted), _keys(connection)
     while more := {key.other for key in keys if key.table in wanted} - wanted:
@@ -121,8 +128,21 @@ def _keys(connection: psycopg.Connection[Any]) -> list[_Key]:
     return [_Key(one, two, tuple(a), tuple(b)) for one, two, a, b in connection.execute(_KEYS.encode()).fetchall()]
 
 
+@contextlib.contextmanager
+def one_snapshot(source: psycopg.Connection[Any]) -> Iterator[None]:
+    """Everything in the block is read as of one moment. source: in autocommit."""
+    import psycopg
+
+    source.read_only, source.isolation_level = True, psycopg.IsolationLevel.REPEATABLE_READ
+    with source.transaction(force_rollback=True):
+        settings = f"{SPELLING.replace('set ', 'set local ')}; set local row_security = off"
+        # A long copy is no mistake; a wait for a lock would hold up others behind it.
+        source.execute(f"{settings}; set local statement_timeout = 0; set local lock_timeout = '5s'".encode())
+        yield
+
+
 class RowCopy:
-    """One copy. rows, tables: how much of it is done. left_out: what could not be copied, and why."""
+    """One copy. rows, tables: how much of it is done; counts: rows by table. left_out: what was not copied, and why."""
 
     def __init__(
         self,
@@ -130,9 +150,16 @@ class RowCopy:
         sink: psycopg.Connection[Any],
         tables: Sequence[SourceTable],
         sample: int | None,
+        instead: Mapping[tuple[str, str], str] | None = None,
+        refused: Callable[[SourceTable, psycopg.Error], None] = lambda _table, _error: None,
     ) -> None:
-        """source: in autocommit. sink: a superuser's."""
+        """source: in autocommit. sink: a superuser's.
+
+        instead: by table and column ("schema.name", "column"), an expression that the source is asked for instead.
+        refused: told of a table whose rows the other database does not take; it may raise.
+        """
         self._source, self._sink, self._all, self._sample = source, sink, tables, sample
+        self._instead, self._refused, self.counts = instead or {}, refused, dict[str, int]()
         self.rows, self.tables, self.left_out = 0, 0, list[str]()
         self._columns: dict[int, tuple[str, ...]] = {}
         self._roles: dict[int, str] = {}
@@ -141,26 +168,24 @@ class RowCopy:
 
     def run(self, update: Callable[[str], None]) -> None:
         """Copy everything from one snapshot. update: told what is being copied. Raises psycopg.Error."""
-        import psycopg
-
-        self._update = update
-        # Foreign keys and triggers rest: the rows are those that are there.
-        self._sink.execute(f"{_SPELLING}; set session_replication_role = replica".encode())
-        self._source.read_only, self._source.isolation_level = True, psycopg.IsolationLevel.REPEATABLE_READ
-        with self._source.transaction(force_rollback=True):
-            settings = f"{_SPELLING.replace('set ', 'set local ')}; set local row_security = off"
-            # A long copy is no mistake; a wait for a lock would hold up others behind it.
-            self._source.execute(f"{settings}; set local statement_timeout = 0; set local lock_timeout = '5s'".encode())
-            for table in self._all:
-                if self._sample is None or table.sampled:
-                    self._begin(table)
-                    self._copy(table, self._selection(table))
-            if self._sample is not None:
-                self._referred()
-            self._numbers()
-        self._sink.execute("reset session_replication_role")
+        with one_snapshot(self._source):
+            self.copy(update)
         self._refresh()
         self._sink.execute("analyze")
+
+    def copy(self, update: Callable[[str], None], positions: bool = True) -> None:
+        """The rows, and the sequences' positions, within one_snapshot. Foreign keys and triggers rest meanwhile."""
+        self._update = update
+        self._sink.execute(f"{SPELLING}; set session_replication_role = replica".encode())
+        for table in self._all:
+            if self._sample is None or table.sampled:
+                self._begin(table)
+                self._copy(table, self._selection(table))
+        if self._sample is not None:
+            self._referred()
+        if positions:
+            self._numbers()
+        self._sink.execute("reset session_replication_role")
 
     def _begin(self, table: SourceTable) -> None:
         """Which columns both sides have, and who puts rows there."""
@@ -170,7 +195,7 @@ class RowCopy:
         here, self._roles[table.oid] = (set(found[0]), found[1]) if found else (set(), "")
         self._columns[table.oid] = tuple(name for name in table.columns if name in here)
         if not here:
-            self.left_out.append(f"{table.label}: the throw-away database does not have it")
+            self.left_out.append(f"{table.label}: the copy does not have it")
             return
         if missing := [name for name in table.columns if name not in here]:
             self.left_out.append(f"{table.label} without {', '.join(missing)}, which is not there")
@@ -199,15 +224,17 @@ class RowCopy:
 
         if not self._columns.get(table.oid):
             return 0
-        columns = ", ".join(identifier(name) for name in self._columns[table.oid])
-        out = f"copy ({selection.format(columns)}) to stdout"
+        names = self._columns[table.oid]
+        columns = ", ".join(map(identifier, names))
+        asked = ", ".join(self._instead.get((table.label, name), identifier(name)) for name in names)
+        out = f"copy ({selection.format(asked)}) to stdout"
         into = f"copy {table.quoted} ({columns}) from stdin"
         self._tell(table)
         self._sink.execute(f"set role {identifier(self._roles[table.oid])}".encode())
         try:
             with self._source.transaction(), self._source.cursor() as reads, self._sink.cursor() as writes:
                 with reads.copy(out.encode()) as source, writes.copy(into.encode()) as sink:
-                    for block in source:
+                    for block in _blocks(source):
                         sink.write(block)
                         self._bytes += len(block)
                         self._tell(table)
@@ -215,6 +242,7 @@ class RowCopy:
         except psycopg.Error as error:
             if self._source.closed or self._sink.closed:
                 raise
+            self._refused(table, error)
             self.left_out.append(f"{table.label}: {first_line(error)}")
             self._columns[table.oid] = ()
             return 0
@@ -224,6 +252,7 @@ class RowCopy:
         self.tables += table.oid not in self._counted
         self._counted.add(table.oid)
         self.rows += max(count, 0)
+        self.counts[table.label] = self.counts.get(table.label, 0) + max(count, 0)
         return max(count, 0)
 
     def _tell(self, table: SourceTable) -> None:
@@ -259,7 +288,7 @@ class RowCopy:
                 (parent.quoted,),
             ).fetchall()
         )
-        own = ", ".join(f"t.{identifier(name)}::text" for name in key.own)
+        own = ", ".join(f"format('%s', t.{identifier(name)})" for name in key.own)  # no cast: it may be anybody's
         there = " and ".join(f"t.{identifier(name)} is not null" for name in key.own)
         same = " and ".join(f"p.{identifier(b)} = t.{identifier(a)}" for a, b in zip(key.own, key.theirs, strict=True))
         query = (
@@ -307,3 +336,16 @@ class RowCopy:
                 self._sink.execute(f"refresh materialized view {name}".encode())
             except psycopg.Error as error:
                 self.left_out.append(f"{name}: {first_line(error)}")
+
+
+def _blocks(rows: Iterable[Any]) -> Iterator[bytes]:
+    """The same bytes, in larger pieces."""
+    held, length = list[Any](), 0
+    for row in rows:
+        held.append(row)
+        length += len(row)
+        if length >= _BLOCK:
+            yield b"".join(held)
+            held, length = [], 0
+    if held:
+        yield b"".join(held)
