@@ -51,11 +51,11 @@ class Commands(LazyGroup):
 app = typer.Typer(
     name="promthctl",
     cls=Commands,
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="From a folder of SQL migrations to a running, verified, seeded Supabase.",
-    epilog="These options can be given before or after the command. Start with: promthctl local up",
+    epilog="These options can be given before or after the command. promthctl alone says where the project stands.",
 )
 
 
@@ -93,7 +93,19 @@ def root(
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    context.obj = Invocation(Output(as_json=as_json, verbose=verbose), project_dir, yes, supabase_cli)
+    """`promthctl` alone says where the project stands."""
+    context.obj = run = Invocation(Output(as_json=as_json, verbose=verbose), project_dir, yes, supabase_cli)
+    if context.invoked_subcommand is None:
+        _where_one_stands(run)
+
+
+def _where_one_stands(run: Invocation) -> None:
+    from promthctl.overview import overview
+    from promthctl.settings import project_here
+    from promthctl.views import overview as views
+
+    run.project_dir = run.project_dir or project_here(Path.cwd())  # it is shown, so that no line needs to tell it
+    run.output.show(overview(run.settings), views.overview)
 
 
 def main() -> None:

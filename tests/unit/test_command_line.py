@@ -105,7 +105,7 @@ def test_a_mistake_is_told_in_three_lines(project: Project, words: list[str], to
     assert as_json["exit_code"] == 2
 
 
-@pytest.mark.parametrize("words", [[], ["local"], ["migrations"], ["seed"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["local"], ["migrations"], ["seed"]], ids=" ".join)
 def test_a_group_alone_shows_its_help(words: list[str]) -> None:
     command = [sys.executable, "-m", "promthctl", *words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=30, check=False)
