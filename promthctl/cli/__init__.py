@@ -19,7 +19,7 @@ import typer
 from promthctl import __version__
 from promthctl.cli.groups import LazyGroup, hoist_global_options
 from promthctl.cli.invocation import Invocation
-from promthctl.errors import PromthctlError, UsageError
+from promthctl.errors import PromthctlError
 from promthctl.output import Output
 
 _INTERRUPTED = 130
@@ -42,9 +42,14 @@ class Commands(LazyGroup):
         "rollback": ("rollback", "Undo migrations with their down scripts, after a backup."),
         "reset": ("reset", "Drop everything in a database and run the migrations again."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
+        "sql": ("sql", "Run SQL on a database, reading only unless --write; as a role or a user."),
         "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
+    }
+    stands_for = {  # noqa: RUF012 - read only
+        **{word: ("local", word) for word in ("up", "down", "status", "logs", "env", "studio", "mail")},
+        "version": ("--version",),
     }
 
 
@@ -54,6 +59,7 @@ app = typer.Typer(
     invoke_without_command=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="From a folder of SQL migrations to a running, verified, seeded Supabase.",
     epilog="These options can be given before or after the command. promthctl alone says where the project stands.",
 )
@@ -86,6 +92,7 @@ def root(
         typer.Option(
             "--supabase-cli",
             metavar="WHICH",
+            autocompletion=lambda incomplete: [name for name in ("pinned", "system") if name.startswith(incomplete)],
             help="pinned, system (the one on PATH) or the path of a Supabase CLI, 2.100 or newer. [default: pinned]",
         ),
     ] = None,
@@ -140,7 +147,7 @@ def main() -> None:
     except OSError as error:
         code = _unexpected_disk_error(output, error)
     except Exception as error:
-        code = _usage_or_bug(output, error)
+        code = _usage_or_bug(output, error, arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a throw-away database may still be on its way out
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
@@ -190,7 +197,7 @@ def _refused_by_database(error: Exception) -> PromthctlError | None:
     return type(failure)(failure.what, redact(failure.why), failure.hint.removesuffix("; see --verbose"))
 
 
-def _usage_or_bug(output: Output, error: Exception) -> int:
+def _usage_or_bug(output: Output, error: Exception, arguments: Sequence[str]) -> int:
     """Typer's errors about the command line; anything else is a bug, shown with its traceback under --verbose."""
     message = getattr(error, "format_message", None)
     if message is None and (refusal := _refused_by_database(error)):
@@ -205,9 +212,9 @@ def _usage_or_bug(output: Output, error: Exception) -> int:
         hint = "run the same command again with --verbose and report what it prints"
         output.error(PromthctlError("promthctl has a bug", f"{name}: {error}", hint))
         return 1
-    context = getattr(error, "ctx", None)
     if not message():  # no command given: Typer has shown the help
         return 2
-    path = context.command_path if context else "promthctl"
-    output.error(UsageError("The command line cannot be understood", message(), f"{path} --help"))
+    from promthctl.cli.mistakes import explained
+
+    output.error(explained(error, arguments))
     return 2

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from promthctl import engines, migration_set
+from promthctl.cli import completion
+from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.errors import RefusedError, UsageError
@@ -19,7 +21,7 @@ from promthctl.resolve.production import announcement
 from promthctl.targets import Target
 from promthctl.views import migrations as views
 
-app = typer.Typer(no_args_is_help=True, help="The folder of SQL migrations.")
+app = typer.Typer(cls=ForgivingGroup, no_args_is_help=True, help="The folder of SQL migrations.")
 
 
 @app.command("list")
@@ -129,7 +131,10 @@ def convert(context: typer.Context, dry_run: DryRun = False) -> None:
 def down(
     context: typer.Context,
     versions: Annotated[
-        list[str] | None, typer.Argument(metavar="[VERSION]...", help="Of these migrations.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="[VERSION]...", autocompletion=completion.versions, help="Of these migrations.", show_default=False
+        ),
     ] = None,
     missing: Annotated[bool, typer.Option("--missing", help="Of all migrations that have none.")] = False,
     dry_run: DryRun = False,
@@ -186,6 +191,7 @@ def adopt(
         typer.Option(
             "--assume",
             metavar="VERSION",
+            autocompletion=completion.versions,
             help="A migration that changes only rows, and that you know has run. May be repeated.",
         ),
     ] = None,

@@ -81,8 +81,8 @@ def test_help_lists_every_command_with_its_line(project: Project) -> None:
 @pytest.mark.parametrize(
     ("words", "told", "helps"),
     [
-        (["loca"], "loca", "promthctl --help"),
-        (["local", "start"], "start", "promthctl local --help"),
+        (["loca"], "loca", "promthctl local"),
+        (["local", "start"], "start", "promthctl local up"),
         (["local", "status", "--colour"], "--colour", "promthctl local status --help"),
         (["local", "up", "--api-port", "many"], "many", "promthctl local up --help"),
         (["local", "up", "--api-port", "65536"], "65536", "promthctl local up --help"),

@@ -17,7 +17,9 @@ AGENT = Instead("promthctl keys remove AGENT", (("AGENT", "1"),))
 REASON = "cli/verify.py · _check_reason"
 VERIFY = f"promthctl verify {NOWHERE}"
 ROWS = (
-    Row("cli/__init__.py · _usage_or_bug", "promthctl keys check --keys x", Instead("promthctl keys check --help")),
+    Row("cli/mistakes.py · explained", "promthctl keys check --keys x", Instead("promthctl keys check --help")),
+    Row("cli/mistakes.py · _wrong_value", "promthctl local up --api-port x", Instead("promthctl local up --help")),
+    Row("cli/mistakes.py · unknown_command", "promthctl adopt --help", Instead("promthctl .*", adds="--help")),
     Row("cli/init.py · init", "promthctl init", Instead("promthctl init --keys")),
     Row("cli/keys.py · remove", "promthctl keys remove", AGENT, NO_STACK),
     Row("cli/local.py · reset", "promthctl local reset --undo --dry-run", Instead("promthctl local .*"), NO_STACK),
