@@ -33,7 +33,7 @@ class Commands(LazyGroup):
     """The commands: name → (module of this package, one line of help)."""
 
     lazy = {  # noqa: RUF012 - read only
-        "init": ("init", "Choose the example's migrations, or add the table for API keys."),
+        "init": ("init", "Begin a project, choose the example's migrations, or add the table for API keys."),
         "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
         "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, down, adopt, bundle."),
         "push": ("push", "Apply the pending migrations to a database."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -69,14 +69,29 @@ def new(
     from_schemas: Annotated[
         bool, typer.Option("--from-schemas", help="With the SQL that leads to what supabase/schemas declares.")
     ] = False,
+    template: Annotated[
+        Literal["table"] | None,
+        typer.Option(
+            "--template",
+            help="Filled in: a table of users' rows with its policies, grants, index and down script.",
+        ),
+    ] = None,
 ) -> None:
     """Create the up and down files of a new migration, with the next free version.
+
+    With --template table the table is called as NAME is, without create_ or add_ before it.
 
     With --from-schemas the schema files are run in a throw-away database ([db.migrations] schema_paths, by default
     supabase/schemas), and the files get the SQL from what the migrations make to that, and back. Both are tried with
     the Supabase CLI; where a difference is left, nothing is written and the exit code is 1.
     """
     run: Invocation = context.obj
+    if template is not None:
+        if from_schemas:
+            why = "each says what is in the migration"
+            raise UsageError("--template and --from-schemas exclude each other", why, "leave --template table out")
+        run.output.show(supabase_folder.new_table(run.settings, name), views.new)
+        return
     if from_schemas:
         from promthctl.migration_files import from_schemas as drafting
         from promthctl.migration_files import pulling

@@ -21,3 +21,16 @@ def test_the_database_of_the_running_stack_says_what_is_applied(running: Project
     running.run("local", "down")
     shown = running.json()
     assert (shown["local"]["state"], shown["migrations"]["applied"]) == ("stopped", None)
+
+
+def test_a_new_project_s_template_is_proven_and_can_be_undone(project: Project) -> None:
+    project.run("init")
+    project.run("migrations", "new", "create_order", "--template", "table")
+    project.up()
+    done = project.run("verify", "--fail-on", "advice", code=None)
+    assert done.returncode == 0, done.stdout
+    project.run("migrations", "down", "--missing", code=None)
+    undone = project.run("rollback", "--to", "0", "--yes")
+    assert "002_create_order.down.sql" in undone.stdout
+    left = project.json("sql", "select count(*) from pg_tables where schemaname = 'public'")
+    assert left["results"][0]["rows"] == [{"count": 0}]
