@@ -44,6 +44,7 @@ class Commands(LazyGroup):
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
         "sql": ("sql", "Run SQL on a database, reading only unless --write; as a role or a user."),
         "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
+        "doctor": ("doctor", "Look at what promthctl needs here, and say what puts it right."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
     }

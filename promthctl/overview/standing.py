@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from promthctl.engines import Status
 from promthctl.engines.choosing import current, recorded_engine
 from promthctl.errors import PromthctlError
+from promthctl.in_time import in_time
 from promthctl.migration_set import Migration, present_migrations, supabase_folder
 from promthctl.migration_set.source import find_source, has_project
 from promthctl.overview.secrets import Missing, missing_secrets
@@ -21,7 +20,6 @@ from promthctl.settings import NamedTarget, Settings
 from promthctl.targets import from_url
 
 _PATIENCE = 3.0  # seconds that the stack has to say how it is
-_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def _local_stack(settings: Settings) -> tuple[LocalStack, Status | None]:
     if name is None:
         return LocalStack(None, "not started"), None
     try:
-        now = _in_time(lambda: current(settings).status())
+        now = in_time(lambda: current(settings).status(), _PATIENCE)
     except PromthctlError as error:
         return LocalStack(name, "unknown", why=f"{error.what}: {error.why.splitlines()[0]}"), None
     if now is None:
@@ -121,24 +119,6 @@ def _local_stack(settings: Settings) -> tuple[LocalStack, Status | None]:
         return LocalStack(name, "running", now.api_url), now
     parts = any(service.state != "stopped" for service in now.services)
     return LocalStack(name, "partly running" if parts else "stopped"), now
-
-
-def _in_time(ask: Callable[[], _Answer]) -> _Answer | None:
-    """What `ask` returns or raises, None when that takes too long; nobody waits for it then."""
-    outcome: list[_Answer | Exception] = []
-
-    def run() -> None:
-        try:
-            outcome.append(ask())
-        except Exception as error:
-            outcome.append(error)
-
-    asking = threading.Thread(target=run, daemon=True)
-    asking.start()
-    asking.join(_PATIENCE)
-    if outcome and isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0] if outcome else None  # type: ignore[return-value]  # the error was raised above
 
 
 def _migrations(settings: Settings, status: Status | None) -> tuple[tuple[Migration, ...], Migrations]:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psycopg
 
+from promthctl import settings, toolchain
+from promthctl.steps import Silent
 from tests.embedded.working import data_directory
 from tests.perf import api, bulk, pushing, rls, scale, seeds
 from tests.perf.measuring import compare, spent, timed
@@ -30,6 +32,13 @@ def bench_help(project: Project) -> None:
     compare("--help to a bare Typer app's", 1.25, lambda: timed(project.command("--help")), lambda: timed(bare))
     alone = [sys.executable, "-m", "promthctl", "-C", str(project.path)]
     compare("promthctl alone to a bare Typer app's --help", 1.25, lambda: timed(alone), lambda: timed(bare))
+
+
+def bench_doctor(project: Project) -> None:
+    """The goal is two seconds; the peer is what it must run, the pinned Supabase CLI's --version."""
+    tools = toolchain.ensure(settings.load(project.path), Silent())
+    ours, peer = project.command("doctor"), [str(tools.supabase), "--version"]
+    compare("doctor to the Supabase CLI's --version", 4, lambda: timed(ours), lambda: timed(peer))
 
 
 def bench_completion(project: Project) -> None:
@@ -205,6 +214,7 @@ def _get(url: str, headers: dict[str, str]) -> str:
 BENCHES: dict[str, Callable[[Project], None]] = {
     "help": bench_help,
     "completion": bench_completion,
+    "doctor": bench_doctor,
     "cold-up": bench_cold_up,
     "reset": bench_reset,
     "snapshot": bench_snapshot,

@@ -24,7 +24,6 @@ ROWS = (
         "cli/init.py · init",
         "promthctl init --example x",
         Instead("promthctl init --keys"),
-        "needs a folder of your own",
     ),
     Row(
         "migration_set/table_template.py · table_of_name",
@@ -38,6 +37,12 @@ ROWS = (
         Leave("--template table"),
         "there are no schema files",
         files=(("supabase/config.toml", ""),),
+    ),
+    Row(
+        "doctor/bundle.py · write_bundle",
+        "promthctl doctor --bundle no/such/folder/x",
+        Instead("promthctl doctor --bundle FILE", (("FILE", "report.json"),)),
+        "Written: report.json",
     ),
     Row("cli/keys.py · remove", "promthctl keys remove", AGENT, NO_STACK),
     Row("cli/local.py · reset", "promthctl local reset --undo --dry-run", Instead("promthctl local .*"), NO_STACK),
