@@ -1,7 +1,8 @@
 """A report that can be shown to others: names and versions, no values.
 
-Nothing of a target is in it but whether it answers, and nothing of files that cannot be read but that. What is secret cannot be known from its name alone, so that every
-value of .env and every text of supabase/config.toml is masked wherever it might have got into a message.
+Nothing of a target is in it but whether it answers, and of files that cannot be read only that. What is secret cannot
+be known from its name alone, so that every value of .env, every text of supabase/config.toml and every value of the
+environment is masked wherever it might have got into a message.
 """
 
 from __future__ import annotations
