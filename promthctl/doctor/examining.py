@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from promthctl import process
 from promthctl.doctor import machine, ports, project
 from promthctl.doctor.finding import Finding, of_error
 from promthctl.engines import current, recorded_engine
@@ -52,9 +54,11 @@ def examine(
         findings.append(of_error("Project", unusable))
     if target is not None:
         checks["Target"] = target
+    deadline = time.monotonic() + _SECONDS
     asked = {name: started(partial(_all, check)) for name, check in checks.items()}
     for name, answer in asked.items():
-        findings += _findings(name, answer)
+        findings += _findings(name, answer, max(0.0, deadline - time.monotonic()))
+    process.end_running()  # a tool that did not answer
     return Diagnosis(not any(each.level == "failure" for each in findings), tuple(findings))
 
 
@@ -62,9 +66,9 @@ def _all(check: Check) -> list[Finding]:
     return list(check())
 
 
-def _findings(name: str, answer: Callable[[float], list[Finding] | None]) -> list[Finding]:
+def _findings(name: str, answer: Callable[[float], list[Finding] | None], seconds: float) -> list[Finding]:
     try:
-        found = answer(_SECONDS)
+        found = answer(seconds)
     except PromthctlError as error:
         return [of_error(name, error)]
     except Exception as error:  # one check that cannot be made is told beside the others

@@ -173,9 +173,9 @@ def _next(settings: Settings, local: LocalStack, migrations: Migrations, is_proj
 
 def _beginnings(folder: Path) -> tuple[Next, ...]:
     begun = [
-        Next("promthctl init", "a project of your own: supabase/, a first migration, .env"),
-        Next("promthctl local up", "a Supabase on this machine with Mr.Promth's example migrations"),
-        Next("promthctl pull everything --db-url URL", "the schema of a database that you have, as a migration"),
+        Next("promthctl init", "a project of your own"),
+        Next("promthctl local up", "Supabase with Mr.Promth's example"),
+        Next("promthctl pull everything --db-url URL", "a database's schema, as SQL"),
     ]
     below = [path.parent.parent for path in folder.glob("*/supabase/config.toml")]
     return (*(Next(f"promthctl -C {shlex.quote(path.name)}", "the project in there") for path in sorted(below)), *begun)

@@ -59,14 +59,15 @@ def _migrations(migrations: Migrations, local: LocalStack) -> Iterator[str]:
         yield f"{where}; [yellow]they cannot be used:[/yellow] {escape(migrations.problem)}"
         return
     files = count(migrations.files, "file") if migrations.files else "no file yet"
+    yield f"{where}, {files}"
     if migrations.applied is None:
-        unknown = "" if local.state == "running" else " while the local stack is not running"
-        applied = f"; which are applied is not known{unknown}" if migrations.files else ""
-        yield f"{where}, {files}{applied}"
+        if migrations.files:
+            unknown = "" if local.state == "running" else " while the local stack is not running"
+            yield f"  which are applied is not known{unknown}"
         return
     pending = migrations.pending or ()
     shown = f"[yellow]{len(pending)} pending[/yellow]" if pending else "none pending"
-    yield f"{where}, {files}; on the local stack {len(migrations.applied)} applied, {shown}"
+    yield f"  on the local stack {len(migrations.applied)} applied, {shown}"
     yield from (f"  pending: {escape(name)}" for name in pending[:_MOST])
     if len(pending) > _MOST:
         yield f"  and {len(pending) - _MOST} more"

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from promthctl.quantities import count
+from promthctl.redact import redact
 from promthctl.views.common import table
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def sql(result: SqlResult) -> Iterator[RenderableType]:
             justify = "right" if column.number else "left"
             shown.add_column(Text(column.name), overflow="fold", justify=justify)  # type: ignore[arg-type]
         for row in one.rows:
-            shown.add_row(*(Text("NULL", style="dim italic") if cell is None else Text(cell) for cell in row))
+            # Masked before a line break can come into a secret.
+            shown.add_row(*(Text("NULL", style="dim italic") if cell is None else Text(redact(cell)) for cell in row))
         yield shown
         rows = count(len(one.rows), "row")
         yield f"[dim]the first {rows}; there are more: --limit 0 shows all[/dim]" if one.more else f"[dim]{rows}[/dim]"

@@ -55,7 +55,7 @@ def test_a_machine_in_order_is_ready(project: Project) -> None:
     assert set(found) == {"Python", "Memory", "Node.js", "Tools", "Docker", "Disk"} | files
     assert found["Tools"][0]["fix"] == "promthctl local up" and "Supabase CLI" in found["Tools"][0]["detail"]
     shown = run(project, "doctor")[1]
-    assert "Ready, " in shown and "fix:" in shown
+    assert "Ready, " in shown and " fix " in shown
 
 
 def test_a_port_of_another_program_is_a_failure(project: Project) -> None:
