@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,22 +41,25 @@ def ports(settings: Settings) -> Iterator[Finding]:
         elif listening[port] in own:
             yield Finding("Ports", "ok", f"{port}: the {name} of this project's stack")
         else:
-            holder = _holder(listening[port])
-            fix = f"stop that program, or: promthctl local up {flag} 0"
+            holder, stop = _holder(listening[port])
+            fix = f"{stop}; or: promthctl local up {flag} 0"
             yield Finding("Ports", "failure", f"{port}, for the {name}, is taken by {holder}", fix)
 
 
-def _holder(pid: int | None) -> str:
+def _holder(pid: int | None) -> tuple[str, str]:
+    """Who it is, and how to stop it."""
     import psutil
 
+    stop = "stop that program"
     if pid is None:
-        return "another user's program"
+        return "another user's program", stop
     try:
         process = psutil.Process(pid)
-        folder = _project_of(process)
-        return f"promthctl's stack of {folder}" if folder else f"{process.name()} (pid {pid})"
+        if (folder := _project_of(process)) is not None:
+            return f"promthctl's stack of {folder}", f"promthctl -C {shlex.quote(str(folder))} local down"
+        return f"{process.name()} (pid {pid})", stop
     except psutil.Error:
-        return f"a program (pid {pid})"
+        return f"a program (pid {pid})", stop
 
 
 def _project_of(process: psutil.Process) -> Path | None:
