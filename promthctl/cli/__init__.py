@@ -33,7 +33,7 @@ class Commands(LazyGroup):
     """The commands: name → (module of this package, one line of help)."""
 
     lazy = {  # noqa: RUF012 - read only
-        "init": ("init", "Begin a project, choose the example's migrations, or add the table for API keys."),
+        "init": ("init", "Begin a project, or choose the example."),
         "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
         "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, down, adopt, bundle."),
         "push": ("push", "Apply the pending migrations to a database."),
@@ -42,7 +42,7 @@ class Commands(LazyGroup):
         "rollback": ("rollback", "Undo migrations with their down scripts, after a backup."),
         "reset": ("reset", "Drop everything in a database and run the migrations again."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
-        "sql": ("sql", "Run SQL on a database, reading only unless --write; as a role or a user."),
+        "sql": ("sql", "Run SQL on a database, reading only unless --write."),
         "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
         "doctor": ("doctor", "Look at what promthctl needs here, and say what puts it right."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),
