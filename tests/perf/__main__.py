@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 
 from promthctl import settings, toolchain
+from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
 from tests.embedded.working import data_directory
 from tests.perf import api, bulk, pushing, rls, scale, seeds
@@ -37,6 +38,9 @@ def bench_help(project: Project) -> None:
 def bench_doctor(project: Project) -> None:
     """The goal is two seconds; the peer is what it must run, the pinned Supabase CLI's --version."""
     tools = toolchain.ensure(settings.load(project.path), Silent())
+    (project.path / "supabase").mkdir()
+    ports = f"[api]\nport = {free_port()}\n[db]\nport = {free_port()}\n"  # a taken one is a failure
+    (project.path / "supabase" / "config.toml").write_text(ports)
     ours, peer = project.command("doctor"), [str(tools.supabase), "--version"]
     compare("doctor to the Supabase CLI's --version", 4, lambda: timed(ours), lambda: timed(peer))
 
