@@ -20,7 +20,7 @@ from promthctl import __version__
 from promthctl.cli import interrupts
 from promthctl.cli.groups import LazyGroup, hoist_global_options
 from promthctl.cli.invocation import Invocation
-from promthctl.errors import PromthctlError, UsageError
+from promthctl.errors import PromthctlError
 from promthctl.output import Output
 
 _INTERRUPTED = 130
@@ -48,7 +48,7 @@ class Commands(LazyGroup):
     """The commands: name → (module of this package, one line of help)."""
 
     lazy = {  # noqa: RUF012 - read only
-        "init": ("init", "Choose the example's migrations, or add the table for API keys."),
+        "init": ("init", "Begin a project, or choose the example."),
         "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
         "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, down, adopt, bundle."),
         "push": ("push", "Apply the pending migrations to a database."),
@@ -61,21 +61,28 @@ class Commands(LazyGroup):
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
         "test": ("test", "Run pgTAP tests, on a copy of the local database."),
         "types": ("types", "Write the schema as types of a programming language."),
+        "sql": ("sql", "Run SQL on a database, reading only unless --write."),
         "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
         "cache": ("cache", "What promthctl keeps on this machine: list, clean."),
+        "doctor": ("doctor", "Look at what promthctl needs here, and say what puts it right."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
+    }
+    stands_for = {  # noqa: RUF012 - read only
+        **{word: ("local", word) for word in ("up", "down", "status", "logs", "env", "studio", "mail")},
+        "version": ("--version",),
     }
 
 
 app = typer.Typer(
     name="promthctl",
     cls=Commands,
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="From a folder of SQL migrations to a running, verified, seeded Supabase.",
-    epilog="These options can be given before or after the command. Start with: promthctl local up",
+    epilog="These options can be given before or after the command. promthctl alone says where the project stands.",
 )
 
 
@@ -106,6 +113,7 @@ def root(
         typer.Option(
             "--supabase-cli",
             metavar="WHICH",
+            autocompletion=lambda incomplete: [name for name in ("pinned", "system") if name.startswith(incomplete)],
             help="pinned, system (the one on PATH) or the path of a Supabase CLI, 2.100 or newer. [default: pinned]",
         ),
     ] = None,
@@ -113,7 +121,19 @@ def root(
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    context.obj = Invocation(Output(as_json=as_json, verbose=verbose), project_dir, yes, supabase_cli)
+    """`promthctl` alone says where the project stands."""
+    context.obj = run = Invocation(Output(as_json=as_json, verbose=verbose), project_dir, yes, supabase_cli)
+    if context.invoked_subcommand is None:
+        _where_one_stands(run)
+
+
+def _where_one_stands(run: Invocation) -> None:
+    from promthctl.overview import overview
+    from promthctl.settings import project_here
+    from promthctl.views import overview as views
+
+    run.project_dir = run.project_dir or project_here(Path.cwd())  # it is shown, so that no line needs to tell it
+    run.output.show(overview(run.settings), views.overview)
 
 
 def main() -> None:
@@ -148,7 +168,7 @@ def main() -> None:
     except OSError as error:
         code = _unexpected_disk_error(output, error)
     except Exception as error:
-        code = _usage_or_bug(output, error)
+        code = _usage_or_bug(output, error, arguments)
     for number in (*interrupts.STOPPING, signal.SIGALRM):  # a throw-away database may still be on its way out
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
@@ -184,7 +204,7 @@ def _refused_by_database(error: Exception) -> PromthctlError | None:
     return type(failure)(failure.what, redact(failure.why), failure.hint.removesuffix("; see --verbose"))
 
 
-def _usage_or_bug(output: Output, error: Exception) -> int:
+def _usage_or_bug(output: Output, error: Exception, arguments: Sequence[str]) -> int:
     """Typer's errors about the command line; anything else is a bug, shown with its traceback under --verbose."""
     message = getattr(error, "format_message", None)
     if message is None and (refusal := _refused_by_database(error)):
@@ -199,9 +219,9 @@ def _usage_or_bug(output: Output, error: Exception) -> int:
         hint = "run the same command again with --verbose and report what it prints"
         output.error(PromthctlError("promthctl has a bug", f"{name}: {error}", hint))
         return 1
-    context = getattr(error, "ctx", None)
     if not message():  # no command given: Typer has shown the help
         return 2
-    path = context.command_path if context else "promthctl"
-    output.error(UsageError("The command line cannot be understood", message(), f"{path} --help"))
+    from promthctl.cli.mistakes import explained
+
+    output.error(explained(error, arguments))
     return 2

@@ -15,7 +15,31 @@ FLAGS = {"--json", "-v", "--verbose", "-y", "--yes"}
 VALUED = {"-C", "--project-dir", "--supabase-cli"}
 
 
-class LazyGroup(TyperGroup):
+class ForgivingGroup(TyperGroup):
+    """A group that knows the word help, and what was probably meant by a command that it does not have.
+
+    stands_for: words that are no commands of it → those that they stand for.
+    """
+
+    stands_for: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        word, *rest = args
+        if word in self.commands or ctx.resilient_parsing or word.startswith("-"):
+            return super().resolve_command(ctx, args)
+        if word in self.stands_for:
+            return self.resolve_command(ctx, [*self.stands_for[word], *rest])
+        if word != "help":
+            from promthctl.cli.mistakes import unknown_command
+
+            raise unknown_command(ctx, word, rest)
+        if rest:
+            return self.resolve_command(ctx, [*rest, "--help"])
+        typer.echo(ctx.get_help())
+        raise typer.Exit
+
+
+class LazyGroup(ForgivingGroup):
     """A group that lists its commands from a table and imports a command's module when the command is used."""
 
     lazy: ClassVar[dict[str, tuple[str, str]]] = {}

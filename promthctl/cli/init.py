@@ -1,4 +1,4 @@
-"""promthctl init: write down which migrations the project has, or add the table for API keys."""
+"""promthctl init: begin a project, choose the example, or add the table for API keys."""
 
 from __future__ import annotations
 
@@ -24,12 +24,21 @@ def init(
         bool, typer.Option("--keys", help="Add a migration that creates the table api_keys, for seed and keys.")
     ] = False,
 ) -> None:
-    """Write down which migrations the project has, or add the table that seed and keys work with."""
+    """Make a project of an empty folder; of one that is there, say what it has. Safe to run again.
+
+    An empty folder gets supabase/config.toml, a first migration with its down script, .env with a new
+    ENCRYPTION_SECRET, for you alone, and the lines of .gitignore that keep it out of git. Nothing that is there is
+    changed.
+    """
     from promthctl.errors import UsageError
-    from promthctl.mr_promth.project import add_keys_table, choose_example
+    from promthctl.mr_promth.project import add_keys_table
+    from promthctl.setting_up import begin
 
     run: Invocation = context.obj
-    if keys == (example is not None) or example not in (None, EXAMPLE):
-        why = f"it takes one of --example {EXAMPLE} and --keys"
+    if (keys and example is not None) or example not in (None, EXAMPLE):
+        why = f"there is one example, {EXAMPLE}, and --keys goes without it"
         raise UsageError("It is not clear what to set up", why, "promthctl init --keys")
-    run.output.show(add_keys_table(run.settings) if keys else choose_example(run.settings), views.init)
+    if keys:
+        run.output.show(add_keys_table(run.settings), views.init)
+    else:
+        run.output.show(begin(run.settings, example is not None), views.begun)

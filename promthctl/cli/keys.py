@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from promthctl.cli import completion
+from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import with_target
 from promthctl.quantities import count
@@ -24,7 +25,7 @@ WeakSecret = Annotated[bool, typer.Option("--weak-secret", help="Also with a new
 _AGENT = "The agent's number, endpoint id or name, or the row's id."
 
 
-class KeyCommands(TyperGroup):
+class KeyCommands(ForgivingGroup):
     """The commands. An argument that looks like a key is masked in every message, including Typer's own."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -139,7 +140,7 @@ def rotate(
 def replace(
     context: typer.Context,
     choice: TargetChoice,
-    agent: Annotated[str, typer.Argument(metavar="AGENT", help=_AGENT)],
+    agent: Annotated[str, typer.Argument(metavar="AGENT", autocompletion=completion.agents, help=_AGENT)],
     user: User = None,
 ) -> None:
     """Store another key for one agent. Type it at the prompt, where it is not shown, or pipe it in."""
@@ -165,7 +166,7 @@ def replace(
 def remove(
     context: typer.Context,
     choice: TargetChoice,
-    agent: Annotated[str | None, typer.Argument(metavar="AGENT", help=_AGENT)] = None,
+    agent: Annotated[str | None, typer.Argument(metavar="AGENT", autocompletion=completion.agents, help=_AGENT)] = None,
     everything: Annotated[bool, typer.Option("--all", help="All keys of all agents and providers.")] = False,
     user: User = None,
 ) -> None:

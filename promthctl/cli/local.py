@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promthctl import engines, local_stack
-from promthctl.cli import clone, snapshot
+from promthctl.cli import clone, completion, snapshot
+from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, unix_time
 from promthctl.errors import UsageError
@@ -20,9 +21,11 @@ from promthctl.views import reset as reset_views
 if TYPE_CHECKING:
     from promthctl.local_stack.opened import Opened
 
-app = typer.Typer(no_args_is_help=True, help="Run Supabase on this machine.")
+app = typer.Typer(cls=ForgivingGroup, no_args_is_help=True, help="Run Supabase on this machine.")
 
-mailbox = typer.Typer(invoke_without_command=True, help="What the embedded engine's Auth would have sent by e-mail.")
+mailbox = typer.Typer(
+    cls=ForgivingGroup, invoke_without_command=True, help="What the embedded engine's Auth would have sent by e-mail."
+)
 app.add_typer(mailbox, name="mail")
 app.add_typer(snapshot.app, name="snapshot")
 app.command("clone")(clone.clone)
@@ -39,6 +42,7 @@ def up(
         typer.Option(
             "--engine",
             metavar="NAME",
+            autocompletion=completion.engines,
             help="embedded, docker or auto: the one used before; at first Docker, if it is running. [default: auto]",
         ),
     ] = None,
@@ -67,6 +71,7 @@ def up(
         typer.Option(
             "--services",
             metavar="LIST",
+            autocompletion=completion.docker_services,
             help="Docker: all, or names separated by commas. [default: db,rest,auth,gateway,studio,meta]",
         ),
     ] = None,
@@ -80,7 +85,12 @@ def up(
     no_seed: NoSeed = False,
     example: Annotated[
         str | None,
-        typer.Option("--example", metavar="NAME", help="Use migrations that come with promthctl: mr-promth."),
+        typer.Option(
+            "--example",
+            metavar="NAME",
+            autocompletion=completion.examples,
+            help="Use migrations that come with promthctl: mr-promth.",
+        ),
     ] = None,
 ) -> None:
     """Start the stack, sync the migrations and apply the pending ones.
@@ -129,7 +139,10 @@ def status(context: typer.Context) -> None:
 def logs(
     context: typer.Context,
     service: Annotated[
-        str | None, typer.Argument(help="A service that `local status` shows. [default: all of them]")
+        str | None,
+        typer.Argument(
+            help="A service that `local status` shows. [default: all of them]", autocompletion=completion.services
+        ),
     ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Keep showing new lines.")] = False,
     tail: Annotated[

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from promthctl import engines, migration_set
+from promthctl.cli import completion
+from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.errors import RefusedError, UsageError
@@ -20,7 +22,7 @@ from promthctl.resolve.production import announcement
 from promthctl.targets import Target
 from promthctl.views import migrations as views
 
-app = typer.Typer(no_args_is_help=True, help="The folder of SQL migrations.")
+app = typer.Typer(cls=ForgivingGroup, no_args_is_help=True, help="The folder of SQL migrations.")
 
 
 @app.command("list")
@@ -70,14 +72,29 @@ def new(
     from_schemas: Annotated[
         bool, typer.Option("--from-schemas", help="With the SQL that leads to what supabase/schemas declares.")
     ] = False,
+    template: Annotated[
+        Literal["table"] | None,
+        typer.Option(
+            "--template",
+            help="Filled in: a table of users' rows with its policies, grants, index and down script.",
+        ),
+    ] = None,
 ) -> None:
     """Create the up and down files of a new migration, with the next free version.
+
+    With --template table the table is called as NAME is, without create_ or add_ before it.
 
     With --from-schemas the schema files are run in a throw-away database ([db.migrations] schema_paths, by default
     supabase/schemas), and the files get the SQL from what the migrations make to that, and back. Both are tried with
     the Supabase CLI; where a difference is left, nothing is written and the exit code is 1.
     """
     run: Invocation = context.obj
+    if template is not None:
+        if from_schemas:
+            why = "each says what is in the migration"
+            raise UsageError("--template and --from-schemas exclude each other", why, "leave --template table out")
+        run.output.show(supabase_folder.new_table(run.settings, name), views.new)
+        return
     if from_schemas:
         from promthctl.migration_files import from_schemas as drafting
         from promthctl.migration_files import pulling
@@ -136,7 +153,10 @@ def convert(context: typer.Context, dry_run: DryRun = False) -> None:
 def down(
     context: typer.Context,
     versions: Annotated[
-        list[str] | None, typer.Argument(metavar="[VERSION]...", help="Of these migrations.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="[VERSION]...", autocompletion=completion.versions, help="Of these migrations.", show_default=False
+        ),
     ] = None,
     missing: Annotated[bool, typer.Option("--missing", help="Of all migrations that have none.")] = False,
     dry_run: DryRun = False,
@@ -193,6 +213,7 @@ def adopt(
         typer.Option(
             "--assume",
             metavar="VERSION",
+            autocompletion=completion.versions,
             help="A migration that changes only rows, and that you know has run. May be repeated.",
         ),
     ] = None,

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from promthctl.cli import completion
 from promthctl.errors import UsageError
 from promthctl.quantities import read_duration
 from promthctl.resolve.choice import TargetChoice
@@ -24,18 +25,18 @@ _REPEATED = " May be repeated."
 _PANEL = "Target"
 
 
-def _target_option(name: str, metavar: str | None, help_text: str) -> Any:
-    return typer.Option(name, metavar=metavar, help=help_text, rich_help_panel=_PANEL)
+def _target_option(name: str, metavar: str | None, help_text: str, offer: completion.Offer | None = None) -> Any:
+    return typer.Option(name, metavar=metavar, help=help_text, rich_help_panel=_PANEL, autocompletion=offer)
 
 
 Local = Annotated[bool, _target_option("--local", None, _LOCAL)]
 ProjectRef = Annotated[str | None, _target_option("--project-ref", "REF", _PROJECT_REF)]
 DatabaseUrl = Annotated[str | None, _target_option("--db-url", "URL", _DB_URL)]
-TargetName = Annotated[str | None, _target_option("--target", "NAME", _TARGET)]
+TargetName = Annotated[str | None, _target_option("--target", "NAME", _TARGET, completion.targets)]
 
 ProjectRefs = Annotated[list[str] | None, _target_option("--project-ref", "REF", _PROJECT_REF + _REPEATED)]
 DatabaseUrls = Annotated[list[str] | None, _target_option("--db-url", "URL", _DB_URL + _REPEATED)]
-TargetNames = Annotated[list[str] | None, _target_option("--target", "NAME", _TARGET + _REPEATED)]
+TargetNames = Annotated[list[str] | None, _target_option("--target", "NAME", _TARGET + _REPEATED, completion.targets)]
 TargetsFile = Annotated[
     Path | None, _target_option("--targets-file", "FILE", "A file with one REF, URL or NAME on each line.")
 ]

@@ -9,6 +9,7 @@ import typer
 
 from promthctl import rollback
 from promthctl.backups import folder, restoring
+from promthctl.cli import completion
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.errors import UsageError
@@ -25,11 +26,22 @@ def command(
     context: typer.Context,
     choice: TargetChoice,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="VERSION", help="The newest version to keep; 0 undoes all.")
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="VERSION",
+            autocompletion=completion.versions,
+            help="The newest version to keep; 0 undoes all.",
+        ),
     ] = None,
     restore: Annotated[
         str | None,
-        typer.Option("--restore", metavar="BACKUP", help="Restore the rows of a backup, given by its name or path."),
+        typer.Option(
+            "--restore",
+            metavar="BACKUP",
+            autocompletion=completion.backups,
+            help="Restore the rows of a backup, given by its name or path.",
+        ),
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Show the backups of this project.")] = False,
     dry_run: DryRun = False,

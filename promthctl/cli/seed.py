@@ -9,13 +9,15 @@ from typing import Annotated
 
 import typer
 
+from promthctl.cli import completion
+from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.keys.providers import provider_names
 from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
 
-app = typer.Typer(no_args_is_help=True, help="Store data an app needs.")
+app = typer.Typer(cls=ForgivingGroup, no_args_is_help=True, help="Store data an app needs.")
 
 User = Annotated[
     str | None,
@@ -66,7 +68,12 @@ def any_keys(
     choice: TargetChoice,
     provider: Annotated[
         str,
-        typer.Option("--provider", metavar="NAME", help=f"The API they are for: {', '.join(provider_names())}."),
+        typer.Option(
+            "--provider",
+            metavar="NAME",
+            autocompletion=completion.providers,
+            help=f"The API they are for: {', '.join(provider_names())}.",
+        ),
     ],
     user: User = None,
     keys: Keys = None,

@@ -7,12 +7,21 @@ from typing import Annotated
 import typer
 
 from promthctl import engines
+from promthctl.cli import completion
+from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
 from promthctl.views import snapshots as views
 
-app = typer.Typer(no_args_is_help=True, help="Keep the local database under a name, and bring it back.")
+app = typer.Typer(
+    cls=ForgivingGroup, no_args_is_help=True, help="Keep the local database under a name, and bring it back."
+)
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The snapshot's name, as `list` shows it.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", autocompletion=completion.snapshots, help="The snapshot's name, as `list` shows it."
+    ),
+]
 
 
 @app.command("save")

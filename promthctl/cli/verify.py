@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promthctl.cli import completion
 from promthctl.cli.files import writable
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import LockTimeout, lock_seconds, with_target
@@ -32,7 +33,13 @@ def command(
     context: typer.Context,
     choice: TargetChoice,
     only: Annotated[
-        str | None, typer.Option("--only", metavar="KINDS", help="Compare only these, e.g. tables,rls,indexes.")
+        str | None,
+        typer.Option(
+            "--only",
+            metavar="KINDS",
+            autocompletion=completion.schema_kinds,
+            help="Compare only these, e.g. tables,rls,indexes.",
+        ),
     ] = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE.html", help="Also write everything to an HTML page.")
@@ -42,7 +49,10 @@ def command(
     fail_on: Annotated[
         str | None,
         typer.Option(
-            "--fail-on", metavar="SEVERITY", help="The mildest that exits with 1: leak, difference, not-proven, advice."
+            "--fail-on",
+            metavar="SEVERITY",
+            autocompletion=completion.severities,
+            help="The mildest that exits with 1: leak, difference, not-proven, advice.",
         ),
     ] = None,
     accept: Annotated[

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from promthctl import migration_set
 from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
 from promthctl.migration_set import Migration, NewMigration, SyncPlan, copies, numbering
-from promthctl.migration_set.folder import down_part
+from promthctl.migration_set.creating import file_slug
+from promthctl.migration_set.folder import DOWN_FOLDER, down_part
 from promthctl.migration_set.problems import shell_quote, unusable_folder
 from promthctl.migration_set.source import CONFIG, find_source
+from promthctl.migration_set.table_template import table_of_name, table_texts
 from promthctl.settings import Settings
 from promthctl.state import StateDir
 
@@ -93,6 +95,30 @@ def new_migration(settings: Settings, name: str) -> NewMigration:
     }
     own = folder.resolve() != settings.migrations_dir.resolve()
     return migration_set.create_migration(folder, name, taken, datetime.now(UTC), with_down=own)
+
+
+def new_table(settings: Settings, name: str, *, in_place: bool = False) -> NewMigration:
+    """Create a migration that makes a table of users' rows, and its down script; see table_template.
+
+    in_place: in supabase/migrations, whatever the source is. Raises as new_migration and table_of_name do.
+    """
+    table = table_of_name(file_slug(name))
+    if in_place:
+        made = migration_set.create_migration(settings.migrations_dir, name, (), datetime.now(UTC), with_down=False)
+    else:
+        made = new_migration(settings, name)
+    down = made.down or made.up.parent.parent / DOWN_FOLDER / f"{made.up.stem}.down.sql"
+    for path, text in zip((made.up, down), table_texts(made.up.stem, table), strict=True):
+        try:
+            path.parent.mkdir(exist_ok=True)
+            migration_set.replace_file(path, text.encode())
+        except OSError as error:
+            raise PrerequisiteError(
+                f"{path} cannot be written",
+                error.strerror or str(error),
+                "run promthctl where you have write access, or choose another folder with -C DIR",
+            ) from None
+    return NewMigration(made.version, made.up, down)
 
 
 def own_folder_hint(then: str) -> str:

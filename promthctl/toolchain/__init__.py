@@ -136,6 +136,15 @@ def ensure(settings: Settings, steps: Steps) -> Toolchain:
     return tools
 
 
+def installed(settings: Settings) -> Toolchain | None:
+    """The tools where they are installed; nothing is downloaded, and whether they run is not tried.
+
+    Raises PrerequisiteError as cache_root does, and where there is no Node.js.
+    """
+    root = cache_root(settings) / "toolchain" / _lock_hash()
+    return locate_tools(root, _node(root, settings)) if _is_complete(root) else None
+
+
 def postgres(
     tools: Toolchain, choice: ServerChoice, settings: Settings, user: RunAs | None, port: int, steps: Steps
 ) -> PostgresPrograms:

@@ -89,15 +89,19 @@ def are_there(tools: Toolchain) -> bool:
     return all(file.exists() for file in (tools.supabase, tools.postgres / "bin" / "postgres", lite))
 
 
-def check_tools(tools: Toolchain, settings: Settings) -> None:
-    """Run each tool once. Raises PrerequisiteError naming the one that is missing or does not run."""
+def check_tools(tools: Toolchain, settings: Settings, *, quickly: bool = False) -> None:
+    """Run each tool once. Raises PrerequisiteError naming the one that is missing or does not run.
+
+    quickly: not Supabase Lite, whose import alone takes a second.
+    """
     import_lite: list[str | Path] = [tools.node, "--input-type=module", "--eval", _LITE]
     quiet = {"DO_NOT_TRACK": "1", "SUPABASE_TELEMETRY_DISABLED": "1", "SUPABASE_UPDATE_NOTIFIER": "0"}
     commands: dict[str, list[str | Path]] = {
         "The Supabase CLI": [tools.supabase, "--version"],
         "PostgreSQL": [tools.postgres / "bin" / "postgres", "--version"],
-        "Supabase Lite": import_lite,
     }
+    if not quickly:
+        commands["Supabase Lite"] = import_lite
     for name, command in commands.items():
         if why := _why_not(command, tools.root, settings.child_env(**quiet)):
             raise PrerequisiteError(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from promthctl.migration_files.renumbering import Renumbering
     from promthctl.migration_set import MigrationRow, NewMigration, SyncPlan
     from promthctl.mr_promth.project import InitResult
+    from promthctl.setting_up import Begun
 
 
 def sync(plan: SyncPlan) -> Iterator[RenderableType]:
@@ -81,6 +82,14 @@ def from_schemas(made: Pull) -> Iterator[RenderableType]:
 def init(result: InitResult) -> Iterator[RenderableType]:
     yield from (f"[bold green]Written[/bold green] {escape(str(path))}" for path in result.written)
     yield "Next: promthctl local up" if result.written else "That is set up already; nothing was changed."
+
+
+def begun(result: Begun) -> Iterator[RenderableType]:
+    yield from (f"Found, and left as it is: {escape(each)}" for each in result.found)
+    yield from (f"[bold green]Written[/bold green] {escape(str(path))}" for path in result.written)
+    if not result.written:
+        yield "Nothing had to be written."
+    yield "Next: promthctl local up"
 
 
 def adoption(found: Adoption) -> Iterator[RenderableType]:

@@ -5,6 +5,7 @@ Each pair is measured in turns, so that a busy moment of the machine meets both;
 
 from __future__ import annotations
 
+import functools
 import json
 import secrets
 import shutil
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import psycopg
 
-from promthctl import settings
+from promthctl import settings, toolchain
+from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
 from tests.embedded.working import data_directory
 from tests.perf import api, bulk, pgtap, pushing, rls, scale, seeds
@@ -29,6 +31,35 @@ HERE = Path(__file__).parent
 def bench_help(project: Project) -> None:
     bare = [sys.executable, str(HERE / "bare_app.py"), "--help"]
     compare("--help to a bare Typer app's", 1.25, lambda: timed(project.command("--help")), lambda: timed(bare))
+    alone = [sys.executable, "-m", "promthctl", "-C", str(project.path)]
+    compare("promthctl alone to a bare Typer app's --help", 1.25, lambda: timed(alone), lambda: timed(bare))
+
+
+def bench_doctor(project: Project) -> None:
+    """The goal is two seconds; the peer is what it must run, the pinned Supabase CLI's --version."""
+    tools = toolchain.ensure(settings.load(project.path), Silent())
+    (project.path / "supabase").mkdir()
+    ports = f"[api]\nport = {free_port()}\n[db]\nport = {free_port()}\n"  # a taken one is a failure
+    (project.path / "supabase" / "config.toml").write_text(ports)
+    ours, peer = project.command("doctor"), [str(tools.supabase), "--version"]
+    compare("doctor to the Supabase CLI's --version", 4, lambda: timed(ours), lambda: timed(peer))
+
+
+def bench_completion(project: Project) -> None:
+    """What a shell runs at each Tab, for the commands of the app and for the names of targets."""
+    target = '[tool.promthctl.targets.live]\ndb_url = "postgresql://db.example.com/app"\n'
+    (project.path / "pyproject.toml").write_text(target)
+    bare = _completing("_BARE_APP.PY_COMPLETE", [""], [sys.executable, str(HERE / "bare_app.py")])
+    for title, words in (("commands", [""]), ("targets' names", ["-C", str(project.path), "push", "--target", ""])):
+        ours = _completing("_PROMTHCTL_COMPLETE", words, [sys.executable, "-m", "promthctl"])
+        title = f"completion of {title} to a bare Typer app's"
+        compare(title, 1.25, functools.partial(timed, ours), functools.partial(timed, bare))
+
+
+def _completing(variable: str, words: list[str], command: list[str]) -> list[str]:
+    """The command as bash runs it for the last of the words."""
+    variables = {"COMP_WORDS": f"app {' '.join(words)}", "COMP_CWORD": str(len(words)), variable: "complete_bash"}
+    return ["env", *(f"{name}={value}" for name, value in variables.items()), *command]
 
 
 def bench_cold_up(project: Project) -> None:
@@ -220,6 +251,8 @@ def _get(url: str, headers: dict[str, str]) -> str:
 
 BENCHES: dict[str, Callable[[Project], None]] = {
     "help": bench_help,
+    "completion": bench_completion,
+    "doctor": bench_doctor,
     "cold-up": bench_cold_up,
     "reset": bench_reset,
     "snapshot": bench_snapshot,

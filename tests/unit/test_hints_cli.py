@@ -17,8 +17,33 @@ AGENT = Instead("promthctl keys remove AGENT", (("AGENT", "1"),))
 REASON = "cli/verify.py · _check_reason"
 VERIFY = f"promthctl verify {NOWHERE}"
 ROWS = (
-    Row("cli/__init__.py · _usage_or_bug", "promthctl keys check --keys x", Instead("promthctl keys check --help")),
-    Row("cli/init.py · init", "promthctl init", Instead("promthctl init --keys")),
+    Row("cli/mistakes.py · explained", "promthctl keys check --keys x", Instead("promthctl keys check --help")),
+    Row("cli/mistakes.py · _wrong_value", "promthctl local up --api-port x", Instead("promthctl local up --help")),
+    Row("cli/mistakes.py · unknown_command", "promthctl adopt --help", Instead("promthctl .*", adds="--help")),
+    Row(
+        "cli/init.py · init",
+        "promthctl init --example x",
+        Instead("promthctl init --keys"),
+    ),
+    Row(
+        "migration_set/table_template.py · table_of_name",
+        "promthctl migrations new 1st --template table",
+        Instead("promthctl migrations new .*"),
+        files=(("supabase/config.toml", ""),),
+    ),
+    Row(
+        "cli/migrations.py · new",
+        "promthctl migrations new a --from-schemas --template table",
+        Leave("--template table"),
+        "there are no schema files",
+        files=(("supabase/config.toml", ""),),
+    ),
+    Row(
+        "doctor/bundle.py · write_bundle",
+        "promthctl doctor --bundle no/such/folder/x",
+        Instead("promthctl doctor --bundle FILE", (("FILE", "report.json"),)),
+        "Written: report.json",
+    ),
     Row("cli/keys.py · remove", "promthctl keys remove", AGENT, NO_STACK),
     Row("cli/local.py · reset", "promthctl local reset --undo --dry-run", Instead("promthctl local .*"), NO_STACK),
     Row("cli/verify.py · _least", f"{VERIFY} --strict --fail-on leak", Leave("--strict"), CUT),
