@@ -120,6 +120,7 @@ def rest_server(
             "database": parts.path[1:],
             "password": parts.password,
         },
+        "password": parts.password,
         "jwtSecret": secret,
         "signingKeys": signing_keys or [],
         "anonKey": anon,

@@ -70,6 +70,7 @@ def start(
             "database": "postgres",
             "password": stack.internal_password,
         },
+        "password": stack.db_password,
         "jwtSecret": stack.jwt_secret,
         "signingKeys": signing_keys(settings),
         "anonKey": stack.anon_key,
