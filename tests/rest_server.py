@@ -135,7 +135,7 @@ def rest_server(
     server = subprocess.Popen(
         [tools.node, *NODE_OPTIONS, "-"],
         cwd=tools.root,
-        env={"PATH": os.defpath, "TZ": "UTC", "PROMTHCTL_API": json.dumps(configuration), "LITE_TELEMETRY": "0"},
+        env={"PATH": os.defpath, "TZ": "UTC", "PROMTHCTL_API": json.dumps(configuration)},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )

@@ -90,8 +90,6 @@ def start(
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PROMTHCTL_API": json.dumps(configuration),
-        "LITE_TELEMETRY": "0",
-        "DO_NOT_TRACK": "1",
     }
     # The program comes on standard input, so that its bare imports resolve in the toolchain's folder.
     return process.spawn_detached(
