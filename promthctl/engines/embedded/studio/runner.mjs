@@ -1,8 +1,7 @@
 // SQL as a person has typed it: run as it is, on a connection of its own, so that nothing of it reaches the next run.
 //
-// With the driver `pg`: `postgres`, the rest's, gives a text of several statements fewer results than it has.
-
-import pg from "pg";
+// With the driver `pg`, which is loaded when it is first used: `postgres`, that of the others, gives a text of several
+// statements fewer results than it has.
 
 const MOST_ROWS = 1000; // of one result that are sent; the rest is counted
 const MOST_NOTICES = 100;
@@ -89,8 +88,7 @@ async function nameTypes(client, results) {
   for (const column of columns) column.type = names.get(column.type);
 }
 
-async function cancel(options, pid) {
-  const client = new pg.Client(options);
+async function cancel(client, pid) {
   client.on("error", () => {});
   await client.connect();
   await client.query("select pg_catalog.pg_cancel_backend($1)", [pid]);
@@ -104,13 +102,14 @@ async function cancel(options, pid) {
 export async function run(options, { text, role = "postgres", user }, signal) {
   const said = { results: [], notices: [], error: null, open: false, ms: 0 };
   if (typeof text !== "string" || !ROLES.has(role)) return { ...said, error: { code: null, message: "There is no such role, or no text" } };
+  const { default: pg } = await import("pg");
   const client = new pg.Client({ ...options, application_name: "promthctl studio", options: "-c standard_conforming_strings=on" });
   client.on("error", () => {}); // a connection that ends: the run fails, and says so
   client.on("notice", ({ severity, message, detail, hint }) => {
     if (said.notices.length < MOST_NOTICES) said.notices.push({ severity, message, detail, hint });
   });
   client.connection.on("readyForQuery", ({ status }) => (said.open = status === "T"));
-  const stop = () => cancel(options, client.processID).catch(() => {});
+  const stop = () => cancel(new pg.Client(options), client.processID).catch(() => {});
   let begun;
   try {
     await client.connect();

@@ -45,7 +45,7 @@ function field(column, given) {
   const states = [...(given === undefined ? ["default"] : []), "NULL", "value"];
   const state = h("select", { "aria-label": `${column.name}: kind` }, ...states.map((one) => h("option", {}, one)));
   state.value = given === undefined ? "default" : given === null ? "NULL" : "value";
-  const usual = column.usual ?? (isTrue(column.numbered) ? "the next number" : "NULL");
+  const usual = column.usual ?? (isTrue(column.numbered) ? "the next number" : isTrue(column.required) ? "required" : "NULL");
   const input = h("textarea", { rows: 1, value: given ?? "", placeholder: given === undefined ? usual : "", "aria-label": column.name });
   if (given !== undefined) input.rows = 4;
   input.oninput = () => (state.value = "value");
@@ -116,7 +116,7 @@ class Table {
       return shown;
     });
     if (!this.editable || !this.keys.length) return cells;
-    return [...cells, h("td", {}, h("button", { textContent: "Delete", onclick: () => attempt(() => this.#remove(values)) }))];
+    return [h("td", {}, h("button", { textContent: "Delete", onclick: () => attempt(() => this.#remove(values)) })), ...cells];
   }
 
   /** Read the rows, and show them. */
@@ -149,7 +149,7 @@ class Table {
       h("button", { textContent: "Next", disabled: !more, onclick: turn(PAGE) }),
     );
     const note = !this.editable ? null : h("small", {}, this.keys.length ? "Double-click a value to change it." : "Without a primary key rows cannot be changed here.");
-    const columns = [...this.columns, ...(this.editable && this.keys.length ? [null] : [])];
+    const columns = [...(this.editable && this.keys.length ? [null] : []), ...this.columns];
     const made = grid({ columns, rows: shown }, { heading: (column) => this.#heading(column), row: (values) => this.#row(values) });
     this.element.replaceChildren(bar, made, ...(note ? [note] : []));
   }
