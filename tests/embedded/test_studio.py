@@ -21,6 +21,12 @@ create table public.mine (owner uuid);
 alter table public.mine enable row level security;
 grant select on public.mine to authenticated;
 create policy own on public.mine for select to authenticated using (owner = auth.uid());
+create domain public."text/html" as text;
+create function public.page() returns public."text/html" language plpgsql as $$ begin
+  perform set_config('response.headers', '[{"content-security-policy": "script-src ''unsafe-inline''"}]', true);
+  return '<script>document.title = self.origin</script>';
+end $$;
+grant execute on function public.page() to anon;
 """
 SEED = "insert into public.todos (title) values ('buy milk'), ('<img src=x onerror=alert(1)>');"
 ASK = """
@@ -146,3 +152,9 @@ def test_only_the_page_that_the_link_opened_may_ask(todos: Project, window: Brow
     window.open(f"{url}/?again")
     assert "promthctl local studio" in window.text("//p[@class='error']")
     window.errors()
+
+
+def test_a_page_of_a_function_is_no_part_of_studio_whatever_it_says(todos: Project, studio: Browser) -> None:
+    env = todos.env()
+    studio.open(f"{env['SUPABASE_URL']}/rest/v1/rpc/page?apikey={env['SUPABASE_ANON_KEY']}")
+    assert studio.run("return document.title") == "null"
