@@ -120,6 +120,7 @@ def rest_server(
             "database": parts.path[1:],
             "password": parts.password,
         },
+        "password": parts.password,
         "jwtSecret": secret,
         "signingKeys": signing_keys or [],
         "anonKey": anon,
@@ -134,7 +135,7 @@ def rest_server(
     server = subprocess.Popen(
         [tools.node, *NODE_OPTIONS, "-"],
         cwd=tools.root,
-        env={"PATH": os.defpath, "TZ": "UTC", "PROMTHCTL_API": json.dumps(configuration), "LITE_TELEMETRY": "0"},
+        env={"PATH": os.defpath, "TZ": "UTC", "PROMTHCTL_API": json.dumps(configuration)},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
     )

@@ -34,8 +34,8 @@ _NO_TABLE = {"PGRST205", "42P01"}
 _ADD_KEYS = "promthctl init --keys adds the migration for it, unless there is one; then "
 _NO_COLUMN = {"PGRST204", "42703"}
 _NOT_ALLOWED = "42501"
-# Classes 22, 23 and P0 (a trigger's raise); Supabase Lite (0.10.0) sends SUP for a SQLSTATE it does not know.
-_DATA_REFUSED = ("22", "23", "P0", "SUP")
+# Classes 22, 23 and P0 (a trigger's raise).
+_DATA_REFUSED = ("22", "23", "P0")
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ def _tell(run: Invocation, opened: Opened) -> None:
 
 @app.command()
 def studio(context: typer.Context, no_open: NoOpen = False) -> None:
-    """Open Studio in the browser: tables and rows, with the rights of service_role.
+    """Open Studio in the browser: tables, SQL and users, with the rights of postgres.
 
     On the embedded engine the address is good once, for two minutes. It is printed where there is no browser.
     """

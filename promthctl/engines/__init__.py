@@ -4,7 +4,7 @@ engine     what every engine offers, as a Protocol
 choosing   which engine a command is for
 access     how the rest of promthctl reaches the stack
 ports      which ports a stack takes, and who is in the way
-embedded/  PostgreSQL and Supabase Lite as two processes of this machine
+embedded/  PostgreSQL and our API server as two processes of this machine
 docker/    the official stack, by `supabase start`
 """
 

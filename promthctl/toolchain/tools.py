@@ -21,7 +21,7 @@ _PLATFORMS = {  # (system, machine) → npm's name of the platform
     ("Darwin", "x86_64"): "darwin-x64",
     ("Darwin", "arm64"): "darwin-arm64",
 }
-_LITE = 'await Promise.all(["@supabase/lite", "@supabase/lite/postgres", "@hono/node-server"].map((n) => import(n)))'
+_PACKAGES = ("@hono/node-server", "bcryptjs", "pg", "postgres")  # what the API server imports
 _SECONDS = 60.0  # each takes about half a second on a machine that does nothing else
 
 
@@ -85,23 +85,23 @@ def locate_tools(root: Path, node: Path) -> Toolchain:
 
 def are_there(tools: Toolchain) -> bool:
     """True when no tool's file is missing; a look that costs nothing."""
-    lite = tools.root / "node_modules" / "@supabase" / "lite" / "package.json"
-    return all(file.exists() for file in (tools.supabase, tools.postgres / "bin" / "postgres", lite))
+    packages = (tools.root / "node_modules" / name / "package.json" for name in _PACKAGES)
+    return all(file.exists() for file in (tools.supabase, tools.postgres / "bin" / "postgres", *packages))
 
 
 def check_tools(tools: Toolchain, settings: Settings, *, quickly: bool = False) -> None:
     """Run each tool once. Raises PrerequisiteError naming the one that is missing or does not run.
 
-    quickly: not Supabase Lite, whose import alone takes a second.
+    quickly: not the API server's packages, whose import takes a while.
     """
-    import_lite: list[str | Path] = [tools.node, "--input-type=module", "--eval", _LITE]
+    imports = "".join(f'import "{name}";' for name in _PACKAGES)
     quiet = {"DO_NOT_TRACK": "1", "SUPABASE_TELEMETRY_DISABLED": "1", "SUPABASE_UPDATE_NOTIFIER": "0"}
     commands: dict[str, list[str | Path]] = {
         "The Supabase CLI": [tools.supabase, "--version"],
         "PostgreSQL": [tools.postgres / "bin" / "postgres", "--version"],
     }
     if not quickly:
-        commands["Supabase Lite"] = import_lite
+        commands["What the API server imports"] = [tools.node, "--input-type=module", "--eval", imports]
     for name, command in commands.items():
         if why := _why_not(command, tools.root, settings.child_env(**quiet)):
             raise PrerequisiteError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import httpx
 import psutil
@@ -17,9 +18,7 @@ _SECRET = "unknown-to-every-list-of-secrets"
 @pytest.mark.parametrize(
     "path",
     [
-        "/_system/info",
-        "/_system/introspect",
-        "/_system/%69nfo",
+        "/_promthctl/status",
         "/_other",
         "/rest/v1/",
         "/auth/v1/settings",
@@ -35,8 +34,10 @@ def test_what_is_no_page_needs_a_key(stack: Stack, path: str) -> None:
     assert httpx.get(stack.api_url + path, headers={"apikey": of_its_length}).status_code == 401
 
 
-OWN = {"sec-fetch-site": "same-origin"}
 ROWS = "/rest/v1/agent_logs?limit=1"
+SQL = "/_promthctl/studio/sql"
+ASKED = {"text": "select current_user"}
+SECRET = "x-studio-secret"
 
 
 def studio_link(stack: Stack) -> str:
@@ -45,69 +46,68 @@ def studio_link(stack: Stack) -> str:
     return url
 
 
-def entered(stack: Stack) -> httpx.Client:
-    """A browser that Studio was opened in."""
+def entered(stack: Stack) -> tuple[httpx.Client, dict[str, str]]:
+    """A browser that Studio was opened in, and the headers that its page's requests have."""
     browser = httpx.Client(base_url=stack.api_url)
     answer = browser.get(studio_link(stack))
     cookie = answer.headers["set-cookie"]
     assert answer.status_code == 200 and {"HttpOnly", "SameSite=Strict", "Path=/"} < set(cookie.split("; "))
-    assert answer.headers["cache-control"] == "no-store"
-    return browser
+    assert answer.headers["cache-control"] == "no-store" and cookie.split(";")[0] not in answer.text
+    found = re.search(r'<meta name="secret" content="([\w-]{43})">', answer.text)
+    assert found is not None
+    return browser, {"sec-fetch-site": "same-origin", "origin": stack.api_url, SECRET: found[1]}
 
 
-def test_studio_opens_once_with_a_link_and_sees_all_rows(stack: Stack) -> None:
+def test_studio_opens_once_with_a_link(stack: Stack) -> None:
     link = studio_link(stack)
     browser = httpx.Client(base_url=stack.api_url)
     assert "promthctl local studio" in browser.get("/").text and browser.get("/").status_code == 401
     assert browser.head(link).status_code != 200
-    assert "<p><a" in browser.get(link).text
+    assert "<a href" in browser.get(link).text
     page = browser.get("/")
-    assert "/static/assets/main" in page.text and page.headers["x-frame-options"] == "DENY"
-    info = browser.get("/_system/info", headers=OWN).json()
-    assert info == {
-        "admin": True,
-        "connection": {},
-        "config": {"auth": {"publishable_key": stack.anon_key}},
-    }
-    assert "agent_logs" in browser.get("/_system/introspect", headers=OWN).text
-    # As service_role the row itself is looked at, and found wrong.
-    wrong = {"json": {"id": "no uuid"}, "headers": OWN}
-    assert browser.post("/rest/v1/agent_logs", **wrong).json()["code"] == "22P02"  # type: ignore[arg-type]
-    assert httpx.post(stack.api_url + ROWS, headers={"apikey": stack.anon_key}, json={}).json()["code"] == "42501"
+    assert "/_promthctl/studio/main.js" in page.text and page.headers["x-frame-options"] == "DENY"
+    assert {"default-src 'none'", "frame-ancestors 'none'"} < set(page.headers["content-security-policy"].split("; "))
+    for name in re.findall(r'(?:src|href)="(/_[^"]+)"', page.text):
+        assert browser.get(name).status_code == 200 and httpx.get(stack.api_url + name).status_code == 401
     other = httpx.get(link)
     assert other.status_code == 401 and "set-cookie" not in other.headers
 
 
-def test_studio_elevates_nothing_but_its_own_requests(stack: Stack) -> None:
-    browser = entered(stack)
-    assert browser.get(ROWS, headers=OWN).status_code == 200
-    for elsewhere in (
-        {},
-        {"sec-fetch-site": "same-site"},
-        {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "none"},
-    ):
-        assert browser.get(ROWS, headers=elsewhere).status_code == 401
-        assert browser.get("/_system/introspect", headers=elsewhere).status_code == 401
+def test_studio_serves_nobody_but_its_own_page(stack: Stack) -> None:
+    browser, own = entered(stack)
+    [result] = browser.post(SQL, json=ASKED, headers=own).json()["results"]
+    assert result["rows"] == [["postgres"]]
+    assert browser.get("/_promthctl/studio/users", headers=own).status_code == 200
+    _, others = entered(stack)
+    for name, values in {
+        "sec-fetch-site": ("same-site", "cross-site", "none", ""),
+        "origin": ("http://127.0.0.1:1", f"https://{own['origin'][7:]}", "null", ""),
+        SECRET: ("", "x", others[SECRET]),  # who listens at another port is sent the cookie, and has no secret
+    }.items():
+        for value in values:
+            given = own | {name: value}
+            assert browser.post(SQL, json=ASKED, headers=given).status_code == 401, (name, value)
+            assert browser.get("/_promthctl/studio/users", headers=given).status_code == 401, (name, value)
+    assert browser.post(SQL, json=ASKED, headers={SECRET: own[SECRET]}).status_code == 401
+    assert httpx.post(stack.api_url + SQL, json=ASKED, headers=own).status_code == 401
     for host in ("evil.example.com", f"127.0.0.1.evil.example.com:{browser.base_url.port}"):
-        assert browser.get(ROWS, headers=OWN | {"host": host}).status_code == 421
+        assert browser.post(SQL, json=ASKED, headers=own | {"host": host}).status_code == 421
         assert browser.get("/", headers={"host": host}).status_code == 421
-    # Another door than Studio's own two, and a key that is sent with the request, stay what they are.
-    for path in ("/auth/v1/admin/users", "/storage/v1/bucket", "/_promthctl/status", "/graphql/v1", "/pg/query"):
-        assert browser.get(path, headers=OWN).status_code == 401, path
-    assert browser.post("/_promthctl/studio", headers=OWN).status_code == 401
-    users = "/rest/v1/rpc/nothing"
-    assert browser.post(users, headers=OWN | {"apikey": "wrong"}).status_code == 401
-    assert browser.post(users, headers=OWN | {"authorization": "Bearer wrong"}).status_code == 401
+    # Other doors than Studio's own stay what they are.
+    for path in (ROWS, "/auth/v1/admin/users", "/storage/v1/bucket", "/_promthctl/status", "/graphql/v1", "/pg/query"):
+        assert browser.get(path, headers=own).status_code == 401, path
+    assert browser.post("/_promthctl/studio", headers=own).status_code == 401
+    assert browser.get("/_promthctl/studio/auth/settings", headers=own).status_code == 404
+    refused = browser.post(SQL, json=ASKED | {"role": "supabase_admin"}, headers=own).json()
+    assert refused["results"] == [] and refused["error"]["message"]
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "=", "%00", "a" * 5000])
 def test_a_made_up_cookie_or_link_opens_nothing(stack: Stack, cookie: str) -> None:
     name = f"promthctl_studio_{httpx.URL(stack.api_url).port}"
-    headers = OWN | {"cookie": f"{name}={cookie}; {name}x=1"}
-    assert httpx.get(stack.api_url + "/_system/introspect", headers=headers).status_code == 401
-    assert httpx.get(stack.api_url + ROWS, headers=headers).status_code == 401
-    assert "/static/assets" not in httpx.get(stack.api_url + "/", headers=headers).text
+    headers = {"sec-fetch-site": "same-origin", "cookie": f"{name}={cookie}; {name}x=1", SECRET: cookie}
+    assert httpx.post(stack.api_url + SQL, json=ASKED, headers=headers).status_code == 401
+    assert "main.js" not in httpx.get(stack.api_url + "/", headers=headers).text
     link = f"{stack.api_url}/_promthctl/studio?token={cookie}"
     assert httpx.get(link).status_code == 401
     assert httpx.post(link, headers={"apikey": stack.anon_key}).status_code == 403
@@ -133,7 +133,7 @@ def test_a_page_that_a_function_makes_has_no_part_in_studio(stack: Stack) -> Non
         ("null", False),
     ],
 )
-@pytest.mark.parametrize("path", ["/rest/v1/agents?limit=1", "/auth/v1/signup", "/_system/info"])
+@pytest.mark.parametrize("path", ["/rest/v1/agents?limit=1", "/auth/v1/signup", "/_promthctl/studio/sql"])
 def test_only_pages_of_this_machine_may_read_an_answer(
     stack: Stack, path: str, origin: str, may: bool, method: str
 ) -> None:

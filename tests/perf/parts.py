@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 import urllib.request
@@ -17,8 +18,23 @@ from promthctl import process, settings, toolchain
 from promthctl.engines.embedded import system_user
 from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
+from promthctl.toolchain import node as nodejs
+from tests.peers import CACHE
 
+_LITE = ("@supabase/lite@0.10.0", "postgres@3.4.9")  # an API that a script could start; promthctl has its own
 _ROLES = "create role anon; create role authenticated; create role service_role bypassrls"
+
+
+def _lite() -> Path:
+    """Supabase Lite's program, installed once beside the clients' suites. Needs the network."""
+    home = CACHE / "lite"
+    program = home / "node_modules" / "@supabase" / "lite" / "dist" / "cli" / "index.js"
+    if not program.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        npm = nodejs.find_node(settings.load(Path())).npm
+        install = [*npm, "install", "--prefix", home, "--ignore-scripts", "--no-audit", "--no-fund", *_LITE]
+        subprocess.run(install, check=True, capture_output=True)
+    return program
 
 
 def run_parts() -> float:
@@ -53,12 +69,12 @@ def run_parts() -> float:
         with psycopg.connect(url, password=password, autocommit=True) as connection:
             connection.execute(_ROLES)
 
+        lite = _lite()
         begin = time.perf_counter()
         (folder / "config.toml").write_text(
             f'[api]\nport = {api_port}\n[db]\ndriver = "postgres"\n'
             f'url = "postgresql://postgres:{password}@127.0.0.1:{port}/postgres"\n[auth]\nenabled = true\n'
         )
-        lite = tools.root / "node_modules" / "@supabase" / "lite" / "dist" / "cli" / "index.js"
         command = [tools.node, lite, "start", "--config", folder / "config.toml", "--no-admin"]
         running.append(_spawn(command, folder, LITE_TELEMETRY="0"))
         _wait(lambda: urllib.request.urlopen(f"http://127.0.0.1:{api_port}/auth/v1/health", timeout=1).status == 200)

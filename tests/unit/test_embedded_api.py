@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -49,10 +51,9 @@ def test_the_program_is_one_text_without_imports_of_files() -> None:
         assert program.count(f'modules["{module}"] = await') == 1
 
 
-def test_lite_is_not_loaded_when_the_server_starts() -> None:
-    program = server_program()
-    assert 'import("@supabase/lite")' in program
-    assert 'await import("@supabase/lite' not in program, "it takes twice as long to load as all the rest"
+def test_a_file_that_is_no_module_is_its_text() -> None:
+    page = files(api.__package__).joinpath("studio", "browser", "index.html").read_text(encoding="utf-8")
+    assert f'modules["studio/browser/index.html"] = {{ default: {json.dumps(page)} }};' in server_program()
 
 
 def test_a_missing_service_is_named_once_where_the_project_asks_for_it(tmp_path: Path) -> None:

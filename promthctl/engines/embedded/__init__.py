@@ -1,4 +1,4 @@
-"""The embedded engine: PostgreSQL and Supabase Lite as two detached processes of this machine, loopback only.
+"""The embedded engine: PostgreSQL and our API server as two detached processes of this machine, loopback only.
 
 engine              what `local up`, `down` and the others do here
 which_postgres      the server that the project uses: one that promthctl brings along, or an installed one

@@ -70,6 +70,7 @@ def start(
             "database": "postgres",
             "password": stack.internal_password,
         },
+        "password": stack.db_password,
         "jwtSecret": stack.jwt_secret,
         "signingKeys": signing_keys(settings),
         "anonKey": stack.anon_key,
@@ -89,8 +90,6 @@ def start(
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "PROMTHCTL_API": json.dumps(configuration),
-        "LITE_TELEMETRY": "0",
-        "DO_NOT_TRACK": "1",
     }
     # The program comes on standard input, so that its bare imports resolve in the toolchain's folder.
     return process.spawn_detached(

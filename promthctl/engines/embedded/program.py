@@ -6,6 +6,7 @@ user need not be able to read the folder of this package.
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from functools import cache
@@ -21,7 +22,8 @@ def server_program() -> str:
     """The program. Each module is a function that returns what the module exports, called after those it imports.
 
     Of JavaScript's imports and exports the modules use `import {a, b as c}`, `import a`, `import * as a`,
-    `export const`, `export class` and `export function`, each at the start of a line.
+    `export const`, `export class` and `export function`, each at the start of a line. `import a` of a file that is no
+    module is its text.
     """
     done: dict[str, str] = {}
     _add("server.mjs", done)
@@ -30,6 +32,9 @@ def server_program() -> str:
 
 def _add(name: str, done: dict[str, str]) -> None:
     source = (files(__package__) / name).read_text(encoding="utf-8")
+    if not name.endswith(".mjs"):
+        done[name] = f'modules["{name}"] = {{ default: {json.dumps(source)} }};\n'
+        return
     needed = []
 
     def importing(found: re.Match[str]) -> str:

@@ -1,9 +1,9 @@
-// The embedded engine's API: our own REST (rest/), Auth (auth/) and Storage (storage/), Supabase Lite's Studio (studio.mjs),
-// before our PostgreSQL.
+// The embedded engine's API: our own REST (rest/), Auth (auth/), Storage (storage/) and Studio (studio/) before our
+// PostgreSQL.
 //
 // Run from the toolchain's folder as `node --input-type=module - <project>`, joined with the modules it imports by
 // program.py, with the configuration as JSON in PROMTHCTL_API: {project, program (what tells this configuration and
-// program from others), port, db: {host, port, database, password}, jwtSecret, signingKeys (private JWKs, may be left out), anonKey, serviceKey, publishableKey,
+// program from others), port, db: {host, port, database, password}, password (of the role postgres), jwtSecret, signingKeys (private JWKs, may be left out), anonKey, serviceKey, publishableKey,
 // secretKey, url (of the API), origins, rest: {enabled, schemas, extraSearchPath, maxRows}, auth: see auth_settings.py,
 // storage: see storage_settings.py, with its folder, mailFile: where the messages of Auth are kept}.
 // It exits with code 75 when the port is taken.
@@ -19,8 +19,8 @@ import { Keys } from "./rest/keys.mjs";
 import { Rest } from "./rest/rest.mjs";
 import { bearerOf, isRest, listener } from "./rest/http.mjs";
 import { isStorage, Storage } from "./storage/storage.mjs";
-import { asset, Studio } from "./studio.mjs";
-import { StudioDoor } from "./studio_door.mjs";
+import { Studio } from "./studio/studio.mjs";
+import { StudioDoor } from "./studio/door.mjs";
 
 const config = JSON.parse(process.env.PROMTHCTL_API ?? "{}");
 delete process.env.PROMTHCTL_API;
@@ -43,12 +43,6 @@ const roleOf = (key) => {
 /** The JWT of a request: what Supabase's gateway puts in the place of a key of the new kind. */
 const jwtOf = (key) => (/^sb_/.test(key ?? "") ? { service_role: config.serviceKey, anon: config.anonKey }[roleOf(key)] ?? key : key);
 
-// Login of Studio; REST's can only become a client role, and Auth's is the owner of its tables, as on the hosted platform.
-const studio = new Studio({
-  options: { ...config.db, user: "promthctl_api", max: 10, onnotice: () => {}, types: times },
-  auth: { jwt_secret: config.jwtSecret, site_url: config.auth.siteUrl, publishable_key: config.anonKey },
-  roleOf,
-});
 const keys = new Keys(config.jwtSecret, config.signingKeys);
 const sql = postgres({ ...config.db, user: "promthctl_api", max: 2, onnotice: () => {} });
 const authSql = postgres({
@@ -95,8 +89,7 @@ const rest = new Rest({
 
 // As PostgREST does: what is known of the schema is forgotten when the database says that it has changed, also when
 // the connection that says so comes back.
-const forget = () => Promise.all([rest.reload(), studio.forget()]);
-const heard = () => forget().catch(() => {}); // what REST could not read it has said, and tries again
+const heard = () => rest.reload().catch(() => {}); // what REST could not read it has said, and tries again
 let listening; // once the database is up; from then on the driver reconnects by itself
 const listen = () =>
   (listening ??= sql.listen("pgrst", heard, heard).catch((error) => {
@@ -123,6 +116,11 @@ async function status() {
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i;
 
 const door = new StudioDoor(config.port, (host) => LOOPBACK.test(host));
+const studio = new Studio({
+  door,
+  options: { ...config.db, user: "postgres", password: config.password },
+  auth: (request, path, address) => authAnswer(request, path, [config.serviceKey], address),
+});
 
 function decoded(path) {
   try {
@@ -152,43 +150,36 @@ const absent = (service) => ({
 
 const hasKey = (...keys) => keys.some((key) => key && roleOf(key));
 
-async function route(request, peerAddress) {
+async function route(request, peerAddress, said) {
   const url = new URL(request.url);
   const path = decoded(url.pathname);
   if (path === null) return json({ message: "The path is not UTF-8" }, 400);
   // A page of another site, by DNS rebinding, must not reach what needs no key.
   if (!LOOPBACK.test(request.headers.get("host") ?? "")) return json({ message: "Not a loopback host" }, 421);
   if (path === ENTRANCE && request.method === "GET") return door.enter(url.searchParams.get("token"));
-  const said = Object.fromEntries(["host", "cookie", "sec-fetch-site"].map((name) => [name, request.headers.get(name)]));
-  const ofStudio = path.startsWith("/_system/") && door.isOwn(said);
+  if (path.startsWith(`${ENTRANCE}/`)) return studio.answer(request, path.slice(ENTRANCE.length), said, peerAddress);
   const needsKey = API.test(path) && !OPEN.test(path) && request.method !== "OPTIONS";
   const keys = [
     request.headers.get("apikey"),
     url.searchParams.get("apikey"),
     bearerOf(request.headers.get("authorization")),
   ];
-  if (needsKey && !ofStudio && !hasKey(...keys)) return json({ message: "No API key found in request" }, 401);
+  if (needsKey && !hasKey(...keys)) return json({ message: "No API key found in request" }, 401);
   if (path === "/_promthctl/status" || path === ENTRANCE) {
     if (roleOf(request.headers.get("apikey") ?? "") !== "service_role") return json({ message: "Forbidden" }, 403);
     if (path === ENTRANCE) return json(door.token());
     if (request.method === "POST") {
       storage.forget(); // the database was exchanged for another
-      await forget();
+      await rest.reload();
     }
     return status();
   }
-  // Lite's own answer has its database options, the password among them. Studio needs this much of it; with admin it
-  // sends no key, and has that of its cookie.
-  if (path.startsWith("/_system/info") && request.method !== "OPTIONS")
-    return json({ admin: ofStudio, connection: {}, config: { auth: { publishable_key: config.anonKey } } });
   if (path.startsWith("/auth/v1/")) return authAnswer(request, path.slice(8), keys, peerAddress);
-  if (path.startsWith("/static/")) return asset(path.slice(8));
   if (/^\/(rest|storage)\//.test(path)) return json({ message: "Not found" }, 404); // a spelling that isRest and isStorage do not know
   const missing = MISSING.find(([pattern]) => pattern.test(path));
   if (missing) return json(absent(missing[1]), 501);
-  if (needsKey) return studio.fetch(request, { peerAddress });
-  if (door.isOpen(said)) return door.framed(await studio.fetch(request, { peerAddress }));
-  return hasKey(...keys) ? json({ message: "Not found" }, 404) : door.closed(); // a client, or a browser
+  if (path === "/" && request.method === "GET" && !hasKey(...keys)) return studio.page(said);
+  return json({ message: "Not found" }, 404);
 }
 
 function authAnswer(request, path, [key, inQuery, bearer], address) {
@@ -211,8 +202,8 @@ const LOOPBACK_ORIGIN = /^https?:\/\/(([a-z0-9-]+\.)*localhost|127\.0\.0\.1|\[::
 const mayRead = (origin) => LOOPBACK_ORIGIN.test(origin) || config.origins.includes(origin.toLowerCase());
 
 /** The answer, which a page of another site may not read. */
-async function answer(request, peerAddress) {
-  const response = await route(request, peerAddress).catch((error) => {
+async function answer(request, { socket, headers: said }) {
+  const response = await route(request, socket.remoteAddress ?? null, said).catch((error) => {
     console.error(error);
     return json({ message: "The database did not answer", details: error?.code ?? null }, 503);
   });
@@ -226,7 +217,7 @@ async function answer(request, peerAddress) {
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
-const others = getRequestListener((request, env) => answer(request, env.incoming.socket.remoteAddress ?? null));
+const others = getRequestListener((request, env) => answer(request, env.incoming));
 
 const restListener = listener({
   rest,
@@ -251,8 +242,6 @@ const storage = new Storage({
 
 const server = createServer((request, response) => {
   if (isStorage(request.url)) return storage.listener(request, response);
-  const { apikey, authorization } = request.headers;
-  if (isRest(request.url) && !apikey && !authorization && door.isOwn(request.headers)) request.headers.apikey = config.serviceKey;
   return (isRest(request.url) ? restListener : others)(request, response);
 });
 server.keepAliveTimeout = 65_000; // clients keep connections for some seconds, and must not meet one that just closes
@@ -267,7 +256,7 @@ server.listen(config.port, "127.0.0.1", () =>
 async function stop() {
   server.close();
   server.closeAllConnections?.();
-  await Promise.allSettled([studio.close(), sql.end(), authSql.end(), restSql.end(), storageSql.end()]);
+  await Promise.allSettled([sql.end(), authSql.end(), restSql.end(), storageSql.end()]);
   process.exit(0);
 }
 process.on("SIGTERM", stop);

@@ -1,7 +1,7 @@
 """Stand-in images for the official ones, which cannot be pulled everywhere. See ../README.md.
 
 One image under all the tags that the pinned Supabase CLI asks for. Its root file system is this machine's Node.js and
-shell with their libraries, the toolchain (PostgreSQL 17, Supabase Lite), the embedded engine's bootstrap and API
+shell with their libraries, the toolchain (PostgreSQL 17), the embedded engine's bootstrap and API
 server, and the programs in stand-in/. It is rebuilt only when one of these changes.
 """
 
@@ -44,7 +44,7 @@ LABEL = "promthctl.stand-in"
 CACHE = "promthctl-stand-in"  # the repository under which an image is kept by its hash
 
 _PROGRAMS = Path(__file__).parent / "stand-in"
-_UNUSED = re.compile(r"node_modules/(@supabase/cli-|@electric-sql|typescript|@sentry|.*\.(map|a|d\.ts)$)")
+_UNUSED = re.compile(r"node_modules/(@supabase/cli-|@electric-sql|.*\.(map|a|d\.ts)$)")
 # The programs of the official images that the CLI calls by name, and the stand-in that answers.
 _COMMANDS = {
     "docker-entrypoint.sh": "start.mjs",  # kong's, called from the working directory

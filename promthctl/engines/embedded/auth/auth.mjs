@@ -1,7 +1,6 @@
 // Auth (/auth/v1) as hosted Supabase answers it: github.com/supabase/auth on the tables of the schema auth.
 //
-// Our own because in Supabase Lite (0.10.0) the admin API is missing, tokens lack most claims, links lose where
-// they lead, and config.toml is not looked at. What is not here answers 501: see MISSING, and docs/embedded.md.
+// Our own because Supabase Auth's binary is in no package registry. What is not here answers 501: see MISSING, and docs/embedded.md.
 
 import { absent, AuthError, errorAnswer, failed, invalid } from "./errors.mjs";
 import { Admin } from "./admin.mjs";

@@ -1,5 +1,4 @@
 -- The tables of Supabase Auth in their current shape (github.com/supabase/auth, migrations up to 20260625000000).
--- One difference, for Supabase Lite: refresh_tokens.id is text, because Lite inserts a UUID of its own there.
 
 set role supabase_auth_admin;
 
@@ -238,7 +237,7 @@ create index sessions_not_after_idx on auth.sessions (not_after desc);
 create sequence auth.refresh_tokens_id_seq;
 create table auth.refresh_tokens (
   instance_id uuid,
-  id text primary key default nextval('auth.refresh_tokens_id_seq')::text,
+  id bigint primary key default nextval('auth.refresh_tokens_id_seq'),
   token varchar(255) unique,
   user_id varchar(255),
   revoked boolean,
@@ -247,6 +246,7 @@ create table auth.refresh_tokens (
   parent varchar(255),
   session_id uuid references auth.sessions on delete cascade
 );
+alter sequence auth.refresh_tokens_id_seq owned by auth.refresh_tokens.id;
 create index refresh_tokens_instance_id_user_id_idx on auth.refresh_tokens (instance_id, user_id);
 create index refresh_tokens_parent_idx on auth.refresh_tokens (parent);
 create index refresh_tokens_session_id_revoked_idx on auth.refresh_tokens (session_id, revoked);

@@ -89,7 +89,10 @@ function write(request, response, { status, reason, headers, body }, mayRead) {
     } else delete all["access-control-allow-origin"];
   }
   // A page that a function makes has an origin of its own: Studio's rights are not for its scripts.
-  if (!/^application\/json/.test(all["content-type"] ?? "")) all["content-security-policy"] ??= "sandbox allow-scripts allow-forms";
+  if (!/^application\/json/.test(all["content-type"] ?? "")) {
+    const own = all["content-security-policy"]; // what the function sets, which holds besides
+    all["content-security-policy"] = `${own ? `${own}, ` : ""}sandbox allow-scripts allow-forms`;
+  }
   if (request.method !== "HEAD" && status !== 204) all["content-length"] = Buffer.byteLength(body);
   if (reason) response.statusMessage = reason.replace(/[^\t\x20-\x7e\x80-\xff]/g, " ");
   response.writeHead(status, all);

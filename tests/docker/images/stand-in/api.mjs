@@ -33,7 +33,6 @@ export async function startApi(databaseUrl, jwtSecret, siteUrl) {
     mailFile: "/tmp/mail.jsonl",
   };
   process.env.PROMTHCTL_API = JSON.stringify(config);
-  process.env.LITE_TELEMETRY = "0";
   process.chdir("/opt/toolchain");
   await import("/opt/toolchain/server.mjs");
   return { url: `http://127.0.0.1:${config.port}`, host: `127.0.0.1:${config.port}`, ...config };
