@@ -111,11 +111,13 @@ STAND_IN_VERSIONS = {
     "supabase_vault": ("0.2.8", "0.2.9", "0.3.0", "0.3.1"),
     "wrappers": ("0.1.19", "0.2.0", "0.3.0", "0.4.1", "0.4.3", "0.5.0", "0.5.3", "0.5.4", "0.5.6"),
 }
+# A real one of these is any version before its own, too: migrations written by a diff name the version that hosted has.
+OLDER_VERSIONS_OF = frozenset({*STAND_IN_VERSIONS, "pgroonga", "pgrouting", "postgis", "rum", "timescaledb", "vector"})
 
 
 def fingerprint() -> str:
     """A hash of everything that add_extensions() adds."""
-    digest = hashlib.sha256(repr((sorted(TRUSTED_EXTENSIONS), STAND_IN_VERSIONS)).encode())
+    digest = hashlib.sha256(repr((sorted(TRUSTED_EXTENSIONS), STAND_IN_VERSIONS, sorted(OLDER_VERSIONS_OF))).encode())
     for file in sorted(_stand_ins(), key=lambda file: file.name):
         digest.update(file.read_bytes())
     return digest.hexdigest()
@@ -157,6 +159,8 @@ def add_extensions(folder: pathlib.Path) -> None:
     A link in it is replaced, and the file it leads to is left alone.
     """
     _add_stand_ins(folder)
+    for name in sorted(OLDER_VERSIONS_OF):
+        _add_older_versions(folder, name)
     for name in sorted(TRUSTED_EXTENSIONS):
         _trust(folder / f"{name}.control")
 
@@ -208,6 +212,19 @@ def _add_stand_ins(folder: pathlib.Path) -> None:
                 _write(folder / file.name, file.read_text(encoding="utf-8"))
         for version in STAND_IN_VERSIONS.get(name, ()):
             _write(folder / f"{name}--1.0--{version}.sql", "-- The stand-in is the same for every version.\n")
+
+
+def _add_older_versions(folder: pathlib.Path, name: str) -> None:
+    """Make each version that a real extension's update scripts begin or end with one that can be created."""
+    control = folder / f"{name}.control"
+    text = control.read_text(encoding="utf-8") if control.exists() else "stand-in"
+    own = re.search(r"^\s*default_version\s*=\s*'([^']+)'", text, re.MULTILINE)
+    if "stand-in" in text or own is None or not (folder / f"{name}--{own[1]}.sql").exists():
+        return
+    scripts = [file.stem.split("--")[1:] for file in folder.glob(f"{name}--*.sql")]
+    versions = {version for script in scripts for version in script if version[:1].isdigit()}
+    for version in versions - {script[0] for script in scripts if len(script) == 1}:
+        _write(folder / f"{name}--{own[1]}--{version}.sql", f"-- As {own[1]}, under the older version's name.\n")
 
 
 def _stand_ins() -> list[Traversable]:
