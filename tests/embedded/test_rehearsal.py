@@ -316,7 +316,10 @@ def test_what_depends_on_rows_is_no_doubt_where_the_target_has_none(databases: D
     assert {one.kind for one in rehearse_one(databases, sql).destructive} == {"not_rehearsed"}
     with databases.copy_of(databases.real) as name:
         with psycopg.connect(databases.server.url(name, "supabase_admin"), autocommit=True) as high:
-            found = high.execute("select relid::regclass::text from pg_stat_user_tables where schemaname !~ '^pg_'")
+            found = high.execute(
+                "select oid::regclass::text from pg_class where relkind in ('r', 'p')"
+                " and relnamespace::regnamespace::text not in ('pg_catalog', 'information_schema')"
+            )
             high.execute(f"truncate {', '.join(table for (table,) in found.fetchall())}".encode())
         with psycopg.connect(databases.server.url(name), autocommit=True) as connection:
             plan = rehearsed(databases, connection, sql)
