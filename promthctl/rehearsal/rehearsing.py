@@ -195,7 +195,8 @@ def told_of(
     """The outcome with the rows of this target."""
     asker = Asker(connection)
     findings = [_asked(asker, one) for one in outcome.verdict.suspicions]
-    if any(one.kind == "not_rehearsed" for one in findings) and asker.nothing_in(outcome.tables.values()):
+    doubted = not outcome.facts.unlike and any(one.kind == "not_rehearsed" for one in findings)
+    if doubted and asker.nothing_in(outcome.tables.values()):  # the twin has every table of the target
         findings = [one for one in findings if one.kind != "not_rehearsed"]  # there is nothing to lose
     findings, proven = _types_asked(asker, outcome, findings)
     findings += _violated(asker, outcome)
