@@ -44,6 +44,8 @@ from promthctl.schema.queries import MANAGED_SCHEMAS
 if TYPE_CHECKING:
     from psycopg import Connection
 
+_TIME_RAN_OUT = "the time ran out before it was tried"
+
 
 @dataclass(frozen=True)
 class DoorReport:
@@ -204,7 +206,7 @@ class DoorRun:
         special = told(world, self._rows.rows)
         for door in doors:
             if time.monotonic() > deadline:
-                door.reason = door.reason or "the time ran out before it was tried"
+                door.reason = door.reason or _TIME_RAN_OUT
                 continue
             sent = list(self._trials(door, everything))
             results = list(try_all(self._sandbox, [one.trial for one in sent], query))
@@ -305,7 +307,8 @@ class DoorRun:
             return DoorProof(label, door.kind, "proven", how), None, None
         if declared:
             return DoorProof(label, door.kind, "declared", reason), None, declared
-        return DoorProof(label, door.kind, "not proven", reason), unproven(label, reason, allow), None
+        known = None if reason == _TIME_RAN_OUT else allow  # nobody knows whether it should be open
+        return DoorProof(label, door.kind, "not proven", reason), unproven(label, reason, known), None
 
     def _doubt(self, door: _Door) -> tuple[str, str]:
         """Why a door without a leak is not proven, or how it is known to be sound."""

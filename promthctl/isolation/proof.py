@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _STATEMENT_MS = 3_000
 _LOCK_MS = 1_000
-_SECONDS = 60.0
+_SECONDS, _SECONDS_A_TABLE = 60.0, 5.0  # a limit, not the duration: a second a table is usual on a busy machine
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def prove_isolation(
     public_flags: Mapping[str, str] | None = None,
     schemas: Sequence[str] | None = None,
     exposed: Sequence[str] = ("public",),
-    seconds: float = _SECONDS,
+    seconds: float | None = None,
     spare: bool = False,
 ) -> IsolationReport:
     """Try every table of `schemas` as everyone; nothing is left behind. schemas: None for every one of the user's.
@@ -73,18 +73,19 @@ def prove_isolation(
     connection: of a role that bypasses RLS, may write auth.users and may act as the API roles: `postgres`. If it is in
     a transaction, everything happens in a savepoint of that. declared: what is open on purpose. public_flags: by
     table name, the boolean column that marks its public rows, for tables that have the column and are not declared.
-    seconds: tables not begun by then are not proven.
+    seconds: tables not begun by then are not proven; None for as long as so many tables may take.
     spare: make no rows that set off what no rollback undoes.
     Raises PromthctlError where the roles or the rights for it are missing, psycopg.Error when the connection breaks.
     """
     flags = public_flags or {}
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     with Sandbox.opened(connection, _STATEMENT_MS, _LOCK_MS) as sandbox:
         _require_roles(connection)
         check_conditions(connection, declared)
         schemas = own_schemas(connection) if schemas is None else schemas
         catalog = read_tables(connection, schemas)
         sequences = _sequences(connection)
+        deadline = began + (_SECONDS + _SECONDS_A_TABLE * len(catalog.exposed) if seconds is None else seconds)
         flagged = {
             table.label: flags[table.label] for table in catalog.exposed if flags.get(table.label) in table.column
         }
@@ -150,7 +151,7 @@ def _caveats(catalog: ProbedCatalog, schemas: Sequence[str], advanced: Sequence[
         yield (
             f"the policies of {count(len(unused), 'table')} were not tried, because anon and authenticated have no"
             f" rights there ({named}); grant what the API should reach (on the local stack, auto_expose_new_tables ="
-            " true under [api] of supabase/config.toml and promthctl local reset grant all)"
+            " true under [api] of supabase/config.toml and promthctl local reset grant what no migration revokes)"
         )
     for table in catalog.tables.values():
         if table.extension and table.schema in schemas:

@@ -30,7 +30,7 @@ _NPM = "npm"  # what is left of a download in the folder of the tools
 _LOCKS = (".lock", ".database-lock")
 # Folder in the cache → what it is called.
 _PARTS = {
-    "toolchain": "Supabase CLI, PostgreSQL 17, Supabase Lite, and downloads",
+    "toolchain": "Supabase CLI, PostgreSQL 17, the API server's packages, and downloads",
     "postgres": "PostgreSQL with the stand-ins for extensions",
     "templates": "prepared databases",
     kept_states.FOLDER: "databases after the migrations (8, 1 GB, a day at most)",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from promthctl.rehearsal.demands import Demand, columns_in, printed
 from promthctl.rehearsal.model import RowsAtRisk
 from promthctl.rehearsal.observer import Content
+from promthctl.schema.queries import MANAGED_SCHEMAS
 from promthctl.sql.quoting import identifier
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _STEADY = """
 select p.proname::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
  where n.nspname = 'pg_catalog' group by 1 having bool_and(p.provolatile <> 'v')"""
 _EXAMPLES = 3
+# What Supabase's services write down of their own migrations; nobody loses rows of these.
+_LEDGERS = ("schema_migrations", "migrations")
 _RANDOM = frozenset(("gen_random_uuid", "clock_timestamp", "random"))
 
 
@@ -50,6 +53,15 @@ class Asker:
             (_name(table),),
         )
         return None if found is None else RowsAtRisk(found, exact=False)
+
+    def nothing_in(self, tables: Collection[Content]) -> bool:
+        """Whether the target has no row in any of the tables; False where that cannot be told."""
+        filled = " or ".join(
+            f"exists (select from {_name(table)})"
+            for table in tables
+            if table.schema not in MANAGED_SCHEMAS or table.name not in _LEDGERS
+        )
+        return self._ask(f"select ({filled or 'false'})::int") == 0
 
     def count(self, table: Content, condition: str, other: Content | None = None) -> int | None:
         """How many rows meet the condition; {t} and {o} in it are the tables. None where that cannot be told."""

@@ -195,6 +195,9 @@ def told_of(
     """The outcome with the rows of this target."""
     asker = Asker(connection)
     findings = [_asked(asker, one) for one in outcome.verdict.suspicions]
+    doubted = not outcome.facts.unlike and any(one.kind == "not_rehearsed" for one in findings)
+    if doubted and asker.nothing_in(outcome.tables.values()):  # the twin has every table of the target
+        findings = [one for one in findings if one.kind != "not_rehearsed"]  # there is nothing to lose
     findings, proven = _types_asked(asker, outcome, findings)
     findings += _violated(asker, outcome)
     if outcome.failure is not None:

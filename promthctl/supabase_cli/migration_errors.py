@@ -21,6 +21,8 @@ from promthctl.targets import Target, command_line_options
 _STATEMENT = re.compile(r"^At statement: (\d+)$", re.MULTILINE)  # counted from 0
 _SQLSTATE = re.compile(r"\(SQLSTATE ([0-9A-Z]{5})\)")
 _EXTENSION = re.compile(r'extension "([^"]+)" is not available')
+_ABSENT = re.compile(r'extension "([^"]+)" does not exist')
+_STAND_IN = re.compile(r"(\S+) is not available on the embedded engine")
 _PRELOADED = re.compile(
     r"(\w+) (?:can only be loaded|must be loaded|is not in|needs to be loaded|must be preloaded)"
     r".* shared_preload_libraries"
@@ -151,6 +153,13 @@ def hint(settings: Settings, target: Target, message: str, default: str) -> str:
         if not target.local:
             return f"install {match[1]} on that server, or push to a database that has it"
         return how_to_get(settings, match[1])
+    if (match := _STAND_IN.search(message)) and target.local:
+        return f"these migrations call {match[1]}, which only stands in here: promthctl local up --engine docker has it"
+    if match := _ABSENT.search(message):  # pg_graphql, say, which Supabase created in each project until 2026
+        return (
+            f"a new Supabase project comes without {match[1]}: write `drop extension if exists`, or `create extension"
+            " if not exists` before what needs it"
+        )
     if _EVENT_TRIGGER.search(message) and target.local:
         return (
             "the embedded engine leaves event triggers to superusers, as PostgreSQL does: "

@@ -116,11 +116,20 @@ STAND_IN_VERSIONS = {
 _ALIASES = {"supabase_test_helpers": "basejump-supabase_test_helpers"}  # its name where it is built from source
 _PGTAP = "1.3.5"  # the real one, SQL only, that comes with PGlite
 _PGTAP_VERSIONS = ("1.2.0", "1.3.3")  # hosted projects have these; the functions are those of _PGTAP all the same
+# A real one of these is any version before its own, too: migrations written by a diff name the version that hosted has.
+OLDER_VERSIONS_OF = frozenset({*STAND_IN_VERSIONS, "pgroonga", "pgrouting", "postgis", "rum", "timescaledb", "vector"})
 
 
 def fingerprint() -> str:
     """A hash of everything that add_extensions() adds."""
-    names = (sorted(TRUSTED_EXTENSIONS), STAND_IN_VERSIONS, _ALIASES, _PGTAP, _PGTAP_VERSIONS)
+    names = (
+        sorted(TRUSTED_EXTENSIONS),
+        STAND_IN_VERSIONS,
+        _ALIASES,
+        _PGTAP,
+        _PGTAP_VERSIONS,
+        sorted(OLDER_VERSIONS_OF),
+    )
     digest = hashlib.sha256(repr(names).encode())
     for file in sorted(_stand_ins(), key=lambda file: file.name):
         digest.update(file.read_bytes())
@@ -167,6 +176,8 @@ def add_extensions(folder: pathlib.Path, pgtap: pathlib.Path | None = None) -> N
     _add_stand_ins(folder)
     if pgtap is not None:
         _add_pgtap(folder, pgtap)
+    for name in sorted(OLDER_VERSIONS_OF):
+        _add_older_versions(folder, name)
     for name in sorted(TRUSTED_EXTENSIONS):
         _trust(folder / f"{name}.control")
 
@@ -236,6 +247,19 @@ def _add_pgtap(folder: pathlib.Path, archive: pathlib.Path) -> None:
                 _write(folder / name, text.replace("superuser = false", "superuser = true"))
     for version in _PGTAP_VERSIONS:
         _write(folder / f"pgtap--{_PGTAP}--{version}.sql", f"-- The functions stay those of {_PGTAP}.\n")
+
+
+def _add_older_versions(folder: pathlib.Path, name: str) -> None:
+    """Make each version that a real extension's update scripts begin or end with one that can be created."""
+    control = folder / f"{name}.control"
+    text = control.read_text(encoding="utf-8") if control.exists() else "stand-in"
+    own = re.search(r"^\s*default_version\s*=\s*'([^']+)'", text, re.MULTILINE)
+    if "stand-in" in text or own is None or not (folder / f"{name}--{own[1]}.sql").exists():
+        return
+    scripts = [file.stem.split("--")[1:] for file in folder.glob(f"{name}--*.sql")]
+    versions = {version for script in scripts for version in script if version[:1].isdigit()}
+    for version in versions - {script[0] for script in scripts if len(script) == 1}:
+        _write(folder / f"{name}--{own[1]}--{version}.sql", f"-- As {own[1]}, under the older version's name.\n")
 
 
 def _stand_ins() -> list[Traversable]:

@@ -100,7 +100,7 @@ def _policy(row: QueryRow) -> Iterator[Advice]:
     alter = f"alter policy {row['short']} on {table}"
     better = [expressions.called_once(text) if text else text for text in (using, check)]
     if better != [using, check]:
-        text = f"{name} calls an auth function for every row; in `(select …)` it is called once"
+        text = f"{name} looks up the caller for every row; in `(select …)` it does so once"
         yield Advice("warning", "auth_called_per_row", name, text, alter + _clauses(better[0], better[1]))
     arrayed = expressions.arrayed(using) if using else using
     if arrayed != using:

@@ -49,6 +49,8 @@ def rest(project: Project, path: str) -> int:
 def test_a_new_table_is_closed_until_a_grant_or_the_key_opens_it(project: Project) -> None:
     write(project, "001_notes.sql", TABLE.format("notes"))
     write(project, "002_open.sql", TABLE.format("opened") + "grant select on opened to service_role;")
+    revoked = "revoke all on revoked from anon, authenticated, service_role;"
+    write(project, "003_revoked.sql", TABLE.format("revoked") + revoked)
     up = project.run("local", "up", "--api-port", "0", "--db-port", "0")
     assert "1 table or view of public is out of the API's reach (notes)" in " ".join(up.stdout.split())
     for role in ("anon", "authenticated", "service_role"):
@@ -60,7 +62,7 @@ def test_a_new_table_is_closed_until_a_grant_or_the_key_opens_it(project: Projec
     assert verified["differences"] == [], "the shadow has other default privileges than the stack"
 
     expose(project, "true")
-    write(project, "003_later.sql", TABLE.format("later"))
+    write(project, "004_later.sql", TABLE.format("later"))
     changed = project.run("local", "up")
     assert "existing ones keep their grants" in " ".join((changed.stdout + changed.stderr).split())
     assert "(notes)" in changed.stdout

@@ -306,6 +306,26 @@ def test_rows_that_an_earlier_statement_mends_are_no_reason_to_fail(databases: D
     assert found.failing == () and found.destructive == ()
 
 
+def test_what_depends_on_rows_is_no_doubt_where_the_target_has_none(databases: Databases) -> None:
+    """As in the first push of most projects: a bucket, and a job whose name is its own."""
+    sql = (
+        "create table x (i int); insert into storage.buckets (id, name) values ('a', 'a')"
+        " on conflict (id) do update set public = excluded.public; do $$ begin"
+        " if now() > '2000-01-01' then execute 'delete from x'; end if; end $$"
+    )
+    assert {one.kind for one in rehearse_one(databases, sql).destructive} == {"not_rehearsed"}
+    with databases.copy_of(databases.real) as name:
+        with psycopg.connect(databases.server.url(name, "supabase_admin"), autocommit=True) as high:
+            found = high.execute(
+                "select oid::regclass::text from pg_class where relkind in ('r', 'p')"
+                " and relnamespace::regnamespace::text not in ('pg_catalog', 'information_schema')"
+            )
+            high.execute(f"truncate {', '.join(table for (table,) in found.fetchall())}".encode())
+        with psycopg.connect(databases.server.url(name), autocommit=True) as connection:
+            plan = rehearsed(databases, connection, sql)
+    assert plan.rehearsal and plan.rehearsal.destructive == ()
+
+
 def test_the_rehearsal_writes_nothing_to_the_target(databases: Databases) -> None:
     with psycopg.connect(databases.server.url(databases.real, "supabase_admin"), autocommit=True) as connection:
         before = texts(connection)

@@ -94,6 +94,8 @@ def test_a_long_statement_is_cut_where_it_matters_least(rows: list[str], shown: 
 HINTS = [
     (REMOTE, 'extension "vector" is not available (SQLSTATE 0A000)', "install vector on that server"),
     (LOCAL, 'extension "vector" is not available (SQLSTATE 0A000)', "[tool.promthctl]\npostgres = "),
+    (LOCAL, 'extension "pg_graphql" does not exist (SQLSTATE 42704)', "drop extension if exists"),
+    (LOCAL, "http is not available on the embedded engine: GET x was not called (SQLSTATE 0A000)", "--engine docker"),
     (
         LOCAL,
         "pg_cron can only be loaded via shared_preload_libraries (SQLSTATE XX000)",
