@@ -40,7 +40,7 @@ def tools(settings: Settings) -> Iterator[Finding]:
     """Each tool is run once."""
     found = toolchain.installed(settings)
     if found is None:
-        detail = f"not installed yet: Supabase CLI {pinned_cli()}, and PostgreSQL come at the first start"
+        detail = f"not installed yet: Supabase CLI {pinned_cli()} and PostgreSQL come at the first start"
         yield Finding("Tools", "warning", detail, "promthctl local up")
         return
     check_tools(found, settings, quickly=True)
