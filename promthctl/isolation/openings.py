@@ -16,16 +16,15 @@ from promthctl.declarations import Declaration
 from promthctl.isolation.callers import CallerMaker, with_claims
 from promthctl.isolation.findings import Finding
 from promthctl.isolation.policy_reading import Claim, PolicyReader
-from promthctl.isolation.sample_row import SampleRow, Values, assignments, insertion, matching
+from promthctl.isolation.sample_row import HERE, PLACE, SampleRow, Values, assignments, insertion, matching, returning
 from promthctl.isolation.sandbox import Actor, Sandbox
 from promthctl.isolation.surroundings import Surroundings
 from promthctl.isolation.tables import CLIENT_ROLES, ProbedCatalog, ProbedView
-from promthctl.isolation.trial_matrix import Caller, Result, TrialMatrix, Variation
+from promthctl.isolation.trial_matrix import Caller, Result, Trial, TrialMatrix, Variation, try_together
 from promthctl.isolation.variations import Changes, VariationMaker, parts_of, restrictions_of, several
 
-_PLACE = sql.SQL(
-    "select format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text) from {} where {} and {}"
-)
+_HERE = sql.SQL(HERE)
+_PLACED = sql.SQL("select {} from {} where {}")
 _WITH_CLAIMS = 24  # rows that are tried with claims filled in
 _MAIL = ", if their token's email is "
 _VERBS = {
@@ -85,8 +84,11 @@ class OpeningTrial:
         self._owner, self._other, self._anon, self._views = owner, other, anon, views
         self._reader = reader
 
-    def run(self, a: SampleRow, identity: frozenset[str], mine: Values, theirs: Values) -> Openings:
-        """Neither the owner's row nor the other's is there. Raises psycopg.Error if the connection breaks."""
+    def begin(self, a: SampleRow, identity: frozenset[str], mine: Values, theirs: Values) -> Trial | None:
+        """What is to be tried, while neither the owner's row nor the other's is there; None where that cannot be said.
+
+        Raises psycopg.Error if the connection breaks.
+        """
         self._a, self._table, self._mine, self._theirs = a, a.table, mine, theirs
         self._identity = identity
         self._found = Openings()
@@ -94,27 +96,50 @@ class OpeningTrial:
         self._found.parts = len(self._parts)
         self._true: set[int] = set()
         self._results: list[Result] = []
-        restrictions = restrictions_of(self._table, self._reader)
-        tables = {oid: None for part in self._parts for oid in part.reading.tables} | restrictions.tables
+        self._restrictions = restrictions_of(self._table, self._reader)
         try:
-            self._try(restrictions)
-            with self._surroundings.made(self._table, a, tuple(tables), self._parts) as made:
-                if made:
-                    self._try(restrictions)
-        except psycopg.errors.QueryCanceled as error:
-            self._found.stopped = f"an attempt took too long: {error.diag.message_primary}"
+            return self._trial()
         except psycopg.Error as error:
-            if self._sandbox.connection.broken:
-                raise
-            self._found.stopped = f"its conditions could not be tried: {error.diag.message_primary or error}"
+            self._stop(error)
+            return None
+
+    def finish(self, tried: Trial | None) -> Openings:
+        """What it amounts to, after also trying with rows that are looked up; it expects the state of `begin`."""
+        if tried is not None:
+            self._take(tried)
+        if tried is not None and not self._found.stopped:
+            tables = {oid: None for part in self._parts for oid in part.reading.tables} | self._restrictions.tables
+            try:
+                with self._surroundings.made(self._table, self._a, tuple(tables), self._parts) as made:
+                    if made:
+                        again = self._trial()
+                        try_together(self._sandbox, [again])
+                        self._take(again)
+            except psycopg.Error as error:
+                self._stop(error)
         self._tell()
         return self._found
 
-    def _try(self, restrictions: object) -> None:
+    def _take(self, tried: Trial) -> None:
+        self._results += tried.results
+        if tried.error is not None:
+            self._stop(tried.error)
+
+    def _stop(self, error: psycopg.Error) -> None:
+        """Nothing more is tried."""
+        if self._sandbox.connection.broken:
+            raise error
+        why = error.diag.message_primary
+        slow = isinstance(error, psycopg.errors.QueryCanceled)
+        self._found.stopped = (
+            f"an attempt took too long: {why}" if slow else f"its conditions could not be tried: {why or error}"
+        )
+
+    def _trial(self) -> Trial:
         """With the rows that are there now."""
         settable = self._surroundings.settable(self._table, self._a)
         maker = VariationMaker(self._sandbox, self._catalog, self._a, self._other, self._identity)
-        changes = maker.changes(self._parts, restrictions, frozenset(settable))  # type: ignore[arg-type]
+        changes = maker.changes(self._parts, self._restrictions, frozenset(settable))
         standing = self._surroundings.standing(self._table, self._a)
         callers = self._callers()
         matrix = self._matrix(callers)
@@ -130,7 +155,7 @@ class OpeningTrial:
         if not standing:
             owner = next(number for number, caller in enumerate(callers) if caller.name == "owner")
             variations += self._gifts(changes, (owner,))
-        self._results += matrix.run(self._sandbox, variations)
+        return Trial(matrix, variations)
 
     def _gifts(self, changes: Iterable[Changes], owner: tuple[int, ...]) -> Iterator[Variation]:
         """The owner gives the row to somebody else, with other values in it."""
@@ -140,7 +165,8 @@ class OpeningTrial:
             *self._table.primary_key
         }:
             return
-        place = _PLACE.format(self._table.identifier, self._a.keyed, matching(self._table, self._theirs))
+        theirs = sql.SQL("{} and {}").format(self._a.keyed, matching(self._table, self._theirs))
+        place = _PLACED.format(PLACE, self._table.identifier, theirs)
         for each in changes:
             if {column for column, _ in each} <= columns and all(oid == self._table.oid for (oid, _), _ in each):
                 values = {**{name: value for (_, name), value in each}, **self._theirs}
@@ -178,13 +204,16 @@ class OpeningTrial:
             key = {column: self._a.values[column] for column in self._table.primary_key}
             forged = sql.SQL("select 1 from {} where {}").format(name, matching(self._table, {**key, **self._mine}))
         public = (
-            sql.SQL("select ({}) is true from {} where @").format(sql.SQL(self._public), name) if self._public else None
+            sql.SQL("select ({}) is true from {} where {}").format(sql.SQL(self._public), name, _HERE)
+            if self._public
+            else None
         )
         return TrialMatrix(
             callers,
-            self._text(sql.SQL("select to_jsonb(promthctl_row) from {} promthctl_row where @").format(name)),
-            self._text(sql.SQL("select * from {} where @").format(name)),
+            self._text(sql.SQL("select to_jsonb(promthctl_row) from {} promthctl_row where {}").format(name, _HERE)),
+            self._text(sql.SQL("select * from {} where {}").format(name, _HERE)),
             self._text(self._sandbox.come_back),
+            returning(self._table)[1],
             self._text(public) if public else None,
             self._text(forged) if forged else None,
         )
@@ -207,18 +236,15 @@ class OpeningTrial:
                     row.table.identifier, assignments(row.table, values), row.keyed
                 )
                 before.append(self._text(statement))
-        place = sql.SQL(" returning format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text)")
+        place, _ = returning(self._table)
         given = {**self._a.given, **own}
         forged: dict[str, str] = {}
         if standing:
-            keyed = sql.SQL("{} where {}").format(self._table.identifier, self._a.keyed)
             values = own or {self._table.primary_key[0]: self._a.values[self._table.primary_key[0]]}
             make = sql.SQL("update {} set {} where {}").format(
                 self._table.identifier, assignments(self._table, values), self._a.keyed) + place  # fmt: skip
             if not own:
-                make = sql.SQL(
-                    "select format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text) from {}"
-                ).format(keyed)
+                make = _PLACED.format(PLACE, self._table.identifier, self._a.keyed)
         else:
             make = insertion(self._table, given) + place
             forged = {role: self._text(insertion(self._table, self._allowed(role, given)))
