@@ -17,7 +17,7 @@ from psycopg import sql
 from promthctl.declarations import NOTHING_DECLARED, Declaration, Declarations
 from promthctl.isolation.outcomes import Attempt, Expected, RoleName, Verb, judge
 from promthctl.isolation.sample_row import SampleRow, Values, assignments, insertion, matching
-from promthctl.isolation.sandbox import Actor, Sandbox, become
+from promthctl.isolation.sandbox import Actor, Sandbox, settings_of
 from promthctl.isolation.scene_writer import SceneWriter
 from promthctl.isolation.scenes import Tried
 
@@ -60,9 +60,10 @@ class Actors:
     def __iter__(self) -> Iterator[Actor]:
         return iter((self.anon, self.owner, self.other, self.service_role))
 
-    def becoming(self, sandbox: Sandbox) -> dict[str, str]:
-        """By name, the SQL that takes the role and claims."""
-        return {actor.name: become(actor).as_string(sandbox.connection) for actor in self}
+    @property
+    def becoming(self) -> dict[str, dict[str, str]]:
+        """By name, the settings that say who calls."""
+        return {actor.name: dict(settings_of(actor)) for actor in self}
 
 
 class TableTrial(SceneWriter):

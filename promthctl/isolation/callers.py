@@ -12,7 +12,7 @@ from psycopg import sql
 from promthctl.isolation import patterns
 from promthctl.isolation.policy_reading import Claim
 from promthctl.isolation.sample_row import HERE, SampleRow, Values, assignments, literal, matching
-from promthctl.isolation.sandbox import Actor, Sandbox, become
+from promthctl.isolation.sandbox import Actor, Sandbox, settings_of
 from promthctl.isolation.tables import ProbedTable, ProbedView
 from promthctl.isolation.trial_matrix import Caller, Probe
 from promthctl.isolation.variations import Part
@@ -107,7 +107,7 @@ class CallerMaker:
         }
         probes = [*self._select(actor.role), *(self._attacks(actor.role) if attacks else ())]
         before = self._key_made_readable(actor.role)
-        return Caller(actor.name, actor.role, self._text(become(actor)), probes, questions, before)
+        return Caller(actor.name, actor.role, dict(settings_of(actor)), probes, questions, before)
 
     def _select(self, role: str) -> Iterator[Probe]:
         table, columns = self._table, self._table.rights.get((role, "SELECT"), frozenset())

@@ -212,7 +212,7 @@ class OpeningTrial:
             callers,
             self._text(sql.SQL("select to_jsonb(promthctl_row) from {} promthctl_row where {}").format(name, _HERE)),
             self._text(sql.SQL("select * from {} where {}").format(name, _HERE)),
-            self._text(self._sandbox.come_back),
+            self._sandbox.own_role,
             returning(self._table)[1],
             self._text(public) if public else None,
             self._text(forged) if forged else None,

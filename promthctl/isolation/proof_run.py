@@ -164,7 +164,7 @@ class ProofRun:
             reading = Reading()
             for policy in table.policies:
                 for text in filter(None, (policy.using, policy.check)):
-                    self._reader.read(text, table, reading)
+                    self._reader.read_into(reading, text, table)
             looked_up |= {oid: None for oid, _ in reading.callers if oid in reading.tables}
             pairs = [pair for one in reading.joins for pair in (one, one[::-1])]
             tied |= {one for one, (oid, _) in pairs if oid == table.oid}
@@ -254,7 +254,7 @@ class ProofRun:
 
     def _try_rows(self, begun: Sequence[_TableRun], proofs: dict[int, TableProof]) -> None:
         """Play the scenes of all tables together, and those of some alone. Raises psycopg.Error."""
-        becoming = self._actors.becoming(self._sandbox)
+        becoming = self._actors.becoming
         together = [run for run in begun if not run.alone]
         played = iter(play(self._sandbox, becoming, [scene for run in together for scene in run.trial.scenes]))
         for run in together:
@@ -273,7 +273,7 @@ class ProofRun:
                 except _GivenAway as error:
                     proofs[run.table.oid] = TableProof(run.table.label, "failed", str(error))
 
-    def _try_alone(self, run: _TableRun, becoming: Mapping[str, str]) -> None:
+    def _try_alone(self, run: _TableRun, becoming: Mapping[str, Mapping[str, str]]) -> None:
         """The attempts on a table whose rows need more than an insert. Raises RowNotMade, _GivenAway, psycopg.Error."""
         with self._rows.undone_afterwards():
             self._rows.remove(*(row for row in (run.a, run.b) if row.found or row in run.standing))

@@ -46,7 +46,7 @@ begin
           if attempt ? 'cursor' then
             open made for execute replace(scene ->> 'row', 'promthctl_here()', place);
             fetch made into r;
-            execute plan -> 'actors' ->> (attempt ->> 'actor');
+            perform set_config(key, value, true) from jsonb_each_text(plan -> 'actors' -> (attempt ->> 'actor'));
             begin
               execute attempt ->> 'cursor';
               get diagnostics n = row_count;
@@ -55,12 +55,12 @@ begin
               get diagnostics n = row_count;
             end;
           else
-            execute plan -> 'actors' ->> (attempt ->> 'actor');
+            perform set_config(key, value, true) from jsonb_each_text(plan -> 'actors' -> (attempt ->> 'actor'));
             execute replace(attempt ->> 'sql', 'promthctl_here()', place);
             get diagnostics n = row_count;
           end if;
           if n > 0 and attempt ? 'seen' then
-            execute plan ->> 'return';
+            perform set_config('role', plan ->> 'return', true);
             execute attempt ->> 'seen' into seen;
           end if;
           raise sqlstate 'PT001';
@@ -145,8 +145,8 @@ class Played:
     tried: Sequence[Tried]
 
 
-def play(sandbox: Sandbox, actors: Mapping[str, str], scenes: Sequence[Scene]) -> list[Played]:
-    """Every scene; nothing of it stays. actors: by name, SQL that takes the role and claims.
+def play(sandbox: Sandbox, actors: Mapping[str, Mapping[str, str]], scenes: Sequence[Scene]) -> list[Played]:
+    """Every scene; nothing of it stays. actors: by name, the settings that say who calls.
 
     Raises psycopg.Error where the connection is lost.
     """
@@ -164,7 +164,7 @@ def play(sandbox: Sandbox, actors: Mapping[str, str], scenes: Sequence[Scene]) -
     return [_played(*each) for each in found]
 
 
-def _one_by_one(sandbox: Sandbox, actors: Mapping[str, str], scene: Scene) -> Played:
+def _one_by_one(sandbox: Sandbox, actors: Mapping[str, Mapping[str, str]], scene: Scene) -> Played:
     """Its attempts alone, up to the first that takes too long: the others could take as long."""
     stored: Any = None
     tried: list[Tried] = []
@@ -187,8 +187,8 @@ def _played(stored: Any, tried: Sequence[Sequence[Any]]) -> Played:
     return Played(stored, [Tried(*each) for each in tried])
 
 
-def _send(sandbox: Sandbox, actors: Mapping[str, str], scenes: Sequence[Any], limit: int) -> list[Any]:
-    plan = {"actors": dict(actors), "return": sandbox.come_back.as_string(sandbox.connection), "scenes": scenes}
+def _send(sandbox: Sandbox, actors: Mapping[str, Mapping[str, str]], scenes: Sequence[Any], limit: int) -> list[Any]:
+    plan = {"actors": dict(actors), "return": sandbox.own_role, "scenes": scenes}
     found = sandbox.run_limited(
         sql.SQL("do $promthctl_block${}$promthctl_block$").format(sql.SQL(_BLOCK)),
         sql.SQL("select current_setting('promthctl.found')"),

@@ -40,22 +40,22 @@ begin
             open made for execute v ->> 'row';
             fetch made into r;
           end if;
-          execute caller ->> 'become';
+          perform set_config(key, value, true) from jsonb_each_text(caller -> 'become');
           for each in select value from jsonb_array_elements_text(v -> 'acts') loop
             execute each;
             get diagnostics n = row_count;
             if n = 0 then raise sqlstate 'PT002'; end if;
           end loop;
-          execute plan ->> 'return';
+          perform set_config('role', plan ->> 'return', true);
           if v ? 'row' then close made; end if;
         end if;
         if v -> 'forged' ? (caller ->> 'role') then
           begin
-            execute caller ->> 'become';
+            perform set_config(key, value, true) from jsonb_each_text(caller -> 'become');
             execute v -> 'forged' ->> (caller ->> 'role');
             get diagnostics n = row_count;
             if n > 0 and plan ? 'is_forged' then
-              execute plan ->> 'return';
+              perform set_config('role', plan ->> 'return', true);
               execute plan ->> 'is_forged';
               get diagnostics n = row_count;
             end if;
@@ -73,7 +73,7 @@ begin
         if plan ? 'meets' then execute replace(plan ->> 'meets', 'promthctl_here()', place) into met; end if;
         for probe in select value from jsonb_array_elements(caller -> 'alternatives') loop
           begin
-            execute caller ->> 'become';
+            perform set_config(key, value, true) from jsonb_each_text(caller -> 'become');
             execute probe ->> 1 into ok using stored;
             if ok then holds := holds || (probe -> 0); end if;
             raise sqlstate 'PT001';
@@ -88,7 +88,7 @@ begin
               open made for execute replace(plan ->> 'row', 'promthctl_here()', place);
               fetch made into r;
             end if;
-            execute caller ->> 'become';
+            perform set_config(key, value, true) from jsonb_each_text(caller -> 'become');
             if probe ? 'cursor' then
               begin
                 execute probe ->> 'cursor';
@@ -102,7 +102,7 @@ begin
               get diagnostics n = row_count;
             end if;
             if n > 0 and probe ? 'seen' then
-              execute plan ->> 'return';
+              perform set_config('role', plan ->> 'return', true);
               execute probe ->> 'seen';
               get diagnostics n = row_count;
             end if;
@@ -146,14 +146,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class Caller:
-    """become: SQL that takes the role and the claims. before: SQL of the connection's own role, in every variation.
+    """become: the settings that say who calls. before: SQL of the connection's own role, in every variation.
 
     alternatives: by number, the question whether one of the policies' alternatives is true of the row ($1, as JSON).
     """
 
     name: str
     role: str
-    become: str
+    become: Mapping[str, str]
     probes: Sequence[Probe]
     alternatives: Mapping[int, str]
     before: Sequence[str] = ()
@@ -196,13 +196,13 @@ class TrialMatrix:
     """stored, row, meets: SQL of the connection's own role with HERE: the row as JSON, the row, whether it is public.
 
     find: the row's place, where `make` returns another condition. is_forged: whether a row inserted by a caller is as
-    the caller wanted. come_back: SQL that takes the own role.
+    the caller wanted. own_role: its name.
     """
 
     callers: Sequence[Caller]
     stored: str
     row: str
-    come_back: str
+    own_role: str
     find: str = ""
     meets: str | None = None
     is_forged: str | None = None
@@ -214,7 +214,7 @@ class TrialMatrix:
             "id": number,
             "stored": self.stored,
             "row": self.row,
-            "return": self.come_back,
+            "return": self.own_role,
             "callers": [self._caller(number, each) for number, each in enumerate(self.callers)],
             "variations": [
                 {"id": place, "make": each.make, "before": list(each.before), "acts": list(each.acts),
@@ -236,7 +236,7 @@ class TrialMatrix:
             probe = {"verb": each.verb, "sql": each.statement}
             probes.append(probe | {name: text for name, text in (("cursor", each.through_cursor), ("seen", each.seen))
                                    if text})  # fmt: skip
-        return {"id": number, "role": caller.role, "become": caller.become, "before": list(caller.before),
+        return {"id": number, "role": caller.role, "become": dict(caller.become), "before": list(caller.before),
                 "probes": probes, "alternatives": [list(each) for each in caller.alternatives.items()]}  # fmt: skip
 
 
