@@ -7,7 +7,7 @@ told with the policy, the alternative that let them in, and what in the row make
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg import sql
@@ -21,7 +21,7 @@ from promthctl.isolation.sandbox import Actor, Sandbox
 from promthctl.isolation.surroundings import Surroundings
 from promthctl.isolation.tables import CLIENT_ROLES, ProbedCatalog, ProbedView
 from promthctl.isolation.trial_matrix import Caller, Result, Trial, TrialMatrix, Variation, try_together
-from promthctl.isolation.variations import Changes, VariationMaker, parts_of, restrictions_of, several
+from promthctl.isolation.variations import Changes, Part, VariationMaker, parts_of, restrictions_of, several
 
 _HERE = sql.SQL(HERE)
 _PLACED = sql.SQL("select {} from {} where {}")
@@ -45,6 +45,7 @@ class Openings:
     roles: with which values, memberships or claims the owner reads a row. direct: the verbs whose policies name the
     owner by a column of the row, or of one that it refers to, and those for writing ask nothing else of the row.
     declared: what leaked is meant so. hidden: no policy lets any user read. parts: how many ways in were tried.
+    seen: adding a row is more than that: strangers reach rows otherwise, or rows are for whom a column of theirs names.
     unsettled: alternatives that no row made true although they ask nothing about the caller. stopped: why not
     everything was tried. explained: (role, verb) that the leaks tell of.
     """
@@ -56,6 +57,7 @@ class Openings:
     direct: set[str] = field(default_factory=set)
     declared: bool = False
     hidden: bool = False
+    seen: bool = False
     parts: int = 0
     roles: dict[str, None] = field(default_factory=dict)
     stopped: str = ""
@@ -192,9 +194,9 @@ class OpeningTrial:
         claims: list[Claim] = [claim for part in self._parts for claim in part.reading.claims]
         found = [maker.caller(self._anon, True), maker.caller(self._other, True), maker.caller(self._owner, True)]
         for told, actor in with_claims(self._other, claims, self._a, False):
-            found.append(_named(maker.caller(actor, True), f"other, if {told}"))
+            found.append(replace(maker.caller(actor, True), name=f"other, if {told}"))
         for told, actor in with_claims(self._owner, claims, self._a, True):
-            found.append(_named(maker.caller(actor, True), f"owner, if {told}"))
+            found.append(replace(maker.caller(actor, True), name=f"owner, if {told}"))
         return found
 
     def _matrix(self, callers: Sequence[Caller]) -> TrialMatrix:
@@ -272,6 +274,7 @@ class OpeningTrial:
     # What the results amount to --------------------------------------------------------------------------------------
 
     def _tell(self) -> None:
+        self._found.seen = any(part.view or self._names_caller(part) for part in self._parts)
         hits: dict[tuple[str, int], list[Result]] = {}
         mailed: dict[int, str] = {}
         for result in self._results:
@@ -287,6 +290,7 @@ class OpeningTrial:
             if who != "owner" and _MAIL in result.caller.name and result.hits:
                 mailed.setdefault(self._cause(result, min(result.hits)), result.caller.name.partition(_MAIL)[2])
                 continue
+            self._found.seen |= who != "owner" and bool(result.hits - {"insert"})
             for verb in sorted(result.hits) if who != "owner" else ():
                 if verb == "select" and result.met:
                     continue
@@ -319,6 +323,11 @@ class OpeningTrial:
         for_server = all("service_role" in part.alternative.text for part in readable)
         self._found.hidden = for_server and not (self._found.direct & {"update", "delete"} and not readable)
 
+    def _names_caller(self, part: Part) -> bool:
+        """Whether those who reach a row that is there are known by a column of it."""
+        claimed = (column for claim in part.reading.claims for column in claim.columns)
+        return not part.for_new_rows and any(oid == self._table.oid for oid, _ in (*part.reading.callers, *claimed))
+
     def _cause(self, result: Result, verb: str) -> int:
         """The number of the alternative that let the caller in, -1 for none that is known."""
         asked = [n for n in sorted(result.holds) if self._parts[n].serves("insert" if verb == "insert" else verb)]
@@ -326,7 +335,7 @@ class OpeningTrial:
         return min(asked, key=lambda n: kinds.index(self._parts[n].alternative.kind), default=-1)
 
     def _finding(self, verb: str, number: int, results: Sequence[Result], plain: Iterable[str]) -> Finding:
-        first = min(results, key=_effort)
+        first = min(results, key=lambda one: one.effort)
         callers = {each.caller.name for each in results}
         who = "owner" if verb == "give" else "anon" if "anon" in callers else "other"
         claim = first.caller.name.partition(", ")[2]
@@ -382,16 +391,6 @@ class OpeningTrial:
 
     def _text(self, statement: sql.Composable) -> str:
         return statement.as_string(self._sandbox.connection)
-
-
-def _named(caller: Caller, name: str) -> Caller:
-    return Caller(name, caller.role, caller.become, caller.probes, caller.alternatives, caller.before)
-
-
-def _effort(result: Result) -> tuple[int, bool, int]:
-    """How much has to be so for it: the least is told."""
-    told = result.variation.told
-    return len(result.variation.acts), "," in result.caller.name, told.count(" and ") + bool(told)
 
 
 def _short(text: str) -> str:

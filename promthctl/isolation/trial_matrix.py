@@ -190,6 +190,12 @@ class Result:
     met: bool
     failed: tuple[str, ...]
 
+    @property
+    def effort(self) -> tuple[int, bool, int]:
+        """How much has to be so for it: the least is told."""
+        told = self.variation.told
+        return len(self.variation.acts), "," in self.caller.name, told.count(" and ") + bool(told)
+
 
 @dataclass(frozen=True)
 class TrialMatrix:
