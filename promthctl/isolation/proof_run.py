@@ -13,7 +13,7 @@ from promthctl.isolation.attempts import Actors, TableTrial
 from promthctl.isolation.findings import Finding
 from promthctl.isolation.openings import Openings, OpeningTrial
 from promthctl.isolation.owner_rows import OwnerRows
-from promthctl.isolation.policy_reading import PolicyReader, Reading
+from promthctl.isolation.policy_reading import PolicyReader
 from promthctl.isolation.row_maker import RowMaker, RowNotMade
 from promthctl.isolation.sample_row import SampleRow
 from promthctl.isolation.sandbox import Actor, Sandbox
@@ -161,12 +161,11 @@ class ProofRun:
         looked_up: dict[int, None] = {}
         tied: set[tuple[int, str]] = set()  # columns that policies compare with one of the row they are about
         for table in self._catalog.exposed:
-            reading = Reading()
-            for policy in table.policies:
-                for text in filter(None, (policy.using, policy.check)):
-                    self._reader.read_into(reading, text, table)
-            looked_up |= {oid: None for oid, _ in reading.callers if oid in reading.tables}
-            pairs = [pair for one in reading.joins for pair in (one, one[::-1])]
+            texts = (text for policy in table.policies for text in (policy.using, policy.check) if text)
+            readings = [self._reader.read(text, table) for text in dict.fromkeys(texts)]
+            tables = {oid for reading in readings for oid in reading.tables}
+            looked_up |= {oid: None for reading in readings for oid, _ in reading.callers if oid in tables}
+            pairs = [pair for reading in readings for one in reading.joins for pair in (one, one[::-1])]
             tied |= {one for one, (oid, _) in pairs if oid == table.oid}
         for oid in looked_up:
             membership_table = self._catalog.tables[oid]
