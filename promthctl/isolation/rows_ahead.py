@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
 from psycopg import sql
-from psycopg.errors import QueryCanceled
 
 from promthctl.isolation.sample_row import HERE, SampleRow, Values, insertion, returning, stored_row
 from promthctl.isolation.sandbox import Sandbox
@@ -55,7 +55,9 @@ def insert_all(sandbox: Sandbox, wanted: Sequence[tuple[ProbedTable, str, Values
     before = sql.SQL("select set_config('promthctl.plan', {}, true); ").format(json.dumps(plan))
     try:
         answer = sandbox.run(before + sql.SQL(_BLOCK))
-    except QueryCanceled:  # one after the other, then
+    except psycopg.Error:  # one after the other, then
+        if sandbox.connection.broken:
+            raise
         return []
     found: list[SampleRow] = []
     for group, rows in zip(groups, json.loads(answer[0][0]), strict=True):

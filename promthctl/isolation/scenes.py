@@ -165,7 +165,10 @@ def play(sandbox: Sandbox, actors: Mapping[str, Mapping[str, str]], scenes: Sequ
 
 
 def _one_by_one(sandbox: Sandbox, actors: Mapping[str, Mapping[str, str]], scene: Scene) -> Played:
-    """Its attempts alone, up to the first that takes too long: the others could take as long."""
+    """Its attempts alone, up to the first that takes too long: the others could take as long.
+
+    What ends a whole block, such as a failed ASSERT, ends only the attempt here.
+    """
     stored: Any = None
     tried: list[Tried] = []
     for attempt in scene.attempts:
@@ -174,8 +177,11 @@ def _one_by_one(sandbox: Sandbox, actors: Mapping[str, Mapping[str, str]], scene
         except psycopg.Error as error:
             if sandbox.connection.broken:
                 raise
-            tried.append(Tried(0, None, error.sqlstate or "", error.diag.message_primary or str(error)))
-            return Played(stored, [*tried, *(Tried(0) for _ in scene.attempts[len(tried) :])])
+            one = Tried(0, None, error.sqlstate or "", error.diag.message_primary or str(error))
+            tried.append(one)
+            if one.slow:
+                return Played(stored, [*tried, *(Tried(0) for _ in scene.attempts[len(tried) :])])
+            continue
         if not played.tried:
             return played
         stored = played.stored
