@@ -4,14 +4,18 @@ From the entry down to what each part needs:
 
 proof.py           prove_isolation(): a connection → IsolationReport
 proof_run.py       the run over all tables: who owns what, which rows are there when what is tried
+waves.py           in which order tables are tried, and which of them together
+owner_rows.py      the rows that one table is tried with, and how they come and go
 attempts.py        what is tried on one row of a table, as whom, and what should become of it
+scene_writer.py    the SQL of attempts, and what is made of each result
+scenes.py          attempts on many tables in one round trip
 outcomes.py        Attempt, and what became of it
 openings.py        what is tried on rows with other values and with other rows around them, and what it amounts to
 verdicts.py        what all of it amounts to: proven, leak, failed, not proven
 variations.py      which values to try, for every alternative of every policy
 surroundings.py    the rows that policies look up: memberships, roles, settings, shares
 callers.py         who tries those rows, with what claims and with which statements
-trial_matrix.py    many rows tried by many callers in one round trip
+trial_matrix.py    many rows of many tables tried by many callers in one round trip
 conditions.py      a policy's expression as alternatives: bonds to the caller, and openings
 policy_reading.py  what policies, functions and views ask about
 syntax_trees.py    PostgreSQL's syntax trees
@@ -31,6 +35,8 @@ side_effects.py    what trying rows sets off that no rollback undoes
 call_graph.py      what a write to a table runs, to any depth, from the system catalogs
 ownership.py       whose a row is, from the foreign keys
 row_maker.py       rows that a table accepts, with the rows they refer to
+rows_ahead.py      those that are accepted at once, for many tables in one round trip
+drafts.py          a row that is not accepted yet
 sign_ups.py        made users, and what the triggers of auth.users may ask of them
 sample_row.py      SampleRow, and the SQL that inserts, changes and finds one
 column_values.py   values to try in a column, from its type and its checks

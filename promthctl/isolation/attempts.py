@@ -7,17 +7,19 @@ would touch everyone's rows; this one touches only the row that the cursor is on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
-from psycopg import errors, sql
+from psycopg import sql
 
 from promthctl.declarations import NOTHING_DECLARED, Declaration, Declarations
 from promthctl.isolation.outcomes import Attempt, Expected, RoleName, Verb, judge
 from promthctl.isolation.sample_row import SampleRow, Values, assignments, insertion, matching
-from promthctl.isolation.sandbox import Actor, Sandbox, StatementResult
-from promthctl.isolation.tables import ProbedTable
+from promthctl.isolation.sandbox import Actor, Sandbox, settings_of
+from promthctl.isolation.scene_writer import SceneWriter
+from promthctl.isolation.scenes import Tried
 
 _PRIVILEGES: dict[Verb, tuple[str, ...]] = {
     "select": ("SELECT",),
@@ -27,7 +29,7 @@ _PRIVILEGES: dict[Verb, tuple[str, ...]] = {
     "move": ("UPDATE",),
     "upsert": ("INSERT", "UPDATE", "SELECT"),
 }
-_CURSOR = sql.SQL("promthctl_row")
+_CURSOR = sql.SQL("promthctl_made")
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,13 @@ class Actors:
     def __iter__(self) -> Iterator[Actor]:
         return iter((self.anon, self.owner, self.other, self.service_role))
 
+    @property
+    def becoming(self) -> dict[str, dict[str, str]]:
+        """By name, the settings that say who calls."""
+        return {actor.name: dict(settings_of(actor)) for actor in self}
 
-class TableTrial:
+
+class TableTrial(SceneWriter):
     """The attempts on one table. a: the owner's row; b: the other user's, of which only the values are used.
 
     relaxed: what the owner may do beyond reading is not judged, because members of a group have different roles.
@@ -79,20 +86,16 @@ class TableTrial:
         declared: Declarations = NOTHING_DECLARED,
         signed_in: bool = False,
     ) -> None:
-        self.signed_in = signed_in
-        self.sandbox, self.actors, self.a, self.b = sandbox, actors, a, b
-        self.table: ProbedTable = a.table
-        self.owner_columns = owner_columns
+        super().__init__(sandbox, a, {name: value for part in owner_columns for name, value in part.mine.items()})
+        self.signed_in, self.actors, self.b, self.owner_columns = signed_in, actors, b, owner_columns
         self.relaxed, self.closed = relaxed or closed, closed
         self.declared = declared
         self._visible: dict[str, bool] = {}
         self.used: set[Declaration] = set()  # what was declared and needed
         self.attempts: list[Attempt] = []
-        self.stopped = ""  # why the rest was not tried
-        self._mine: Values = {name: value for part in owner_columns for name, value in part.mine.items()}
         self._theirs: Values = {name: value for part in owner_columns for name, value in part.theirs.items()}
 
-    # Each stage expects the sandbox to be marked where the rows are as its docstring says. ----------------------------
+    # What a scene is filled with. -----------------------------------------------------------------------------------
 
     def inserts(self, owned: bool) -> None:
         """Neither a nor b is there."""
@@ -104,11 +107,12 @@ class TableTrial:
             for part in self.owner_columns:
                 given = {**self.b.given, **part.mine}
                 what = f"their own row with another user's {part.name}"
-                self._insert(self.actors.other, given, what, self._linking("insert", part))
+                self._see_parent(part)
+                self._insert(self.actors.other, given, what, part)
         self._insert(self.actors.service_role, self.a.given, "a row", "either" if self.signed_in else "reached")
 
     def reads(self, public: bool, owned: bool, what: str) -> None:
-        """Only a is there."""
+        """Only a is there: everyone looks for it."""
         for actor in self.actors:
             if actor.name == "owner" and not owned:
                 continue
@@ -123,7 +127,8 @@ class TableTrial:
             elif actor.name == "owner" and (self.closed or not self._promised()):
                 expected = "either"
             seen = "their own row" if actor.name == "owner" else what
-            self._record(actor, "select", self._try(actor, statement, self._key_made_readable(actor)), expected, seen)
+            then = partial(self._record, actor, "select", expected, seen)
+            self._ask(actor, statement, then, self._key_made_readable(actor))
 
     def writes(self, owned: bool, what: str) -> None:
         """Only a is there: update, delete, move and upsert by everyone."""
@@ -149,20 +154,26 @@ class TableTrial:
         """Only a is there, and is private: the other user refers to it from their own row of the same table."""
         itself = OwnerColumns("", {}, {}, self.a)
         for key in self.table.foreign_keys:
-            if key.target != self.table.oid or self._linking("insert", itself, ", ".join(key.columns)) == "either":
+            if key.target != self.table.oid:
                 continue
+            columns = ", ".join(key.columns)
+            self._see_parent(itself, columns)
             values = {name: self.a.values[theirs] for name, theirs in zip(key.columns, key.target_columns, strict=True)}
             what = f"their own row with another user's row as {', '.join(values)}"
             given = self._allowed(self.actors.other, "INSERT", {**self.b.given, **values})
-            self._record(
-                self.actors.other, "insert", self._try(self.actors.other, insertion(self.table, given)), "refused", what
+            self._ask(
+                self.actors.other, insertion(self.table, given), partial(self._loop, "insert", itself, columns, what)
             )
             statement = sql.SQL("update {} set {} where {}").format(
                 self.table.identifier, self._set(values), self.b.keyed
             )
             placed = insertion(self.table, self.b.given)
-            result = self._try(self.actors.other, statement, [placed, *self._key_made_readable(self.actors.other)])
-            self._record(self.actors.other, "move", result, "refused", what)
+            then = partial(self._loop, "move", itself, columns, what)
+            self._ask(self.actors.other, statement, then, [placed, *self._key_made_readable(self.actors.other)])
+
+    def _loop(self, verb: Verb, itself: OwnerColumns, columns: str, what: str, tried: Tried) -> None:
+        if self._linking("insert", itself, columns) != "either":
+            self._record(self.actors.other, verb, "refused", what, tried)
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -175,12 +186,23 @@ class TableTrial:
                 return "either"
         if part.parent is None:
             return "either" if (part.handed_on if verb == "move" else part.assigned) else "refused"
-        if columns not in self._visible:
-            parent, role = part.parent, self.actors.other.role
-            where = parent.where if (role, "SELECT") in parent.table.whole else parent.keyed
-            read = sql.SQL("select from {} where {}").format(parent.table.identifier, where)
-            self._visible[columns] = self._try(self.actors.other, read).rows > 0
-        return "either" if self._visible[columns] else "refused"
+        return "either" if self._visible.get(columns) else "refused"
+
+    def _see_parent(self, part: OwnerColumns, columns: str = "") -> None:
+        """Let the other user look at what they would refer to."""
+        columns, parent, role = columns or part.name, part.parent, self.actors.other.role
+        if parent is None or columns in self._visible:
+            return
+        self._visible[columns] = False
+        table = parent.table
+        where = parent.where if (role, "SELECT") in table.whole else parent.keyed
+        if table is self.table:
+            where = self.a.where if (role, "SELECT") in table.whole else self.a.keyed
+        read = sql.SQL("select from {} where {}").format(table.identifier, where)
+        self._ask(self.actors.other, read, partial(self._seen, columns))
+
+    def _seen(self, columns: str, tried: Tried) -> None:
+        self._visible[columns] = tried.rows > 0
 
     def _promised(self) -> bool:
         """Whether policies say that users reach rows, and not only that they may add some."""
@@ -189,35 +211,41 @@ class TableTrial:
             or any(p.permissive and "authenticated" in p.roles and p.command != "INSERT" for p in self.table.policies)
         )
 
-    def _insert(self, actor: Actor, given: Values, what: str, expected: Expected) -> None:
+    def _insert(self, actor: Actor, given: Values, what: str, expected: Expected | OwnerColumns) -> None:
         values = self._allowed(actor, "INSERT", given)
-        result = self._try(actor, insertion(self.table, values))
-        detail = what
-        if result.rows and actor.user and self._mine and self.table.primary_key:
-            stored = self._stored(given)
-            if actor.name == "other" and stored and not any(stored[name] == self._mine[name] for name in self._mine):
-                result, detail = StatementResult(0), f"{what}: a trigger made it the caller's own"
-            elif actor.name == "owner" and stored and stored != self._mine:
+        stored = self._stored(given) if actor.user and self._mine and self.table.primary_key else None
+        self._ask(actor, insertion(self.table, values), partial(self._inserted, actor, what, expected), seen=stored)
+
+    def _inserted(self, actor: Actor, what: str, expected: Expected | OwnerColumns, tried: Tried) -> None:
+        if stored := self._owner_in(tried):
+            if actor.name == "other" and not any(stored[name] == self._mine[name] for name in self._mine):
+                tried, what = Tried(0), f"{what}: a trigger made it the caller's own"
+            elif actor.name == "owner" and stored != self._mine:
                 self._fail(actor, "insert", f"{what}: a trigger gave it to someone else")
                 return
-        self._record(actor, "insert", result, expected, detail)
+        expected = self._linking("insert", expected) if isinstance(expected, OwnerColumns) else expected
+        self._record(actor, "insert", expected, what, tried)
 
     def _update(self, actor: Actor, what: str) -> None:
         column = self._harmless(actor)
         values = {column: self.a.values[column]} if column else {}
         if not values:
             return
-        result = self._change(actor, sql.SQL("update {} set {}").format(self.table.identifier, self._set(values)))
-        if result.rows and actor.name == "owner" and self._mine and self.table.primary_key:
-            stored = self._stored(self.a.given)
-            if stored is not None and stored != self._mine:
-                self._fail(actor, "update", f"{what}: a trigger gave it to someone else")
-                return
-        self._record(actor, "update", result, self._expected(actor, "update"), what)
+        own = actor.name == "owner" and self._mine and self.table.primary_key
+        stored = self._stored(self.a.given) if own else None
+        statement = sql.SQL("update {} set {}").format(self.table.identifier, self._set(values))
+        self._change(actor, statement, partial(self._updated, actor, what), seen=stored)
+
+    def _updated(self, actor: Actor, what: str, tried: Tried) -> None:
+        stored = self._owner_in(tried)
+        if stored is not None and stored != self._mine:
+            self._fail(actor, "update", f"{what}: a trigger gave it to someone else")
+            return
+        self._record(actor, "update", self._expected(actor, "update"), what, tried)
 
     def _delete(self, actor: Actor, what: str) -> None:
-        result = self._change(actor, sql.SQL("delete from {}").format(self.table.identifier))
-        self._record(actor, "delete", result, self._expected(actor, "delete"), what)
+        statement = sql.SQL("delete from {}").format(self.table.identifier)
+        self._change(actor, statement, partial(self._record, actor, "delete", self._expected(actor, "delete"), what))
 
     def _moves(self, owned: bool, what: str) -> None:
         if not self._theirs:
@@ -227,19 +255,23 @@ class TableTrial:
             expected: Expected = "either" if all(part.handed_on for part in self.owner_columns) else "refused"
             self._move(self.actors.owner, self._theirs, "their own row to another user", expected)
             for part in self.owner_columns if len(self.owner_columns) > 1 else ():
-                what = f"their own row to another user's {part.name}"
-                self._move(self.actors.owner, part.theirs, what, self._linking("move", part))
+                self._see_parent(part)
+                self._move(self.actors.owner, part.theirs, f"their own row to another user's {part.name}", part)
         self._move(self.actors.other, self._theirs, f"{what} to themselves", "refused")
         self._move(self.actors.service_role, self._theirs, "a row to another user", "reached")
 
-    def _move(self, actor: Actor, values: Values, what: str, expected: Expected) -> None:
+    def _move(self, actor: Actor, values: Values, what: str, expected: Expected | OwnerColumns) -> None:
         statement = sql.SQL("update {} set {}").format(self.table.identifier, self._set(values))
-        result = self._change(actor, statement, bare=actor.name != "service_role")
-        if result.rows and expected == "refused" and self.table.primary_key:
-            stored = self._stored({**self.a.given, **{n: v for n, v in values.items() if n in self.table.primary_key}})
-            if stored == self._mine:
-                result, what = StatementResult(0), f"{what}: a trigger kept its owner"
-        self._record(actor, "move", result, expected, what)
+        key = {**self.a.given, **{n: v for n, v in values.items() if n in self.table.primary_key}}
+        stored = self._stored(key) if self.table.primary_key else None
+        then = partial(self._moved, actor, what, expected)
+        self._change(actor, statement, then, bare=actor.name != "service_role", seen=stored)
+
+    def _moved(self, actor: Actor, what: str, expected: Expected | OwnerColumns, tried: Tried) -> None:
+        expected = self._linking("move", expected) if isinstance(expected, OwnerColumns) else expected
+        if expected == "refused" and self._owner_in(tried) == self._mine:
+            tried, what = Tried(0), f"{what}: a trigger kept its owner"
+        self._record(actor, "move", expected, what, tried)
 
     def _upsert(self, actor: Actor, what: str) -> None:
         unique = next(
@@ -261,73 +293,34 @@ class TableTrial:
             sql.SQL(", ").join(map(sql.Identifier, key)),
             self._set(values),
         )
-        self._record(actor, "upsert", self._try(actor, statement), self._expected(actor, "upsert"), what)
+        self._ask(actor, statement, partial(self._record, actor, "upsert", self._expected(actor, "upsert"), what))
 
-    def _change(self, actor: Actor, statement: sql.Composable, bare: bool | None = None) -> StatementResult:
-        """Run an update or delete on row a: through a cursor where `bare` (by default for attackers), else by key."""
+    def _change(
+        self,
+        actor: Actor,
+        statement: sql.Composable,
+        then: Callable[[Tried], None],
+        bare: bool | None = None,
+        seen: sql.Composable | None = None,
+    ) -> None:
+        """An update or delete on row a: through a cursor where `bare` (by default for attackers), else by key."""
         if bare is None:
             bare = actor.name in ("anon", "other")
         keyed = sql.SQL("{} where {}").format(statement, self._where(actor))
-        if not bare:
-            return self._try(actor, keyed, self._key_made_readable(actor))
-        cursor = (
-            sql.SQL("declare {} cursor for select * from {} where {}").format(
-                _CURSOR, self.table.identifier, self.a.where
-            ),
-            sql.SQL("fetch {}").format(_CURSOR),
-        )
-        result = self._try(actor, sql.SQL("{} where current of {}").format(statement, _CURSOR), cursor)
-        unsupported = (errors.FeatureNotSupported, errors.InvalidCursorState)
-        return self._try(actor, keyed) if isinstance(result.error, unsupported) else result
+        if bare:
+            through = sql.SQL("{} where current of {}").format(statement, _CURSOR)
+            self._ask(actor, keyed, then, seen=seen, through=through)
+        else:
+            self._ask(actor, keyed, then, self._key_made_readable(actor), seen)
 
-    def _stored(self, given: Values) -> Values | None:
-        """What the last attempt left in the columns that name the owner; None when its row cannot be found."""
+    def _stored(self, given: Values) -> sql.Composable:
+        """A query for what an attempt leaves in the columns that name the owner."""
         key = {name: given.get(name, self.a.values[name]) for name in self.table.primary_key}
-        columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in self._mine)
-        found = self.sandbox.inspect(
-            sql.SQL("select {} from {} where {}").format(columns, self.table.identifier, matching(self.table, key))
-        )
-        return dict(zip(self._mine, found[0], strict=True)) if found else None
+        return self._found(self._texts(self._mine), matching(self.table, key))
 
-    def _try(self, actor: Actor, statement: sql.Composable, before: Sequence[sql.Composable] = ()) -> StatementResult:
-        """One attempt. After one that took too long nothing more is tried: a slow policy costs seconds, not minutes."""
-        if self.stopped:
-            return StatementResult(0)
-        result = self.sandbox.attempt(actor, statement, before)
-        if isinstance(result.error, (errors.QueryCanceled, errors.LockNotAvailable)):
-            self.stopped = f"an attempt by {actor.name} took too long: {result.error.diag.message_primary}"
-        return result
-
-    def _where(self, actor: Actor) -> sql.Composable:
-        return self.a.where if (actor.role, "SELECT") in self.table.whole else self.a.keyed
-
-    def _key_made_readable(self, actor: Actor) -> list[sql.Composable]:
-        """Where a role may read only other columns: grant it the key's for the attempt, so that it can find the row."""
-        columns = self.table.rights.get((actor.role, "SELECT"), frozenset())
-        hidden = [sql.Identifier(name) for name in self.table.primary_key if name not in columns]
-        if not columns or not hidden:
-            return []
-        grant = sql.SQL("grant select ({}) on {} to {}")
-        # A role that does not own the table grants nothing and gets a warning; then the attempt must end as an error.
-        held = sql.SQL("select 1 / has_column_privilege({}, {}::oid, {}, 'SELECT')::int")
-        return [
-            grant.format(sql.SQL(", ").join(hidden), self.table.identifier, sql.Identifier(actor.role)),
-            held.format(actor.role, self.table.oid, self.table.primary_key[0]),
-        ]
-
-    def _readable(self, actor: Actor) -> sql.Composable:
-        """What to select: a constant, or a readable column where the role may not read them all."""
-        columns = self.table.rights.get((actor.role, "SELECT"), frozenset())
-        if (actor.role, "SELECT") in self.table.whole or not columns:
-            return sql.SQL("1")
-        return sql.Identifier(min(columns))
-
-    def _allowed(self, actor: Actor, privilege: str, given: Values) -> Values:
-        """The values without columns that the role may not write and need not, where it may write only some."""
-        columns = self.table.rights.get((actor.role, privilege), frozenset())
-        if (actor.role, privilege) in self.table.whole or not columns:
-            return given
-        return {n: v for n, v in given.items() if n in columns or self.table.column[n].required}
+    def _owner_in(self, tried: Tried) -> Values | None:
+        """What the attempt left in the columns that name the owner; None where that was not asked, or it is gone."""
+        return dict(zip(self._mine, tried.seen, strict=True)) if tried.seen is not None else None
 
     def _harmless(self, actor: Actor) -> str | None:
         """A column whose update does not change whose row it is; None if the role may update none."""
@@ -355,12 +348,12 @@ class TableTrial:
     def _fail(self, actor: Actor, verb: Verb, detail: str) -> None:
         self.attempts.append(Attempt(self.table.label, _role(actor), verb, "reached", "reached", False, detail))
 
-    def _record(self, actor: Actor, verb: Verb, result: StatementResult, expected: Expected, detail: str) -> None:
+    def _record(self, actor: Actor, verb: Verb, expected: Expected, detail: str, tried: Tried) -> None:
         if self.stopped:
             return
         if actor.name == "service_role" and not any(self.table.may(actor.role, one[0]) for one in _PRIVILEGES.values()):
             expected = "either"  # nobody gave it any right on the table
-        outcome, why, rule = judge(result)
+        outcome, why, rule = judge(tried)
         rule = rule and verb != "select"  # what a policy raises on reading is no rule about the data
         if rule and actor.name == "service_role" and verb == "insert" and expected == "reached":
             outcome = "error"  # the row is unsuitable for a trial, so the others' refusals prove nothing

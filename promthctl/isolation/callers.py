@@ -11,8 +11,8 @@ from psycopg import sql
 
 from promthctl.isolation import patterns
 from promthctl.isolation.policy_reading import Claim
-from promthctl.isolation.sample_row import SampleRow, Values, assignments, literal, matching
-from promthctl.isolation.sandbox import Actor, Sandbox, become
+from promthctl.isolation.sample_row import HERE, SampleRow, Values, assignments, literal, matching
+from promthctl.isolation.sandbox import Actor, Sandbox, settings_of
 from promthctl.isolation.tables import ProbedTable, ProbedView
 from promthctl.isolation.trial_matrix import Caller, Probe
 from promthctl.isolation.variations import Part
@@ -21,7 +21,7 @@ _MOST = 8  # ways to fill in claims
 # Claims that people decide themselves, or get by signing up: https://supabase.com/docs/guides/auth/jwt-fields
 _SELF_SET = {"user_metadata", "aal", "is_anonymous", "email", "phone"}
 CLAIMS = "request.jwt.claims"
-PLACE = sql.SQL("@")  # where the condition that finds the row goes
+_HERE = sql.SQL(HERE)
 
 
 def with_claims(actor: Actor, claims: Iterable[Claim], row: SampleRow, trusted: bool) -> Iterator[tuple[str, Actor]]:
@@ -107,12 +107,12 @@ class CallerMaker:
         }
         probes = [*self._select(actor.role), *(self._attacks(actor.role) if attacks else ())]
         before = self._key_made_readable(actor.role)
-        return Caller(actor.name, actor.role, self._text(become(actor)), probes, questions, before)
+        return Caller(actor.name, actor.role, dict(settings_of(actor)), probes, questions, before)
 
     def _select(self, role: str) -> Iterator[Probe]:
         table, columns = self._table, self._table.rights.get((role, "SELECT"), frozenset())
         if (role, "SELECT") in table.whole:
-            yield Probe("select", self._text(sql.SQL("select 1 from {} where {}").format(table.identifier, PLACE)))
+            yield Probe("select", self._text(sql.SQL("select 1 from {} where {}").format(table.identifier, _HERE)))
         elif columns and table.primary_key:
             yield Probe("select", self._text(
                 sql.SQL("select {} from {} where {}").format(
@@ -161,7 +161,7 @@ class CallerMaker:
     def _write(self, verb: str, statement: sql.Composed, seen: str | None = None) -> Probe:
         return Probe(
             verb,
-            self._text(sql.SQL("{} where {}").format(statement, PLACE)),
+            self._text(sql.SQL("{} where {}").format(statement, _HERE)),
             self._text(sql.SQL("{} where current of promthctl_made").format(statement)),
             seen,
         )

@@ -7,7 +7,7 @@ told with the policy, the alternative that let them in, and what in the row make
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg import sql
@@ -16,16 +16,15 @@ from promthctl.declarations import Declaration
 from promthctl.isolation.callers import CallerMaker, with_claims
 from promthctl.isolation.findings import Finding
 from promthctl.isolation.policy_reading import Claim, PolicyReader
-from promthctl.isolation.sample_row import SampleRow, Values, assignments, insertion, matching
+from promthctl.isolation.sample_row import HERE, PLACE, SampleRow, Values, assignments, insertion, matching, returning
 from promthctl.isolation.sandbox import Actor, Sandbox
 from promthctl.isolation.surroundings import Surroundings
 from promthctl.isolation.tables import CLIENT_ROLES, ProbedCatalog, ProbedView
-from promthctl.isolation.trial_matrix import Caller, Result, TrialMatrix, Variation
-from promthctl.isolation.variations import Changes, VariationMaker, parts_of, restrictions_of, several
+from promthctl.isolation.trial_matrix import Caller, Result, Trial, TrialMatrix, Variation, try_together
+from promthctl.isolation.variations import Changes, Part, VariationMaker, parts_of, restrictions_of, several
 
-_PLACE = sql.SQL(
-    "select format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text) from {} where {} and {}"
-)
+_HERE = sql.SQL(HERE)
+_PLACED = sql.SQL("select {} from {} where {}")
 _WITH_CLAIMS = 24  # rows that are tried with claims filled in
 _MAIL = ", if their token's email is "
 _VERBS = {
@@ -46,6 +45,7 @@ class Openings:
     roles: with which values, memberships or claims the owner reads a row. direct: the verbs whose policies name the
     owner by a column of the row, or of one that it refers to, and those for writing ask nothing else of the row.
     declared: what leaked is meant so. hidden: no policy lets any user read. parts: how many ways in were tried.
+    seen: adding a row is more than that: strangers reach rows otherwise, or rows are for whom a column of theirs names.
     unsettled: alternatives that no row made true although they ask nothing about the caller. stopped: why not
     everything was tried. explained: (role, verb) that the leaks tell of.
     """
@@ -57,6 +57,7 @@ class Openings:
     direct: set[str] = field(default_factory=set)
     declared: bool = False
     hidden: bool = False
+    seen: bool = False
     parts: int = 0
     roles: dict[str, None] = field(default_factory=dict)
     stopped: str = ""
@@ -85,8 +86,11 @@ class OpeningTrial:
         self._owner, self._other, self._anon, self._views = owner, other, anon, views
         self._reader = reader
 
-    def run(self, a: SampleRow, identity: frozenset[str], mine: Values, theirs: Values) -> Openings:
-        """Neither the owner's row nor the other's is there. Raises psycopg.Error if the connection breaks."""
+    def begin(self, a: SampleRow, identity: frozenset[str], mine: Values, theirs: Values) -> Trial | None:
+        """What is to be tried, while neither the owner's row nor the other's is there; None where that cannot be said.
+
+        Raises psycopg.Error if the connection breaks.
+        """
         self._a, self._table, self._mine, self._theirs = a, a.table, mine, theirs
         self._identity = identity
         self._found = Openings()
@@ -94,27 +98,50 @@ class OpeningTrial:
         self._found.parts = len(self._parts)
         self._true: set[int] = set()
         self._results: list[Result] = []
-        restrictions = restrictions_of(self._table, self._reader)
-        tables = {oid: None for part in self._parts for oid in part.reading.tables} | restrictions.tables
+        self._restrictions = restrictions_of(self._table, self._reader)
         try:
-            self._try(restrictions)
-            with self._surroundings.made(self._table, a, tuple(tables), self._parts) as made:
-                if made:
-                    self._try(restrictions)
-        except psycopg.errors.QueryCanceled as error:
-            self._found.stopped = f"an attempt took too long: {error.diag.message_primary}"
+            return self._trial()
         except psycopg.Error as error:
-            if self._sandbox.connection.broken:
-                raise
-            self._found.stopped = f"its conditions could not be tried: {error.diag.message_primary or error}"
+            self._stop(error)
+            return None
+
+    def finish(self, tried: Trial | None) -> Openings:
+        """What it amounts to, after also trying with rows that are looked up; it expects the state of `begin`."""
+        if tried is not None:
+            self._take(tried)
+        if tried is not None and not self._found.stopped:
+            tables = {oid: None for part in self._parts for oid in part.reading.tables} | self._restrictions.tables
+            try:
+                with self._surroundings.made(self._table, self._a, tuple(tables), self._parts) as made:
+                    if made:
+                        again = self._trial()
+                        try_together(self._sandbox, [again])
+                        self._take(again)
+            except psycopg.Error as error:
+                self._stop(error)
         self._tell()
         return self._found
 
-    def _try(self, restrictions: object) -> None:
+    def _take(self, tried: Trial) -> None:
+        self._results += tried.results
+        if tried.error is not None:
+            self._stop(tried.error)
+
+    def _stop(self, error: psycopg.Error) -> None:
+        """Nothing more is tried."""
+        if self._sandbox.connection.broken:
+            raise error
+        why = error.diag.message_primary
+        slow = isinstance(error, psycopg.errors.QueryCanceled)
+        self._found.stopped = (
+            f"an attempt took too long: {why}" if slow else f"its conditions could not be tried: {why or error}"
+        )
+
+    def _trial(self) -> Trial:
         """With the rows that are there now."""
         settable = self._surroundings.settable(self._table, self._a)
         maker = VariationMaker(self._sandbox, self._catalog, self._a, self._other, self._identity)
-        changes = maker.changes(self._parts, restrictions, frozenset(settable))  # type: ignore[arg-type]
+        changes = maker.changes(self._parts, self._restrictions, frozenset(settable))
         standing = self._surroundings.standing(self._table, self._a)
         callers = self._callers()
         matrix = self._matrix(callers)
@@ -130,7 +157,7 @@ class OpeningTrial:
         if not standing:
             owner = next(number for number, caller in enumerate(callers) if caller.name == "owner")
             variations += self._gifts(changes, (owner,))
-        self._results += matrix.run(self._sandbox, variations)
+        return Trial(matrix, variations)
 
     def _gifts(self, changes: Iterable[Changes], owner: tuple[int, ...]) -> Iterator[Variation]:
         """The owner gives the row to somebody else, with other values in it."""
@@ -140,7 +167,8 @@ class OpeningTrial:
             *self._table.primary_key
         }:
             return
-        place = _PLACE.format(self._table.identifier, self._a.keyed, matching(self._table, self._theirs))
+        theirs = sql.SQL("{} and {}").format(self._a.keyed, matching(self._table, self._theirs))
+        place = _PLACED.format(PLACE, self._table.identifier, theirs)
         for each in changes:
             if {column for column, _ in each} <= columns and all(oid == self._table.oid for (oid, _), _ in each):
                 values = {**{name: value for (_, name), value in each}, **self._theirs}
@@ -166,9 +194,9 @@ class OpeningTrial:
         claims: list[Claim] = [claim for part in self._parts for claim in part.reading.claims]
         found = [maker.caller(self._anon, True), maker.caller(self._other, True), maker.caller(self._owner, True)]
         for told, actor in with_claims(self._other, claims, self._a, False):
-            found.append(_named(maker.caller(actor, True), f"other, if {told}"))
+            found.append(replace(maker.caller(actor, True), name=f"other, if {told}"))
         for told, actor in with_claims(self._owner, claims, self._a, True):
-            found.append(_named(maker.caller(actor, True), f"owner, if {told}"))
+            found.append(replace(maker.caller(actor, True), name=f"owner, if {told}"))
         return found
 
     def _matrix(self, callers: Sequence[Caller]) -> TrialMatrix:
@@ -178,13 +206,16 @@ class OpeningTrial:
             key = {column: self._a.values[column] for column in self._table.primary_key}
             forged = sql.SQL("select 1 from {} where {}").format(name, matching(self._table, {**key, **self._mine}))
         public = (
-            sql.SQL("select ({}) is true from {} where @").format(sql.SQL(self._public), name) if self._public else None
+            sql.SQL("select ({}) is true from {} where {}").format(sql.SQL(self._public), name, _HERE)
+            if self._public
+            else None
         )
         return TrialMatrix(
             callers,
-            self._text(sql.SQL("select to_jsonb(promthctl_row) from {} promthctl_row where @").format(name)),
-            self._text(sql.SQL("select * from {} where @").format(name)),
-            self._text(self._sandbox.come_back),
+            self._text(sql.SQL("select to_jsonb(promthctl_row) from {} promthctl_row where {}").format(name, _HERE)),
+            self._text(sql.SQL("select * from {} where {}").format(name, _HERE)),
+            self._sandbox.own_role,
+            returning(self._table)[1],
             self._text(public) if public else None,
             self._text(forged) if forged else None,
         )
@@ -207,18 +238,15 @@ class OpeningTrial:
                     row.table.identifier, assignments(row.table, values), row.keyed
                 )
                 before.append(self._text(statement))
-        place = sql.SQL(" returning format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text)")
+        place, _ = returning(self._table)
         given = {**self._a.given, **own}
         forged: dict[str, str] = {}
         if standing:
-            keyed = sql.SQL("{} where {}").format(self._table.identifier, self._a.keyed)
             values = own or {self._table.primary_key[0]: self._a.values[self._table.primary_key[0]]}
             make = sql.SQL("update {} set {} where {}").format(
                 self._table.identifier, assignments(self._table, values), self._a.keyed) + place  # fmt: skip
             if not own:
-                make = sql.SQL(
-                    "select format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text) from {}"
-                ).format(keyed)
+                make = _PLACED.format(PLACE, self._table.identifier, self._a.keyed)
         else:
             make = insertion(self._table, given) + place
             forged = {role: self._text(insertion(self._table, self._allowed(role, given)))
@@ -246,6 +274,7 @@ class OpeningTrial:
     # What the results amount to --------------------------------------------------------------------------------------
 
     def _tell(self) -> None:
+        self._found.seen = any(part.view or self._names_caller(part) for part in self._parts)
         hits: dict[tuple[str, int], list[Result]] = {}
         mailed: dict[int, str] = {}
         for result in self._results:
@@ -261,6 +290,7 @@ class OpeningTrial:
             if who != "owner" and _MAIL in result.caller.name and result.hits:
                 mailed.setdefault(self._cause(result, min(result.hits)), result.caller.name.partition(_MAIL)[2])
                 continue
+            self._found.seen |= who != "owner" and bool(result.hits - {"insert"})
             for verb in sorted(result.hits) if who != "owner" else ():
                 if verb == "select" and result.met:
                     continue
@@ -293,6 +323,11 @@ class OpeningTrial:
         for_server = all("service_role" in part.alternative.text for part in readable)
         self._found.hidden = for_server and not (self._found.direct & {"update", "delete"} and not readable)
 
+    def _names_caller(self, part: Part) -> bool:
+        """Whether those who reach a row that is there are known by a column of it."""
+        claimed = (column for claim in part.reading.claims for column in claim.columns)
+        return not part.for_new_rows and any(oid == self._table.oid for oid, _ in (*part.reading.callers, *claimed))
+
     def _cause(self, result: Result, verb: str) -> int:
         """The number of the alternative that let the caller in, -1 for none that is known."""
         asked = [n for n in sorted(result.holds) if self._parts[n].serves("insert" if verb == "insert" else verb)]
@@ -300,7 +335,7 @@ class OpeningTrial:
         return min(asked, key=lambda n: kinds.index(self._parts[n].alternative.kind), default=-1)
 
     def _finding(self, verb: str, number: int, results: Sequence[Result], plain: Iterable[str]) -> Finding:
-        first = min(results, key=_effort)
+        first = min(results, key=lambda one: one.effort)
         callers = {each.caller.name for each in results}
         who = "owner" if verb == "give" else "anon" if "anon" in callers else "other"
         claim = first.caller.name.partition(", ")[2]
@@ -356,16 +391,6 @@ class OpeningTrial:
 
     def _text(self, statement: sql.Composable) -> str:
         return statement.as_string(self._sandbox.connection)
-
-
-def _named(caller: Caller, name: str) -> Caller:
-    return Caller(name, caller.role, caller.become, caller.probes, caller.alternatives, caller.before)
-
-
-def _effort(result: Result) -> tuple[int, bool, int]:
-    """How much has to be so for it: the least is told."""
-    told = result.variation.told
-    return len(result.variation.acts), "," in result.caller.name, told.count(" and ") + bool(told)
 
 
 def _short(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from psycopg import errors
 
-from promthctl.isolation.sandbox import StatementResult
+from promthctl.isolation.scenes import Tried
 
 RoleName = Literal["anon", "owner", "other", "service_role"]
 Verb = Literal["select", "insert", "update", "delete", "move", "upsert"]
@@ -15,6 +15,7 @@ Outcome = Literal["reached", "denied", "filtered", "error"]
 Expected = Literal["reached", "refused", "either"]
 
 _NOT_ALLOWED = "42501"  # insufficient_privilege, also what row level security raises
+_THERE_ALREADY = (errors.UniqueViolation.sqlstate, errors.ExclusionViolation.sqlstate)
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,14 @@ class Attempt:
     detail: str
 
 
-def judge(result: StatementResult) -> tuple[Outcome, str, bool]:
+def judge(tried: Tried) -> tuple[Outcome, str, bool]:
     """What happened, the database's message, and whether a rule about the data refused it, which it does for anyone."""
-    if result.error is None:
-        return ("reached" if result.rows else "filtered"), "", False
-    state = result.error.sqlstate or ""
-    why = (result.error.diag.message_primary or str(result.error)).partition("\n")[0]
-    if state == _NOT_ALLOWED:
+    if not tried.state:
+        return ("reached" if tried.rows else "filtered"), "", False
+    why = tried.message.partition("\n")[0]
+    if tried.state == _NOT_ALLOWED:
         return "denied", why, False
     # That a row exists already says nothing about who may write; what a constraint or a trigger refuses is refused.
-    if state[:2] in ("23", "P0") and not isinstance(result.error, (errors.UniqueViolation, errors.ExclusionViolation)):
+    if tried.state[:2] in ("23", "P0") and tried.state not in _THERE_ALREADY:
         return "denied", why, True
     return "error", why, False

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from promthctl.isolation.conditions import asks_caller
+from promthctl.isolation.conditions import Alternative, alternatives, asks_caller
 from promthctl.isolation.syntax_trees import (
     as_number,
     function_name,
@@ -135,6 +135,8 @@ class PolicyReader:
         for table in catalog.tables.values():
             self._by_name[table.name].append(table)
         self._asking: dict[tuple[str, str], bool] = {}
+        self._alternatives: dict[str | None, list[Alternative]] = {}
+        self._readings: dict[tuple[str, int], Reading] = {}
 
     def knows_caller(self, schema: str, name: str) -> bool:
         """Whether a function of the user's asks who calls, itself or through others."""
@@ -146,9 +148,20 @@ class PolicyReader:
             )
         return self._asking[key]
 
-    def read(self, expression: str, table: ProbedTable, into: Reading | None = None) -> Reading:
-        """What an expression about rows of `table` asks about."""
-        reading = into if into is not None else Reading()
+    def alternatives(self, expression: str | None) -> list[Alternative]:
+        """See conditions.py."""
+        if expression not in self._alternatives:
+            self._alternatives[expression] = alternatives(expression, self.knows_caller)
+        return self._alternatives[expression]
+
+    def read(self, expression: str, table: ProbedTable) -> Reading:
+        """What an expression about rows of `table` asks about; not to be changed."""
+        if (known := self._readings.get((expression, table.oid))) is None:
+            known = self._readings[expression, table.oid] = self.read_into(Reading(), expression, table)
+        return known
+
+    def read_into(self, reading: Reading, expression: str, table: ProbedTable) -> Reading:
+        """Add what an expression about rows of `table` asks about."""
         node = parse(expression)
         if node is not None:
             self._read([node], reading, table, {}, 0)

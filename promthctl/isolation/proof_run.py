@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-
-import psycopg
-from psycopg import sql
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from promthctl.declarations import NOTHING_DECLARED, Declaration, Declarations
 from promthctl.isolation import ownership
-from promthctl.isolation.attempts import Actors, OwnerColumns, TableTrial
-from promthctl.isolation.column_values import candidate_values, nearest_combinations
+from promthctl.isolation.attempts import Actors, TableTrial
 from promthctl.isolation.findings import Finding
 from promthctl.isolation.openings import Openings, OpeningTrial
-from promthctl.isolation.policy_reading import PolicyReader, Reading
+from promthctl.isolation.owner_rows import OwnerRows
+from promthctl.isolation.policy_reading import PolicyReader
 from promthctl.isolation.row_maker import RowMaker, RowNotMade
-from promthctl.isolation.sample_row import SampleRow, Values, matching
+from promthctl.isolation.sample_row import SampleRow
 from promthctl.isolation.sandbox import Actor, Sandbox
+from promthctl.isolation.scenes import play
 from promthctl.isolation.side_effects import SideEffects, not_tried
 from promthctl.isolation.surroundings import Surroundings
 from promthctl.isolation.tables import ProbedCatalog, ProbedTable
+from promthctl.isolation.trial_matrix import Trial, try_together
 from promthctl.isolation.verdicts import TableProof, is_closed, verdict
+from promthctl.isolation.waves import waves
 
-_VARIANTS = 40  # rows tried to meet a condition and its opposite
 
+@dataclass(eq=False)
+class _TableRun:
+    """One table while it is tried. a, b: rows that it accepts, the owner's and the other user's. owned: by somebody.
 
-_REMOVALS = 6  # tables whose rows are removed before one row can be
+    shared: the table of memberships that let others in. alone: what is tried needs rows that it does not make itself.
+    standing: rows of its that are there. untried: columns. variants: the owner's row, by whether it is public.
+    """
+
+    table: ProbedTable
+    a: SampleRow
+    b: SampleRow
+    owned: bool
+    shared: ProbedTable | None
+    alone: bool = False
+    standing: Sequence[SampleRow] = ()
+    untried: list[str] = field(default_factory=list)
+    variants: Mapping[bool, SampleRow] = field(default_factory=dict)
+    openings: Openings | None = None
+    trial: TableTrial = field(init=False)
 
 
 class _GivenAway(Exception):
@@ -84,19 +100,52 @@ class ProofRun:
             Actor("other", "authenticated", two),
             Actor("service_role", "service_role"),
         )
-        ordered = _parents_first(self._catalog)
         self._find_groups()
-        for table in ordered:
-            if not table.exposed:
-                continue
-            if time.monotonic() > deadline:
-                yield verdict(table, (), "the time ran out before it was tried", True, False)
-            elif table.kind == "f" or not any(table.may(*right) for right in table.rights):
-                yield verdict(table, (), "", True, False)
-            elif self._effects and (reason := not_tried(self._effects.of(table))):
-                yield verdict(table, (), reason, True, False)
-            else:
-                yield self._prove_table(table)
+        self._rows = OwnerRows(self._sandbox, self._catalog, self._maker, self._ownerships, self._public, self._users)
+        for wave in waves(self._catalog, self._maker.membership_tables):
+            yield from self._prove_wave([table for table in wave if table.exposed], deadline)
+
+    def _prove_wave(self, tables: Sequence[ProbedTable], deadline: float) -> Iterator[TableProof]:
+        """Tables none of which needs rows of another one: what is tried on them goes together."""
+        proofs: dict[int, TableProof] = {}
+        begun: list[_TableRun] = []
+        self._ahead(tables, deadline)
+        for table in tables:
+            try:
+                if proof := self._untried(table, deadline):
+                    proofs[table.oid] = proof
+                else:
+                    begun.append(self._begin(table))
+            except RowNotMade as error:
+                proofs[table.oid] = self._failed(table, error)
+            except _GivenAway as error:
+                proofs[table.oid] = TableProof(table.label, "failed", str(error))
+        self._maker.made_ahead.clear()  # they are not there
+        self._try_rows(begun, proofs)
+        self._try_openings([run for run in begun if run.table.oid not in proofs and not run.trial.stopped])
+        for run in begun:
+            if run.table.oid not in proofs:
+                self.used |= run.trial.used
+                proofs[run.table.oid] = self._verdict(run)
+        yield from (proofs[table.oid] for table in tables)
+
+    def _ahead(self, tables: Sequence[ProbedTable], deadline: float) -> None:
+        """Make what the tables' rows refer to, and find out what rows they accept, all in two messages."""
+        wanted = [table for table in tables if self._untried(table, deadline) is None]
+        above = {key.target for table in wanted for key in table.foreign_keys if key.target in self._catalog.tables}
+        parents = [table for oid, table in self._catalog.tables.items() if oid in above]
+        self._maker.make_ahead(parents, self._users, keep=True)
+        self._maker.make_ahead(wanted, self._users, keep=False)
+
+    def _untried(self, table: ProbedTable, deadline: float) -> TableProof | None:
+        """The verdict on a table of which nothing is tried."""
+        if time.monotonic() > deadline:
+            return verdict(table, (), "the time ran out before it was tried", True, False)
+        if table.kind == "f" or not any(table.may(*right) for right in table.rights):
+            return verdict(table, (), "", True, False)
+        if self._effects and (reason := not_tried(self._effects.of(table))):
+            return verdict(table, (), reason, True, False)
+        return None
 
     def _materialized(self) -> Iterator[Finding]:
         """Materialized views that clients may read: they hold what no policy guards, and no made row."""
@@ -107,27 +156,16 @@ class ProofRun:
                 who = "anon" if "anon" in view.roles else "other"
                 yield Finding("not proven", view.label, what, who, allow=Declaration("public", view.label, "true"))
 
-    @contextmanager
-    def _undone_afterwards(self) -> Iterator[None]:
-        """Rows made inside are gone afterwards."""
-        present = dict(self._maker.present)
-        try:
-            with self._sandbox.stage():
-                yield
-        finally:
-            self._maker.present = present
-
     def _find_groups(self) -> None:
         """Find the tables whose rows belong to groups: a policy looks up the caller in a table that refers to them."""
         looked_up: dict[int, None] = {}
         tied: set[tuple[int, str]] = set()  # columns that policies compare with one of the row they are about
         for table in self._catalog.exposed:
-            reading = Reading()
-            for policy in table.policies:
-                for text in filter(None, (policy.using, policy.check)):
-                    self._reader.read(text, table, reading)
-            looked_up |= {oid: None for oid, _ in reading.callers if oid in reading.tables}
-            pairs = [pair for one in reading.joins for pair in (one, one[::-1])]
+            texts = (text for policy in table.policies for text in (policy.using, policy.check) if text)
+            readings = [self._reader.read(text, table) for text in dict.fromkeys(texts)]
+            tables = {oid for reading in readings for oid in reading.tables}
+            looked_up |= {oid: None for reading in readings for oid, _ in reading.callers if oid in tables}
+            pairs = [pair for reading in readings for one in reading.joins for pair in (one, one[::-1])]
             tied |= {one for one, (oid, _) in pairs if oid == table.oid}
         for oid in looked_up:
             membership_table = self._catalog.tables[oid]
@@ -143,78 +181,138 @@ class ProofRun:
                     self._ownerships = ownership.with_group(self._ownerships, self._catalog, group.oid)
         self._maker.ownerships = self._ownerships
 
-    def _prove_table(self, table: ProbedTable) -> TableProof:
-        own, membership_table = self._ownerships[table.oid], self._maker.membership_tables.get(table.oid)
-        membership_tables = (membership_table, *(self._maker.membership_tables.get(key.target) for key in own.links))
-        shared = next((each for each in membership_tables if each), None)
-        owned = own.known or membership_table is not None
-        declared = table.label in self._public
-        self._openings: Openings | None = None
-        try:
-            trial = self._try_table(table, owned, shared is not None)
-        except RowNotMade as error:
-            return verdict(table, (), f"no row can be made: {error}", owned, declared)
-        except _GivenAway as error:
-            return TableProof(table.label, "failed", str(error))
-        reason = trial.stopped or (f"not tried with another user's {', '.join(self._untried)}" if self._untried else "")
-        proof = verdict(table, tuple(trial.attempts), reason, owned, declared, self._openings)
-        if shared and proof.state == "proven" and not proof.reason:
-            let_in: dict[str, None] = self._openings.roles if self._openings else {}
-            roles = [told for told in let_in if shared.label in told]
+    def _failed(self, table: ProbedTable, error: RowNotMade) -> TableProof:
+        owned = self._ownerships[table.oid].known or table.oid in self._maker.membership_tables
+        return verdict(table, (), f"no row can be made: {error}", owned, table.label in self._public)
+
+    def _verdict(self, run: _TableRun) -> TableProof:
+        untried = f"not tried with another user's {', '.join(run.untried)}" if run.untried else ""
+        declared = run.table.label in self._public
+        reason = run.trial.stopped or untried
+        proof = verdict(run.table, tuple(run.trial.attempts), reason, run.owned, declared, run.openings)
+        if run.shared and proof.state == "proven" and not proof.reason:
+            let_in: dict[str, None] = run.openings.roles if run.openings else {}
+            roles = [told for told in let_in if run.shared.label in told]
             as_whom = f" ({roles[0]})" if roles and "" not in let_in else ""
-            note = f"shared through {shared.label}: members{as_whom} reach it, others do not"
+            note = f"shared through {run.shared.label}: members{as_whom} reach it, others do not"
             return replace(proof, reason=note)
         return proof
 
-    def _try_table(self, table: ProbedTable, owned: bool, relaxed: bool) -> TableTrial:
-        """Every attempt on the table. Raises RowNotMade, _GivenAway, psycopg.Error."""
+    def _begin(self, table: ProbedTable) -> _TableRun:
+        """Find out which rows the table accepts. Raises RowNotMade, _GivenAway, psycopg.Error."""
+        own, membership_table = self._ownerships[table.oid], self._maker.membership_tables.get(table.oid)
+        membership_tables = (membership_table, *(self._maker.membership_tables.get(key.target) for key in own.links))
         for user in self._users:
             self._maker.parents(table, user)
         standing = [row for user in self._users if (row := self._maker.present.get((table.oid, user)))]
-        with self._undone_afterwards():  # find out which rows the table accepts
+        with self._rows.undone_afterwards():
             a, b = (self._maker.row(table, user) for user in self._users)
-        if self._ownerships[table.oid].identity and not self._identity(a, b) and table.oid not in self._maker.signed_in:
+        if own.identity and not self._rows.identity(a, b) and table.oid not in self._maker.signed_in:
             self._maker.sign_in(table)  # a trigger may have written who calls, which was nobody
-            with self._undone_afterwards():
+            with self._rows.undone_afterwards():
                 a, b = (self._maker.row(table, user) for user in self._users)
-        with self._undone_afterwards():
-            self._remove(*(row for row in (a, b) if row.found or row in standing))
-            owner_columns = self._owner_columns(a, b)
-            if self._ownerships[table.oid].identity and not owner_columns:
-                raise _GivenAway("a trigger gives a new row to someone other than the user it was made for")
-            trial = TableTrial(
-                self._sandbox, self._actors, a, b, owner_columns, relaxed, is_closed(table), self._declared,
-                table.oid in self._maker.signed_in,
-            )  # fmt: skip
-            with self._undone_afterwards():
-                self._sandbox.mark()
-                trial.inserts(owned)
-            variants = self._variants(a)
-            for public, given in variants.items():
-                with self._undone_afterwards():
-                    trial.a = self._insert_owner_row(table, given)
-                    self._sandbox.mark()
-                    what = "a public row" if public else "another user's row" if owned else "a row"
-                    trial.reads(public, owned, what)
-                    if public and len(variants) > 1:
-                        trial.attack(what)
-                    else:
-                        trial.writes(owned, what)
-                        if owned and not public and table.primary_key:
-                            trial.loops()
-            self.used |= trial.used
-            if not trial.stopped:
-                self._openings = self._try_openings(table, a, b)
-        return trial
+        shared = next((each for each in membership_tables if each), None)
+        run = _TableRun(table, a, b, own.known or membership_table is not None, shared)
+        run.alone = bool(standing or a.found or b.found or membership_table or table.oid in self._maker.signed_in)
+        run.standing = standing
+        if not run.alone:
+            with self._rows.undone_afterwards():
+                run.trial = self._trial(run)
+                self._insert(run)
+                for public, row in run.variants.items():
+                    self._attack(run, public, row, made=True)
+        return run
 
-    def _try_openings(self, table: ProbedTable, a: SampleRow, b: SampleRow) -> Openings:
-        """Try rows with other values. Neither a nor b is there."""
+    def _trial(self, run: _TableRun) -> TableTrial:
+        """Neither a nor b is there. Raises RowNotMade, _GivenAway."""
+        owner_columns, run.untried = self._rows.owner_columns(run.a, run.b)
+        if self._ownerships[run.table.oid].identity and not owner_columns:
+            raise _GivenAway("a trigger gives a new row to someone other than the user it was made for")
+        run.variants = self._rows.variants(run.a)
+        return TableTrial(
+            self._sandbox, self._actors, run.a, run.b, owner_columns, run.shared is not None, is_closed(run.table),
+            self._declared, run.table.oid in self._maker.signed_in,
+        )  # fmt: skip
+
+    def _insert(self, run: _TableRun) -> None:
+        run.trial.begin(run.a, made=False)
+        run.trial.inserts(run.owned)
+
+    def _attack(self, run: _TableRun, public: bool, row: SampleRow, made: bool) -> None:
+        """What is tried where the owner's row is there. made: by the scene itself."""
+        trial = run.trial
+        trial.begin(row, made)
+        what = "a public row" if public else "another user's row" if run.owned else "a row"
+        trial.reads(public, run.owned, what)
+        if public and len(run.variants) > 1:
+            trial.attack(what)
+        else:
+            trial.writes(run.owned, what)
+            if run.owned and not public and run.table.primary_key:
+                trial.loops()
+
+    def _try_rows(self, begun: Sequence[_TableRun], proofs: dict[int, TableProof]) -> None:
+        """Play the scenes of all tables together, and those of some alone. Raises psycopg.Error."""
+        becoming = self._actors.becoming
+        together = [run for run in begun if not run.alone]
+        played = iter(play(self._sandbox, becoming, [scene for run in together for scene in run.trial.scenes]))
+        for run in together:
+            results = [next(played) for _ in run.trial.scenes]
+            if all(run.trial.faithful(place, one) for place, one in enumerate(results)):
+                for place, one in enumerate(results):
+                    run.trial.settle(place, one)
+            else:
+                run.alone = True  # its row is another one each time: it has to be looked at before
+        for run in begun:
+            if run.alone:
+                try:
+                    self._try_alone(run, becoming)
+                except RowNotMade as error:
+                    proofs[run.table.oid] = self._failed(run.table, error)
+                except _GivenAway as error:
+                    proofs[run.table.oid] = TableProof(run.table.label, "failed", str(error))
+
+    def _try_alone(self, run: _TableRun, becoming: Mapping[str, Mapping[str, str]]) -> None:
+        """The attempts on a table whose rows need more than an insert. Raises RowNotMade, _GivenAway, psycopg.Error."""
+        with self._rows.undone_afterwards():
+            self._rows.remove(*(row for row in (run.a, run.b) if row.found or row in run.standing))
+            trial = run.trial = self._trial(run)
+            self._insert(run)
+            trial.settle(0, play(self._sandbox, becoming, trial.scenes)[0])
+            for public, row in run.variants.items():
+                with self._rows.undone_afterwards():
+                    there = self._rows.insert_owner_row(run.table, row.given)
+                    self._attack(run, public, there, made=False)
+                    trial.settle(-1, play(self._sandbox, becoming, trial.scenes[-1:])[0])
+
+    def _try_openings(self, runs: Sequence[_TableRun]) -> None:
+        """Try rows with other values. Raises psycopg.Error if the connection breaks."""
+        together = [(run, *self._opening(run)) for run in runs if not run.alone]
+        try_together(self._sandbox, [tried for _, _, tried in together if tried])
+        for run, opening, tried in together:
+            self._judge(run, opening.finish(tried))
+        for run in runs:
+            if not run.alone:
+                continue
+            with self._rows.undone_afterwards():
+                self._rows.remove(*(row for row in (run.a, run.b) if row.found or row in run.standing))
+                if (membership_table := self._maker.membership_tables.get(run.table.oid)) and run.table.primary_key:
+                    with suppress(RowNotMade):
+                        self._maker.row(membership_table, run.a.user)
+                opening, tried = self._opening(run)
+                if tried:
+                    try_together(self._sandbox, [tried])
+                self._judge(run, opening.finish(tried))
+
+    def _opening(self, run: _TableRun) -> tuple[OpeningTrial, Trial | None]:
+        """Neither a nor b is there."""
+        table, a, b = run.table, run.a, run.b
         views = {view: self._public.get(view.label) for view in self._catalog.views
                  if table.oid in view.tables and view.kind == "v"}  # fmt: skip
         if views:
-            a = self._with_witness(a)
+            a = self._rows.with_witness(a)
         own = self._ownerships[table.oid]
-        names = self._identity(a, b)
+        names = self._rows.identity(a, b)
         keys = [name for key in own.links for name in key.columns if name not in own.identity]
         same = [name for name in keys if a.values[name] is None or a.values[name] == b.values[name]]
         mine = names or [name for name in keys if name not in same]
@@ -225,19 +323,19 @@ class ProofRun:
             self._sandbox, self._catalog, self._reader, surroundings, self._actors.owner, self._actors.other,
             self._actors.anon, self._public.get(table.label), views,
         )  # fmt: skip
-        with self._undone_afterwards():
-            if (membership_table := self._maker.membership_tables.get(table.oid)) and table.primary_key:
-                with suppress(RowNotMade):
-                    self._maker.row(membership_table, a.user)
-            found = trial.run(a, frozenset(names), {n: a.values[n] for n in mine}, {n: b.values[n] for n in mine})
-        if names and all(ownership.is_assigned(table, name, "UPDATE", bool(own.links)) for name in names):
+        return trial, trial.begin(a, frozenset(names), {n: a.values[n] for n in mine}, {n: b.values[n] for n in mine})
+
+    def _judge(self, run: _TableRun, found: Openings) -> None:
+        """What of the openings is a finding."""
+        names, own = self._rows.identity(run.a, run.b), self._ownerships[run.table.oid]
+        if names and all(ownership.is_assigned(run.table, name, "UPDATE", bool(own.links)) for name in names):
             found.leaks = [one for one in found.leaks if one.who != "owner"]
         allowed = {one: self._allowed(one) for one in found.leaks}
         self.used |= {declaration for declaration in allowed.values() if declaration}
         found.declared = any(allowed.values())
         found.leaks = [one for one in found.leaks if not allowed[one]]
         self.shown += found.shown
-        return found
+        run.openings = found
 
     def _allowed(self, finding: Finding) -> Declaration | None:
         """What declares that another user's row may be written so."""
@@ -246,152 +344,3 @@ class ProofRun:
             return None
         found = (one for one in self._declared.all if one.kind == "shared" and one.name == allow.name)
         return next((one for one in found if one.what == allow.what), None)
-
-    def _with_witness(self, a: SampleRow) -> SampleRow:
-        """The row with a text in its empty columns by which it is known wherever it is shown."""
-        texts = {c.name: f"promthctl {a.user[:8]} {c.name}" for c in a.table.columns
-                 if a.values[c.name] is None and c.type.name == "text" and not c.generated}  # fmt: skip
-        try:
-            with self._undone_afterwards():
-                return self._maker.insert(a.table, a.user, {**a.given, **texts})
-        except (psycopg.Error, RowNotMade):
-            return a
-
-    def _remove(self, *rows: SampleRow) -> None:
-        """Delete rows that the made users have already, so that everyone starts without any."""
-        for row in rows:
-            for _ in range(_REMOVALS):
-                try:
-                    self._sandbox.run(sql.SQL("delete from {} where {}").format(row.table.identifier, row.where))
-                    break
-                except psycopg.errors.ForeignKeyViolation as error:
-                    if not self._remove_below(row, error.diag.constraint_name):
-                        raise RowNotMade(f"a row that is there already cannot be removed: {error}") from error
-                except psycopg.Error as error:
-                    raise RowNotMade(f"a row that is there already cannot be removed: {error}") from error
-            self._maker.present.pop((row.table.oid, row.user), None)
-
-    def _remove_below(self, row: SampleRow, constraint: str | None) -> bool:
-        """Delete what a trigger made that refers to the row by that foreign key; whether anything was."""
-        for table in self._catalog.tables.values():
-            for key in table.foreign_keys:
-                if key.name == constraint and key.target == row.table.oid:
-                    values = {n: row.values[t] for n, t in zip(key.columns, key.target_columns, strict=True)}
-                    where = sql.SQL("delete from {} where {} returning 1").format(
-                        table.identifier, matching(table, values)
-                    )
-                    with suppress(psycopg.Error):
-                        return bool(self._sandbox.run(where))
-        return False
-
-    def _insert_owner_row(self, table: ProbedTable, given: Values) -> SampleRow:
-        """Insert the owner's row, and the membership that makes it theirs. Raises RowNotMade."""
-        user = self._users[0]
-        try:
-            row = self._maker.insert(table, user, given)
-            self._maker.present[table.oid, user] = row
-            if membership_table := self._maker.membership_tables.get(table.oid):
-                self._maker.row(membership_table, user)
-                row = self._maker.reread(row)
-        except psycopg.Error as error:
-            raise RowNotMade(str(error).partition("\n")[0]) from error
-        return row
-
-    def _owner_columns(self, a: SampleRow, b: SampleRow) -> list[OwnerColumns]:
-        """The columns that make row a the owner's and row b the other user's."""
-        own = self._ownerships[a.table.oid]
-        names = self._identity(a, b)
-        owner_columns = []
-        self._untried: list[str] = []
-        if names:
-            assigned, handed_on = (
-                all(ownership.is_assigned(a.table, name, verb, bool(own.links)) for name in names)
-                and bool(a.table.policies)
-                for verb in ("INSERT", "UPDATE")
-            )
-            mine, theirs = ({name: row.values[name] for name in names} for row in (a, b))
-            owner_columns.append(OwnerColumns(", ".join(names), mine, theirs, assigned=assigned, handed_on=handed_on))
-        for key in own.links:
-            columns = [name for name in key.columns if name not in own.identity]
-            held = [(a.values[name], b.values[name]) for name in columns]
-            if not columns or self._open_parent(key.target):
-                continue
-            if any(None in pair or pair[0] == pair[1] for pair in held):
-                self._untried.append(", ".join(columns))
-                continue
-            parent = self._maker.present.get((key.target, self._users[0]))
-            mine, theirs = ({n: row.values[n] for n in columns} for row in (a, b))
-            owner_columns.append(OwnerColumns(", ".join(columns), mine, theirs, parent))
-        return owner_columns
-
-    def _identity(self, a: SampleRow, b: SampleRow) -> list[str]:
-        """The columns with users' ids by which row a is the owner's and row b the other's; none if they are not."""
-        identity = self._ownerships[a.table.oid].identity
-        names = [name for name in identity if a.values[name] == a.user and b.values[name] == b.user]
-        if not names and all(row.user in (row.values[name] for name in identity) for row in (a, b)):
-            return list(identity)  # a check puts them in an order, as in pairs of friends
-        return names
-
-    def _open_parent(self, oid: int) -> bool:
-        """Whether the owner's row of that table is public, so that anyone may refer to it."""
-        table = self._catalog.tables[oid]
-        row = self._maker.present.get((oid, self._users[0]))
-        return row is not None and self._meets(row, self._public.get(table.label))
-
-    def _meets(self, row: SampleRow, condition: str | None) -> bool:
-        """Whether the condition, if any, is true of the row. Raises RowNotMade where it cannot be evaluated."""
-        if condition is None:
-            return False
-        statement = sql.SQL("select ({}) is true from {} where {}").format(
-            sql.SQL(condition),
-            row.table.identifier,
-            row.where,
-        )
-        try:
-            return bool(self._sandbox.run_one(statement)[0][0])
-        except psycopg.Error as error:
-            raise RowNotMade(f"the condition that declares it public cannot be evaluated: {error}") from error
-
-    def _variants(self, a: SampleRow) -> dict[bool, Values]:
-        """What to give a row that is private (False) and, where the table has any, one that is public (True)."""
-        condition = self._public.get(a.table.label)
-        if condition is None:
-            return {False: a.given}
-        free = [
-            c for c in a.table.columns if c.name in condition and not c.generated and c.name not in a.table.primary_key
-        ]
-        options: list[list[str | None]] = [
-            [a.values[c.name], *candidate_values(c, (condition,), "abcdef0123456789"), *([] if c.not_null else [None])]
-            for c in free
-        ]
-        found: dict[bool, Values] = {}
-        for chosen in nearest_combinations(options, _VARIANTS):
-            given = {**a.given, **dict(zip((c.name for c in free), chosen, strict=True))}
-            with self._undone_afterwards():
-                try:
-                    row = self._maker.insert(a.table, a.user, given)
-                except (RowNotMade, psycopg.Error):
-                    continue
-                found.setdefault(self._meets(row, condition), given)
-            if len(found) == 2:
-                break
-        if True not in found:
-            raise RowNotMade(f"none was found that is public: {condition}")
-        return dict(sorted(found.items()))
-
-
-def _parents_first(catalog: ProbedCatalog) -> list[ProbedTable]:
-    ordered: dict[int, ProbedTable] = {}
-    visited: set[int] = set()
-
-    def visit(table: ProbedTable) -> None:
-        if table.oid not in visited:
-            visited.add(table.oid)
-            for key in table.foreign_keys:
-                if key.target in catalog.tables:
-                    visit(catalog.tables[key.target])
-            ordered[table.oid] = table
-
-    for table in catalog.exposed:
-        visit(table)
-    return list(ordered.values())

@@ -6,21 +6,23 @@ accepted or there is nothing left to try. Rows are remembered, so that making on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from uuid import uuid4
 
 import psycopg
 from psycopg import errors, sql
 
 from promthctl.isolation.column_values import candidate_values, narrowed, nearest_combinations
+from promthctl.isolation.drafts import Draft, about, is_free, options_of, rotations
 from promthctl.isolation.ownership import Ownership
-from promthctl.isolation.sample_row import SampleRow, Values, insertion, literal, matching
+from promthctl.isolation.rows_ahead import insert_all
+from promthctl.isolation.sample_row import SampleRow, Values, insertion, literal, matching, reading, stored_row
 from promthctl.isolation.sandbox import Sandbox
 from promthctl.isolation.side_effects import SideEffects, not_tried
 from promthctl.isolation.sign_ups import new_user, sign_ups
-from promthctl.isolation.tables import CheckConstraint, ColumnType, ForeignKey, ProbedCatalog, ProbedTable, UniqueIndex
+from promthctl.isolation.tables import CheckConstraint, ForeignKey, ProbedCatalog, ProbedTable, UniqueIndex
 
 _TRIES = 80  # inserts per row
 _FRESH = 5  # new tokens per unique constraint
@@ -33,21 +35,6 @@ class RowNotMade(Exception):
 
 class _Circular(RowNotMade):
     """Two tables refer to each other: this one is already needed for the row that it needs."""
-
-
-@dataclass
-class _Draft:
-    """A row that is not accepted yet. fixed: the values that are possible in columns that are not free, best first."""
-
-    table: ProbedTable
-    fixed: Mapping[str, Sequence[str | None]]
-    token: str
-    chosen: Values = field(default_factory=dict)
-    series: dict[str, Iterator[tuple[str | None, ...]]] = field(default_factory=dict)
-    fresh: dict[str, int] = field(default_factory=dict)
-    rotation: Iterator[Values] | None = None
-    violated: CheckConstraint | None = None  # the last one
-    narrow: Mapping[str, ColumnType] = field(default_factory=dict)  # the smallest integers that refer to a column
 
 
 class RowMaker:
@@ -78,6 +65,7 @@ class RowMaker:
         self.third = ""
         self.signed_in: set[int] = set()
         self._narrow = narrowed(catalog)
+        self.made_ahead: dict[tuple[int, str], SampleRow] = {}  # by make_ahead, and not there any more
 
     def user(self) -> str:
         """A new user's id. Raises RowNotMade."""
@@ -101,6 +89,8 @@ class RowMaker:
     def row(self, table: ProbedTable, user: str, making: tuple[int, ...] = ()) -> SampleRow:
         """The user's row of the table, made now unless it is there already. Raises RowNotMade."""
         key = (table.oid, user)
+        if made := self.made_ahead.pop(key, None):
+            self.present[key] = made
         if key in self.present:
             return self.present[key]
         if key in self._failures:
@@ -116,6 +106,30 @@ class RowMaker:
         self._recipes[key] = made.given
         self.present[key] = made
         return made
+
+    def make_ahead(self, tables: Sequence[ProbedTable], users: Sequence[str], keep: bool) -> None:
+        """Insert the users' rows of all tables in one message, those that are accepted at once.
+
+        keep: as `row` would. Otherwise nothing stays, and `row` takes the row for made the next time, which is right
+        only where it will not stay either. What needs more than this, `row` finds out.
+        """
+        wanted = [(table, user) for table in tables for user in users if self._at_once(table, user)]
+        given: list[tuple[ProbedTable, str, Values]] = []
+        for table, user in wanted:
+            with suppress(RowNotMade):
+                values = self._recipes.get((table.oid, user)) or self._draft(table, user).chosen
+                if (table.oid, user) not in self.present:
+                    given.append((table, user, values))
+        made = insert_all(self.sandbox, given, keep)
+        for row in made:
+            self._recipes[row.table.oid, row.user] = row.given
+            (self.present if keep else self.made_ahead)[row.table.oid, row.user] = row
+
+    def _at_once(self, table: ProbedTable, user: str) -> bool:
+        """Whether the first insert may be tried without a look at what is there."""
+        known = self.present.keys() | self._failures.keys()
+        spared = self._effects and not_tried(self._effects.of_insert(table))
+        return not ((table.oid, user) in known or spared or table.oid in self.signed_in or table.kind == "f")
 
     def sign_in(self, table: ProbedTable) -> None:
         """Make the rows of the table as if their user called; what was found out without is forgotten."""
@@ -183,7 +197,7 @@ class RowMaker:
         plan = self._planned.setdefault((target.oid, user), {})
         for name in key.target_columns:
             if name not in plan:
-                plan[name] = candidate_values(target.column[name], _about(target, name), uuid4().hex, fresh=True)[0]
+                plan[name] = candidate_values(target.column[name], about(target, name), uuid4().hex, fresh=True)[0]
         return {name: plan[theirs] for name, theirs in zip(key.columns, key.target_columns, strict=True)}
 
     def _again(self, table: ProbedTable, user: str, key: tuple[int, str]) -> SampleRow | None:
@@ -213,12 +227,7 @@ class RowMaker:
 
     def _searched(self, table: ProbedTable, user: str, fixed: Mapping[str, Sequence[str | None]]) -> SampleRow:
         """Insert, change what the database's error points at, insert again. Raises RowNotMade."""
-        planned = {name: [value] for name, value in self._planned.get((table.oid, user), {}).items()}
-        draft = _Draft(table, {**fixed, **planned}, uuid4().hex, narrow=self._narrow[table.oid])
-        draft.chosen = {name: values[0] for name, values in draft.fixed.items()}
-        for column in table.columns:
-            if (column.required or column.sequence) and column.name not in draft.chosen:
-                draft.chosen[column.name] = _options(draft, column.name)[0]
+        draft = self._draft(table, user, fixed)
         for _ in range(_TRIES):
             try:
                 return self.insert(table, user, draft.chosen)
@@ -228,13 +237,24 @@ class RowMaker:
                 self._adjust(draft, error)
         raise RowNotMade(f"no row was accepted in {_TRIES} tries")
 
-    def _adjust(self, draft: _Draft, error: psycopg.Error) -> None:
+    def _draft(self, table: ProbedTable, user: str, fixed: Mapping[str, Sequence[str | None]] | None = None) -> Draft:
+        """fixed: None for what its parents, which are there, say."""
+        fixed = self.parents(table, user) if fixed is None else fixed
+        planned = {name: [value] for name, value in self._planned.get((table.oid, user), {}).items()}
+        draft = Draft(table, {**fixed, **planned}, uuid4().hex, narrow=self._narrow[table.oid])
+        draft.chosen = {name: values[0] for name, values in draft.fixed.items()}
+        for column in table.columns:
+            if (column.required or column.sequence) and column.name not in draft.chosen:
+                draft.chosen[column.name] = options_of(draft, column.name)[0]
+        return draft
+
+    def _adjust(self, draft: Draft, error: psycopg.Error) -> None:
         """Change the draft in answer to `error`. Raises RowNotMade when there is nothing to change."""
         table, diag = draft.table, error.diag
         if isinstance(error, errors.NotNullViolation) and diag.column_name in table.column:
             if draft.chosen.get(diag.column_name) is not None or diag.column_name in draft.fixed:
                 raise RowNotMade(f"{diag.column_name} becomes null")
-            draft.chosen[diag.column_name] = _options(draft, diag.column_name)[0]
+            draft.chosen[diag.column_name] = options_of(draft, diag.column_name)[0]
         elif isinstance(error, errors.CheckViolation):
             draft.violated = self._check(table, error)
             self._next(draft, draft.violated)
@@ -246,7 +266,7 @@ class RowMaker:
                 raise RowNotMade(f"{unique.name} is violated by every value that was tried")
             draft.token = uuid4().hex
             for name in free:
-                draft.chosen[name] = _options(draft, name, fresh=True)[0]
+                draft.chosen[name] = options_of(draft, name, fresh=True)[0]
         elif (
             isinstance(error, (errors.InvalidTextRepresentation, errors.InvalidDatetimeFormat))
             and draft.violated
@@ -255,7 +275,7 @@ class RowMaker:
             self._next(draft, draft.violated)  # the value that was tried for it is none of its column's type
         elif error.sqlstate and error.sqlstate[:2] in ("22", "23", "P0"):
             if draft.rotation is None:
-                draft.rotation = _rotations(draft)
+                draft.rotation = rotations(draft)
             changed = next(draft.rotation, None)
             if changed is None:
                 raise RowNotMade(_message(error))
@@ -263,11 +283,11 @@ class RowMaker:
         else:
             raise RowNotMade(_message(error))
 
-    def _next(self, draft: _Draft, check: CheckConstraint) -> None:
+    def _next(self, draft: Draft, check: CheckConstraint) -> None:
         """The next values for the columns of a violated check."""
-        free = [name for name in check.columns if _free(draft, name)]
+        free = [name for name in check.columns if is_free(draft, name)]
         if check.name not in draft.series:
-            options = [[*draft.fixed.get(name, _options(draft, name))] for name in free]
+            options = [[*draft.fixed.get(name, options_of(draft, name))] for name in free]
             for name, values_of in zip(free, options, strict=True):  # a check may want one of several columns filled
                 column = draft.table.column[name]
                 if not (column.not_null or column.type.not_null):
@@ -298,7 +318,7 @@ class RowMaker:
                     return unique
         raise RowNotMade(_message(error))
 
-    def _existing(self, draft: _Draft, user: str, error: psycopg.Error) -> SampleRow | None:
+    def _existing(self, draft: Draft, user: str, error: psycopg.Error) -> SampleRow | None:
         """The user's row that a trigger has made already and that the draft collides with."""
         unique = self._unique(draft.table, error)
         if not unique.columns or not set(unique.columns) <= draft.fixed.keys():
@@ -341,48 +361,10 @@ class RowMaker:
         return now
 
     def _read(self, table: ProbedTable, user: str, given: Values, condition: sql.Composable) -> SampleRow | None:
-        names = [column.name for column in table.columns]
-        columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(name)) for name in names)
-        found = self.sandbox.run(
-            sql.SQL("select ctid::text, tableoid::text, {} from {} where {} limit 1").format(
-                columns, table.identifier, condition
-            )
-        )
+        found = self.sandbox.run(reading(table, condition))
         if not found:
             return None
-        place, part, *texts = found[0]
-        where = sql.SQL("ctid = {}::tid").format(place)
-        if table.kind == "p":
-            where = sql.SQL("tableoid = {}::oid and {}").format(part, where)
-        values = dict(zip(names, texts, strict=True))
-        keyed = matching(table, {name: values[name] for name in table.primary_key}) if table.primary_key else where
-        return SampleRow(table, user, dict(given), values, where, keyed)
-
-
-def _about(table: ProbedTable, column: str) -> list[str]:
-    return [check.definition for check in table.checks if column in check.columns]
-
-
-def _options(draft: _Draft, name: str, fresh: bool = False) -> list[str | None]:
-    column = draft.table.column[name]
-    column = replace(column, type=draft.narrow.get(name, column.type))
-    unique = column.sequence or any(name in index.columns for index in draft.table.uniques)
-    return [*candidate_values(column, _about(draft.table, name), draft.token, fresh or unique)]
-
-
-def _free(draft: _Draft, name: str) -> bool:
-    """True if the draft may hold another value there."""
-    column = draft.table.column[name]
-    return not column.generated and len(draft.fixed.get(name, ("", ""))) > 1
-
-
-def _rotations(draft: _Draft) -> Iterator[Values]:
-    """For an error that names no column: fill every column, then try other values, one column at a time."""
-    free = [column for column in draft.table.columns if column.name not in draft.fixed and not column.generated]
-    yield {c.name: _options(draft, c.name)[0] for c in free if c.name not in draft.chosen and c.default is None}
-    for column in free:
-        for value in _options(draft, column.name)[1:4]:
-            yield {column.name: value}
+        return stored_row(table, user, given, found[0])
 
 
 def _message(error: psycopg.Error) -> str:

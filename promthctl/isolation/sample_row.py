@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
 
 from promthctl.isolation.tables import ProbedTable
+
+# The condition that finds a row by its place; it is known only once the row is there.
+PLACE = sql.SQL("format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text)")
+HERE = "promthctl_here()"  # stands for that condition in SQL that is written before
 
 Values = dict[str, str | None]  # column → PostgreSQL's text of its value, None for null
 
@@ -59,3 +64,39 @@ def matching(table: ProbedTable, values: Values) -> sql.Composable:
     return sql.SQL(" and ").join(
         sql.SQL("{} = {}").format(sql.Identifier(name), literal(table, name, value)) for name, value in values.items()
     )
+
+
+def returning(table: ProbedTable) -> tuple[sql.Composable, str]:
+    """A RETURNING that gives a condition which finds the row, and SQL that makes of that one for the row's place.
+
+    The second is empty where the first gives the place. Where a trigger may move the new row, it is found by its key.
+    """
+    if not table.primary_key or not (table.triggers or table.kind == "p"):
+        return sql.SQL(" returning ") + PLACE, ""
+    spelled = " and ".join(
+        f"{sql.Identifier(name).as_string()} = ".replace("%", "%%")
+        + f"%L::{table.column[name].sql_type.replace('%', '%%')}"
+        for name in table.primary_key
+    )
+    keys = sql.SQL(", ").join(map(sql.Identifier, table.primary_key))
+    find = sql.SQL("select {} from {} where {}").format(PLACE, table.identifier, sql.SQL(HERE))
+    return sql.SQL(" returning format({}, {})").format(sql.Literal(spelled), keys), find.as_string()
+
+
+def reading(table: ProbedTable, condition: sql.Composable) -> sql.Composed:
+    """A query for a row's place, its partition and all of its columns, as texts: what `stored_row` takes."""
+    columns = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column.name)) for column in table.columns)
+    return sql.SQL("select ctid::text, tableoid::text, {} from {} where {} limit 1").format(
+        columns, table.identifier, condition
+    )
+
+
+def stored_row(table: ProbedTable, user: str, given: Values, found: Sequence[str | None]) -> SampleRow:
+    """The row that `reading` found."""
+    place, part, *texts = found
+    where = sql.SQL("ctid = {}::tid").format(place)
+    if table.kind == "p":
+        where = sql.SQL("tableoid = {}::oid and {}").format(part, where)
+    values = dict(zip((column.name for column in table.columns), texts, strict=True))
+    keyed = matching(table, {name: values[name] for name in table.primary_key}) if table.primary_key else where
+    return SampleRow(table, user, dict(given), values, where, keyed)

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 # Savepoints of one name nest; PostgreSQL then means the newest.
-_STAGE = sql.Identifier("promthctl_stage")
 _ATTEMPT = sql.Identifier("promthctl_attempt")
 _STEP = sql.Identifier("promthctl_step")
+_BEGIN = bytearray(b'savepoint "promthctl_stage"')
+_UNDO = b'rollback to savepoint "promthctl_stage"; release savepoint "promthctl_stage"'
+_NOTHING = sql.SQL("select 1")
+_MARK = b'savepoint "promthctl_attempt"'
 _CLAIMS = ("request.jwt.claim", "request.jwt.claims", "request.jwt.claim.sub", "request.jwt.claim.role",
            "request.jwt.claim.email")  # fmt: skip
 # What PostgREST sets besides: https://docs.postgrest.org/en/stable/references/transactions.html
@@ -91,6 +94,8 @@ class Sandbox:
     def __init__(self, connection: Connection[Any], own_role: str) -> None:
         self.connection = connection
         self.own_role = own_role
+        self._waiting: list[bytes] = []  # what goes with the next message: savepoints cost no round trip of their own
+        self._failed = False
 
     @classmethod
     @contextmanager
@@ -126,18 +131,24 @@ class Sandbox:
         self._send(sql.SQL("select {}").format(unsaid))
         return found
 
-    def run_limited(self, statement: sql.Composable, query: sql.Composable, milliseconds: int) -> list[tuple[Any, ...]]:
-        """Run a statement that may take so long, then a query for its rows. What it does is undone.
+    def run_limited(
+        self,
+        statement: sql.Composable,
+        query: sql.Composable,
+        milliseconds: int,
+        before: sql.Composable = _NOTHING,
+    ) -> list[tuple[Any, ...]]:
+        """Run `before` and a statement that may take so long, then a query for its rows. What it does is undone.
 
         Raises psycopg.Error, after which the transaction is as it was before.
         """
         limit = sql.SQL("select set_config('statement_timeout', {}, true)").format(f"{milliseconds}ms")
         try:
             return self._send(
-                sql.SQL("savepoint {0}; {1}; {2}; {3}; rollback to savepoint {0}; release savepoint {0}").format(
-                    _STEP, limit, statement, query
+                sql.SQL("savepoint {0}; {1}; {2}; {3}; {4}; rollback to savepoint {0}; release savepoint {0}").format(
+                    _STEP, limit, before, statement, query
                 )
-            )[3][1]
+            )[4][1]
         except psycopg.Error:
             if not self.connection.broken:
                 self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STEP))
@@ -145,6 +156,7 @@ class Sandbox:
 
     def run_one(self, statement: sql.Composable) -> list[tuple[Any, ...]]:
         """As `run`, for a statement with a part that is not ours: the extended protocol takes exactly one."""
+        self._send(sql.SQL("select 1"))  # what waits belongs before the savepoint that follows
         with self.connection.transaction(), self.connection.cursor(binary=True) as cursor:
             cursor.execute(statement.as_bytes(self.connection))
             return cursor.fetchall()
@@ -152,15 +164,22 @@ class Sandbox:
     @contextmanager
     def stage(self) -> Iterator[None]:
         """Whatever happens inside is undone at its end; attempts inside start from the last `mark`."""
-        self.connection.execute(sql.SQL("savepoint {}").format(_STAGE))
+        begin = bytes(_BEGIN)  # a value of its own, to be found again by its identity
+        self._waiting.append(begin)
         try:
             yield
         finally:
-            self._send(sql.SQL("rollback to savepoint {0}; release savepoint {0}").format(_STAGE))
+            place = next((n for n, each in enumerate(self._waiting) if each is begin), None)
+            if place is not None:  # nothing was sent since
+                del self._waiting[place:]
+            else:
+                self._waiting.append(_UNDO)
+                if self._failed and not self.connection.broken:
+                    self._send(sql.SQL("select 1"))
 
     def mark(self) -> None:
         """Let attempts start from the present state."""
-        self.connection.execute(sql.SQL("savepoint {}").format(_ATTEMPT))
+        self._waiting.append(_MARK)
 
     def attempt(
         self, actor: Actor, statement: sql.Composable, before: Sequence[sql.Composable] = ()
@@ -172,6 +191,7 @@ class Sandbox:
         except psycopg.Error as error:
             if self.connection.broken:
                 raise
+            self._failed = True  # no other statement of the connection works before the stage ends
             return StatementResult(0, error)
         return StatementResult(results[len(parts) - 1][0])
 
@@ -198,13 +218,14 @@ class Sandbox:
 
     def _send(self, statement: sql.Composable) -> list[tuple[int, list[tuple[Any, ...]]]]:
         """The number of rows and the rows of each statement in one message."""
+        waiting, self._waiting, self._failed = self._waiting, [], False
         with self.connection.cursor() as cursor:
-            cursor.execute(statement.as_bytes(self.connection))
+            cursor.execute(b"; ".join([*waiting, statement.as_bytes(self.connection)]))
             results = []
             while True:
                 results.append((cursor.rowcount, cursor.fetchall() if cursor.description else []))
                 if not cursor.nextset():
-                    return results
+                    return results[sum(each.count(b";") + 1 for each in waiting) :]
 
 
 def settings_of(actor: Actor) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from typing import Any
 
 _JSON = {"->", "->>", "#>", "#>>"}
@@ -15,8 +16,9 @@ def is_a(node: Any, *kinds: str) -> bool:
     return type(node).__name__ in kinds
 
 
+@lru_cache(maxsize=4096)  # tables of one project often have the same policies
 def parse(expression: str) -> Any:
-    """The syntax tree of an SQL expression, None where it is none."""
+    """The syntax tree of an SQL expression, which nobody changes; None where it is none."""
     from pglast.parser import ParseError, parse_sql
 
     try:
@@ -34,16 +36,22 @@ def spelled(node: Any) -> str:
 
 def walk(node: Any) -> Iterator[Any]:
     """Every node of a syntax tree, from the top down."""
-    from pglast import ast
-
     waiting = [node]
     while waiting:
         each = waiting.pop()
-        if isinstance(each, (tuple, list)):
+        kind: Any = type(each)
+        if kind is tuple or kind is list:
             waiting.extend(reversed(each))
-        elif isinstance(each, ast.Node):
+        elif _is_node(kind):
             yield each
-            waiting.extend(getattr(each, name) for name in reversed(tuple(each)))
+            waiting.extend([getattr(each, name) for name in reversed(tuple(each))])
+
+
+@cache  # asking an abstract class each time took longer than the rest
+def _is_node(kind: type) -> bool:
+    from pglast import ast
+
+    return issubclass(kind, ast.Node)
 
 
 def function_name(call: Any) -> tuple[str, str]:

@@ -7,10 +7,11 @@ policies are true for the caller, and tries what the caller's probes say; then i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 from psycopg import sql
 from psycopg.errors import QueryCanceled
 
@@ -19,14 +20,14 @@ from promthctl.isolation.sandbox import Sandbox
 _PAIRS = 150  # of variation and caller in one block, so that no block runs into the statement timeout
 _STOPPED = 4  # blocks that may take too long
 
-# The place of the made row, `@` in a probe, is known only there. PT001 undoes an attempt, PT002 a variation.
+# The place of the made row, HERE in a probe, is known only there. PT001 undoes an attempt, PT002 a variation.
 _BLOCK = sql.SQL("""
 do $promthctl_block$
 declare
-  plan jsonb := current_setting('promthctl.plan')::jsonb;
-  found jsonb := '[]'; v jsonb; caller jsonb; probe jsonb; hits jsonb; holds jsonb; failed jsonb; stored jsonb;
-  each text; place text; met boolean; ok boolean; n bigint; r record; made refcursor := 'promthctl_made';
+  plan jsonb; found jsonb := '[]'; v jsonb; caller jsonb; probe jsonb; hits jsonb; holds jsonb; failed jsonb;
+  stored jsonb; each text; place text; met boolean; ok boolean; n bigint; r record; made refcursor := 'promthctl_made';
 begin
+ for plan in select value from jsonb_array_elements(current_setting('promthctl.plan')::jsonb) loop
   for v in select value from jsonb_array_elements(plan -> 'variations') loop
     for caller in select plan -> 'callers' -> value::int from jsonb_array_elements_text(v -> 'callers') loop
       hits := '[]'; holds := '[]'; failed := '[]'; met := null;
@@ -39,22 +40,22 @@ begin
             open made for execute v ->> 'row';
             fetch made into r;
           end if;
-          execute caller ->> 'become';
+          perform set_config(key, value, true) from jsonb_each_text(caller -> 'become');
           for each in select value from jsonb_array_elements_text(v -> 'acts') loop
             execute each;
             get diagnostics n = row_count;
             if n = 0 then raise sqlstate 'PT002'; end if;
           end loop;
-          execute plan ->> 'return';
+          perform set_config('role', plan ->> 'return', true);
           if v ? 'row' then close made; end if;
         end if;
         if v -> 'forged' ? (caller ->> 'role') then
           begin
-            execute caller ->> 'become';
+            perform set_config(key, value, true) from jsonb_each_text(caller -> 'become');
             execute v -> 'forged' ->> (caller ->> 'role');
             get diagnostics n = row_count;
             if n > 0 and plan ? 'is_forged' then
-              execute plan ->> 'return';
+              perform set_config('role', plan ->> 'return', true);
               execute plan ->> 'is_forged';
               get diagnostics n = row_count;
             end if;
@@ -67,11 +68,12 @@ begin
         end if;
         execute v ->> 'make' into place;
         if place is null then raise sqlstate 'PT002'; end if;
-        execute replace(plan ->> 'stored', '@', place) into stored;
-        if plan ? 'meets' then execute replace(plan ->> 'meets', '@', place) into met; end if;
+        if plan ? 'find' then execute replace(plan ->> 'find', 'promthctl_here()', place) into place; end if;
+        execute replace(plan ->> 'stored', 'promthctl_here()', place) into stored;
+        if plan ? 'meets' then execute replace(plan ->> 'meets', 'promthctl_here()', place) into met; end if;
         for probe in select value from jsonb_array_elements(caller -> 'alternatives') loop
           begin
-            execute caller ->> 'become';
+            perform set_config(key, value, true) from jsonb_each_text(caller -> 'become');
             execute probe ->> 1 into ok using stored;
             if ok then holds := holds || (probe -> 0); end if;
             raise sqlstate 'PT001';
@@ -83,24 +85,24 @@ begin
         for probe in select value from jsonb_array_elements(caller -> 'probes') loop
           begin
             if probe ? 'cursor' then
-              open made for execute replace(plan ->> 'row', '@', place);
+              open made for execute replace(plan ->> 'row', 'promthctl_here()', place);
               fetch made into r;
             end if;
-            execute caller ->> 'become';
+            perform set_config(key, value, true) from jsonb_each_text(caller -> 'become');
             if probe ? 'cursor' then
               begin
                 execute probe ->> 'cursor';
                 get diagnostics n = row_count;
               exception when feature_not_supported or invalid_cursor_state then
-                execute replace(probe ->> 'sql', '@', place);
+                execute replace(probe ->> 'sql', 'promthctl_here()', place);
                 get diagnostics n = row_count;
               end;
             else
-              execute replace(probe ->> 'sql', '@', place);
+              execute replace(probe ->> 'sql', 'promthctl_here()', place);
               get diagnostics n = row_count;
             end if;
             if n > 0 and probe ? 'seen' then
-              execute plan ->> 'return';
+              perform set_config('role', plan ->> 'return', true);
               execute probe ->> 'seen';
               get diagnostics n = row_count;
             end if;
@@ -114,20 +116,23 @@ begin
         raise sqlstate 'PT003';
       exception
         when sqlstate 'PT003' then
-          found := found || jsonb_build_array(jsonb_build_array(v -> 'id', caller -> 'id', hits, holds, met, failed));
+          found := found || jsonb_build_array(jsonb_build_array(plan -> 'id', v -> 'id', caller -> 'id',
+            hits, holds, met, failed));
         when sqlstate 'PT002' then null;
         when others then
-          found := found || jsonb_build_array(jsonb_build_array(v -> 'id', caller -> 'id', null, null, null, sqlerrm));
+          found := found || jsonb_build_array(jsonb_build_array(plan -> 'id', v -> 'id', caller -> 'id',
+            null, null, null, sqlerrm));
       end;
     end loop;
   end loop;
+ end loop;
   perform set_config('promthctl.found', found::text, true);
 end $promthctl_block$; select current_setting('promthctl.found')""")
 
 
 @dataclass(frozen=True)
 class Probe:
-    """verb: what it shows if it reaches a row. statement: `@` stands for the condition that finds the row.
+    """verb: what it shows if it reaches a row. statement: HERE stands for the condition that finds the row.
 
     through_cursor: the same without the condition, at the cursor's row. seen: whether it had the effect, asked by the
     connection's own role.
@@ -141,14 +146,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class Caller:
-    """become: SQL that takes the role and the claims. before: SQL of the connection's own role, in every variation.
+    """become: the settings that say who calls. before: SQL of the connection's own role, in every variation.
 
     alternatives: by number, the question whether one of the policies' alternatives is true of the row ($1, as JSON).
     """
 
     name: str
     role: str
-    become: str
+    become: Mapping[str, str]
     probes: Sequence[Probe]
     alternatives: Mapping[int, str]
     before: Sequence[str] = ()
@@ -185,66 +190,50 @@ class Result:
     met: bool
     failed: tuple[str, ...]
 
+    @property
+    def effort(self) -> tuple[int, bool, int]:
+        """How much has to be so for it: the least is told."""
+        told = self.variation.told
+        return len(self.variation.acts), "," in self.caller.name, told.count(" and ") + bool(told)
+
 
 @dataclass(frozen=True)
 class TrialMatrix:
-    """stored, row, meets: SQL of the connection's own role with `@`: the row as JSON, the row, whether it is public.
+    """stored, row, meets: SQL of the connection's own role with HERE: the row as JSON, the row, whether it is public.
 
-    is_forged: whether a row inserted by a caller is as the caller wanted. come_back: SQL that takes the own role.
+    find: the row's place, where `make` returns another condition. is_forged: whether a row inserted by a caller is as
+    the caller wanted. own_role: its name.
     """
 
     callers: Sequence[Caller]
     stored: str
     row: str
-    come_back: str
+    own_role: str
+    find: str = ""
     meets: str | None = None
     is_forged: str | None = None
 
-    def run(self, sandbox: Sandbox, variations: Sequence[Variation]) -> list[Result]:
-        """Every pair whose row could be made. Raises psycopg.Error where a block is stopped, by a timeout for one.
-
-        A block that takes too long is tried in halves.
-        """
-        found: list[Result] = []
-        step = max(_PAIRS // max(len(self.callers), 1), 1)
-        waiting = [variations[start : start + step] for start in range(0, len(variations), step)]
-        stopped = 0
-        while waiting:
-            part = waiting.pop(0)
-            try:
-                answer = sandbox.run(
-                    sql.SQL("select set_config('promthctl.plan', {}, true); ").format(json.dumps(self._plan(part)))
-                    + _BLOCK
-                )  # fmt: skip
-            except QueryCanceled:  # all of it together takes too long, or one of it
-                stopped += 1
-                if len(part) == 1 or stopped > _STOPPED:
-                    raise
-                half = (len(part) + 1) // 2
-                waiting[:0] = [part[:half], part[half:]]
-                continue
-            for number, caller, hits, holds, met, failed in json.loads(answer[0][0]):
-                if hits is not None:
-                    shown = {part[number].shows} if part[number].shows else hits
-                    found.append(Result(part[number], self.callers[caller], frozenset(shown), frozenset(holds),
-                                        bool(met), tuple(failed)))  # fmt: skip
-        return found
-
-    def _plan(self, variations: Sequence[Variation]) -> dict[str, Any]:
+    def plan(self, number: int, variations: Sequence[Variation]) -> dict[str, Any]:
+        """What the block does with some of them, as JSON."""
         everyone = list(range(len(self.callers)))
         plan: dict[str, Any] = {
+            "id": number,
             "stored": self.stored,
             "row": self.row,
-            "return": self.come_back,
+            "return": self.own_role,
             "callers": [self._caller(number, each) for number, each in enumerate(self.callers)],
             "variations": [
-                {"id": number, "make": each.make, "before": list(each.before), "acts": list(each.acts),
+                {"id": place, "make": each.make, "before": list(each.before), "acts": list(each.acts),
                  "forged": dict(each.forged), "callers": everyone if each.callers is None else list(each.callers),
                  **({"row": each.row} if each.row else {})}
-                for number, each in enumerate(variations)
+                for place, each in enumerate(variations)
             ],
         }  # fmt: skip
-        return plan | {name: text for name, text in (("meets", self.meets), ("is_forged", self.is_forged)) if text}
+        return plan | {name: text for name, text in self._asked if text}
+
+    @property
+    def _asked(self) -> tuple[tuple[str, str | None], ...]:
+        return ("find", self.find), ("meets", self.meets), ("is_forged", self.is_forged)
 
     @staticmethod
     def _caller(number: int, caller: Caller) -> dict[str, Any]:
@@ -253,5 +242,77 @@ class TrialMatrix:
             probe = {"verb": each.verb, "sql": each.statement}
             probes.append(probe | {name: text for name, text in (("cursor", each.through_cursor), ("seen", each.seen))
                                    if text})  # fmt: skip
-        return {"id": number, "role": caller.role, "become": caller.become, "before": list(caller.before),
+        return {"id": number, "role": caller.role, "become": dict(caller.become), "before": list(caller.before),
                 "probes": probes, "alternatives": [list(each) for each in caller.alternatives.items()]}  # fmt: skip
+
+
+@dataclass
+class Trial:
+    """A matrix with what is tried in it. results: of every pair whose row could be made. error: why not all was."""
+
+    matrix: TrialMatrix
+    variations: Sequence[Variation]
+    results: list[Result] = field(default_factory=list)
+    error: psycopg.Error | None = None
+    stopped: int = 0  # blocks that took too long
+
+    def parts(self) -> list[Sequence[Variation]]:
+        """The variations, few enough for one block."""
+        step = max(_PAIRS // max(len(self.matrix.callers), 1), 1)
+        return [self.variations[start : start + step] for start in range(0, len(self.variations), step)]
+
+
+_Part = tuple[Trial, Sequence[Variation]]
+
+
+def try_together(sandbox: Sandbox, trials: Sequence[Trial]) -> None:
+    """Fill in the results of all of them, with few round trips. Raises psycopg.Error where the connection is lost.
+
+    A block that takes too long is tried in halves.
+    """
+    waiting = list(_blocks([(trial, part) for trial in trials for part in trial.parts()]))
+    while waiting:
+        block = [(trial, part) for trial, part in waiting.pop(0) if trial.error is None]
+        try:
+            _run(sandbox, block)
+        except psycopg.Error as error:
+            if sandbox.connection.broken:
+                raise
+            if len(block) > 1:
+                half = len(block) // 2
+                waiting[:0] = [block[:half], block[half:]]
+                continue
+            trial, part = block[0]
+            trial.stopped += 1
+            if len(part) == 1 or trial.stopped > _STOPPED or not isinstance(error, QueryCanceled):
+                trial.error = error
+                continue
+            half = (len(part) + 1) // 2
+            waiting[:0] = [[(trial, part[:half])], [(trial, part[half:])]]
+
+
+def _blocks(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
+    block: list[_Part] = []
+    pairs = 0
+    for trial, part in parts:
+        size = len(part) * len(trial.matrix.callers)
+        if block and pairs + size > _PAIRS:
+            yield block
+            block, pairs = [], 0
+        block.append((trial, part))
+        pairs += size
+    if block:
+        yield block
+
+
+def _run(sandbox: Sandbox, block: Sequence[_Part]) -> None:
+    if not block:
+        return
+    plan = json.dumps([trial.matrix.plan(number, part) for number, (trial, part) in enumerate(block)])
+    answer = sandbox.run(sql.SQL("select set_config('promthctl.plan', {}, true); ").format(plan) + _BLOCK)
+    for number, place, caller, hits, holds, met, failed in json.loads(answer[0][0]):
+        trial, part = block[number]
+        if hits is not None:
+            shown = {part[place].shows} if part[place].shows else hits
+            trial.results.append(Result(part[place], trial.matrix.callers[caller], frozenset(shown),
+                                        frozenset(holds), bool(met), tuple(failed)))  # fmt: skip

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from promthctl.isolation.column_values import nearest_combinations
-from promthctl.isolation.conditions import Alternative, alternatives
+from promthctl.isolation.conditions import Alternative
 from promthctl.isolation.interesting_values import interesting_values
 from promthctl.isolation.policy_reading import Column, Comparison, PolicyReader, Reading
 from promthctl.isolation.sample_row import SampleRow, literal
@@ -71,7 +71,7 @@ def parts_of(table: ProbedTable, views: Sequence[ProbedView], reader: PolicyRead
 def _parts(
     table: ProbedTable, policy: Policy, expression: str | None, new: bool, reader: PolicyReader
 ) -> Iterator[Part]:
-    for one in alternatives(expression, reader.knows_caller):
+    for one in reader.alternatives(expression):
         yield Part(policy, one, reader.read(one.text, table), new)
 
 
@@ -82,7 +82,7 @@ def restrictions_of(table: ProbedTable, reader: PolicyReader) -> Reading:
         if not policy.permissive:
             for text in (policy.using, policy.check):
                 if text:
-                    reader.read(text, table, reading)
+                    reader.read_into(reading, text, table)
     return reading
 
 

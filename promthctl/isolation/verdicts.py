@@ -62,6 +62,9 @@ def verdict(
         if not owned and all(leak.allow and leak.allow.kind == "public" for leak in leaks):
             public = [replace(leak, severity="not proven") for leak in leaks]
             return proof("not proven", f"{_NOBODY}, and {_sentence(leaks[0])}", public)
+        if not owned and not opened.seen and all(_adds_only(leak) for leak in leaks):
+            added = [replace(leak, severity="not proven") for leak in leaks]
+            return proof("not proven", f"{_NOBODY}, and {_sentence(leaks[0])}, who reads and changes none", added)
         more = f" (and {len(leaks) - 1} more)" if len(leaks) > 1 else ""
         return proof("leak", f"{_sentence(leaks[0])}{more}", leaks)
     if breaches:
@@ -115,6 +118,11 @@ def _is_breach(attempt: Attempt, owned: bool, opened: Openings) -> bool:
             bool(opened.direct & {"select", "update", "delete"}) or not opened.parts
         )  # otherwise the made memberships may not have been the right ones
     return attempt.verb == "select" or (attempt.role == "service_role" and attempt.outcome != "error")
+
+
+def _adds_only(finding: Finding) -> bool:
+    """Whether it is that a policy lets others add rows, as to a contact form or a log."""
+    return bool(finding.policy and finding.allow and finding.allow.what.startswith("insert: "))
 
 
 def _finding(attempt: Attempt) -> Finding:

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import psutil
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from promthctl import settings, toolchain
 from promthctl.steps import Silent
+from tests.perf.far import far
 from tests.promthctl_runner import Project
 from tests.servers import bare_server, fresh_database
 
@@ -110,6 +112,20 @@ def bench_scale(project: Project) -> None:
                             f"{whole:6.2f} s  (goal ≤ {goal}), {whole / half:4.2f} of half as many (goal ≤ {_GROWTH})"
                         )
                         print(f"{f'{name}, {tables} tables, {migrations} migrations':<58} {told}", flush=True)
+                if tables == TABLES:
+                    _from_afar(project, url)
+
+
+def _from_afar(project: Project, url: str) -> None:
+    """Round trips of verify, and how long it takes, on a target that a message reaches and returns from in 50 ms."""
+    port = conninfo_to_dict(url)["port"]
+    turns: list[str] = []
+    with far(int(port), 0.025, turns) as relayed:
+        begin = time.perf_counter()
+        project.run("verify", "--db-url", url.replace(f":{port}/", f":{relayed}/"), code=None, timeout=600)
+        spent = time.perf_counter() - begin
+    told = f"{len(turns) / TABLES:6.2f}    (goal ≤ 3), {spent:.1f} s of wall time"
+    print(f"{f'round trips of verify for each of {TABLES} tables, 50 ms away':<58} {told}", flush=True)
 
 
 def _own_cache(folder: Path, cache: Path) -> Path:
