@@ -32,13 +32,13 @@ def node(settings: Settings) -> Iterator[Finding]:
         found = nodejs.find_node(settings)
         yield Finding("Node.js", "ok", str(found.node))
     except PromthctlError as error:
-        there = toolchain.installed(settings) is not None  # which know the one they were installed with
+        there = toolchain.tools_that_are_there(settings) is not None  # which know the one they were installed with
         yield of_error("Node.js", error, "warning" if there else "failure")
 
 
 def tools(settings: Settings) -> Iterator[Finding]:
     """Each tool is run once."""
-    found = toolchain.installed(settings)
+    found = toolchain.tools_that_are_there(settings)
     if found is None:
         detail = f"not installed yet: Supabase CLI {pinned_cli()} and PostgreSQL come at the first start"
         yield Finding("Tools", "warning", detail, "promthctl local up")

@@ -136,7 +136,7 @@ def ensure(settings: Settings, steps: Steps) -> Toolchain:
     return tools
 
 
-def installed(settings: Settings) -> Toolchain | None:
+def tools_that_are_there(settings: Settings) -> Toolchain | None:
     """The tools where they are installed; nothing is downloaded, and whether they run is not tried.
 
     Raises PrerequisiteError as cache_root does, and where there is no Node.js.
