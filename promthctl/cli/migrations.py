@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from promthctl import engines, migration_set
+from promthctl.cli import lint, squash
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.errors import RefusedError, UsageError
-from promthctl.migration_set import HistoryEntry, supabase_folder
+from promthctl.migration_set import HistoryEntry, squashed, supabase_folder
 from promthctl.quantities import count
-from promthctl.redact import redact
 from promthctl.resolve.choice import TargetChoice
 from promthctl.resolve.production import announcement
 from promthctl.targets import Target
 from promthctl.views import migrations as views
 
 app = typer.Typer(no_args_is_help=True, help="The folder of SQL migrations.")
-
-
-class LintFormat(StrEnum):
-    """How findings are printed."""
-
-    text = "text"
-    json = "json"
-    github = "github"
-    sarif = "sarif"
+app.command("lint")(lint.command)
+app.command("squash")(squash.command)
 
 
 @app.command("list")
@@ -39,12 +31,10 @@ def list_(context: typer.Context, choice: TargetChoice) -> None:
     """Show each version: in source, in supabase/migrations, applied to the target, edited since it was applied."""
     run: Invocation = context.obj
     history, _ = _history(run, choice)
-    rows = migration_set.list_migrations(
-        supabase_folder.source_migrations(run.settings),
-        migration_set.present_migrations(run.settings.migrations_dir),
-        history,
-    )
-    run.output.show(rows, views.migrations)
+    source = supabase_folder.source_migrations(run.settings)
+    present = migration_set.present_migrations(run.settings.migrations_dir)
+    rows = migration_set.list_migrations(source, present, history)
+    run.output.show(squashed.with_squashed(rows, source, history), views.migrations)
 
 
 @app.command()
@@ -166,42 +156,6 @@ def down(
 
 
 @app.command()
-def lint(
-    context: typer.Context,
-    files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE]...", help="Only these; by default all.", show_default=False)
-    ] = None,
-    changed_since: Annotated[
-        str | None,
-        typer.Option("--changed-since", metavar="GITREF", help="Only files that are not as they were in that commit."),
-    ] = None,
-    form: Annotated[
-        LintFormat, typer.Option("--format", help="For people, for programs, or beside the code on GitHub.")
-    ] = LintFormat.text,
-) -> None:
-    """Find what is wrong or risky in the migration files, without a target. Exit code 1 if anything is found.
-
-    All files are run in a throw-away database, so what counts is the schema in the end: row-level security, policies,
-    grants, indexes, functions. Of each file: what a push would warn of, and what squawk finds, if it is installed. A
-    comment allows what is meant: `-- promthctl: allow RULE reason`, before or behind the statement, or for the whole
-    file above a blank line at its top.
-    """
-    from promthctl.linting import linting, reporting
-    from promthctl.views import lint as lint_views
-
-    run: Invocation = context.obj
-    found = linting.lint(run.settings, [run.typed_path(file) for file in files or ()], changed_since, run.output)
-    if form is LintFormat.json:
-        run.output.as_json = True
-    if form in (LintFormat.text, LintFormat.json) or run.output.as_json:
-        run.output.show(found, lint_views.lint)
-    else:
-        run.output.verbatim(redact(reporting.sarif(found) if form is LintFormat.sarif else reporting.github(found)))
-    if found.findings:
-        raise typer.Exit(1)
-
-
-@app.command()
 @with_target
 def fetch(context: typer.Context, choice: TargetChoice, dry_run: DryRun = False) -> None:
     """Write files for versions that a target's history has and this folder lacks, from what is recorded there.
@@ -248,11 +202,12 @@ def adopt(
     patience = lock_seconds(lock_timeout)
     chosen = replace(run.target(choice), lock_seconds=patience)
     found = adopting.plan_adoption(run.settings, chosen, assume or (), run.output)
-    if not dry_run and found.adopted:
+    names = (*found.adopted, *found.replacing)
+    if not dry_run and names:
         if not chosen.local:
-            for name in found.adopted:
+            for name in names:
                 run.output.note(f"  found: {name}")
-            question = f"Record {count(len(found.adopted), 'migration')} as applied to {chosen.label}?"
+            question = f"Record {count(len(names), 'migration')} as applied to {chosen.label}?"
             run.confirm(question, f"Nothing was recorded on {chosen.label}")
         found = adopting.record_adoption(run.settings, chosen, found, run.output)
     run.output.show(found, views.adoption)

@@ -39,8 +39,10 @@ def push(result: PushResult) -> Iterator[RenderableType]:
     if result.applied:
         yield f"[bold green]Applied[/bold green] {count(len(result.applied), 'migration')} to {escape(result.target)}"
         yield from (f"  {escape(name)}" for name in result.applied)
-    else:
+    elif not result.recorded:
         yield _nothing(result.target, result.total)
+    for name in result.recorded:
+        yield f"[bold green]Recorded[/bold green] {escape(name)} in the history, in place of what it stands for"
 
 
 def preview(plan: PushPreview) -> Iterator[RenderableType]:

@@ -1,0 +1,99 @@
+"""`migrations squash`: one file makes what many made, rows included, and targets that have those are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from promthctl.schema import KINDS, compare, snapshot
+from tests.embedded.test_bundle import own, rows
+from tests.promthctl_runner import Project
+from tests.servers import Server, fresh_database
+
+NOTES = "create table public.notes (id bigint generated always as identity primary key, body text, mood public.mood)"
+FILES = {
+    "001_base": f"create type public.mood as enum ('sad');\n{NOTES};\ncomment on table public.notes is 'n'",
+    "002_rows": "-- the first rows\ncreate table public.kinds (id uuid default gen_random_uuid(), name text,"
+    " at timestamptz default now());\ninsert into public.kinds (name) values ('a'), ('b; c');\n"
+    "insert into storage.buckets (id, name) values ('pics', 'pics'); -- no more",
+    "003_great": "alter type public.mood add value 'great';\nalter table public.notes enable row level security;\n"
+    "create policy own on public.notes to authenticated using (true);\ngrant select on public.notes to authenticated;",
+    "004_great": "alter table public.notes alter column mood set default 'great';\n"
+    "insert into public.notes (body) values ('hello');\nalter table public.notes drop column body;",
+}
+LATER = {"005_later": "create table public.later (id int primary key);"}
+
+
+def squashed(project: Project, *words: str) -> Any:
+    return json.loads(project.run("migrations", "squash", *words, "--json", timeout=600).stdout)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def history(url: str) -> list[str]:
+    return [version for version, *_ in rows(url)]
+
+
+def add(project: Project, files: dict[str, str]) -> None:
+    for name, sql in files.items():
+        (project.path / "sql" / f"{name}.sql").write_text(sql)
+
+
+def test_one_file_makes_the_same_schema_and_rows_and_old_targets_are_known(
+    tmp_path: Path, server: Server, database_url: str
+) -> None:
+    project = own(tmp_path, FILES)
+    target = ("--db-url", database_url)
+    project.run("push", *target, "--yes")
+    add(project, LATER)
+    made = squashed(project, "--to", "004")
+    assert made["replaced"] == [f"{name}.sql" for name in FILES]
+    assert {"public.kinds", "public.notes", "storage.buckets"} <= set(made["tables"])
+    assert {"public.kinds.id", "public.kinds.at"} <= set(made["volatile"])
+    assert names(tmp_path / "sql") == ["004_great.down.sql", "004_great.sql", "005_later.sql"]
+    assert set(names(tmp_path / "supabase/squashed/004")) == {f"{name}.sql" for name in FILES}
+
+    # A target that has the old files.
+    listed = {row["version"]: row for row in project.json("migrations", "list", *target)}
+    assert listed["001"]["squashed"] == "004_great.sql" and listed["004"]["edited"] is None
+    planned = project.json("push", "--dry-run", *target)
+    assert (planned["pending"], planned["refused"]) == (["005_later.sql"], False)
+    assert "004_great.sql stands for what its history has as 001, 002, 003" in planned["disagreements"][0]["why"]
+    assert project.json("migrations", "fetch", *target, "--dry-run")["written"] == []
+    with psycopg.connect(database_url) as connection:
+        before = snapshot(connection)
+    at = "promthctl.supabase_cli.database_commands:DatabaseCli.repair:return:"
+    running = project.start("push", *target, "--yes", at=at)
+    running.communicate(timeout=300)
+    assert running.returncode == -9 and history(database_url) == ["001", "002", "003", "004"]
+    pushed = project.json("push", *target, "--yes")
+    assert (pushed["recorded"], pushed["applied"]) == (["004_great.sql"], ["005_later.sql"])
+    assert history(database_url) == ["004", "005"]
+    again = project.json("push", *target, "--yes")
+    assert (again["recorded"], again["applied"]) == ([], [])
+    assert all(row["edited"] is False for row in project.json("migrations", "list", *target))
+
+    # A new one.
+    with fresh_database(server) as other, psycopg.connect(other) as new:
+        empty = snapshot(new)
+        new.rollback()
+        project.run("push", "--db-url", other, "--yes")
+        assert compare(snapshot(new), _with_later(database_url), KINDS) == ()
+        new.rollback()
+        assert new.execute("select name from public.kinds order by 1").fetchall() == [("a",), ("b; c",)]
+        new.rollback()
+        project.run("rollback", "--to", "0", "--db-url", other, "--yes", code=5)  # 005 has no down script
+        project.run("migrations", "down", "005")
+        project.run("rollback", "--to", "0", "--db-url", other, "--yes", "--no-backup")
+        assert compare(empty, snapshot(new), KINDS) == ()
+    assert before
+
+
+def _with_later(url: str) -> Any:
+    with psycopg.connect(url) as connection:
+        return snapshot(connection)
