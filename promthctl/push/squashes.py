@@ -49,7 +49,9 @@ def record_squashes(
 def told(one: Squash) -> str:
     """What a squashed file means for a target, as a sentence without its end."""
     if one.met:
-        return f"{one.file.filename} stands for what its history has as {_versions(one)}; that is recorded in one"
+        return (
+            f"{one.file.filename} stands for what its history has as {_versions(one)}; a push records it in their place"
+        )
     if one.state == "in part":
         return (
             f"{one.file.filename} stands for several migrations, of which it has {_versions(one)} and not "
@@ -75,6 +77,14 @@ def check_met(target: Target, squashes: Iterable[Squash], what: str) -> None:
     for one in squashes:
         if not one.met:
             raise RefusedError(what, told(one), settled_by(target, one))
+
+
+def check_recorded(target: Target, squashes: Iterable[Squash], what: str) -> None:
+    """As check_met, and also for a history that still has the old files, all of them."""
+    found = tuple(squashes)
+    check_met(target, found, what)
+    for one in found:
+        raise RefusedError(what, told(one), f"promthctl push{command_line_options(target)} records it there")
 
 
 def _versions(one: Squash) -> str:

@@ -10,6 +10,7 @@ import psycopg
 
 from promthctl.schema import KINDS, compare, snapshot
 from tests.embedded.test_bundle import own, rows
+from tests.hints import Instead, Place, Row, Run, follow
 from tests.promthctl_runner import Project
 from tests.servers import Server, fresh_database
 
@@ -97,3 +98,50 @@ def test_one_file_makes_the_same_schema_and_rows_and_old_targets_are_known(
 def _with_later(url: str) -> Any:
     with psycopg.connect(url) as connection:
         return snapshot(connection)
+
+
+PAIR = {"001_a": "create table public.a (id int primary key)", "002_b": "create table public.b (id int primary key);"}
+
+
+def test_a_target_that_has_a_part_gets_the_rest_from_the_old_files(tmp_path: Path, database_url: str) -> None:
+    """Then it is known; what is recorded without statements is proven by the schema, by adopt."""
+    project = own(tmp_path, {"001_a": PAIR["001_a"]})
+    project.run("push", "--db-url", database_url, "--yes")
+    add(project, PAIR)
+    made = squashed(project, "--to", "002")
+    assert made["drafted"] and made["down"] == "sql/002_b.down.sql"
+    assert "create table" in (tmp_path / made["file"]).read_text().lower()
+    place = Place(project, {"owner": database_url, "db": database_url})
+    files = {name: (tmp_path / "sql" / name).read_bytes() for name in names(tmp_path / "sql")}
+    push = f"promthctl push --db-url {database_url} --yes"
+    back = (Run("promthctl migrations squash --undo 002"), Run("promthctl push [^,]*", adds="--yes"))
+    follow(Row("push/disagreements.py · refusal_of", push, back, "Nothing to do"), place)
+    assert names(tmp_path / "sql") == ["001_a.sql", "002_b.sql"] and history(database_url) == ["001", "002"]
+    squashed(project, "--to", "002")
+    assert {name: (tmp_path / "sql" / name).read_bytes() for name in names(tmp_path / "sql")} == files
+
+    with psycopg.connect(database_url) as connection:
+        connection.execute("update supabase_migrations.schema_migrations set statements = null where version = '001'")
+    told = project.run("push", "--db-url", database_url, "--yes", code=5).stderr
+    assert "of 001 its history does not say" in told and "promthctl migrations adopt --db-url" in told
+    adopted = project.json("migrations", "adopt", "--db-url", database_url, "--yes")
+    assert adopted["adopted"] == ["002_b.sql"] and history(database_url) == ["002"]
+    assert project.json("push", "--db-url", database_url, "--yes")["applied"] == []
+
+
+def test_what_reads_the_history_cannot_be_one_file(tmp_path: Path, database_url: str) -> None:
+    """An earlier version leaves it out. Until a push has recorded it, other commands say so."""
+    reading = "do $$ begin assert (select count(*) = 2 from supabase_migrations.schema_migrations); end $$;"
+    project = own(tmp_path, {**PAIR, "003_reading": reading})
+    place = Place(project, {"owner": database_url, "db": database_url})
+    project.run("push", "--db-url", database_url, "--yes")
+    earlier = Instead("promthctl migrations squash --to VERSION", (("VERSION", "002"),), adds="--as-written")
+    row = Row(
+        "migration_files/squashing.py · plan_squash", "promthctl migrations squash --to 003 --as-written", earlier
+    )
+    follow(row, place)
+    assert "create table public.a (id int primary key)\n;\n" in (tmp_path / "sql/002_b.sql").read_text()
+    back = f"promthctl rollback --to 002 --db-url {database_url} --yes"
+    recorded = Run("promthctl push .*(?= records)", adds="--yes")
+    follow(Row("push/squashes.py · check_recorded", back, recorded, "has no down script"), place)
+    assert history(database_url) == ["002", "003"]
