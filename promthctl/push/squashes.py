@@ -49,9 +49,8 @@ def record_squashes(
 def told(one: Squash) -> str:
     """What a squashed file means for a target, as a sentence without its end."""
     if one.met:
-        return (
-            f"{one.file.filename} stands for what its history has as {_versions(one)}; a push records it in their place"
-        )
+        old = f"its history has the old files for which {one.file.filename} stands now"
+        return f"{old}: {_versions(one)}; a push records it in their place"
     if one.state == "in part":
         return (
             f"{one.file.filename} stands for several migrations, of which it has {_versions(one)} and not "

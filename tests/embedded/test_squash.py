@@ -64,7 +64,7 @@ def test_one_file_makes_the_same_schema_and_rows_and_old_targets_are_known(
     assert listed["001"]["squashed"] == "004_great.sql" and listed["004"]["edited"] is None
     planned = project.json("push", "--dry-run", *target)
     assert (planned["pending"], planned["refused"]) == (["005_later.sql"], False)
-    assert "004_great.sql stands for what its history has as 001, 002, 003" in planned["disagreements"][0]["why"]
+    assert "the old files for which 004_great.sql stands now: 001, 002, 003" in planned["disagreements"][0]["why"]
     assert project.json("migrations", "fetch", *target, "--dry-run")["written"] == []
     with psycopg.connect(database_url) as connection:
         before = snapshot(connection)
