@@ -23,6 +23,7 @@ from promthctl.migration_files.down_scripts import with_downs
 from promthctl.migration_files.table_contents import Contents, differing, read_contents, with_rows
 from promthctl.migration_set import Migration, copies, supabase_folder
 from promthctl.migration_set.folder import DOWN_FOLDER, down_path
+from promthctl.migration_set.problems import shell_quote
 from promthctl.migration_set.source import find_source
 from promthctl.migration_set.squashed import header, squashed_by
 from promthctl.settings import Settings
@@ -68,7 +69,7 @@ class Undone:
 
 @dataclass(frozen=True)
 class _Made:
-    """What the old files make. start: the database before them."""
+    """What the old files make. tables: those in which they leave rows."""
 
     state: State
     contents: Contents
@@ -87,16 +88,14 @@ def plan_squash(settings: Settings, to: str, as_written: bool, steps: Steps) -> 
     kept = settings.supabase_dir / FOLDER / to
     why_written, volatile = "", tuple[str, ...]()
     with steps.step("Squashing the migrations") as update, shadow.trial_database(settings) as made:
-        before = made.copy("before")
-        start = read_state(before)
-        empty = read_contents(replace(made.superuser, url=_sibling(made.superuser.url, "before")))
+        empty = read_contents(made.superuser)
         made.apply(first)
         old = _Made(read_state(made.target), contents := read_contents(made.superuser), with_rows(empty, contents))
         candidates = joining.joined(first)
         if as_written:
             why_written = "--as-written"
         else:
-            drafted, why_written = _drafted(settings, made, first, start, old, steps)
+            drafted, why_written = _drafted(settings, made, first, old, steps)
             candidates = [*drafted, *candidates]
         for number, body in enumerate(candidates):
             update(f"trying {number + 1} of at most {len(candidates)}")
@@ -157,7 +156,8 @@ def plan_undo(settings: Settings, version: str) -> Undone:
     there = sorted(path for path in kept.glob("*.sql")) if kept.is_dir() else []
     if not names.intersection(path.name for path in there):
         why = f"{_relative(settings, kept)} does not have them"
-        raise RefusedError(what, why, f"git log --all --oneline -- {_relative(settings, file.path.parent)} has them")
+        folder = shell_quote(_relative(settings, file.path.parent))
+        raise RefusedError(what, why, f"git log --all --oneline -- {folder} shows the commits that have them")
     downs = settings.supabase_dir / DOWN_FOLDER if file.path.parent == settings.migrations_dir else file.path.parent
     moves = {path: file.path.parent / path.name for path in there if not path.name.endswith(".down.sql")}
     moves |= {path: downs / path.name for path in there if path.name.endswith(".down.sql")}
@@ -193,18 +193,19 @@ def _first(settings: Settings, to: str) -> list[Migration]:
     if strange := [file for file in first if os.path.realpath(file.path.parent) != os.path.realpath(source.folder)]:
         name = strange[0].filename
         why = f"{name} is only in supabase/migrations, not in {_relative(settings, source.folder)}"
-        moved = f"mv {_relative(settings, strange[0].path)} {_relative(settings, source.folder)}/"
-        raise RefusedError(_WHAT, why, moved)
+        names = _relative(settings, strange[0].path), _relative(settings, source.folder)
+        raise RefusedError(_WHAT, why, f"mv {shell_quote(*names)}")
     return first
 
 
 def _drafted(
-    settings: Settings, made: ThrowAwayDatabase, first: Sequence[Migration], start: State, old: _Made, steps: Steps
+    settings: Settings, made: ThrowAwayDatabase, first: Sequence[Migration], old: _Made, steps: Steps
 ) -> tuple[list[str], str]:
     """What the diff engine makes of it, with what the files do to rows; or why not."""
     try:
-        sql = supabase_cli.find_database_cli(settings, steps).diff(start.target, made.target).sql
-        found = forward(made, start, sql, old.state)
+        with shadow.trial_database(settings) as empty:  # a server of its own, for roles belong to the server
+            sql = supabase_cli.find_database_cli(settings, steps).diff(empty.target, made.target).sql
+            found = forward(empty, read_state(empty.target), sql, old.state)
     except PromthctlError as error:
         return [], error.why
     if found.left or found.unread:
@@ -286,10 +287,6 @@ def _note_copies(settings: Settings, todo: changes.FileChanges) -> None:
     folder = settings.migrations_dir
     written = {path.name: content for path, content in todo.writes.items() if path.parent == folder}
     copies.replace_copies(settings, [path.name for path in todo.removals if path.parent == folder], written)
-
-
-def _sibling(url: str, database: str) -> str:
-    return f"{url.rpartition('/')[0]}/{database}"
 
 
 def _relative(settings: Settings, path: Path) -> str:

@@ -93,6 +93,8 @@ def apply_to_local_stack(
         squashes = find_squashes(files, database.fetch_history(target))
         check_met(target, squashes, f"Nothing was pushed to {target.label}")
         recorded = record_squashes(settings, target, squashes, files, steps)
+        for name in recorded:
+            steps.note(f"Recorded {name} in the history, in place of what it stands for")
         history = tuple(database.fetch_history(target))
     pending = supabase_folder.pending_migrations(files, history)
     gaps = [*disagreements.find_version_gaps(target, files, history, pending)]

@@ -48,7 +48,7 @@ def push(result: PushResult) -> Iterator[RenderableType]:
 def preview(plan: PushPreview) -> Iterator[RenderableType]:
     """A dry run: the plan, and whether it could be carried out."""
     yield from planned(plan)
-    if not plan.pending:
+    if not plan.pending and not any(one.kind == "squashed" for one in plan.disagreements):
         yield _nothing(plan.target, plan.total)
     for one in plan.disagreements:
         if one.refuses:

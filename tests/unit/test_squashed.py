@@ -86,7 +86,8 @@ def test_what_was_squashed_twice_knows_both_histories() -> None:
 ONE = (("supabase/migrations/001_a.sql", "select 1;\n"),)
 SQUASHED = (("supabase/migrations/003_m003.sql", NEW.sql),)
 ONLY, SQUASH = "is the only migration up to", "promthctl migrations squash"
-FIRST, UNDO = "migration_files/squashing.py · _first", "migration_files/squashing.py · plan_undo"
+FIRST = "migration_files/squashing.py · _first"
+UNDO = "migration_files/squashing.py · plan_undo"
 ROWS = (
     Row("cli/squash.py · command", SQUASH, Instead(f"{SQUASH} --to VERSION", (("VERSION", "001"),)), ONLY, ONE),
     Row(FIRST, f"{SQUASH} --to 009", Say("009", "001", "promthctl migrations list"), ONLY, ONE),
