@@ -83,7 +83,7 @@ class _Run:
         if asked:
             self.planned += analyse_migrations([file], self._reader)
             self._reader.read_only = False
-        line, kept = 1, self.watch
+        line, before = 1, self.watch.copy()
         try:
             for command, statement in _sent(file.sql):
                 if statement is None:
@@ -97,9 +97,10 @@ class _Run:
                     self.watch.look(self._connection, Place(self._number, file.filename, line))
         except psycopg.Error as error:
             self.failed = FailedStatement(file.filename, line, first_line(error))
-            self.watch = kept
         with contextlib.suppress(psycopg.Error):  # what a file leaves open, the CLI's session loses
             self._connection.execute("rollback")
+        if self.failed is not None:
+            self.watch.take_back(before, self._reader)
         return self.failed is None
 
 

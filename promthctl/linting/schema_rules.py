@@ -132,6 +132,18 @@ class Watch:
                     self._note(key, (now.get(key) or self.marks[key])[0], key in now, place)
         self.marks = now
 
+    def copy(self) -> Watch:
+        return Watch(dict(self.marks), dict(self.places))
+
+    def take_back(self, before: Watch, connection: psycopg.Connection[Any]) -> None:
+        """After a rollback: what is as it was before has the place that it had."""
+        self.look(connection, None)
+        undone = [key for key in self.places if self.marks.get(key) == before.marks.get(key)]
+        for key in undone:
+            del self.places[key]
+            if key in before.places:
+                self.places[key] = before.places[key]
+
     def _note(self, key: Key, on: int, there: bool, place: Place) -> None:
         what, oid = key
         if there:

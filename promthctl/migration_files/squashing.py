@@ -165,6 +165,7 @@ def plan_undo(settings: Settings, version: str) -> Undone:
     writes = {new: old.read_bytes() for old, new in (*moves.items(), *aside.items())}
     removals = tuple(path for path in (*moves, *aside) if path not in writes)
     todo = changes.FileChanges(_with_copies(settings, file.path.parent, writes), removals)
+    changes.check_not_overwritten(todo, what, [path for path in moves.values() if path not in aside])
     restored = tuple(sorted(_relative(settings, path) for path in moves.values()))
     return Undone(restored, _relative(settings, aside[file.path]), changes=todo)
 
