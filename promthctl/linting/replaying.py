@@ -6,7 +6,6 @@ with rows perhaps; what the file itself makes is empty.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -97,9 +96,8 @@ class _Run:
                     self.watch.look(self._connection, Place(self._number, file.filename, line))
         except psycopg.Error as error:
             self.failed = FailedStatement(file.filename, line, first_line(error))
-        with contextlib.suppress(psycopg.Error):  # what a file leaves open, the CLI's session loses
-            self._connection.execute("rollback")
-        if self.failed is not None:
+        if self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            self._connection.execute("rollback")  # what a file leaves open, the CLI's session loses
             self.watch.take_back(before, self._reader)
         return self.failed is None
 
