@@ -146,3 +146,16 @@ def test_what_reads_the_history_cannot_be_one_file(tmp_path: Path, database_url:
     recorded = Run("promthctl push .*(?= records)", adds="--yes")
     follow(Row("push/squashes.py · check_recorded", back, recorded, "has no down script"), place)
     assert history(database_url) == ["002", "003"]
+
+
+def test_local_up_knows_its_own_database(shared: Project) -> None:
+    folder = shared.path / "supabase" / "migrations"
+    folder.mkdir(parents=True)
+    for name, sql in PAIR.items():
+        (folder / f"{name}.sql").write_text(sql)
+    shared.up()
+    made = squashed(shared, "--to", "002")
+    assert (made["file"], made["down"]) == ("supabase/migrations/002_b.sql", "supabase/down/002_b.down.sql")
+    assert "Recorded 002_b.sql in the history" in shared.up().stderr
+    assert history(shared.env()["SUPABASE_DB_URL"]) == ["002"]
+    assert shared.json("verify", "--only", "tables")["ok"]
