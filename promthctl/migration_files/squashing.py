@@ -106,7 +106,7 @@ def plan_squash(settings: Settings, to: str, as_written: bool, steps: Steps) -> 
                 if not why:
                     down, why_no_down = _down(settings, trial, new, first, fresh, steps)
                     break
-            why_written = why_written or why
+            why_written = why_written or f"of what was drafted, {why}"
         else:
             hint = "promthctl migrations squash --to VERSION with an earlier version leaves out what stands in the way"
             raise PromthctlError(f"{_WHAT}: no one file was found that makes the same", why, hint)
@@ -223,7 +223,7 @@ def _why_unequal(
     try:
         trial.apply([new])
     except PromthctlError as error:
-        return f"it does not apply: {error.why}", ()
+        return f"it does not apply: {error.why.partition(chr(10))[0]}", ()
     now = read_state(trial.target)
     names = [f"{one.kind} {one.name}" for one in every_difference(old.state.catalog, now.catalog)]
     names += differing_names(old.state.unread, now.unread)
