@@ -67,7 +67,9 @@ def apply_locked(settings: Settings, target: Target, plan: PushPlan, steps: Step
     if set(history).difference(plan.applied, (file.version for file in plan.pending)):
         raise _outdated(plan, "its history was changed after the plan was made")
     files = supabase_folder.expected_migrations(settings)
-    recorded = record_squashes(settings, target, find_squashes(files, history), files, steps)
+    squashes = find_squashes(files, history)
+    check_met(target, squashes, f"Nothing was pushed to {plan.target}")  # it may have changed since the plan
+    recorded = record_squashes(settings, target, squashes, files, steps)
     pending = supabase_folder.pending_migrations(plan.pending, history)
     if not pending:
         return PushResult(plan.target, (), plan.total, recorded)
