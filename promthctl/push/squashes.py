@@ -21,8 +21,8 @@ def record_squashes(
 ) -> tuple[str, ...]:
     """Have the Supabase CLI write the history, and read it back; the names of the files that it has now.
 
-    squashes: those to record; one that is not met has been proven otherwise. files: all of the project, for their statements. Raises what the
-    CLI raises, and PromthctlError where the history is not as it should be then.
+    squashes: those to record; one that is not met has been proven otherwise. files: all of the project, for their
+    statements. Raises what the CLI raises, and PromthctlError where the history is not as it should be then.
     """
     done = tuple(squashes)
     if not done:
