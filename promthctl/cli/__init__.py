@@ -35,7 +35,7 @@ class Commands(LazyGroup):
     lazy = {  # noqa: RUF012 - read only
         "init": ("init", "Choose the example's migrations, or add the table for API keys."),
         "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
-        "migrations": ("migrations", "The folder of SQL migrations: list, new, lint, squash, adopt …"),
+        "migrations": ("migrations", "The folder of SQL migrations: list, new, down, lint, squash, adopt."),
         "push": ("push", "Apply the pending migrations to a database."),
         "diff": ("diff", "Print what was changed in a database by hand, as SQL."),
         "pull": ("pull", "Write what was changed in a database by hand as a migration."),

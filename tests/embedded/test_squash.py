@@ -97,7 +97,9 @@ def _with_later(url: str) -> Any:
 PAIR = {"001_a": "create table public.a (id int primary key)", "002_b": "create table public.b (id int primary key);"}
 
 
-def test_a_target_that_has_a_part_gets_the_rest_from_the_old_files(tmp_path: Path, database_url: str) -> None:
+def test_a_target_that_has_a_part_gets_the_rest_from_the_old_files(
+    tmp_path: Path, server: Server, database_url: str
+) -> None:
     """Then it is known; what is recorded without statements is proven by the schema, by adopt."""
     project = own(tmp_path, {"001_a": PAIR["001_a"]})
     project.run("push", "--db-url", database_url, "--yes")
@@ -105,6 +107,7 @@ def test_a_target_that_has_a_part_gets_the_rest_from_the_old_files(tmp_path: Pat
     made = squashed(project, "--to", "002")
     assert made["drafted"] and made["down"] == "sql/002_b.down.sql"
     assert "create table" in (tmp_path / made["file"]).read_text().lower()
+    project.extra["PGPASSWORD"] = server.password
     place = Place(project, {"owner": database_url, "db": database_url})
     files = {name: (tmp_path / "sql" / name).read_bytes() for name in names(tmp_path / "sql")}
     told = project.run("push", "--db-url", database_url, "--yes", code=5).stderr
@@ -124,10 +127,11 @@ def test_a_target_that_has_a_part_gets_the_rest_from_the_old_files(tmp_path: Pat
     assert project.json("push", "--db-url", database_url, "--yes")["applied"] == []
 
 
-def test_what_reads_the_history_cannot_be_one_file(tmp_path: Path, database_url: str) -> None:
+def test_what_reads_the_history_cannot_be_one_file(tmp_path: Path, server: Server, database_url: str) -> None:
     """An earlier version leaves it out. Until a push has recorded it, other commands say so."""
     reading = "do $$ begin assert (select count(*) = 2 from supabase_migrations.schema_migrations); end $$;"
     project = own(tmp_path, {**PAIR, "003_reading": reading})
+    project.extra["PGPASSWORD"] = server.password
     place = Place(project, {"owner": database_url, "db": database_url})
     project.run("push", "--db-url", database_url, "--yes")
     earlier = Instead("promthctl migrations squash --to VERSION", (("VERSION", "002"),), adds="--as-written")
