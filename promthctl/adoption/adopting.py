@@ -15,6 +15,8 @@ from promthctl.database.lock_waits import LockWatch, ending_waits
 from promthctl.database.transactions import reading_failure, undisturbed
 from promthctl.errors import RefusedError, UsageError
 from promthctl.migration_set import Migration, supabase_folder
+from promthctl.migration_set.squashed import Squash, as_replaced, find_squashes
+from promthctl.push.squashes import check_met, record_squashes
 from promthctl.schema import Difference, snapshot
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -36,7 +38,8 @@ class Adoption:
     total: how many there are. recorded: versions that the history had already. adopted: proven, or assumed because the
     user said so. unproven: they change rows only and may or may not have run. absent: not on the target. gaps: why
     nothing is adopted: what is missing of migrations that are there in part. beyond: objects on the target that no
-    migration makes. done: the adopted ones are in the history now. options: those that name the target to a command.
+    migration makes. replacing: squashed files that are recorded in place of what the history has, which proves them.
+    done: the adopted ones are in the history now. options: those that name the target to a command.
     """
 
     target: str
@@ -47,8 +50,10 @@ class Adoption:
     absent: tuple[str, ...] = ()
     gaps: tuple[AdoptionGap, ...] = ()
     beyond: tuple[str, ...] = ()
+    replacing: tuple[str, ...] = ()
     done: bool = False
     options: str = field(default="", repr=False)
+    squashed: tuple[Squash, ...] = field(default=(), repr=False)
 
 
 def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], steps: Steps) -> Adoption:
@@ -58,7 +63,13 @@ def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], 
     Raises TargetError for a target out of reach, RefusedError where the files contradict its history or the user has
     to decide, UsageError for a version that cannot be assumed, and what the shadow raises.
     """
-    history = database.fetch_history(target)
+    recorded_there = database.fetch_history(target)
+    squashes = find_squashes(supabase_folder.source_migrations(settings), recorded_there)
+    check_met(target, [one for one in squashes if one.state == "in part"], f"Nothing was recorded on {target.label}")
+    history = as_replaced(recorded_there, squashes)
+    for one in squashes:
+        if not one.met:  # the schema has to prove it
+            history.pop(one.file.version, None)
     sync = supabase_folder.plan_project_sync(settings, history, history=tuple(history))
     if refusal := sync.refusal:
         raise refusal
@@ -79,6 +90,8 @@ def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], 
         gaps=tuple(AdoptionGap(names[gap.version], gap.difference) for gap in found.gaps),
         beyond=found.beyond,
         options=command_line_options(target),
+        replacing=tuple(one.file.filename for one in squashes if one.met),
+        squashed=tuple(one for one in squashes if one.met or one.file.filename in adopted),
     )
 
 
@@ -86,10 +99,12 @@ def record_adoption(settings: Settings, target: Target, made: Adoption, steps: S
     """Carry out a plan: have the Supabase CLI write the versions into the history; it runs no migration."""
     with undisturbed(settings, target, steps):
         supabase_folder.sync_project(settings, made.recorded, history=made.recorded)
-        with steps.step("Recording migrations"):
-            versions = [name.partition("_")[0] for name in made.adopted]
-            files = supabase_folder.expected_migrations(settings)
-            supabase_cli.find_database_cli(settings, steps).repair(target, versions, "applied", steps, files)
+        files = supabase_folder.expected_migrations(settings)
+        done = record_squashes(settings, target, made.squashed, files, steps)
+        versions = [name.partition("_")[0] for name in made.adopted if name not in done]
+        if versions:
+            with steps.step("Recording migrations"):
+                supabase_cli.find_database_cli(settings, steps).repair(target, versions, "applied", steps, files)
     return replace(made, done=True)
 
 

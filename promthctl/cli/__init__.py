@@ -29,6 +29,7 @@ _READS = frozenset(
     (
         "verify",
         "diff",
+        "lint",
         "test",
         "types",
         "logs",
@@ -50,7 +51,7 @@ class Commands(LazyGroup):
     lazy = {  # noqa: RUF012 - read only
         "init": ("init", "Begin a project, or choose the example."),
         "local": ("local", "Run Supabase on this machine: up, down, status, logs, env, reset."),
-        "migrations": ("migrations", "The folder of SQL migrations: list, sync, new, down, adopt, bundle."),
+        "migrations": ("migrations", "The folder of SQL migrations: list, new, down, lint, squash, adopt."),
         "push": ("push", "Apply the pending migrations to a database."),
         "diff": ("diff", "Print what was changed in a database by hand, as SQL."),
         "pull": ("pull", "Write what was changed in a database by hand as a migration."),

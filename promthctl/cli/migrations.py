@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 import typer
 
 from promthctl import engines, migration_set
-from promthctl.cli import completion
+from promthctl.cli import completion, lint, squash
 from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.errors import RefusedError, UsageError
-from promthctl.migration_set import HistoryEntry, supabase_folder
+from promthctl.migration_set import HistoryEntry, squashed, supabase_folder
 from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
 from promthctl.resolve.production import announcement
@@ -23,6 +23,8 @@ from promthctl.targets import Target
 from promthctl.views import migrations as views
 
 app = typer.Typer(cls=ForgivingGroup, no_args_is_help=True, help="The folder of SQL migrations.")
+app.command("lint")(lint.command)
+app.command("squash")(squash.command)
 
 
 @app.command("list")
@@ -32,12 +34,10 @@ def list_(context: typer.Context, choice: TargetChoice) -> None:
     run: Invocation = context.obj
     run.say_example()
     history, _ = _history(run, choice)
-    rows = migration_set.list_migrations(
-        supabase_folder.source_migrations(run.settings),
-        migration_set.present_migrations(run.settings.migrations_dir),
-        history,
-    )
-    run.output.show(rows, views.migrations)
+    source = supabase_folder.source_migrations(run.settings)
+    present = migration_set.present_migrations(run.settings.migrations_dir)
+    rows = migration_set.list_migrations(source, present, history)
+    run.output.show(squashed.with_squashed(rows, source, history), views.migrations)
 
 
 @app.command()
@@ -229,11 +229,12 @@ def adopt(
     patience = lock_seconds(lock_timeout)
     chosen = replace(run.target(choice), lock_seconds=patience)
     found = adopting.plan_adoption(run.settings, chosen, assume or (), run.output)
-    if not dry_run and found.adopted:
+    names = (*found.adopted, *found.replacing)
+    if not dry_run and names:
         if not chosen.local:
-            for name in found.adopted:
+            for name in names:
                 run.output.note(f"  found: {name}")
-            question = f"Record {count(len(found.adopted), 'migration')} as applied to {chosen.label}?"
+            question = f"Record {count(len(names), 'migration')} as applied to {chosen.label}?"
             run.confirm(question, f"Nothing was recorded on {chosen.label}")
         found = adopting.record_adoption(run.settings, chosen, found, run.output)
     run.output.show(found, views.adoption)

@@ -125,12 +125,14 @@ def command(
     if rehearse_with_data and (tried := _try(run, chosen, plan, sample)):
         run.output.aside(tried, views.tried)
         push.check_tried(plan, tried)
-    if plan.pending and not chosen.local:
+    if (plan.pending or plan.squashes) and not chosen.local:
         supabase_cli.find_runner(
             run.settings, run.output
         )  # before the question, so that an unusable CLI is reported first
-        noun = count(len(plan.pending), "migration")
-        run.confirm(f"Apply {noun} to {chosen.label}?", f"Nothing was pushed to {chosen.label}")
+        question = f"Apply {count(len(plan.pending), 'migration')} to {chosen.label}?"
+        if not plan.pending:
+            question = f"Record {count(len(plan.squashes), 'squashed migration')} in the history of {chosen.label}?"
+        run.confirm(question, f"Nothing was pushed to {chosen.label}")
     run.output.show(push.apply_plan(run.settings, chosen, plan, run.output), views.push)
 
 

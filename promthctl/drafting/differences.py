@@ -9,6 +9,8 @@ from promthctl import database, shadow, supabase_cli
 from promthctl.drafting.engine import Draft, State, backward, every_difference, forward, in_schemas, read_state
 from promthctl.errors import RefusedError
 from promthctl.migration_set import HistoryEntry, Migration, supabase_folder
+from promthctl.migration_set.squashed import as_replaced, find_squashes
+from promthctl.push.squashes import check_met
 from promthctl.schema import Difference
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -66,6 +68,9 @@ def applied_and_pending(
     if refusal := plan.refusal:
         raise refusal
     files = supabase_folder.expected_migrations(settings, plan)
+    squashes = find_squashes(files, history)
+    check_met(target, squashes, f"{target.label} cannot be compared with the migrations")
+    history = as_replaced(history, squashes)
     if unknown := sorted(set(history).difference(file.version for file in files)):
         options = command_line_options(target)
         raise RefusedError(

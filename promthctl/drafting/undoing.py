@@ -64,8 +64,17 @@ def undoing(cli: DatabaseCli, migration: Migration, before: State, after: Target
     return Undoing("\n".join(head) + "\n" + "".join(f"\n{part}\n" for part in _commented(draft.sql)))
 
 
+def row_changing(migration: Migration) -> Iterator[str]:
+    """The text of each statement that changes rows, or calls what may."""
+    yield from (statement.text for statement, _ in _changing(migration))
+
+
 def _row_changes(migration: Migration) -> Iterator[str]:
     """The statements that change rows, or call what may: "line 3 (UPDATE)"."""
+    yield from (f"line {statement.line} ({kind})" for statement, kind in _changing(migration))
+
+
+def _changing(migration: Migration) -> Iterator[tuple[Statement, str]]:
     try:
         statements = parse_statements(migration.sql)
     except NotSqlError:
@@ -75,7 +84,7 @@ def _row_changes(migration: Migration) -> Iterator[str]:
         if kind is None and type(statement.node).__name__ == "SelectStmt" and _calls(statement.node):
             kind = "SELECT of a function"
         if kind:
-            yield f"line {statement.line} ({kind})"
+            yield statement, kind
 
 
 def _calls(node: Any) -> bool:

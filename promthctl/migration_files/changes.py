@@ -1,7 +1,7 @@
 """Several files written and removed as one: what is to be done is on disk, in .promthctl, before the first is touched.
 
-A run that is killed in between is finished by the next `migrations renumber`, `convert`, `down` or `fetch`, or `pull`;
-until then every command that reads the migrations says so (see supabase_folder.source_migrations).
+A run that is killed in between is finished by the next `migrations renumber`, `convert`, `down`, `fetch` or `squash`,
+or `pull`; until then every command that reads the migrations says so (see supabase_folder.source_migrations).
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def plan_down_scripts(settings: Settings, versions: Collection[str] | None, step
     versions: of which migrations; None for all that have no down script. Raises UsageError for a version without a
     migration, RefusedError for one that has its down script, and what the shadow raises for migrations that fail.
     """
-    files = _migrations(settings)
+    files = with_downs(settings)
     chosen = _chosen(files, versions)
     if not chosen:
         return DownScripts((), ())
@@ -88,7 +88,7 @@ def write_down_scripts(settings: Settings, plan: DownScripts, steps: Steps) -> D
     return replace(plan, done=True)
 
 
-def _migrations(settings: Settings) -> Sequence[Migration]:
+def with_downs(settings: Settings) -> Sequence[Migration]:
     """All of them in the CLI's order, with the down scripts they have."""
     plan = supabase_folder.plan_project_sync(settings, ())
     files = supabase_folder.expected_migrations(settings, plan)

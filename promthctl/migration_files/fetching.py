@@ -14,6 +14,7 @@ from promthctl.migration_files import changes
 from promthctl.migration_set import HistoryEntry, discover, is_as_applied, present_migrations
 from promthctl.migration_set.problems import set_aside
 from promthctl.migration_set.source import find_source
+from promthctl.migration_set.squashed import replaced_versions
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.targets import Target
@@ -52,7 +53,8 @@ def plan_fetch(settings: Settings, target: Target) -> Fetch:
     settings: of pulling.own_settings. Raises TargetError as fetch_history, RefusedError for a file in the way.
     """
     folder = find_source(settings).folder
-    known = {one.version for place in (folder, settings.migrations_dir) for one in present_migrations(place)}
+    here = [one for place in (folder, settings.migrations_dir) for one in present_migrations(place)]
+    known = {one.version for one in here} | replaced_versions(here).keys()
     history = database.fetch_history(target)
     writes: dict[Path, bytes] = {}
     not_written = []

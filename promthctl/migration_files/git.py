@@ -33,6 +33,25 @@ def first_commits(folder: Path) -> dict[str, int]:
     return ages
 
 
+def changed_since(folder: Path, commit: str) -> frozenset[str] | None:
+    """The names of a folder's files that are not as they were in a commit, or that git does not have; None where it
+    knows no such commit.
+    """
+    if commit.startswith("-") or _git(folder, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}") is None:
+        return None
+    changed = _git(folder, "diff", "--name-only", "--relative", "--no-renames", "-z", commit, "--", ".")
+    added = _git(folder, "ls-files", "--others", "-z", "--", ".")
+    if changed is None or added is None:
+        return None
+    return frozenset(filter(None, (*changed.split("\0"), *added.split("\0"))))
+
+
+def top(folder: Path) -> Path | None:
+    """The folder of the repository that a folder is in; None where it is in none."""
+    found = _git(folder, "rev-parse", "--show-toplevel")
+    return Path(found.rstrip("\n")) if found else None
+
+
 def move_in_index(folder: Path, moves: Mapping[Path, Path]) -> None:
     """What `git mv` does to the index, for files that are moved already; those that git does not track are left out."""
     if not moves:

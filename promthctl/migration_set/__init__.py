@@ -12,6 +12,7 @@ One module for each; none of them prints, starts a process or reads the environm
     copies.py           which files of supabase/migrations are such copies
     supabase_folder.py  both for a project's settings: its source, its supabase/ folder
     history.py          what the target says was applied → one row per migration, edited since or not
+    squashed.py         one file in place of several, and the histories that have those
     creating.py         a name → the files of a new migration
     bundle.py           all migrations → one SQL file for the dashboard's editor
 """

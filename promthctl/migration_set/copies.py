@@ -56,6 +56,15 @@ def rename_copies(settings: Settings, names: Mapping[str, str]) -> None:
         StateDir(settings.state_dir).write(_NAME, {names.get(name, name): digest for name, digest in known.items()})
 
 
+def replace_copies(settings: Settings, gone: Iterable[str], written: Mapping[str, bytes]) -> None:
+    """Note that copies were removed, and that others have this content now; only what was a copy is one."""
+    known = read_copies(settings)
+    now = {name: digest for name, digest in known.items() if name not in set(gone)}
+    now |= {name: hashlib.sha256(content).hexdigest() for name, content in written.items() if name in known}
+    if now != known:
+        StateDir(settings.state_dir).write(_NAME, now)
+
+
 def keep_copies(settings: Settings, versions: Collection[str]) -> None:
     """Note that these are going to a database other than the local stack: another target must not have them removed."""
     known = read_copies(settings)

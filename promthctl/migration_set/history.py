@@ -36,7 +36,7 @@ class MigrationRow:
     """What is known about one migration.
 
     applied: None when no target was asked. edited: a file differs from what was applied; None when that cannot be
-    known: not applied, no file left, or a history row without statements.
+    known: not applied, no file left, or a history row without statements. squashed: the file that stands for it now.
     """
 
     version: str
@@ -45,6 +45,7 @@ class MigrationRow:
     in_supabase: bool
     applied: bool | None
     edited: bool | None
+    squashed: str | None = None
 
 
 def list_migrations(

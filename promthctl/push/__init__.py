@@ -6,6 +6,7 @@ waits.py          how long a plan's locks may hold up the target, estimated
 trying.py         a plan carried out on a copy of the target's rows
 applying.py       a plan → the Supabase CLI's push
 batch.py          a push to many targets
+squashes.py       a history that has files which were squashed since
 disagreements.py  where a target's history and the files differ
 risks/            what each statement of a plan does to the target's data, locks and protections
 """

@@ -9,8 +9,10 @@ from promthctl import database, migration_set, supabase_cli
 from promthctl.database.transactions import undisturbed
 from promthctl.errors import RefusedError
 from promthctl.migration_set import Migration, copies, supabase_folder
+from promthctl.migration_set.squashed import find_squashes, replaced_versions
 from promthctl.push import disagreements
 from promthctl.push.planning import PushPlan, check_written
+from promthctl.push.squashes import check_met, record_squashes
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.targets import Target
@@ -18,11 +20,15 @@ from promthctl.targets import Target
 
 @dataclass(frozen=True)
 class PushResult:
-    """applied: file names that this push applied. total: how many migrations there are."""
+    """applied: file names that this push applied. total: how many migrations there are.
+
+    recorded: file names of squashed migrations that it recorded in place of those for which they stand.
+    """
 
     target: str
     applied: tuple[str, ...]
     total: int
+    recorded: tuple[str, ...] = ()
 
 
 def apply_plan(settings: Settings, target: Target, plan: PushPlan, steps: Steps) -> PushResult:
@@ -47,11 +53,11 @@ def sync_for_plans(settings: Settings, plans: Iterable[PushPlan]) -> None:
 def apply_locked(settings: Settings, target: Target, plan: PushPlan, steps: Steps) -> PushResult:
     """Apply what is pending; the caller has called sync_for_plans and holds the target's lock (see undisturbed).
 
-    With nothing pending the CLI is not started.
+    Squashed files are recorded first. With nothing to do the CLI is not started.
     """
     if refusal := plan.refusal:
         raise refusal
-    if not plan.pending:
+    if not plan.pending and not plan.squashes:
         return PushResult(plan.target, (), plan.total)
     copies = supabase_folder.pending_migrations(migration_set.present_migrations(settings.migrations_dir), plan.applied)
     if [(file.filename, file.content) for file in copies] != [(file.filename, file.content) for file in plan.pending]:
@@ -60,12 +66,15 @@ def apply_locked(settings: Settings, target: Target, plan: PushPlan, steps: Step
     history = database.fetch_history(target)  # another push may have come between the plan and the lock
     if set(history).difference(plan.applied, (file.version for file in plan.pending)):
         raise _outdated(plan, "its history was changed after the plan was made")
+    files = supabase_folder.expected_migrations(settings)
+    squashes = find_squashes(files, history)
+    check_met(target, squashes, f"Nothing was pushed to {plan.target}")  # it may have changed since the plan
+    recorded = record_squashes(settings, target, squashes, files, steps)
     pending = supabase_folder.pending_migrations(plan.pending, history)
     if not pending:
-        return PushResult(plan.target, (), plan.total)
-    files = supabase_folder.expected_migrations(settings)
+        return PushResult(plan.target, (), plan.total, recorded)
     supabase_cli.find_database_cli(settings, steps).push(target, files, steps, plan.include_all)
-    return PushResult(plan.target, tuple(file.filename for file in pending), plan.total)
+    return PushResult(plan.target, tuple(file.filename for file in pending), plan.total, recorded)
 
 
 def apply_to_local_stack(
@@ -81,6 +90,14 @@ def apply_to_local_stack(
     the Supabase CLI's push. Raises RefusedError if they cannot be continued with these files.
     """
     files = supabase_folder.expected_migrations(settings)
+    recorded: tuple[str, ...] = ()
+    if set(history).intersection(replaced_versions(files)):
+        squashes = find_squashes(files, database.fetch_history(target))
+        check_met(target, squashes, f"Nothing was pushed to {target.label}")
+        recorded = record_squashes(settings, target, squashes, files, steps)
+        for name in recorded:
+            steps.note(f"Recorded {name} in the history, in place of what it stands for")
+        history = tuple(database.fetch_history(target))
     pending = supabase_folder.pending_migrations(files, history)
     gaps = [*disagreements.find_version_gaps(target, files, history, pending)]
     if refusal := disagreements.refusal_of(target.label, gaps):
@@ -90,7 +107,7 @@ def apply_to_local_stack(
         apply(files)
     elif pending:
         supabase_cli.find_database_cli(settings, steps).push(target, files, steps)
-    return PushResult(target.label, tuple(file.filename for file in pending), len(files))
+    return PushResult(target.label, tuple(file.filename for file in pending), len(files), recorded)
 
 
 def _outdated(plan: PushPlan, why: str) -> RefusedError:

@@ -171,7 +171,7 @@ def plan_batch(
         else:
             names = tuple(file.filename for file in plan.pending)
             label = marked_label(target.label, target.production)
-            outcome = TargetOutcome(label, "pending" if names else "up to date", names)
+            outcome = TargetOutcome(label, "pending" if names or plan.squashes else "up to date", names)
             planned = PlannedTarget(replace(outcome, destructive=_destroying(plan)), target, plan)
             if plan.refusal:
                 planned = PlannedTarget(_failed(planned.outcome, plan.refusal))
@@ -204,7 +204,7 @@ def push_batch(
 
     def work(row: int, update: RowUpdate) -> TargetOutcome:
         one = planned[row]
-        if one.outcome.problem or one.target is None or one.plan is None or not one.plan.pending:
+        if one.outcome.problem or one.target is None or one.plan is None or one.outcome.state != "pending":
             return one.outcome
         if stopped:
             return _not_tried(one.outcome)

@@ -23,12 +23,12 @@ class Disagreement:
     kind: missing (applied, and no file here has the version), early (pending, and older than what is applied),
     edited (since it was applied), taken (another migration was applied under the version), unknown (the history has
     no statements to compare with), foreign (pending, and only in supabase/migrations), stale (copies in
-    supabase/migrations whose source is gone, which a push removes).
+    supabase/migrations whose source is gone, which a push removes), squashed (files for which one stands now).
     versions: the ones concerned. why: what disagrees. fix: what can be done, as commands where possible; empty when
     nothing has to be done. refuses: nothing is pushed while it lasts.
     """
 
-    kind: Literal["missing", "early", "edited", "taken", "unknown", "foreign", "stale"]
+    kind: Literal["missing", "early", "edited", "taken", "unknown", "foreign", "stale", "squashed"]
     versions: tuple[str, ...]
     why: str
     fix: str

@@ -11,10 +11,12 @@ from promthctl import database
 from promthctl.database.transactions import reading_failure
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration, SyncPlan, creating, supabase_folder
+from promthctl.migration_set.squashed import Squash, as_replaced, find_squashes
 from promthctl.push import disagreements
 from promthctl.push.disagreements import Disagreement
 from promthctl.push.lock_checks import LockCheck, check_locks
 from promthctl.push.risks import PlannedStatement
+from promthctl.push.squashes import settled_by, told
 from promthctl.push.waits import Wait, estimate_waits
 from promthctl.rehearsal import DataRehearsal, Finding, Rehearsal
 from promthctl.settings import Settings
@@ -38,8 +40,9 @@ class PushPlan:
     missing, in their order. statements: theirs, with their risks. disagreements: between its history and the files.
     applied: the versions in its history; unverified: those of them without statements, so that only the copy in
     supabase/migrations shows what was applied. sync: what has to change in supabase/migrations first. include_all:
-    pending ones may be older than what is applied. rehearsal: what came of trying them in a throw-away database; None
-    where that was not wanted. waits: how long its locks may hold up the target, estimated.
+    pending ones may be older than what is applied. squashes: squashed files that are recorded first, in place of what
+    its history has. rehearsal: what came of trying them in a throw-away database; None where that was not wanted.
+    waits: how long its locks may hold up the target, estimated.
     """
 
     target: str
@@ -54,6 +57,7 @@ class PushPlan:
     include_all: bool = False
     rehearsal: Rehearsal | None = None
     waits: tuple[Wait, ...] = ()
+    squashes: tuple[Squash, ...] = field(default=(), repr=False)
 
     @property
     def destructive(self) -> tuple[PlannedStatement, ...]:
@@ -121,7 +125,9 @@ def plan_push(
     """
     supabase_folder.check_enabled(settings)
     with database.connect(target) as connection:
-        history = database.read_history(connection, target)
+        recorded = database.read_history(connection, target)
+        squashes = find_squashes(supabase_folder.source_migrations(settings), recorded)
+        history = as_replaced(recorded, squashes)
         unverified = tuple(version for version, entry in history.items() if not entry.statements)
         sync = supabase_folder.plan_project_sync(settings, unverified, history=tuple(history))
         if refusal := sync.refusal:
@@ -129,9 +135,12 @@ def plan_push(
         files = supabase_folder.expected_migrations(settings, sync)
         pending = supabase_folder.pending_migrations(files, history)
         check_written(target, pending, known=files)
-        found = disagreements.find_disagreements(
-            target, files, history, pending, include_all, sync.foreign, sync.removed
+        found = (
+            *(_squashed(target, one) for one in squashes),
+            *disagreements.find_disagreements(target, files, history, pending, include_all, sync.foreign, sync.removed),
         )
+        if unmet := [one for one in found if one.kind == "squashed" and one.refuses]:
+            found = tuple(unmet)  # the rest follows from it
         wanted = rehearsed and pending and disagreements.refusal_of(target.label, found) is None
         applied = [file for file in files if file.version in history]
         # The parser reads while a server starts.
@@ -149,10 +158,11 @@ def plan_push(
             waits=waits,
             disagreements=found,
             rehearsal=rehearsal,
-            applied=tuple(history),
+            applied=tuple(recorded),
             unverified=unverified,
             sync=sync,
             include_all=include_all,
+            squashes=tuple(one for one in squashes if one.met),
         )
 
 
@@ -234,6 +244,11 @@ def check_written(
                 f"{file.filename} line {fault.line}: {fault.why}",
                 f"in {file.path}, line {fault.line}: {fault.fix}",
             )
+
+
+def _squashed(target: Target, one: Squash) -> Disagreement:
+    fix = "" if one.met else settled_by(target, one)
+    return Disagreement("squashed", one.versions, told(one), fix, refuses=not one.met)
 
 
 def _analysed(

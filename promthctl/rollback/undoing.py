@@ -17,6 +17,8 @@ from promthctl.database.transactions import ChangeTransaction, changing, undistu
 from promthctl.errors import RefusedError, UsageError
 from promthctl.migration_set import Migration, present_migrations, supabase_folder
 from promthctl.migration_set.folder import DOWN_FOLDER, with_down_scripts
+from promthctl.migration_set.squashed import find_squashes
+from promthctl.push.squashes import check_recorded
 from promthctl.rollback import losses, scripts
 from promthctl.rollback.losses import Sequences, TableLoss
 from promthctl.rollback.scripts import DownScript
@@ -89,7 +91,9 @@ def plan_rollback(settings: Settings, target: Target, to: str, steps: Steps) -> 
         )
     }
     with database.exclusive(target, steps):
-        applied = tuple(database.fetch_history(target))
+        history = database.fetch_history(target)
+        check_recorded(target, find_squashes(files.values(), history), "Nothing was rolled back")
+        applied = tuple(history)
         stays = _version(target, to, applied)
         undo = scripts.read_down_scripts(_to_undo(files, applied, stays, target), settings.migrations_dir)
         if not undo:

@@ -45,13 +45,19 @@ def committed_before(sql: str, failed: int) -> int:
     texts = [sql[piece.start if piece.code is None else piece.code : piece.end] for piece in pieces]
     if _NO_TRANSACTION.match(sql):
         return failed
-    if any(_BEGINS.match(text) or _ENDS.match(text) for text in texts):
+    if _has_own(texts):
         return _outside_of_blocks(texts[:failed])
     kept = 0
     for number, text in enumerate(texts[: failed + 1]):
         if sent_alone(text) or (number < failed and _committed_itself(text)):
             kept = min(number + 1, failed)
     return kept
+
+
+def sends_each(sql: str) -> bool:
+    """True for a file whose statements the CLI sends one by one: it begins, or commits, transactions of its own."""
+    texts = [sql[piece.code : piece.end] for piece in split_statements(sql) if piece.code is not None]
+    return _NO_TRANSACTION.match(sql) is not None or _has_own(texts)
 
 
 def commits_unseen(sql: str, failed: int | None) -> bool:
@@ -66,6 +72,10 @@ def commits_unseen(sql: str, failed: int | None) -> bool:
 def sent_alone(statement: str) -> bool:
     """True for a statement that the CLI takes out of its transaction. statement: without leading comments."""
     return _SENT_ALONE.match(statement) is not None
+
+
+def _has_own(texts: Sequence[str]) -> bool:
+    return any(_BEGINS.match(text) or _ENDS.match(text) for text in texts)
 
 
 def _outside_of_blocks(texts: Sequence[str]) -> int:

@@ -46,7 +46,7 @@ def migrations(rows: Sequence[MigrationRow]) -> Iterator[RenderableType]:
     for row in rows:
         shown.add_row(
             row.version,
-            escape(row.name),
+            escape(row.name) + (f" [dim](now in {escape(row.squashed)})[/dim]" if row.squashed else ""),
             flag(row.in_source),
             flag(row.in_supabase),
             flag(row.applied),
@@ -107,10 +107,13 @@ def adoption(found: Adoption) -> Iterator[RenderableType]:
         verb = "[bold green]Recorded[/bold green]" if found.done else "Would record"
         yield f"{verb} {count(len(found.adopted), 'migration')} as applied to {target}"
         yield from (f"  {escape(name)}" for name in found.adopted)
-    elif len(found.recorded) == found.total:
+    elif len(found.recorded) == found.total and not found.replacing:
         yield f"Nothing to do: {all_of(found.total, 'migration', f'recorded on {target}')}"
-    else:
+    elif not found.replacing:
         yield f"Nothing to adopt on {target}"
+    for name in found.replacing:
+        verb = "[bold green]Recorded[/bold green]" if found.done else "Would record"
+        yield f"{verb} {escape(name)} in place of what it stands for"
     if found.absent:
         yield f"Not there, so {push} applies it: {', '.join(map(escape, found.absent))}"
     for name in found.unproven:

@@ -39,14 +39,16 @@ def push(result: PushResult) -> Iterator[RenderableType]:
     if result.applied:
         yield f"[bold green]Applied[/bold green] {count(len(result.applied), 'migration')} to {escape(result.target)}"
         yield from (f"  {escape(name)}" for name in result.applied)
-    else:
+    elif not result.recorded:
         yield _nothing(result.target, result.total)
+    for name in result.recorded:
+        yield f"[bold green]Recorded[/bold green] {escape(name)} in the history, in place of what it stands for"
 
 
 def preview(plan: PushPreview) -> Iterator[RenderableType]:
     """A dry run: the plan, and whether it could be carried out."""
     yield from planned(plan)
-    if not plan.pending:
+    if not plan.pending and not any(one.kind == "squashed" for one in plan.disagreements):
         yield _nothing(plan.target, plan.total)
     for one in plan.disagreements:
         if one.refuses:

@@ -146,7 +146,9 @@ local_stack/copying.py · _dumped
 local_stack/copying.py · _large_objects
 local_stack/copying.py · _refused
 local_stack/copying.py · copy_live
+migration_files/squashing.py · squash
 pgtap/places.py · guarded_target
+push/squashes.py · record_squashes
 """
 
 

@@ -1,4 +1,5 @@
 -- Reverses 001_initial_schema, with all its data. Roll back 003 and 002 first.
+-- promthctl: allow prefer-text-field the app knows these limits and checks them
 
 drop table if exists public.messages;
 drop table if exists public.prompts;

@@ -1,4 +1,6 @@
 -- Reverses 003_add_metadata_and_cli_sessions, with all its data, the keys' metadata included.
+-- promthctl: allow builds-index a user has a handful of keys
+-- promthctl: allow prefer-bigint-over-int milliseconds
 
 drop table if exists public.tool_executions;
 drop table if exists public.deployment_logs;
