@@ -227,8 +227,7 @@ class EmbeddedEngine:
     def remove_snapshot(self, name: str) -> Snapshot:
         stack = self.records.load_stack()
         snapshots = self._snapshots(stack) if stack else Snapshots(Path(os.devnull), self.settings.project_dir, "")
-        snapshot = snapshots.named(name)
-        removal.check_gone(snapshots.remove(snapshot))
+        removal.check_gone(snapshots.remove(snapshot := snapshots.named(name)))
         return snapshot
 
     def down(self, purge: bool, steps: Steps) -> bool:
