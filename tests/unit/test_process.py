@@ -144,7 +144,7 @@ def test_a_child_deaf_to_requests_is_killed(marker: Path) -> None:
 def test_an_interrupt_ends_the_child_before_it_goes_on(marker: Path) -> None:
     program = (
         "import sys; from promthctl import process\n"
-        "try: process.run(['sh', '-c', 'echo $$ >>' + sys.argv[1] + '; sleep 60'])\n"
+        "try: process.run(['sh', '-c', 'sleep 0.5; echo $$ >>' + sys.argv[1] + '; sleep 60'])\n"  # once it waits
         "except KeyboardInterrupt: print('interrupted'); sys.exit(9)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, str(marker)], stdout=subprocess.PIPE, text=True)
