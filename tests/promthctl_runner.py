@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from tests import fork_server
+
 REPOSITORY = Path(__file__).parent.parent
 # What a developer's own shell must not lend to a test.
 _FOREIGN = ("VANCHIN_", "SUPABASE_", "PG", "ENCRYPTION_SECRET", "PROMTHCTL_ENGINE", "PYTHONDONTWRITEBYTECODE")
@@ -47,16 +49,20 @@ class Project:
         self, *words: str, code: int | None = 0, stdin: str | None = None, timeout: float = 120, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run promthctl and check its exit code (None: any). No run may end in a traceback."""
-        done = subprocess.run(
-            self.command(*words),
-            env=self.environment(**env),
-            cwd=REPOSITORY,
-            input=stdin if stdin is not None else "",
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        environment = self.environment(**env)
+        if not self.prefix and fork_server.can_run(words, environment):
+            done = fork_server.run(("-C", str(self.path), *words), environment, REPOSITORY, stdin or "")
+        else:
+            done = subprocess.run(
+                self.command(*words),
+                env=environment,
+                cwd=REPOSITORY,
+                input=stdin or "",
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
         told = f"promthctl {' '.join(words)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stdout + done.stderr, told
         assert code is None or done.returncode == code, told

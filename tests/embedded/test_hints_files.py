@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import fork_server
 from tests.promthctl_runner import Project
 
 SQL = "create table public.a (id int primary key);\n"
@@ -169,12 +170,6 @@ def write(folder: Path, name: str, text: str) -> None:
 
 def run(project: Project, words: str) -> str:
     """What is said on standard error; the project's folder is the working directory's, too."""
-    command = project.command(*shlex.split(words))
-    if words.startswith("-C"):
-        command = [word for word in command if word not in ("-C", str(project.path))]
-        command[3:3] = ["-C"]
-    done = subprocess.run(
-        command, cwd=project.path, env=project.environment(), input="", capture_output=True, text=True, timeout=60
-    )  # fmt: skip
+    done = fork_server.run(shlex.split(words), project.environment(), project.path)
     assert "Traceback" not in done.stderr, done.stderr
     return done.stderr
