@@ -16,6 +16,7 @@ from promthctl import shadow, supabase_cli
 from promthctl.drafting.engine import State, every_difference, forward, read_state, reordered
 from promthctl.drafting.undoing import row_changing, undoing
 from promthctl.drafting.unread import differing_names
+from promthctl.engines.embedded import default_privileges
 from promthctl.errors import PromthctlError, RefusedError, UsageError
 from promthctl.locks import alone
 from promthctl.migration_files import changes, joining
@@ -103,6 +104,9 @@ def plan_squash(settings: Settings, to: str, as_written: bool, steps: Steps) -> 
             with shadow.trial_database(settings) as trial:
                 fresh = read_state(trial.copy("before"))
                 why, volatile = _why_unequal(settings, trial, new, first, old)
+                why = why or (
+                    "" if body in joining.joined(first) else _why_unequal_elsewhere(settings, new, first, steps)
+                )
                 if not why:
                     down, why_no_down = _down(settings, trial, new, first, fresh, steps)
                     break
@@ -238,6 +242,20 @@ def _why_unequal(
 
     rows, volatile = differing(old.contents, read_contents(trial.superuser), again)
     return f"it leaves other rows in {', '.join(rows[:5])}" if rows else "", volatile
+
+
+def _why_unequal_elsewhere(settings: Settings, new: Migration, first: Sequence[Migration], steps: Steps) -> str:
+    """What drafted SQL makes otherwise where the default for new tables is not the project's; empty for nothing."""
+    exposed = not default_privileges.exposes_new_tables(settings)
+    given = default_privileges.of_project(exposed)
+    try:
+        wanted = shadow.catalog_after_all(settings, first, steps, privileges=given)
+        found = every_difference(wanted, shadow.catalog_after_all(settings, [new], steps, privileges=given))
+    except PromthctlError as error:
+        return f"it does not apply everywhere: {error.why.partition(chr(10))[0]}"
+    state = "open" if exposed else "closed"
+    names = ", ".join(f"{one.kind} {one.name}" for one in found[:5])
+    return f"where new tables are {state} to the API it makes another schema: {names}" if found else ""
 
 
 def _down(
