@@ -245,7 +245,7 @@ def _why_unequal(
 
 
 def _why_unequal_elsewhere(settings: Settings, new: Migration, first: Sequence[Migration], steps: Steps) -> str:
-    """What drafted SQL makes otherwise where new tables are open to the API by default, or closed; empty for nothing."""
+    """What drafted SQL makes otherwise where the default for new tables is not the project's; empty for nothing."""
     exposed = not default_privileges.exposes_new_tables(settings)
     given = default_privileges.of_project(exposed)
     try:
