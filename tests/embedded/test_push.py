@@ -154,7 +154,7 @@ def test_json_gives_the_names_and_the_plan(own: Callable[..., Project], database
         "tried": None,
     }
     write(project, {"002_b.sql": B})
-    done = {"target": label, "applied": names, "total": 2}
+    done = {"target": label, "applied": names, "total": 2, "recorded": []}
     assert project.json("push", "--db-url", database_url, "--yes") == done
     assert project.json("push", "--db-url", database_url) == done | {"applied": []}
 
