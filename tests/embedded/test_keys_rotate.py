@@ -237,7 +237,7 @@ def in_child(work: Callable[[], object], seconds: float = 60.0) -> bool:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("kills_wanted", "number"), [(10, 200), pytest.param(50, 1000, marks=pytest.mark.full)])
+@pytest.mark.parametrize(("kills_wanted", "number"), [(10, 200), pytest.param(50, 400, marks=pytest.mark.full)])
 def test_killed_at_random_moments_every_row_stays_readable_with_one_secret(
     stored: Table, target: ApiTarget, kills_wanted: int, number: int
 ) -> None:
