@@ -14,7 +14,7 @@ from promthctl.cli import completion
 from promthctl.cli.files import writable
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import LockTimeout, lock_seconds, with_target
-from promthctl.errors import RefusedError, UsageError
+from promthctl.errors import PromthctlError, RefusedError, UsageError
 from promthctl.process import write_private
 from promthctl.resolve.choice import TargetChoice
 from promthctl.targets import Target
@@ -91,7 +91,11 @@ def command(
         from promthctl.diagram.drawing import picture_of
         from promthctl.verify.report import report_page
 
-        drawing = picture_of(run.settings, result.catalog, run.output) if result.catalog is not None else ""
+        drawing = ""
+        try:
+            drawing = picture_of(run.settings, result.catalog, run.output) if result.catalog is not None else ""
+        except PromthctlError as error:  # what was found is worth more than its picture
+            run.warn([f"the report has no picture of the tables: {error.why}"])
         write_private(page_file, report_page(result, drawing))
         run.output.note(f"Report: {page_file}")
     run.output.show(result, partial(views.verify, every=every))

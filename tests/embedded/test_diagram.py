@@ -7,8 +7,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from promthctl.cli import app
+from promthctl.diagram import drawing
 from promthctl.diagram.model import diagram_of
+from promthctl.errors import PromthctlError
 from promthctl.schema import snapshot
 from tests.hints import ByHand, Instead, Option, Place, Row, Run, Say, follow
 from tests.promthctl_runner import Project
@@ -138,3 +142,16 @@ ROWS = (
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_what_comes_next_helps(row: Row, project: Project) -> None:
     follow(row, Place(project))
+
+
+def test_a_report_whose_picture_fails_has_what_was_found(
+    shop: Project, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> str:
+        raise PromthctlError("Graphviz could not draw the tables", "of the test", "nothing")
+
+    monkeypatch.setattr(drawing, "picture_of", fails)
+    monkeypatch.chdir(shop.path)
+    monkeypatch.setenv("PROMTHCTL_ENGINE", "embedded")
+    done = CliRunner().invoke(app, ["verify", "--db-url", database_url, "--only", "tables", "--report", "x.html"])
+    assert done.exit_code == 1 and "shop" in (shop.path / "x.html").read_text(), done.output
