@@ -228,5 +228,6 @@ def test_nobodys_file_is_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "notes.sql").read_text() == "-- notes\n"
     project.run("migrations", "bundle", "notes.sql", "--force")
     assert (tmp_path / "notes.sql").read_text().startswith("-- promthctl migrations bundle")
-    for place in ("supabase/migrations/all.sql", "/dev/stdout", "."):
+    os.mkfifo(tmp_path / "pipe")  # what is there and no file, as a device is
+    for place in ("supabase/migrations/all.sql", "pipe", "."):
         project.run("migrations", "bundle", place, "--force", code=5)

@@ -7,7 +7,7 @@ grant usage on schema tests, test_overrides to anon, authenticated, service_role
 
 create function tests.create_supabase_user(
   identifier text, email text default null, phone text default null, metadata jsonb default null
-) returns uuid language plpgsql security definer set search_path = '' as $$
+) returns uuid language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare made uuid := gen_random_uuid();
 begin
   insert into auth.users (id, email, phone, raw_user_meta_data, raw_app_meta_data, created_at, updated_at)
@@ -17,7 +17,7 @@ begin
 end $$;
 
 create function tests.get_supabase_user(identifier text)
-returns json language plpgsql stable security definer set search_path = '' as $$
+returns json language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare found json;
 begin
   select json_build_object('id', id, 'email', email, 'phone', phone, 'raw_user_meta_data', raw_user_meta_data,
@@ -30,7 +30,7 @@ begin
 end $$;
 
 create function tests.get_supabase_uid(identifier text)
-returns uuid language sql stable security definer set search_path = '' as
+returns uuid language sql stable security definer set search_path = pg_catalog, pg_temp as
 $$ select (tests.get_supabase_user(identifier) ->> 'id')::uuid $$;
 
 create function tests.authenticate_as(identifier text) returns void language plpgsql as $$
