@@ -13,7 +13,7 @@ from promthctl.errors import PrerequisiteError
 from promthctl.settings import Settings
 from promthctl.state import StateDir
 from promthctl.steps import Steps
-from promthctl.supabase_cli.dialects import QUIET, V3, Dialect, dialect_of
+from promthctl.supabase_cli.dialects import ENVIRONMENT, V3, Dialect, dialect_of
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.\d+(-\S+)?")  # all that `supabase --version` prints
 _SECONDS = 30.0
@@ -95,7 +95,7 @@ def fingerprint(binary: Path) -> list[str | int]:
 
 def _ask(binary: Path, settings: Settings) -> tuple[int, int]:
     try:
-        answer = process.run([binary, "--version"], env=settings.child_env(**QUIET), timeout=_SECONDS)
+        answer = process.run([binary, "--version"], env=settings.child_env(**ENVIRONMENT), timeout=_SECONDS)
     except OSError as error:
         raise _unusable(binary, error.strerror or str(error)) from None
     except subprocess.TimeoutExpired:

@@ -14,7 +14,12 @@ from typing import Any
 from promthctl.process import Completed
 from promthctl.redact import redact
 
-QUIET = {"DO_NOT_TRACK": "1", "SUPABASE_TELEMETRY_DISABLED": "1", "SUPABASE_UPDATE_NOTIFIER": "0"}  # environment
+ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "SUPABASE_TELEMETRY_DISABLED": "1",
+    "SUPABASE_UPDATE_NOTIFIER": "0",
+    "BUN_JSC_useDFGJIT": "0",  # a compiler that pays after seconds: a third of the time of a CLI that ends sooner
+}
 _APPLYING = re.compile(r"^Applying migration (\S+)\.\.\.$")
 _TRACE = re.compile(r"\S+:\d+ \(0x[0-9a-f]+\)\s*$")
 _ADVICE = "Try rerunning the command with --debug"

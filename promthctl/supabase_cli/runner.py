@@ -11,7 +11,7 @@ from promthctl.hosted.profile import profile_argument
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.supabase_cli.choosing import choose
-from promthctl.supabase_cli.dialects import QUIET, V3, Answer, Dialect, read_answer
+from promthctl.supabase_cli.dialects import ENVIRONMENT, V3, Answer, Dialect, read_answer
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Runner:
     def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         profile = profile_argument(self.settings)  # also when .env has it
         named = {"SUPABASE_PROFILE": profile} if profile else {}
-        return self.settings.child_env(**{**QUIET, **named, **extra})
+        return self.settings.child_env(**{**ENVIRONMENT, **named, **extra})
 
 
 def find_runner(settings: Settings, steps: Steps) -> Runner:

@@ -303,8 +303,9 @@ def test_a_locked_table_is_not_waited_for(migrated: str) -> None:
     assert {proof.state for proof in report.tables if proof.table != "api_keys"} == {"proven"}
 
 
-def test_a_slow_policy_is_given_up(migrated: str) -> None:
-    slow = "create policy slow on api_keys as restrictive to authenticated using (pg_sleep(20) is not null)"
+def test_a_slow_policy_is_given_up(migrated: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promthctl.isolation.proof._STATEMENT_MS", 1000)  # every attempt waits so long
+    slow = "create policy slow on api_keys as restrictive to authenticated using (pg_sleep(3) is not null)"
     proof = of(after(migrated, slow), "api_keys")
     assert proof.state == "not proven" and "took too long" in proof.reason
 
