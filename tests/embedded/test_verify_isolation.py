@@ -304,8 +304,9 @@ def test_a_locked_table_is_not_waited_for(migrated: str) -> None:
 
 
 def test_a_slow_policy_is_given_up(migrated: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promthctl.isolation.proof._STATEMENT_MS", 1000)  # every attempt waits so long
-    slow = "create policy slow on api_keys as restrictive to authenticated using (pg_sleep(3) is not null)"
+    for name, milliseconds in (("_BATCH_MS", 1000), ("_SINGLE_MS", 300)):  # every attempt waits so long
+        monkeypatch.setattr(f"promthctl.isolation.scenes.{name}", milliseconds)
+    slow = "create policy slow on api_keys as restrictive to authenticated using (pg_sleep(20) is not null)"
     proof = of(after(migrated, slow), "api_keys")
     assert proof.state == "not proven" and "took too long" in proof.reason
 
