@@ -266,6 +266,7 @@ BENCHES: dict[str, Callable[[Project], None]] = {
     "seed-memory": seeds.bench_seed_memory,
     "sync": bench_sync,
     "pgtap": pgtap.bench_pgtap,
+    "diff": pushing.bench_diff,
     "push": pushing.bench_push,
     "plan": pushing.bench_plan,
     "rehearsal": pushing.bench_rehearsal,

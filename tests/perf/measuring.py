@@ -21,13 +21,13 @@ def spent(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def timed(command: list[str], stdin: str = "", project: Project | None = None) -> float:
-    """Seconds a command takes; it must succeed."""
+def timed(command: list[str], stdin: str = "", project: Project | None = None, code: int = 0) -> float:
+    """Seconds a command takes, which must end with this exit code."""
     env = (project.environment() if project else dict(os.environ)) | {"PYTHONDONTWRITEBYTECODE": ""}
     begin = time.perf_counter()
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, env=env, check=False)
     spent = time.perf_counter() - begin
-    if done.returncode != 0:
+    if done.returncode != code:
         raise RuntimeError(f"{command}: {done.stderr or done.stdout}")
     return spent
 

@@ -1,4 +1,4 @@
-"""Pushes: with nothing pending to the bare CLI, the plan of 1,000 migrations, twenty databases at once."""
+"""Pushes and `diff`: to the bare CLI, the plan of 1,000 migrations, twenty databases at once."""
 
 from __future__ import annotations
 
@@ -70,6 +70,25 @@ def bench_rehearsal(project: Project) -> None:
             _write(project, count)
             spent[count] = timed(plan, project=project)
         print(f"{'rehearsal of 1,000 pending migrations to 100':<58} {spent[1000] / spent[100]:7.1f}", flush=True)
+
+
+def bench_diff(project: Project) -> None:
+    """What was changed by hand, its SQL tried, to a bare `supabase db diff` of two databases that run already."""
+    changes = """create table public.by_hand (id bigint primary key, name text not null);
+        alter table public.by_hand enable row level security;
+        create policy own on public.by_hand for select to authenticated using (id = 1);
+        alter table public.prompts add stars int not null default 0;"""
+    with server_of(project) as (server, tools), fresh_database(server) as before, fresh_database(server) as after:
+        for url in (before, after):
+            project.run("push", "--db-url", url, "--yes")
+        with psycopg.connect(after, autocommit=True) as connection:
+            connection.execute(changes)
+        ours = project.command("diff", "--db-url", after)
+        named = [f"--from={before}", f"--to={after}", "--use-pg-delta", "--workdir", str(project.path)]
+        bare = [str(tools.supabase), "db", "diff", *named]
+        timed(ours, project=project, code=1)
+        title = "`diff` of a changed database to `supabase db diff`"
+        compare(title, 1.5, lambda: timed(ours, project=project, code=1), lambda: timed(bare, project=project))
 
 
 def bench_with_data(project: Project, few: int = 1_000, many: int = 1_000_000) -> None:
