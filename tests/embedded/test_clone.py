@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -243,3 +244,30 @@ def test_what_the_errors_of_copies_advise_helps(running: Project) -> None:
     assert error.hint == "leave one out"
     place.must("promthctl dump --schema-only other.sql")
     assert "PostgreSQL database dump complete" in (running.path / "other.sql").read_text()
+
+
+def test_what_a_clone_that_fails_advises_helps(running: Project, source: str) -> None:
+    place = Place(running)
+    clone = "promthctl local clone --yes"
+    live = f"{clone} --db-url '{source}' --data"
+    error = told("copies/masks.py · cannot", place.shell(f"{live} --mask shop.people.nothing").stderr)
+    assert "leave that column out" in error.hint
+    with psycopg.connect(source, autocommit=True) as connection:
+        connection.execute("create role poor login password 'fake'")
+        try:
+            poor = re.sub("//[^@]*@", "//poor:fake@", source)
+            error = told("local_stack/copying.py · _dumped", place.shell(f"{clone} --db-url '{poor}'").stderr)
+        finally:
+            connection.execute("drop role poor")
+    assert "use a role that may read everything" in error.hint
+    place.must(live)
+
+    whole = gzip.compress(b"create table public.many (id int);\n" + b"insert into public.many values (1);\n" * 10_000)
+    (running.path / "one.sql.gz").write_bytes(whole[:-20])
+    error = told("local_stack/clone.py · _load", place.shell(f"{clone} --file one.sql.gz").stderr)
+    assert error.hint == "download it again"
+    (running.path / "one.sql.gz").write_bytes(whole)
+    place.must(f"{clone} --file one.sql.gz")
+    (running.path / "two.sql").write_bytes(b"create table public.one (id int);\n\0")
+    error = told("copies/backup_file.py · load", place.shell(f"{clone} --file two.sql").stderr)
+    assert "pg_restore -f FILE.sql" in error.hint

@@ -138,11 +138,7 @@ CANNOT_BE_MADE = {
 
 # Their errors are tested; that what they advise helps was not tried by a test yet.
 NOT_FOLLOWED_YET = """
-copies/backup_file.py · load
-copies/masks.py · cannot
 copies/pg_dump.py · find_pg_dump
-local_stack/clone.py · _load
-local_stack/copying.py · _dumped
 local_stack/copying.py · _large_objects
 local_stack/copying.py · _refused
 local_stack/copying.py · copy_live
