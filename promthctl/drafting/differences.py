@@ -96,9 +96,8 @@ def diff(settings: Settings, target: Target, schemas: Sequence[str], reverse: bo
     cli = supabase_cli.find_database_cli(settings, steps)
     with (
         steps.step("Comparing the schemas"),
-        shadow.trial_database(settings, there.major, there.privileges) as made,
+        shadow.applied_database(settings, applied, there.major, there.privileges) as made,
     ):
-        made.apply(applied)
         before = read_state(made.target)
         found = cli.diff(made.target, target, schemas)
         differ = [
@@ -108,7 +107,7 @@ def diff(settings: Settings, target: Target, schemas: Sequence[str], reverse: bo
         ]
         draft = Draft("")
         if found.sql.strip() or differ or (not schemas and before.unread != there.state.unread):
-            there_now = forward(made, before, found.sql, there.state, schemas)
+            there_now = forward(made, before, found.sql, there.state, schemas, lasting=reverse)
             draft = Draft(_NEXT_TRANSACTION.join(there_now.parts).strip(), there_now.left, there_now.unread)
             if reverse:
                 back = backward(cli, before, there_now.after[-1], schemas)

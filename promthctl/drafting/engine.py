@@ -49,7 +49,8 @@ class State:
 
 @dataclass(frozen=True)
 class Forward:
-    """parts: SQL that was seen to run, each in a transaction of its own. after: a database as it is after each.
+    """parts: SQL that was seen to run, each in a transaction of its own. after: a database as it is after each, unless
+    the last one was not to last.
 
     left, unread: as in Draft.
     """
@@ -60,21 +61,24 @@ class Forward:
     unread: tuple[str, ...]
 
 
-def forward(made: ThrowAwayDatabase, start: State, sql: str, wanted: State, schemas: Sequence[str] = ()) -> Forward:
+def forward(
+    made: ThrowAwayDatabase, start: State, sql: str, wanted: State, schemas: Sequence[str] = (), lasting: bool = True
+) -> Forward:
     """Run the engine's SQL in copies of `start`, complete it, and cut it where a transaction has to end.
 
-    Roles that `start` lacks are made first, where the engine does not make them. schemas: see prove. Raises
-    PromthctlError for SQL that does not run.
+    Roles that `start` lacks are made first, where the engine does not make them. schemas: see prove. lasting: there is
+    a database after the last part, too; otherwise it is tried without a copy. Raises PromthctlError for SQL that does
+    not run.
     """
     roles = "" if schemas else _roles_before(sql, start, wanted)
     whole = "\n\n".join(part for part in (roles, sql.strip()) if part)
     try:
-        return _run_parts(made, start.target, (whole,), wanted, schemas)
+        return _run_parts(made, start.target, (whole,), wanted, schemas, lasting)
     except PromthctlError:
         parts = _after_new_values(whole)
         if len(parts) == 1:
             raise
-        return _run_parts(made, start.target, parts, wanted, schemas)
+        return _run_parts(made, start.target, parts, wanted, schemas, lasting)
 
 
 def backward(cli: DatabaseCli, before: State, after: Target, schemas: Sequence[str] = ()) -> Draft:
@@ -181,19 +185,24 @@ def in_schemas(one: Difference, schemas: Sequence[str]) -> bool:
 
 
 def _run_parts(
-    made: ThrowAwayDatabase, start: Target, parts: Sequence[str], wanted: State, schemas: Sequence[str]
+    made: ThrowAwayDatabase,
+    start: Target,
+    parts: Sequence[str],
+    wanted: State,
+    schemas: Sequence[str],
+    lasting: bool,
 ) -> Forward:
-    ran, after, last = list[str](), [start], Draft("")
-    for number, part in enumerate(parts, start=1):
-        now = made.copy(f"after_{len(parts)}_{number}", after[-1])
-        with database.connect(now) as connection, connection.transaction():
-            if number < len(parts):
-                ran.append(run(connection, part))
-            else:
-                last = prove(connection, part, wanted, schemas)
-                ran.append(last.sql)
-        after.append(now)
-    return Forward(tuple(ran), tuple(after[1:]), last.left, last.unread)
+    *first, last = parts
+    ran, after = list[str](), [start]
+    for number, part in enumerate(first, start=1):
+        after.append(made.copy(f"after_{len(parts)}_{number}", after[-1]))
+        with database.connect(after[-1]) as connection, connection.transaction():
+            ran.append(run(connection, part))
+    if lasting:
+        after.append(made.copy(f"after_{len(parts)}_{len(parts)}", after[-1]))
+    with database.connect(after[-1]) as connection, connection.transaction(force_rollback=not lasting):
+        draft = prove(connection, last, wanted, schemas)
+    return Forward((*ran, draft.sql), tuple(after[1:]), draft.left, draft.unread)
 
 
 def _roles_before(sql: str, start: State, wanted: State) -> str:

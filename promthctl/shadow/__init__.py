@@ -12,7 +12,7 @@ recording.py    the SQL that records it, reading again only what a migration tou
 
 from promthctl.engines.embedded.default_privileges import of_target as default_privileges_of
 from promthctl.shadow.cache import FOLDER, catalog_after_all, catalog_after_script, states_after_each, trial_database
-from promthctl.shadow.kept import KeptDatabase, kept_database
+from promthctl.shadow.kept import KeptDatabase, applied_database, kept_database
 from promthctl.shadow.states import BEFORE, CatalogChange, States
 from promthctl.shadow.throw_away import ThrowAwayDatabase, work_folder
 
@@ -23,6 +23,7 @@ __all__ = [
     "KeptDatabase",
     "States",
     "ThrowAwayDatabase",
+    "applied_database",
     "catalog_after_all",
     "catalog_after_script",
     "default_privileges_of",

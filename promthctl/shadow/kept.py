@@ -33,7 +33,7 @@ from promthctl.locks import is_held, locked
 from promthctl.migration_set import Migration
 from promthctl.settings import Settings
 from promthctl.shadow.cache import FOLDER, content_hash, server_choice, unwritable
-from promthctl.shadow.throw_away import work_folder
+from promthctl.shadow.throw_away import ThrowAwayDatabase, work_folder
 from promthctl.signatures import derived_secret
 from promthctl.sql.quoting import literal
 from promthctl.steps import Silent, Steps
@@ -106,6 +106,15 @@ def kept_database(
             threading.Thread(target=_close, args=(held,), name="promthctl-removal").start()
 
 
+@contextlib.contextmanager
+def applied_database(
+    settings: Settings, migrations: Sequence[Migration], major: int, privileges: Sequence[str]
+) -> Iterator[ThrowAwayDatabase]:
+    """A database to try something in, as these migrations make it. Takes and raises what kept_database does."""
+    with kept_database(settings, migrations, major, privileges, (), lambda *_: "", Silent()) as kept:
+        yield ThrowAwayDatabase(kept.target, kept.superuser, settings)
+
+
 def _close(held: contextlib.ExitStack) -> None:
     with contextlib.suppress(OSError, PromthctlError):  # what is left there, the next one removes
         held.close()
@@ -146,15 +155,22 @@ class _Servers:
         process.write_private(kept / "notes", notes)
 
     def run(self, kept: Path, held: contextlib.ExitStack, meanwhile: Callable[[], object]) -> tuple[Target, Target]:
-        """A copy of that database, running until `held` is closed, which then makes the next one."""
+        """A copy of that database, running until `held` is closed; the next one is made meanwhile."""
         cluster = self._cluster("copy")
         cluster.data.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        held.callback(self._copy, kept, kept / "next")
         if (kept / "next").exists():
             (kept / "next").rename(cluster.data)
         else:
             self._copy(kept, cluster.data)
-        return held.enter_context(self._serving(cluster, signal.SIGQUIT, meanwhile))
+        served = held.enter_context(self._serving(cluster, signal.SIGQUIT, meanwhile))
+        next_one = threading.Thread(target=self._copy_if_it_can, args=(kept, kept / "next"), name="promthctl-copying")
+        next_one.start()
+        held.callback(next_one.join)
+        return served
+
+    def _copy_if_it_can(self, kept: Path, target: Path) -> None:
+        with contextlib.suppress(OSError, PromthctlError):  # then whoever wants it makes it
+            self._copy(kept, target)
 
     def _copy(self, kept: Path, target: Path) -> None:
         partial = kept / "partial"  # of a promthctl that was killed, if it is there: we hold the lock

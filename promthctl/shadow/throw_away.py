@@ -31,14 +31,13 @@ _IN_USE = "in-use"  # the lock file in each
 
 @dataclasses.dataclass(frozen=True)
 class ThrowAwayDatabase:
-    """A running database with the project's roles and no migrations.
+    """A running database with the project's roles.
 
-    target: it, as the role postgres; superuser: as supabase_admin. work: its folder.
+    target: it, as the role postgres; superuser: as supabase_admin.
     """
 
     target: Target
     superuser: Target
-    work: Path
     settings: Settings
 
     def apply(self, migrations: Sequence[Migration]) -> None:
@@ -88,7 +87,7 @@ def throw_away_database(
     tools = toolchain.ensure(settings, Silent())
     with work_folder(folder) as work, _running_cluster(settings, tools, choice, work, privileges) as made:
         seeds.run_roles(settings, made[0], Silent())
-        yield ThrowAwayDatabase(*made, work, settings)
+        yield ThrowAwayDatabase(*made, settings)
 
 
 @contextlib.contextmanager
