@@ -34,7 +34,7 @@ select a.pid from pg_stat_activity a
  where a.datname = current_database() and a.pid <> pg_backend_pid() and a.wait_event_type = 'Lock'
    and a.wait_event <> 'advisory'
    and (a.pid = %(pid)s
-        or %(pid)s = 0 and a.usename = session_user and a.query_start >= %(since)s and length(a.query) > 1
+        or %(pid)s = 0 and a.usename = session_user and a.query_start >= to_timestamp(%(since)s) and length(a.query) > 1
            and case when %(begins)s <> '' then starts_with(a.query, %(begins)s)
                     else strpos(%(text)s, rtrim(a.query, E'; \n\r\t')) > 0 or strpos(a.query, 'schema_migrations') > 0
                          or nullif(a.application_name, '') = %(application)s end)
@@ -232,8 +232,8 @@ def _as_login_role(connection: psycopg.Connection[Any], target: Target, login: b
 
 
 def _since(connection: psycopg.Connection[Any], begun: float) -> object:
-    """The server's time when the watching began."""
+    """The server's time when the watching began, in seconds, which are written alike in every DateStyle."""
     seconds = time.monotonic() - begun
-    row = connection.execute("select clock_timestamp() - make_interval(secs => %s)", (seconds,)).fetchone()
+    row = connection.execute("select extract(epoch from clock_timestamp())::float8 - %s", (seconds,)).fetchone()
     assert row is not None
     return row[0]

@@ -75,6 +75,7 @@ insert into types (id, iv) values ('f0000000-0000-0000-0000-000000000002', '-1 d
 """
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")  # of what looks at locks meanwhile
 def test_every_type_of_value_comes_back_as_it_was_whatever_the_sessions_say(world: World) -> None:
     world.migrate(TYPES, "drop table types; drop domain even; drop type pair; drop type mood;")
     world.run(VALUES)
