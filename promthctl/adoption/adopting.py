@@ -98,7 +98,7 @@ def plan_adoption(settings: Settings, target: Target, assumed: Collection[str], 
 def record_adoption(settings: Settings, target: Target, made: Adoption, steps: Steps) -> Adoption:
     """Carry out a plan: have the Supabase CLI write the versions into the history; it runs no migration."""
     with undisturbed(settings, target, steps):
-        supabase_folder.sync_project(settings, made.recorded, history=made.recorded)
+        supabase_folder.sync_project(settings, made.recorded, steps.note, history=made.recorded)
         files = supabase_folder.expected_migrations(settings)
         done = record_squashes(settings, target, made.squashed, files, steps)
         versions = [name.partition("_")[0] for name in made.adopted if name not in done]

@@ -48,7 +48,7 @@ def command(
     named = choice.local or choice.project_ref or choice.db_url or choice.name
     target = (lambda: _target(run, choice)) if named and settings is not None else None
     found = doctor.examine(settings, unusable, target)
-    if fix and settings is not None and (done := doctor.put_right(settings, found)):
+    if fix and settings is not None and (done := doctor.put_right(settings, found, run.output.note)):
         del run.settings  # they are read again, and all is looked at again
         settings = run.settings
         found = replace(doctor.examine(settings, None, target), fixed=done)

@@ -62,7 +62,7 @@ def sync(
         if plan.changes:
             raise typer.Exit(1)
         return
-    run.output.show(supabase_folder.sync_project(run.settings, applied, force, history), views.sync)
+    run.output.show(supabase_folder.sync_project(run.settings, applied, run.output.note, force, history), views.sync)
 
 
 @app.command()

@@ -91,7 +91,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     yield Finding("Engine", "warning" if parts else "ok", f"the {name} stack {state}", "promthctl local up")
 
 
-def put_right(settings: Settings, diagnosis: Diagnosis) -> tuple[str, ...]:
+def put_right(settings: Settings, diagnosis: Diagnosis, note: Callable[[str], None]) -> tuple[str, ...]:
     """Do what is safe of the fixes; what was done, in words. Whether it helped, another examination shows."""
     done = []
     for finding in diagnosis.findings:
@@ -102,6 +102,6 @@ def put_right(settings: Settings, diagnosis: Diagnosis) -> tuple[str, ...]:
         elif finding.check == "Permissions":
             StateDir(settings.state_dir).make()
         elif finding.check == "Migrations":
-            supabase_folder.sync_project(settings, ())
+            supabase_folder.sync_project(settings, (), note)
         done.append(finding.fix)
     return tuple(done)

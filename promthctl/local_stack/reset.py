@@ -142,7 +142,7 @@ def _fill(
     elif not engine.runs_roles:
         seeds.run_roles(settings, target, steps)
     filler.apply(target, new, files)
-    supabase_folder.sync_project(settings, (), history=())
+    supabase_folder.sync_project(settings, (), steps.note, history=())
     return seeds.run_seeds(settings, target, steps, again="promthctl local reset") if seeding else None
 
 

@@ -92,7 +92,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: b
         target = local_target(filling.access)
         versions = tuple(database.fetch_history(target)) if filling.applied is None else filling.applied
         known = () if filling.copied else versions  # on a new database an edited file may replace its copy
-        plan = supabase_folder.sync_project(settings, known, history=known)
+        plan = supabase_folder.sync_project(settings, known, steps.note, history=known)
         start = seeds.before_migrations(
             settings,
             target,

@@ -163,7 +163,7 @@ def pull(settings: Settings, target: Target, plan: Pull, steps: Steps) -> Pull:
             supabase_folder.ensure_config(settings)
         changes.carry_out_alone(settings, plan.changes)
         try:
-            supabase_folder.sync_project(settings, plan.found.history, history=tuple(plan.found.history))
+            supabase_folder.sync_project(settings, plan.found.history, steps.note, history=tuple(plan.found.history))
             with steps.step("Recording migrations"):
                 files = supabase_folder.expected_migrations(settings)
                 cli = supabase_cli.find_database_cli(settings, steps)

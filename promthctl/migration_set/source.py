@@ -43,7 +43,7 @@ def find_source(settings: Settings) -> MigrationSource:
     if settings.example == EXAMPLE:
         return MigrationSource("example", packaged_source())
     present, copied = _sql_files(settings.migrations_dir), settings.project_dir / _COPIED
-    own, others = _own(settings.migrations_dir, present), _sql_files(copied)
+    own, others = _own(settings, present), _sql_files(copied)
     if others and not own <= others:
         own -= copied_names(settings, own - others)  # their source may have another name now
     if others and own <= others:
@@ -91,16 +91,16 @@ def _sql_files(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
-def _own(folder: Path, names: frozenset[str]) -> frozenset[str]:
-    """Those that are not copies of the example, edited ones included; none if the folder is the example's.
+def _own(settings: Settings, names: frozenset[str]) -> frozenset[str]:
+    """These files of supabase/migrations, unless the folder is the example's: none if promthctl filled it.
 
-    One copy that is byte for byte the bundled file shows that the folder was filled by us.
+    One copy that is byte for byte the bundled file shows that; one that somebody edited shows the opposite.
     """
-    bundled = packaged_source()
+    folder, bundled = settings.migrations_dir, packaged_source()
     known = names & _sql_files(bundled)
-    if any(_content(folder / name) == (bundled / name).read_bytes() for name in known):
-        return frozenset()
-    return names
+    copies = {name for name in known if _content(folder / name) == (bundled / name).read_bytes()}
+    edited = known - copies
+    return frozenset() if copies and edited == copied_names(settings, edited) else names
 
 
 def _content(path: Path) -> bytes | None:

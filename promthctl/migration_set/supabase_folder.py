@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from promthctl import migration_set
 from promthctl.errors import PrerequisiteError, PromthctlError, RefusedError, UsageError
@@ -14,6 +15,7 @@ from promthctl.migration_set.folder import DOWN_FOLDER, down_part
 from promthctl.migration_set.problems import shell_quote, unusable_folder
 from promthctl.migration_set.source import CONFIG, find_source
 from promthctl.migration_set.table_template import table_of_name, table_texts
+from promthctl.process import open_private
 from promthctl.settings import Settings
 from promthctl.state import StateDir
 
@@ -113,11 +115,7 @@ def new_table(settings: Settings, name: str, *, in_place: bool = False) -> NewMi
             path.parent.mkdir(exist_ok=True)
             migration_set.replace_file(path, text.encode())
         except OSError as error:
-            raise PrerequisiteError(
-                f"{path} cannot be written",
-                error.strerror or str(error),
-                "run promthctl where you have write access, or choose another folder with -C DIR",
-            ) from None
+            raise _unwritable(path, error) from None
     return NewMigration(made.version, made.up, down)
 
 
@@ -141,26 +139,60 @@ def ensure_config(settings: Settings) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(content, encoding="utf-8")
         except OSError as error:
-            raise PrerequisiteError(
-                f"{path} cannot be written",
-                error.strerror or str(error),
-                "run promthctl where you have write access, or choose another folder with -C DIR",
-            ) from None
+            raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> PrerequisiteError:
+    return PrerequisiteError(
+        f"{path} cannot be written",
+        error.strerror or str(error),
+        "run promthctl where you have write access, or choose another folder with -C DIR",
+    )
 
 
 def sync_project(
-    settings: Settings, applied: Collection[str], force: bool = False, history: Collection[str] | None = None
+    settings: Settings,
+    applied: Collection[str],
+    note: Callable[[str], None],
+    force: bool = False,
+    history: Collection[str] | None = None,
 ) -> SyncPlan:
-    """Make supabase/migrations what the source says; returns the plan that was carried out."""
+    """Make supabase/migrations what the source says; returns the plan that was carried out.
+
+    note: is told where a file is kept that was edited there and is replaced.
+    """
     plan = plan_project_sync(settings, applied, force, history)
     if refusal := plan.refusal:
         raise refusal
     if find_source(settings).kind != "in-place":  # nothing is added to a folder that is used as it is
         ensure_config(settings)
+    _keep_edited(settings, plan, note)
     copies.record_copies(settings, plan)
     migration_set.write_sync(plan)
     copies.forget_copies(settings, plan)
     return plan
+
+
+def _keep_edited(settings: Settings, plan: SyncPlan, note: Callable[[str], None]) -> None:
+    """Keep what the plan replaces in .promthctl/replaced, unless promthctl wrote it: it may be nowhere else."""
+    known = copies.read_copies(settings)
+    for difference in plan.overwritten:
+        name = difference.migration.filename
+        if copies.is_untouched(name, difference.current, known):
+            continue
+        state = StateDir(settings.state_dir)
+        state.make()
+        kept = state.path / "replaced" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{name}"
+        try:
+            kept.parent.mkdir(mode=0o700, exist_ok=True)
+            with open_private(kept, "wb") as file:
+                file.write(difference.current)
+        except OSError as error:
+            raise _unwritable(kept, error) from None
+        note(
+            f"warning: {plan.destination / name} was not the copy of {difference.migration.path} that it is now; as it"
+            f" was it is kept: {kept}"
+        )
 
 
 def expected_migrations(settings: Settings, plan: SyncPlan | None = None) -> tuple[Migration, ...]:

@@ -34,17 +34,17 @@ class PushResult:
 def apply_plan(settings: Settings, target: Target, plan: PushPlan, steps: Steps) -> PushResult:
     """Carry out a plan. Raises RefusedError if the target's history does not allow it, or changed since the plan."""
     with undisturbed(settings, target, steps):
-        sync_for_plans(settings, [plan])
+        sync_for_plans(settings, [plan], steps)
         return apply_locked(settings, target, plan, steps)
 
 
-def sync_for_plans(settings: Settings, plans: Iterable[PushPlan]) -> None:
+def sync_for_plans(settings: Settings, plans: Iterable[PushPlan], steps: Steps) -> None:
     """Bring supabase/migrations to what the plans expect; once for all, since pushes in parallel share the folder."""
     allowed = [plan for plan in plans if plan.refusal is None]
     if allowed:
         unverified = {version for plan in allowed for version in plan.unverified}
         applied = {version for plan in allowed for version in plan.applied}
-        supabase_folder.sync_project(settings, unverified, history=applied)
+        supabase_folder.sync_project(settings, unverified, steps.note, history=applied)
         remote = [plan for plan in allowed if not plan.local]
         pending = {file.version for plan in remote for file in plan.pending}
         copies.keep_copies(settings, pending | {version for plan in remote for version in plan.applied})

@@ -199,7 +199,7 @@ def push_batch(
     failed = [one for one in planned if one.outcome.problem]
     if fail_fast and failed:
         return BatchResult(tuple(_not_tried(one.outcome) for one in planned))
-    sync_for_plans(settings, [one.plan for one in planned if one.plan])
+    sync_for_plans(settings, [one.plan for one in planned if one.plan], steps)
     stopped: list[str] = []
 
     def work(row: int, update: RowUpdate) -> TargetOutcome:

@@ -100,9 +100,8 @@ def reset_target(settings: Settings, target: Target, plan: ResetPlan, steps: Ste
             saved = saving.save_rows(settings, target, tables, plan.trial.tables, known, steps)
             for path in saved:
                 steps.note(f"The rows are in {path}")  # said now: the reset may be interrupted
-        supabase_folder.sync_project(
-            settings, (), history=()
-        )  # everything is replayed, so an edited file may replace its copy
+        # Everything is replayed, so an edited file may replace its copy.
+        supabase_folder.sync_project(settings, (), steps.note, history=())
         files = supabase_folder.expected_migrations(settings)
         if [(file.filename, file.sha256) for file in files] != [(file.filename, file.sha256) for file in plan.files]:
             why = "the migrations were changed after the plan was made; nothing was changed there"

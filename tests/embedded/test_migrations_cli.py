@@ -89,6 +89,16 @@ def test_an_edited_copy_is_shown_and_overwritten_while_it_is_not_applied(own: Pr
         told = own.run(*command, code=1 if "--check" in command else 0).stdout
         assert "overwritten: 001_a.sql" in told and "-select [1];" in told and f"+{A}" in told
     assert copied(own)["001_a.sql"] == A
+    (kept,) = (own.path / ".promthctl" / "replaced").iterdir()
+    assert kept.read_text() == "select [1];\n" and kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_that_nobody_edited_is_replaced_without_a_word(own: Project) -> None:
+    own.run("migrations", "sync")
+    write(own, "database/migrations", {"001_a.sql": A + "-- edited\n"})
+    assert "kept" not in own.run("migrations", "sync").stderr
+    assert copied(own)["001_a.sql"] == A + "-- edited\n"
+    assert not (own.path / ".promthctl" / "replaced").exists()
 
 
 def test_what_is_applied_is_overwritten_only_by_force(own: Project, database_url: str) -> None:

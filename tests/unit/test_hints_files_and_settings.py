@@ -293,7 +293,7 @@ CONVERT = "promthctl migrations convert --dry-run"
 GOOSE = "-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n"
 CHANGED_ROWS = (
     Row(
-        "migration_set/supabase_folder.py · ensure_config",
+        "migration_set/supabase_folder.py · _unwritable",
         "promthctl -C /proc migrations sync",
         Say("/proc", "own", "-C DIR"),
         before="mkdir own",

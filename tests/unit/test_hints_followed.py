@@ -99,7 +99,6 @@ supabase_cli/api_keys.py · _service_keys
 
 # What no test can make on every machine, and why.
 CANNOT_BE_MADE = {
-    "migration_set/supabase_folder.py · new_table": "a folder that root cannot write",
     "setting_up/beginning.py · begin": "a folder that root cannot write",
     "cli/__init__.py · _usage_or_bug": "a mistake of promthctl's own",
     "backups/restoring.py · _load": "a backup that was changed together with its checksums",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from promthctl import settings
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.migration_set import discover_in_place, packaged_source
 from promthctl.migration_set.source import CONFIG, find_source
+from promthctl.state import StateDir
 from tests.hints import Place
 from tests.promthctl_runner import Project
 
@@ -29,7 +31,8 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     "the setting may name the folder": ({"pyproject.toml": SETTING.replace("sql", "supabase/migrations")}, "in-place"),
     "the example as a setting": ({"pyproject.toml": '[tool.promthctl]\nexample = "mr-promth"\n', OWN: ""}, "example"),
     "files of its own": ({OWN: "select 1;"}, "in-place"),
-    "our copies": ({**COPY, **EDITED, ".git/HEAD": ""}, "example"),
+    "our copies": ({**COPY, ".git/HEAD": ""}, "example"),
+    "our copies, one of them edited": ({**COPY, **EDITED}, "in-place"),
     "a stranger's file of our name": ({f"supabase/migrations/{BUNDLED}": "select 1;"}, "in-place"),
     "database/migrations": ({"database/migrations/001_a.sql": "select 1;"}, "copied"),
     "database/migrations and its copies": ({"database/migrations/001_own.sql": "x;", OWN: "x;"}, "copied"),
@@ -49,6 +52,19 @@ def write(folder: Path, files: dict[str, str]) -> settings.Settings:
 def test_the_first_that_applies(tmp_path: Path, case: str) -> None:
     files, kind = CASES[case]
     assert find_source(write(tmp_path, files)).kind == kind
+
+
+def test_a_copy_of_an_older_example_is_still_a_copy(tmp_path: Path) -> None:
+    """The record of copies tells it from a file that somebody edited."""
+    (old,) = EDITED
+    found = write(tmp_path, {**COPY, **EDITED})
+    digest = hashlib.sha256(EDITED[old].encode()).hexdigest()
+    state = StateDir(found.state_dir)
+    state.make()
+    state.write("copies.json", {Path(old).name: digest})
+    assert find_source(found).kind == "example"
+    write(tmp_path, {old: "select 3;"})
+    assert find_source(found).kind == "in-place"
 
 
 def test_two_folders_need_a_setting(tmp_path: Path) -> None:
