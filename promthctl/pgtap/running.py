@@ -213,6 +213,7 @@ class Runner:
             connection = self._idle.get_nowait()
         except queue.Empty:
             connection = database.session(self._held)
+            connection.prepare_threshold = None  # DISCARD ALL, here or in a test, takes prepared statements away
         self._busy.append(connection)
         try:
             yield connection

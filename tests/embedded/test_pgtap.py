@@ -127,6 +127,15 @@ def test_nothing_stays_in_a_target(tmp_path: Path, database_url: str) -> None:
     assert left == (None, None)
 
 
+def test_many_files_share_the_sessions_of_a_target(tmp_path: Path, database_url: str) -> None:
+    """Each begins as in a new session: DISCARD ALL is between them."""
+    unset = "select is(coalesce(current_setting('my.own', true), ''), '');"
+    one = f"begin; select plan(1); {unset} set my.own = 'x'; rollback;"
+    project = with_tests(tmp_path, **{f"{number:02}": one for number in range(20)})
+    run = project.json("test", "--db-url", database_url, "--yes", "-j", "1")
+    assert failures(run) == [] and len(run["files"]) == 20
+
+
 def test_types_are_written_when_they_change(tmp_path: Path) -> None:
     project = own(tmp_path, NOTES)
     told("cli/types.py · command", project.run("types", "--check", code=2).stderr)
