@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 
 _INTERRUPTED = 130
+_OBJECTS = 20_000  # between two looks for garbage: what a command imports stays, and the default looks often
 
 
 def main() -> None:
     """Ends the process with an exit code of errors.py. The command line is imported only where it can be."""
+    gc.set_threshold(_OBJECTS)
     os.umask(os.umask(0o022) | 0o022)  # nothing that promthctl makes is open to others' writing, whatever the umask
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nothing has begun yet, so nothing is told
         signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))

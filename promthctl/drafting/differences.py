@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from promthctl import database, shadow, supabase_cli
-from promthctl.drafting.engine import Draft, State, backward, every_difference, forward, in_schemas, read_state
+from promthctl.drafting.engine import (
+    Draft,
+    State,
+    backward,
+    every_difference,
+    forward,
+    in_schemas,
+    read_state,
+    state_of,
+)
 from promthctl.errors import RefusedError
 from promthctl.migration_set import HistoryEntry, Migration, supabase_folder
 from promthctl.migration_set.squashed import as_replaced, find_squashes
@@ -54,10 +64,10 @@ class AsFound:
 
 def read_target(target: Target) -> AsFound:
     """Raises TargetError for one out of reach."""
-    history = database.fetch_history(target)
     with database.connect(target) as connection:
+        history = database.read_history(connection, target)
         privileges = shadow.default_privileges_of(connection) or ()
-    return AsFound(history, read_state(target), privileges)
+        return AsFound(history, state_of(connection, target), privileges)
 
 
 def applied_and_pending(
@@ -91,23 +101,26 @@ def diff(settings: Settings, target: Target, schemas: Sequence[str], reverse: bo
     Raises RefusedError where the target has migrations that are not here, TargetError for one out of reach,
     PromthctlError for SQL of the engine that does not run, and what the shadow raises.
     """
-    there = read_target(target)
-    applied, pending = applied_and_pending(settings, target, there.history)
+    with database.connect(target) as connection:
+        history = database.read_history(connection, target)
+        privileges = shadow.default_privileges_of(connection) or ()
+        major = connection.info.server_version // 10000
+    applied, pending = applied_and_pending(settings, target, history)
     cli = supabase_cli.find_database_cli(settings, steps)
     with (
         steps.step("Comparing the schemas"),
-        shadow.applied_database(settings, applied, there.major, there.privileges) as made,
+        shadow.applied_database(settings, applied, major, privileges) as made,
+        ThreadPoolExecutor(2) as pool,
     ):
-        before = read_state(made.target)
+        states = [pool.submit(read_state, one) for one in (made.target, target)]  # while the CLI reads them, too
         found = cli.diff(made.target, target, schemas)
+        before, there = (state.result() for state in states)
         differ = [
-            one
-            for one in every_difference(there.state.catalog, before.catalog)
-            if not schemas or in_schemas(one, schemas)
+            one for one in every_difference(there.catalog, before.catalog) if not schemas or in_schemas(one, schemas)
         ]
         draft = Draft("")
-        if found.sql.strip() or differ or (not schemas and before.unread != there.state.unread):
-            there_now = forward(made, before, found.sql, there.state, schemas, lasting=reverse)
+        if found.sql.strip() or differ or (not schemas and before.unread != there.unread):
+            there_now = forward(made, before, found.sql, there, schemas, lasting=reverse)
             draft = Draft(_NEXT_TRANSACTION.join(there_now.parts).strip(), there_now.left, there_now.unread)
             if reverse:
                 back = backward(cli, before, there_now.after[-1], schemas)

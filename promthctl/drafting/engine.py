@@ -101,7 +101,11 @@ def backward(cli: DatabaseCli, before: State, after: Target, schemas: Sequence[s
 
 def read_state(target: Target) -> State:
     with database.connect(target) as connection:
-        return State(target, snapshot(connection), unread_objects(connection))
+        return state_of(connection, target)
+
+
+def state_of(connection: psycopg.Connection[Any], target: Target) -> State:
+    return State(target, snapshot(connection), unread_objects(connection))
 
 
 def prove(connection: psycopg.Connection[Any], sql: str, wanted: State, schemas: Sequence[str]) -> Draft:
@@ -111,14 +115,17 @@ def prove(connection: psycopg.Connection[Any], sql: str, wanted: State, schemas:
     """
     parts = [run(connection, sql)]
     for _ in range(_ROUNDS):
-        fixes = [one.fix for one in _left(connection, wanted.catalog, schemas) if _works(connection, one.fix)]
+        left = _left(connection, wanted.catalog, schemas)
+        fixes = [one.fix for one in left if _works(connection, one.fix)]
         if not schemas:
             fixes += _complete_unread(connection, wanted.unread)
         parts += fixes
         if not fixes:
             break
+    else:
+        left = _left(connection, wanted.catalog, schemas)
     unread = () if schemas else differing_names(unread_objects(connection), wanted.unread)
-    return Draft("\n\n".join(filter(None, parts)), _left(connection, wanted.catalog, schemas), unread)
+    return Draft("\n\n".join(filter(None, parts)), left, unread)
 
 
 def run(connection: psycopg.Connection[Any], sql: str) -> str:
