@@ -12,6 +12,7 @@ from promthctl.errors import UsageError
 
 DeclarationKind = Literal["public", "shared", "open_functions"]
 
+EVERYONE, SIGNED_IN = "everyone", "every signed-in user"
 DECLARED_IN: tuple[DeclarationKind, ...] = ("public", "shared", "open_functions")
 
 _EXAMPLES: Mapping[DeclarationKind, str] = {
@@ -21,11 +22,14 @@ _EXAMPLES: Mapping[DeclarationKind, str] = {
 }
 _MEANINGS: Mapping[DeclarationKind, str] = {
     "public": "it must be an SQL condition on the rows that everyone may read, as text",
-    "shared": "it must be a command (insert, update, upsert, move) and what may be in the row, as text",
+    "shared": "it must be a command (insert, update, upsert, move) and what may be in the row, or a command and for"
+    " which rows of others it is meant (every signed-in user, everyone), as text or as a list of texts",
     "open_functions": "it must be the names of functions that anyone may call, as a list of texts",
 }
 # What a user may put into their own row; the columns are those of a foreign key to what another user owns.
 _SHARED = re.compile(r"(insert|update|upsert|move)\s*:\s*another user's\s+(\S.*)")
+# What they may do with rows that are not theirs, or nobody's.
+_OPEN_TO = re.compile(r"(select|insert|update|delete|move)\s*:\s*(every signed-in user|everyone)")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _TEXT: Mapping[DeclarationKind, str] = {"public": "condition", "shared": "what", "open_functions": "name"}
 
@@ -36,21 +40,14 @@ class Declaration:
 
     name: a table or a function, with its schema unless that is public, as labels are. what: for `public` an SQL
     condition on the rows that everyone may read, for `shared` what a user may put into their own row ("insert: another
-    user's listing_id"), empty for a function. reason: why, in the team's words; may be empty.
+    user's listing_id") or may do with every row ("delete: every signed-in user"), empty for a function. reason: why, in
+    the team's words; may be empty.
     """
 
     kind: DeclarationKind
     name: str
     what: str = ""
     reason: str = ""
-
-    @property
-    def lines(self) -> str:
-        """The lines that declare it in pyproject.toml, below their table's header."""
-        if self.kind == "open_functions":
-            return f"[tool.promthctl]\nopen_functions = [{_quoted(self.name)}]"
-        key = self.name if _BARE_KEY.fullmatch(self.name) else _quoted(self.name)
-        return f"[tool.promthctl.{self.kind}]\n{key} = {_quoted(self.what)}"
 
 
 @dataclass(frozen=True)
@@ -68,6 +65,12 @@ class Declarations:
         """What declares that `command` on the table may name another user's `columns`, such as "listing_id"."""
         what = f"{command}: another user's {columns}"
         return next((one for one in self.all if (one.kind, one.name, one.what) == ("shared", table, what)), None)
+
+    def opened_to(self, table: str, command: str, anon: bool) -> Declaration | None:
+        """What declares that `command` reaches every row of the table. anon: for who is not signed in, too."""
+        crowds = (EVERYONE,) if anon else (SIGNED_IN, EVERYONE)
+        wanted = {f"{command}: {crowd}" for crowd in crowds}
+        return next((one for one in self.all if (one.kind, one.name) == ("shared", table) and one.what in wanted), None)
 
     def open_function(self, name: str) -> Declaration | None:
         """What declares that anyone may call the function of that label."""
@@ -105,6 +108,23 @@ def read_declarations(tool: Mapping[str, Any]) -> Declarations:
     return Declarations(tuple(found))
 
 
+def lines_of(declarations: Iterable[Declaration]) -> str:
+    """The lines that declare all of these in a pyproject.toml that has none yet; "" for none."""
+    functions = dict.fromkeys(_quoted(one.name) for one in declarations if one.kind == "open_functions")
+    lines = [f"[tool.promthctl]\nopen_functions = [{', '.join(functions)}]"] if functions else []
+    for kind in ("public", "shared"):
+        told: dict[str, dict[str, None]] = {}
+        for one in declarations:
+            if one.kind == kind:
+                told.setdefault(one.name, {})[_quoted(one.what)] = None
+        lines += [f"[tool.promthctl.{kind}]"] if told else []
+        for name, texts in told.items():
+            key = name if _BARE_KEY.fullmatch(name) else _quoted(name)
+            first, *more = texts
+            lines.append(f"{key} = [{', '.join(texts)}]" if more else f"{key} = {first}")
+    return "\n".join(lines)
+
+
 def label(name: str) -> str:
     """A table's or function's name as it is told to people: without the schema public."""
     return name.strip().removeprefix("public.")
@@ -114,11 +134,14 @@ def _declared(kind: Literal["public", "shared"], name: str, value: Any) -> Itera
     for each in value if kind == "shared" and isinstance(value, list) else [value]:
         text, reason = _text_and_reason(kind, name, each)
         if kind == "shared":
-            parts = _SHARED.fullmatch(text)
-            if parts is None:
+            parts, crowd = _SHARED.fullmatch(text), _OPEN_TO.fullmatch(text)
+            if parts is not None:
+                columns = ", ".join(re.split(r"\s*,\s*", parts[2].strip()))
+                text = f"{parts[1]}: another user's {columns}"
+            elif crowd is not None:
+                text = f"{crowd[1]}: {crowd[2]}"
+            else:
                 raise _wrong(kind, name, None)
-            columns = ", ".join(re.split(r"[,\s]+", parts[2]))
-            text = f"{parts[1]}: another user's {columns}"
         yield Declaration(kind, name, text, reason)
 
 

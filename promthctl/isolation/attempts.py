@@ -99,10 +99,11 @@ class TableTrial(SceneWriter):
 
     def inserts(self, owned: bool) -> None:
         """Neither a nor b is there."""
-        self._insert(self.actors.anon, self.a.given, "a user's row" if owned else "a row", "refused")
+        anon, owner, other, _ = self.actors
+        self._insert(anon, self.a.given, "a user's row" if owned else "a row", self._expected(anon, "insert"))
         if owned:
-            self._insert(self.actors.owner, self.a.given, "their own row", self._right("insert"))
-        self._insert(self.actors.other, self.a.given, "another user's row" if owned else "a row", "refused")
+            self._insert(owner, self.a.given, "their own row", self._right("insert"))
+        self._insert(other, self.a.given, "another user's row" if owned else "a row", self._expected(other, "insert"))
         if len(self.owner_columns) > 1:
             for part in self.owner_columns:
                 given = {**self.b.given, **part.mine}
@@ -121,9 +122,9 @@ class TableTrial(SceneWriter):
             )
             expected: Expected = "reached"
             if actor.name == "anon":
-                expected = "either" if public else "refused"
+                expected = "either" if public else self._expected(actor, "select")
             elif actor.name == "other" and not public:
-                expected = "refused"
+                expected = self._expected(actor, "select")
             elif actor.name == "owner" and (self.closed or not self._promised()):
                 expected = "either"
             seen = "their own row" if actor.name == "owner" else what
@@ -343,7 +344,15 @@ class TableTrial(SceneWriter):
     def _expected(self, actor: Actor, verb: Verb) -> Expected:
         if actor.name == "owner":
             return self._right(verb)
-        return "reached" if actor.name == "service_role" else "refused"
+        if actor.name == "service_role":
+            return "reached"
+        return "either" if self._opened(actor, verb) else "refused"
+
+    def _opened(self, actor: Actor, verb: Verb) -> list[Declaration]:
+        """What declares that a stranger does this with every row; nothing where it takes more."""
+        needed = ("insert", "update") if verb == "upsert" else (verb,)
+        found = [self.declared.opened_to(self.table.label, one, actor.name == "anon") for one in needed]
+        return [one for one in found if one] if all(found) else []
 
     def _fail(self, actor: Actor, verb: Verb, detail: str) -> None:
         self.attempts.append(Attempt(self.table.label, _role(actor), verb, "reached", "reached", False, detail))
@@ -354,6 +363,8 @@ class TableTrial(SceneWriter):
         if actor.name == "service_role" and not any(self.table.may(actor.role, one[0]) for one in _PRIVILEGES.values()):
             expected = "either"  # nobody gave it any right on the table
         outcome, why, rule = judge(tried)
+        if outcome == "reached" and actor.name in ("anon", "other"):
+            self.used.update(self._opened(actor, verb))
         rule = rule and verb != "select"  # what a policy raises on reading is no rule about the data
         if rule and actor.name == "service_role" and verb == "insert" and expected == "reached":
             outcome = "error"  # the row is unsuitable for a trial, so the others' refusals prove nothing

@@ -16,20 +16,24 @@ if TYPE_CHECKING:
 def check_conditions(connection: Connection[Any], declared: Declarations) -> None:
     """Raises UsageError for a condition that is more than one, or that may change something when it is read."""
     for table, condition in declared.conditions.items():
-        called = called_functions(condition)
-        why = "it is not exactly one SQL expression" if called is None else None
-        if called:
-            volatile = connection.execute(
-                "select proname::text from pg_proc where proname = any(%s) and provolatile = 'v' order by 1 limit 1",
-                (sorted(called),),
-            ).fetchone()
-            why = f"it calls {volatile[0]}, which may change something" if volatile else None
-        if why:
+        if why := why_unusable(connection, condition):
             raise UsageError(
                 f"pyproject.toml has a wrong setting: public.{table}",
                 why,
                 f"give {table} in [tool.promthctl.public] a condition on its columns, such as is_public",
             )
+
+
+def why_unusable(connection: Connection[Any], condition: str) -> str | None:
+    """Why it cannot be the condition of public rows; None where it can."""
+    called = called_functions(condition)
+    if called is None:
+        return "it is not exactly one SQL expression"
+    volatile = connection.execute(
+        "select proname::text from pg_proc where proname = any(%s) and provolatile = 'v' order by 1 limit 1",
+        (sorted(called),),
+    ).fetchone()
+    return f"it calls {volatile[0]}, which may change something" if volatile else None
 
 
 def unneeded(declared: Declarations, needed: Collection[Declaration]) -> Iterator[Declaration]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 import psycopg
 from psycopg import sql
 
-from promthctl.declarations import Declaration
+from promthctl.declarations import EVERYONE, SIGNED_IN, Declaration
 from promthctl.isolation.callers import CallerMaker, with_claims
+from promthctl.isolation.declared import why_unusable
 from promthctl.isolation.findings import Finding
 from promthctl.isolation.policy_reading import Claim, PolicyReader
 from promthctl.isolation.sample_row import HERE, PLACE, SampleRow, Values, assignments, insertion, matching, returning
@@ -352,19 +353,19 @@ class OpeningTrial:
         what = ("a row " if nobody else "another user's row ") + _VERBS[verb].format(_WHO[who])
         if verb == "insert":
             what = ("a row " if nobody else "a row in another user's name ") + f"is inserted by {_WHO[who]}"
+        crowd = EVERYONE if who == "anon" else SIGNED_IN
         allow = None
         if verb == "select" and part and part.alternative.kind == "plain":
             conditions = dict.fromkeys([*([self._public] if self._public else []), *plain])
             condition = "true" if "true" in conditions else " or ".join(
                 f"({each})" if len(conditions) > 1 else each for each in conditions)  # fmt: skip
-            allow = Declaration("public", self._table.label, condition)
-        elif verb == "insert":
-            allow = Declaration("shared", self._table.label, f"insert: another user's {', '.join(self._mine) or 'row'}")
-        elif verb in ("update", "move", "give"):
+            if not why_unusable(self._sandbox.connection, condition):
+                allow = Declaration("public", self._table.label, condition)
+        elif verb == "delete" or (nobody and verb in ("insert", "update")):
+            allow = Declaration("shared", self._table.label, f"{verb}: {crowd}")
+        elif verb in ("insert", "update", "move", "give"):
             command = "move" if verb == "give" else verb
-            allow = Declaration(
-                "shared", self._table.label, f"{command}: another user's {', '.join(self._mine) or 'row'}"
-            )
+            allow = Declaration("shared", self._table.label, f"{command}: another user's {', '.join(self._mine)}")
         return Finding("leak", self._table.label, what, who, part.policy.name if part and part.policy else "",
                        part.alternative.text if part else "", row, allow)  # fmt: skip
 

@@ -338,9 +338,10 @@ class ProofRun:
         run.openings = found
 
     def _allowed(self, finding: Finding) -> Declaration | None:
-        """What declares that another user's row may be written so."""
+        """What declares that rows of others may be reached so."""
         allow = finding.allow
-        if allow is None or allow.kind != "shared":
+        if allow is None:
             return None
-        found = (one for one in self._declared.all if one.kind == "shared" and one.name == allow.name)
-        return next((one for one in found if one.what == allow.what), None)
+        command = "select" if allow.kind == "public" else allow.what.partition(":")[0]
+        exact = (one for one in self._declared.all if replace(one, reason="") == allow and one.kind == "shared")
+        return next(exact, None) or self._declared.opened_to(allow.name, command, finding.who == "anon")

@@ -93,7 +93,8 @@ def verdict(
 def _settled(attempt: Attempt, opened: Openings) -> bool:
     """Whether the trial of other rows answers what went wrong with this one."""
     if attempt.role in ("anon", "other"):
-        return attempt.outcome == "reached" and (attempt.role, attempt.verb) in opened.explained
+        needed = {"insert", "update"} if attempt.verb == "upsert" else {attempt.verb}
+        return attempt.outcome == "reached" and {(attempt.role, one) for one in needed} <= opened.explained
     if attempt.role != "owner" or attempt.outcome in ("reached", "error") or not opened.parts:
         return False
     needed = {"insert", "update"} if attempt.verb == "upsert" else {attempt.verb}

@@ -36,6 +36,7 @@ _UNREACHABLE = "failed to connect to postgres: "
 _BROKEN = re.compile(  # in the words of both lines of the CLI, where no server has said anything
     r"connection (error|terminated|reset|refused|closed)|conn closed|unexpected EOF|broken pipe|timed? ?out", re.I
 )
+_OWN_ROLE = "role `promthctl_"  # those that the embedded engine alone has
 _ADVICE = "(\nwith foreign_keys as ("  # how the advisors' query begins, in both lines of the CLI
 _UNMANAGED = re.compile(r"does not manage these PostgreSQL object kinds: (.+?)\. Changes")
 _NEEDS = re.compile(r"needs `?([\w-]+)`?, which was not found on PATH")
@@ -142,7 +143,8 @@ class DatabaseCli:
         found = answer.value.get("results") if isinstance(answer.value, dict) else None
         if not isinstance(found, list):
             raise self._failure(target, answer, f"The advisors could not read {target.label}")
-        return tuple(redact(f"{one.get('title', one.get('name'))}: {one.get('detail', '')}") for one in found)
+        lines = (f"{one.get('title', one.get('name'))}: {one.get('detail', '')}" for one in found)
+        return tuple(redact(line) for line in lines if not (target.local and _OWN_ROLE in line))
 
     def diff(self, start: Target, end: Target, schemas: Sequence[str] = ()) -> SchemaSql:
         """`supabase db diff --from --to` with pg-delta, which needs no Docker; neither database is changed.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from promthctl import __version__
+from promthctl.declarations import lines_of
 from promthctl.isolation import Attempt, IsolationReport, TableProof
 from promthctl.quantities import count
 from promthctl.redact import redact
@@ -143,13 +144,14 @@ def _findings(result: VerifyResult) -> str:
             parts = [f"{name}: {text}" for name, text in (("policy", one.policy), ("by", one.condition)) if text]
             parts += [f"row: {one.row}"] if one.row else []
             detail = "".join(f'<p class="dim">{escape(part)}</p>' for part in parts)
-            meant = (
-                f"<p class=dim>If it is meant so, in pyproject.toml:</p>{_pre(one.allow.lines)}" if one.allow else ""
-            )
             look = "dim" if one.severity == "not proven" else "bad"
             head = f'<span class="{look}"><code>{escape(one.object)}</code>: {one.severity}.</span> {escape(one.what)}'
-            items.append(f"{head}{detail}{_pre(one.fix)}{meant}")
-    return f"<h2>Found</h2>{_list(items)}" if items else ""
+            items.append(f"{head}{detail}{_pre(one.fix)}")
+    lines = lines_of([one.allow for one in result.findings if one.allow])
+    meant = (
+        f"<p>What is meant so is declared in pyproject.toml, by its line of these:</p>{_pre(lines)}" if lines else ""
+    )
+    return f"<h2>Found</h2>{_list(items)}{meant}" if items else ""
 
 
 def _accepted(result: VerifyResult) -> str:

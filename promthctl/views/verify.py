@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from promthctl.declarations import lines_of
 from promthctl.quantities import count
 from promthctl.views.common import BAD, OK, differing, table
 
@@ -38,6 +39,9 @@ def verify(result: VerifyResult, every: bool = False) -> Iterator[RenderableType
     for finding in result.findings:
         if finding.severity in ("leak", "failed", "not proven"):
             yield from _finding(finding)
+    if lines := lines_of([finding.allow for finding in result.findings if finding.allow]):
+        yield "[dim]What is meant so is declared in pyproject.toml, by its line of these:[/dim]"
+        yield from (f"    {escape(line)}" for line in lines.splitlines())
     for scenario in result.lifecycles:
         if scenario.ok:
             yield f"{OK} {escape(scenario.name)}: {escape(scenario.detail)}"
@@ -51,7 +55,7 @@ def verify(result: VerifyResult, every: bool = False) -> Iterator[RenderableType
         told = f"{escape(one.object)}: {_brief(one)}"
         yield f"[dim]· accepted and no longer found, verify --accept drops it: {told}[/dim]"
     for declared in result.isolation.unneeded if result.isolation else ():
-        name = f"{declared.kind}: {declared.name}"
+        name = f"{declared.kind}: {declared.name}{f' = {declared.what}' if declared.what else ''}"
         yield f"[dim]· declared in pyproject.toml and not needed: {escape(name)}[/dim]"
     yield f"[bold {'green' if result.ok else 'red'}]{escape(result.verdict)}[/]"
 
@@ -97,7 +101,7 @@ def _isolation(report: IsolationReport, every: bool) -> Iterator[RenderableType]
 
 
 def _finding(one: Finding) -> Iterator[str]:
-    """What was found, what opens it, and what to do about it: SQL, or the lines that declare it."""
+    """What was found, what opens it, and SQL that shuts it."""
     what = one.what[:1].upper() + one.what[1:]
     yield f"{_MARKS.get(one.severity, BAD)} {escape(one.object)}: {one.severity}. {escape(what)}"
     if one.policy:
@@ -106,9 +110,6 @@ def _finding(one: Finding) -> Iterator[str]:
     if one.row:
         yield f"      [dim]row:[/dim] {escape(one.row)}"
     yield from _fix(one.fix)
-    if one.allow is not None:
-        yield "      [dim]if it is meant so, in pyproject.toml:[/dim]"
-        yield from (f"        {escape(line)}" for line in one.allow.lines.splitlines())
 
 
 def _fix(text: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from promthctl.declarations import read_declarations
+from promthctl.declarations import Declaration, lines_of, read_declarations
+from promthctl.isolation import Finding, IsolationReport
 from promthctl.isolation.sandbox import Actor
 from tests.cases import Case, case_names, find_cases
 from tests.embedded.test_verify_isolation import prove
@@ -67,6 +69,36 @@ def test_a_leak_behind_a_condition_is_found(database: psycopg.Connection[Any], c
         ]
     finally:
         database.rollback()
+
+
+@pytest.mark.parametrize("case", LEAKS, ids=case_names(LEAKS))
+def test_what_is_declared_as_it_is_printed_is_found_no_more(database: psycopg.Connection[Any], case: Case) -> None:
+    """The lines of all findings together; what they uncover has its own."""
+    try:
+        database.execute(case.new.encode())
+        told = set[Declaration]()
+        for _ in range(4):
+            found = prove(database, declared=read_declarations(_tool(told)))
+            new = {one.allow for one in _all_findings(found) if one.allow}
+            assert not new & told, "declared, and found again"
+            if not new:
+                break
+            told |= new
+        else:
+            pytest.fail(f"{sorted(told, key=str)} are declared, and more are told each time")
+    finally:
+        database.rollback()
+
+
+def _tool(declared: set[Declaration]) -> dict[str, Any]:
+    """The [tool.promthctl] of the lines that are printed."""
+    document: dict[str, Any] = tomllib.loads(lines_of(sorted(declared, key=str)))
+    tool: dict[str, Any] = document.get("tool", {}).get("promthctl", {})
+    return tool
+
+
+def _all_findings(report: IsolationReport) -> list[Finding]:
+    return [*report.findings, *(one for proof in report.tables for one in proof.findings)]
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=case_names(RIGHT))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from promthctl import settings
-from promthctl.declarations import Declaration, Declarations, read_declarations
+from promthctl.declarations import Declaration, Declarations, lines_of, read_declarations
 from promthctl.errors import UsageError
 from promthctl.isolation import Finding
 
@@ -49,13 +49,31 @@ def test_texts_lists_and_tables_with_a_reason_are_declarations() -> None:
     open_functions = ["search"]
 """).all, ids=lambda one: one.kind)  # fmt: skip
 def test_the_lines_of_a_declaration_declare_it(tmp_path: Path, one: Declaration) -> None:
-    (tmp_path / "pyproject.toml").write_text(one.lines, encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(lines_of([one]), encoding="utf-8")
     assert settings.load(tmp_path).declared.all == (one,)
+
+
+def test_the_lines_of_many_declarations_declare_them_all(tmp_path: Path) -> None:
+    wanted = read("""
+        open_functions = ["search", "find"]
+        public = { a = "true", b = "x > 1" }
+        shared = { a = ["insert: every signed-in user", "delete: everyone"], b = "move: another user's c, d" }
+    """).all
+    (tmp_path / "pyproject.toml").write_text(lines_of([*wanted, *wanted]), encoding="utf-8")
+    assert sorted(settings.load(tmp_path).declared.all, key=str) == sorted(wanted, key=str)
+
+
+def test_who_may_reach_every_row() -> None:
+    found = read("""shared = { a = ["delete: every signed-in user", "insert: everyone"] }""")
+    assert found.opened_to("a", "delete", anon=False) and not found.opened_to("a", "delete", anon=True)
+    assert found.opened_to("a", "insert", anon=False) and found.opened_to("a", "insert", anon=True)
+    assert not found.opened_to("a", "update", anon=False) and not found.opened_to("b", "delete", anon=False)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ('shared = { orders = "delete: every user" }', "every signed-in user, everyone"),
         ("public = 'notes'", "public"),
         ("public = { notes = true }", "public.notes"),
         ("public = { notes = ' ' }", "public.notes"),
