@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import psycopg
 from psycopg import sql
 
+from promthctl.database.sqlstates import first_line
 from promthctl.isolation import ownership
 from promthctl.isolation.attempts import OwnerColumns
 from promthctl.isolation.column_values import candidate_values, nearest_combinations
@@ -65,9 +66,9 @@ class OwnerRows:
                     break
                 except psycopg.errors.ForeignKeyViolation as error:
                     if not self._remove_below(row, error.diag.constraint_name):
-                        raise RowNotMade(f"a row that is there already cannot be removed: {error}") from error
+                        raise _in_the_way(error) from error
                 except psycopg.Error as error:
-                    raise RowNotMade(f"a row that is there already cannot be removed: {error}") from error
+                    raise _in_the_way(error) from error
             self._maker.present.pop((row.table.oid, row.user), None)
 
     def _remove_below(self, row: SampleRow, constraint: str | None) -> bool:
@@ -93,7 +94,7 @@ class OwnerRows:
                 self._maker.row(membership_table, user)
                 row = self._maker.reread(row)
         except psycopg.Error as error:
-            raise RowNotMade(str(error).partition("\n")[0]) from error
+            raise RowNotMade(first_line(error)) from error
         return row
 
     def owner_columns(self, a: SampleRow, b: SampleRow) -> tuple[list[OwnerColumns], list[str]]:
@@ -149,7 +150,8 @@ class OwnerRows:
         try:
             return bool(self._sandbox.run_one(statement)[0][0])
         except psycopg.Error as error:
-            raise RowNotMade(f"the condition that declares it public cannot be evaluated: {error}") from error
+            why = f"the condition that declares it public cannot be evaluated: {first_line(error)}"
+            raise RowNotMade(why) from error
 
     def variants(self, a: SampleRow) -> dict[bool, SampleRow]:
         """A row that is private (False) and, where the table has any, one that is public (True). Raises RowNotMade."""
@@ -177,3 +179,7 @@ class OwnerRows:
         if True not in found:
             raise RowNotMade(f"none was found that is public: {condition}")
         return dict(sorted(found.items()))
+
+
+def _in_the_way(error: psycopg.Error) -> RowNotMade:
+    return RowNotMade(f"a row that is there already cannot be removed: {first_line(error)}")
