@@ -12,6 +12,7 @@ from promthctl.pgtap.tap import Place, Problem, Tap
 from promthctl.pgtap.transactions import Sent
 from promthctl.settings import Settings
 from promthctl.sql.scripts import NotTextError, Part, ScriptReader
+from promthctl.sql.tokens import scan_by_pattern
 
 if TYPE_CHECKING:
     import psycopg
@@ -39,6 +40,7 @@ class Script:
         self._variables = {"DBNAME": info.dbname, "USER": info.user, "PORT": str(info.port), "HOST": info.host}
         self._branches: list[bool | None] = []  # of each \\if: whether this part runs; None once one has run
         self._stops = True  # ON_ERROR_STOP, which pg_prove sets
+        self._last = b""  # the statement that was sent last
 
     def run(self, file: TestFile) -> None:
         """Returns at the end of the file, or where it stops; errors are in `tap` then."""
@@ -145,7 +147,9 @@ class Script:
             self._stops = psql.truth(self._variables["ON_ERROR_STOP"] or "on") is not False
 
     def _result(self, name: str, values: list[str], before: bytes, place: Place) -> None:
-        """\\g, \\gset and \\gexec after a statement."""
+        """\\g, \\gset and \\gexec after a statement; where none is begun the last one is sent again, as by psql."""
+        if not _has_words(before):
+            before = self._last
         rows = self._statement(before, place, shown=name in ("g", "gx"))
         if name == "gexec":
             for one in [cell for row in rows for cell in row if cell is not None]:
@@ -162,6 +166,7 @@ class Script:
 
     def _statement(self, text: bytes, place: Place, shown: bool = True) -> list[Row]:
         """Send a statement, and print its rows if they are to be shown."""
+        self._last = text
         plain = text.decode("latin-1")
         filled = psql.interpolated(plain, {name: _bytes(one) for name, one in self._variables.items()})
         if filled == plain:
@@ -222,6 +227,11 @@ class Script:
     def _fail(self, message: str, place: Place) -> None:
         self.tap.problems.append(Problem(message, place, "psql"))
         raise Stopped
+
+
+def _has_words(text: bytes) -> bool:
+    """Whether there is more in it than comments."""
+    return any(token.kind != "comment" for token in scan_by_pattern(text.decode("latin-1")))
 
 
 def _text(cell: bytes | None) -> str:

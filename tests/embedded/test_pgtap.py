@@ -71,6 +71,24 @@ select * from finish();
 rollback;
 """
 
+# What suites of others rely on: functions of their own beside the helpers, a user who is asked for only where there are
+# rows, and psql's \\gset after a finished statement.
+RELIED_ON = """begin;
+select plan(4);
+create function tests.one() returns int language sql as 'select 1';
+select tests.create_supabase_user('ann', 'ann@example.com');
+select is_empty($$select * from public.notes where body = tests.get_supabase_uid('nobody')::text$$, 'no rows');
+select 41 + 1 as answer;
+-- what was found
+\\gset
+select is(:answer, 42, 'the answer');
+select tests.authenticate_as('ann');
+select is(tests.one(), 1, 'a function of our own');
+select is(auth.role(), null, 'the claims are those of the original');
+select * from finish();
+rollback;
+"""
+
 
 def with_tests(folder: Path, **files: str) -> Project:
     project = own(folder, NOTES)
@@ -114,6 +132,11 @@ def test_the_usual_helpers_are_there(tmp_path: Path) -> None:
     assert failures(project.json("test")) == []
     run = project.json("test", "supabase/tests/010-helped.sql")
     assert failures(run) == [] and "basejump-supabase_test_helpers" in run["notes"][0]
+
+
+def test_what_suites_of_others_rely_on(tmp_path: Path) -> None:
+    project = with_tests(tmp_path, relied_on=RELIED_ON)
+    assert failures(project.json("test")) == []
 
 
 def test_nothing_stays_in_a_target(tmp_path: Path, database_url: str) -> None:

@@ -4,6 +4,9 @@
 create schema tests;
 create schema test_overrides;
 grant usage on schema tests, test_overrides to anon, authenticated, service_role;
+-- Functions that tests add there are for these roles, too.
+alter default privileges in schema tests, test_overrides
+  grant execute on functions to anon, authenticated, service_role;
 
 create function tests.create_supabase_user(
   identifier text, email text default null, phone text default null, metadata jsonb default null
@@ -17,7 +20,7 @@ begin
 end $$;
 
 create function tests.get_supabase_user(identifier text)
-returns json language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+returns json language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare found json;
 begin
   select json_build_object('id', id, 'email', email, 'phone', phone, 'raw_user_meta_data', raw_user_meta_data,
@@ -29,15 +32,18 @@ begin
   return found;
 end $$;
 
+-- Volatile, as the original: it is asked for each row, and so never of a table without any.
 create function tests.get_supabase_uid(identifier text)
-returns uuid language sql stable security definer set search_path = pg_catalog, pg_temp as
-$$ select (tests.get_supabase_user(identifier) ->> 'id')::uuid $$;
+returns uuid language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return (tests.get_supabase_user(identifier) ->> 'id')::uuid;
+end $$;
 
 create function tests.authenticate_as(identifier text) returns void language plpgsql as $$
 declare person json := tests.get_supabase_user(identifier);
 begin
   perform set_config('role', 'authenticated', true), set_config('request.jwt.claims', json_build_object(
-    'sub', person ->> 'id', 'email', person ->> 'email', 'phone', person ->> 'phone', 'role', 'authenticated',
+    'sub', person ->> 'id', 'email', person ->> 'email', 'phone', person ->> 'phone',
     'user_metadata', person -> 'raw_user_meta_data', 'app_metadata', person -> 'raw_app_meta_data')::text, true);
 end $$;
 
