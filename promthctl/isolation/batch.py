@@ -40,7 +40,9 @@ begin
       perform set_config('role', {own_role}, true);
       left_behind := null;
       if after <> '' then
-        set constraints all immediate;
+        if {settled} then
+          set constraints all immediate;
+        end if;
         execute after into left_behind;
       end if;
       raise exception using errcode = {undo}, message = jsonb_build_array(found, left_behind)::text;
@@ -81,19 +83,20 @@ class TrialResult:
         return self.state == errors.QueryCanceled.sqlstate
 
 
-def try_all(sandbox: Sandbox, trials: Sequence[Trial], after: str = "") -> Iterator[TrialResult]:
+def try_all(sandbox: Sandbox, trials: Sequence[Trial], after: str = "", settled: bool = True) -> Iterator[TrialResult]:
     """The result of each trial, in order; nothing of them stays.
 
-    after: a query for one text, run by the connection's own role after each statement that went through; then deferred
-    constraints are checked first. Raises psycopg.Error when the connection is lost.
+    after: a query for one text, run by the connection's own role after each statement that went through. settled: the
+    deferred constraints are met before the trials, so they are checked before that query. Raises psycopg.Error when the
+    connection is lost.
     """
     for start in range(0, len(trials), _AT_ONCE):
-        yield from _some(sandbox, trials[start : start + _AT_ONCE], after, _BATCH_MS)
+        yield from _some(sandbox, trials[start : start + _AT_ONCE], after, settled, _BATCH_MS)
 
 
-def _some(sandbox: Sandbox, trials: Sequence[Trial], after: str, limit: int) -> Iterator[TrialResult]:
+def _some(sandbox: Sandbox, trials: Sequence[Trial], after: str, settled: bool, limit: int) -> Iterator[TrialResult]:
     try:
-        results = _send(sandbox, trials, after, limit)
+        results = _send(sandbox, trials, after, settled, limit)
     except psycopg.Error as error:
         if sandbox.connection.broken:
             raise
@@ -101,7 +104,7 @@ def _some(sandbox: Sandbox, trials: Sequence[Trial], after: str, limit: int) -> 
             yield TrialResult(None, None, error.sqlstate or "", str(error).partition("\n")[0])
             return
         for place, trial in enumerate(trials):  # one of them was cancelled, and with it the block
-            result = next(_some(sandbox, [trial], after, _SINGLE_MS))
+            result = next(_some(sandbox, [trial], after, settled, _SINGLE_MS))
             yield result
             if result.slow:  # the rest would take as long
                 yield from (result for _ in trials[place + 1 :])
@@ -111,7 +114,9 @@ def _some(sandbox: Sandbox, trials: Sequence[Trial], after: str, limit: int) -> 
         yield TrialResult(None, None, state, one) if state else TrialResult(one, two)
 
 
-def _send(sandbox: Sandbox, trials: Sequence[Trial], after: str, limit: int) -> list[tuple[str, Any, Any]]:
+def _send(
+    sandbox: Sandbox, trials: Sequence[Trial], after: str, settled: bool, limit: int
+) -> list[tuple[str, Any, Any]]:
     actors: dict[str, int] = {}
     numbers = []
     for trial in trials:
@@ -122,6 +127,7 @@ def _send(sandbox: Sandbox, trials: Sequence[Trial], after: str, limit: int) -> 
         actors=sql.Literal(numbers),
         settings=sql.Literal(f"[{', '.join(actors)}]"),
         after=sql.Literal(after),
+        settled=sql.Literal(settled),
         own_role=sql.Literal(sandbox.own_role),
         undo=sql.Literal(_UNDO),
         name=sql.Literal(_RESULTS),

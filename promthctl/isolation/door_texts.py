@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from promthctl.isolation.call_graph import Function, Reached, Relation
@@ -37,6 +37,7 @@ class DoorText:
     opens: bool
     unread: bool
     text: str
+    _compared: dict[str, list[str]] = field(default_factory=dict, compare=False, repr=False)  # by column, as asked for
 
     @cached_property
     def asks(self) -> bool:
@@ -65,6 +66,11 @@ class DoorText:
 
     def compared(self, column: str) -> list[str]:
         """The literals that a column of that name is compared with; empty texts count."""
+        if column not in self._compared:
+            self._compared[column] = self._find_compared(column) if self.names(column) else []
+        return self._compared[column]
+
+    def _find_compared(self, column: str) -> list[str]:
         found: list[str] = []
         name = rf'(?<!\w)"?{re.escape(column)}"?'
         after = rf"{name}\)?\s*(?:::\s*\w+\s*)?(?:<>|!=|<=|>=|=|<|>|~~?\*?|\b(?:not\s+)?(?:in|i?like|between)\b|\bis\b)"
@@ -76,7 +82,13 @@ class DoorText:
         found += re.findall(rf"'([^'\n]*)'(?:::\w+)?\s*=\s*(?:\w+\.)?{name}", self.text)
         return list(dict.fromkeys(found))
 
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        return frozenset(re.findall(r"\w+", self.text.lower()))
+
     def names(self, column: str) -> bool:
+        if re.fullmatch(r"\w+", column):
+            return column.lower() in self._words
         return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", self.text, re.IGNORECASE) is not None
 
 

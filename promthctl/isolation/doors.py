@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from psycopg import sql
 
 from promthctl.declarations import Declaration, Declarations
@@ -172,6 +173,8 @@ class DoorRun:
                     metadata, self._users[1]
                 )
             )
+        self._rows.read_again()
+        self._settled = self._can_settle()
         self._in_world({}, doors, deadline)
         groups: dict[str, list[_Door]] = {}
         for door in doors:
@@ -187,6 +190,16 @@ class DoorRun:
                         self._in_world(world, left, deadline)
                     self._rows.rows = before
 
+    def _can_settle(self) -> bool:
+        """Whether the made rows meet the deferred constraints; otherwise no call could be seen to."""
+        try:
+            self._sandbox.run(sql.SQL("set constraints all immediate; set constraints all deferred; select 1"))
+        except psycopg.Error:
+            if self._connection.broken:
+                raise
+            return False
+        return True
+
     def _tables(self, texts: Sequence[DoorText]) -> Iterator[ProbedTable]:
         """The users, and the tables that some door names; all that have an owner where some cannot be read."""
         named = {oid for text in texts for oid in text.tables}
@@ -198,18 +211,20 @@ class DoorRun:
                 yield table
 
     def _in_world(self, world: Mapping[int, Values], doors: Sequence[_Door], deadline: float) -> None:
-        """Try the doors with the rows as they are now."""
-        hidden = self._rows.hidden_from(self._attackers)
+        """Try the doors with the rows as they are now: at first all rows are looked at, then those that doors reach."""
+        every = not world or any(door.text.unread for door in doors)
+        tables = None if every else {oid for door in doors for oid in door.text.tables}
+        hidden = self._rows.hidden_from(self._attackers, tables)
         everything = self._rows.markers
         secret = {actor.name: some for actor, some in zip(self._attackers, hidden, strict=True)}
-        query = self._rows.change_query()
         special = told(world, self._rows.rows)
         for door in doors:
             if time.monotonic() > deadline:
                 door.reason = door.reason or _TIME_RAN_OUT
                 continue
             sent = list(self._trials(door, everything))
-            results = list(try_all(self._sandbox, [one.trial for one in sent], query))
+            query = self._rows.change_query(None if door.text.unread else door.text.tables)
+            results = list(try_all(self._sandbox, [one.trial for one in sent], query, self._settled))
             door.results += results
             for one, result in zip(sent, results, strict=True):
                 self._look(door, one, result, everything, secret[one.actor.name], special)

@@ -7,6 +7,7 @@ takes; numbers lie between those of the two other users, so that no minimum, max
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -26,15 +27,17 @@ _TEXTS = {"text", "varchar", "bpchar", "citext"}
 _ROOM = 12  # of a text column that a marker fits into
 _OF_USERS = {"encrypted_password", "phone", "raw_user_meta_data", "confirmation_token", "recovery_token"}
 _CHANCE = {"timestamp", "timestamptz", "time", "timetz", "interval", "bool", "inet", "cidr"}  # not unique enough
+_BY_CHANCE = re.compile(r"[0-9a-f]{12}")  # in a uuid, and in what _marker makes
 
 
 @dataclass
 class Witness:
-    """One row of the owner's. owned: somebody owns the table's rows. markers: by column."""
+    """One row of the owner's. owned: somebody owns the table's rows. markers: by column. state: JSON, as last read."""
 
     row: SampleRow
     owned: bool
     markers: dict[str, str] = field(default_factory=dict)
+    state: str = ""
 
     @property
     def table(self) -> ProbedTable:
@@ -78,7 +81,7 @@ class Witnesses:
                 row.values for (oid, user), row in self._maker.present.items()
                 if oid == witness.table.oid and user != self.users[0]
             ]  # fmt: skip
-            witness.markers = _markers(witness.row, others)
+            witness.markers = _markers(witness.row, others, len(others) == len(self.users) - 1)
 
     def keep_secrets(self, names: Iterable[str]) -> None:
         """Put secrets of these names into the vault, where there is one and it has none of that name."""
@@ -129,12 +132,27 @@ class Witnesses:
     def read_again(self) -> None:
         """Read the rows as they are now; those that triggers have removed are left out."""
         found = []
-        for witness in self.rows:
-            with suppress(RowNotMade):
-                row = self._maker.reread(witness.row)
-                self._maker.present[row.table.oid, row.user] = row
-                found.append(replace(witness, row=row))
+        for witness, state in zip(self.rows, self._states(), strict=True):
+            if state is None:
+                continue
+            row = witness.row
+            if state != witness.state:
+                with suppress(RowNotMade):
+                    row = self._maker.reread(row)
+            self._maker.present[row.table.oid, row.user] = row
+            found.append(replace(witness, row=row, state=state))
         self.rows = found
+
+    def _states(self) -> list[str | None]:
+        """Each row as it is now, None for one that is gone: all of them by one query."""
+        if not self.rows:
+            return []
+        parts = (
+            sql.SQL("select {} as place, ({})::text as now").format(sql.Literal(place), _as_json(witness))
+            for place, witness in enumerate(self.rows)
+        )
+        query = sql.SQL("select now from ({}) each order by place").format(sql.SQL(" union all ").join(parts))
+        return [state for (state,) in self._sandbox.run(query)]
 
     def labels(self, marker: str) -> list[str]:
         """The columns that hold it, e.g. notes.body."""
@@ -150,12 +168,16 @@ class Witnesses:
         own = self._maker.ownerships[table.oid]
         return (*own.identity, *(name for key in own.links for name in key.columns))
 
-    def hidden_from(self, actors: Sequence[Actor]) -> list[set[str]]:
-        """For each actor, the markers that they do not see by reading the tables themselves."""
-        everything = set(self.markers)
+    def hidden_from(self, actors: Sequence[Actor], tables: Collection[int] | None = None) -> list[set[str]]:
+        """For each actor, the markers that they do not see by reading the tables themselves.
+
+        tables: oids of those whose rows count, and with them all secrets; None for every row.
+        """
+        rows = [one for one in self.rows if tables is None or one.table.oid in tables]
+        everything = {*self.secrets, *(marker for witness in rows for marker in witness.markers.values())}
         places, trials = [], []
         for place, actor in enumerate(actors):
-            for witness in self.rows:
+            for witness in rows:
                 if statement := self._reading(witness, actor):
                     places.append(place)
                     trials.append(Trial(actor, statement, {}))
@@ -181,19 +203,18 @@ class Witnesses:
         query = sql.SQL("select string_agg({}, ' ') from {} where {}").format(text, table.identifier, where)
         return query.as_string(self._sandbox.connection)
 
-    def change_query(self) -> str:
-        """A query for what differs from now in the owner's rows: JSON, {place: [row before, row now or null]}."""
-        parts = []
-        for place, witness in enumerate(self.rows):
-            select = sql.SQL("select to_jsonb(t) from {} t where {}").format(
-                witness.table.identifier, witness.row.keyed
+    def change_query(self, tables: Collection[int] | None = None) -> str:
+        """A query for what differs in the owner's rows from how they were read: JSON, {place: [before, now or null]}.
+
+        tables: oids of those that are looked at; None for all.
+        """
+        parts = [
+            sql.SQL("select {} as place, ({}) as now, {}::jsonb as before").format(
+                sql.Literal(place), _as_json(witness), sql.Literal(witness.state)
             )
-            before = self._sandbox.run(select)
-            parts.append(
-                sql.SQL("select {} as place, ({} limit 1) as now, {}::jsonb as before").format(
-                    sql.Literal(place), select, sql.Literal(json.dumps(before[0][0]) if before else None)
-                )
-            )
+            for place, witness in enumerate(self.rows)
+            if tables is None or witness.table.oid in tables
+        ]
         if not parts:
             return ""
         query = sql.SQL(
@@ -201,6 +222,10 @@ class Witnesses:
             " where now is distinct from before"
         ).format(sql.SQL(" union all ").join(parts))
         return query.as_string(self._sandbox.connection)
+
+
+def _as_json(witness: Witness) -> sql.Composed:
+    return sql.SQL("select to_jsonb(t) from {} t where {} limit 1").format(witness.table.identifier, witness.row.keyed)
 
 
 def _changeable(row: SampleRow, column: ProbedColumn) -> bool:
@@ -240,11 +265,17 @@ def _marker(column: ProbedColumn, place: int) -> str | None:
     return f"\\x{token}" if type_.name == "bytea" else None
 
 
-def _markers(row: SampleRow, others: Sequence[Mapping[str, str | None]]) -> dict[str, str]:
-    """What is found again of the row, in lower case: by column, values that it shares with no other user's row."""
+def _markers(row: SampleRow, others: Sequence[Mapping[str, str | None]], comparable: bool) -> dict[str, str]:
+    """What is found again of the row, in lower case: by column, values that it shares with no other user's row.
+
+    comparable: there is a row of each of the others; if not, a value may be what every row has, and only those that
+    chance has made count.
+    """
     found: dict[str, str] = {}
     for column in row.table.columns:
         value = (row.values.get(column.name) or "").lower()
+        if not comparable and not _BY_CHANCE.search(value):
+            continue
         if (
             column.type.name in _CHANCE
             or column.type.labels
