@@ -159,7 +159,8 @@ begin
      union
     select l.* from touched t join supabase_migrations.promthctl_last l on l.origin = t.oid
      union
-    select l.* from seen s join supabase_migrations.promthctl_last l on l.kind = s.kind and l.identity = s.identity collate "C"),
+    select l.* from seen s join supabase_migrations.promthctl_last l
+        on l.kind = s.kind and l.identity = s.identity collate "C"),
   {compare}
   return how_many;
 end $$;
