@@ -121,8 +121,8 @@ select s.name || '.' || quote_ident(t.typname), case t.typtype
         from pg_attribute where attrelid = t.typrelid and attnum > 0 and not attisdropped))
     else jsonb_build_object('kind', 'range', 'subtype', (
       select format_type(rngsubtype, null) from pg_range where rngtypid = t.oid)) end, null::oid
-  from pg_type t join space s on s.oid = t.typnamespace left join pg_class c on c.oid = t.typrelid
- where (t.typtype in ('e', 'd', 'r') or t.typtype = 'c' and c.relkind = 'c')
+  from pg_type t join space s on s.oid = t.typnamespace
+ where (t.typtype in ('e', 'd', 'r') or t.typtype = 'c' and (select relkind from pg_class where oid = t.typrelid) = 'c')
    and not exists (select from member where classid = 'pg_type'::regclass and objid = t.oid)""",
     "sequences": """
 select r.name, jsonb_build_object(

@@ -95,8 +95,9 @@ create table supabase_migrations.promthctl_touched (look bigint, oid oid);
 create index on supabase_migrations.promthctl_touched (look);
 create table supabase_migrations.promthctl_changes (
   number bigint generated always as identity, version text, kind text, identity text, attributes jsonb);
+-- Identities are made of names, which have the collation "C": with another one the key would not find them.
 create table supabase_migrations.promthctl_last (
-  kind text, identity text, attributes jsonb, origin oid, primary key (kind, identity));
+  kind text, identity text collate "C", attributes jsonb, origin oid, primary key (kind, identity));
 create index on supabase_migrations.promthctl_last (origin);
 
 -- n, deleted: how many rows of a system catalog this transaction wrote and deleted.
@@ -158,7 +159,8 @@ begin
      union
     select l.* from touched t join supabase_migrations.promthctl_last l on l.origin = t.oid
      union
-    select l.* from seen s join supabase_migrations.promthctl_last l on l.kind = s.kind and l.identity = s.identity),
+    select l.* from seen s join supabase_migrations.promthctl_last l
+        on l.kind = s.kind and l.identity = s.identity collate "C"),
   {compare}
   return how_many;
 end $$;
