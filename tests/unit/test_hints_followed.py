@@ -82,6 +82,7 @@ engines/docker/preflight.py · check_ports
 engines/docker/preflight.py · check_volume
 engines/docker/project.py · _project_id
 engines/docker/services.py · chosen
+engines/docker/stopping.py · check_gone
 supabase_cli/local_stack.py · _unlike_known
 supabase_cli/local_stack.py · _check_config
 supabase_cli/local_stack.py · _failure
