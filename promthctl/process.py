@@ -36,6 +36,7 @@ _KILL_WITH_PARENT = (
 _SHIFT_SECONDS, _TICK_SECONDS = 1.5, 0.005
 _WATCH_SECONDS = 0.25
 _running: set[subprocess.Popen[str]] = set()  # what `run` waits for
+_starting = threading.Lock()  # held while a command comes into being and into the set
 
 
 @dataclass(frozen=True)
@@ -164,40 +165,57 @@ def run(
     it gets no stdin. Interrupted (Ctrl-C), the child is ended before KeyboardInterrupt goes on.
     """
     arguments = [str(part) for part in argv]
-    with restriction(confined) as restrict:
-        child = subprocess.Popen(
-            ["/bin/sh", "-c", _KILL_WITH_PARENT, "sh", *arguments] if kill_with_parent else arguments,
-            env=dict(env) if env is not None else None,
-            cwd=cwd,
-            stdin=subprocess.PIPE if stdin is not None or kill_with_parent else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            umask=umask,
-            start_new_session=True,  # Ctrl-C reaches us alone; we decide how the child ends
-            preexec_fn=restrict,
-            **_identity(user),
-        )
-    _running.add(child)
+    options: dict[str, Any] = {
+        "args": ["/bin/sh", "-c", _KILL_WITH_PARENT, "sh", *arguments] if kill_with_parent else arguments,
+        "env": dict(env) if env is not None else None,
+        "cwd": cwd,
+        "stdin": subprocess.PIPE if stdin is not None or kill_with_parent else subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        "errors": "replace",
+        "umask": umask,
+        "start_new_session": True,  # Ctrl-C reaches us alone; we decide how the child ends
+        **_identity(user),
+    }
+    started: list[subprocess.Popen[str]] = []
     try:
+        with restriction(confined) as restrict:
+            start(started, {**options, "preexec_fn": restrict})
+        (child,) = started
         if on_line is None and not kill_with_parent:
             stdout, stderr = child.communicate(stdin, timeout=timeout)
         else:
             stdout, stderr = _relay(child, on_line or (lambda _: None), timeout, watch)
     except BaseException:
-        _end_group(child)
+        for child in started:
+            _end_group(child)
         raise
     finally:
-        _running.discard(child)
-        if kill_with_parent and child.stdin is not None:
-            child.stdin.close()
+        for child in started:
+            _running.discard(child)
+            if kill_with_parent and child.stdin is not None:
+                child.stdin.close()
     return Completed(child.returncode, stdout, stderr)
+
+
+def start(started: list[subprocess.Popen[str]], options: Mapping[str, Any]) -> None:
+    """Start a command and put it on record. An interrupt waits until that is done (see cli/interrupts.py): a child that
+    nobody knows of would go on.
+
+    started: gets the command. options: of Popen.
+    """
+    with _starting:
+        child = subprocess.Popen(**options)
+        started.append(child)
+        _running.add(child)
 
 
 def end_running() -> None:
     """End every command that `run` waits for, in whatever thread; there it comes back as one that failed."""
-    for child in list(_running):
+    with _starting:
+        running = list(_running)
+    for child in running:
         _end_group(child)
 
 

@@ -43,11 +43,13 @@ class ApiAccess:
     """url: the API's root, as in SUPABASE_URL. anon_key, service_key: JWTs, or sb_publishable_… and sb_secret_…
 
     anon_key: empty where the API is not the project's own local stack, which `promthctl local up` would repair.
+    options: those that name the target on a command line, with a space before them; empty for the local stack.
     """
 
     url: str
     anon_key: str = field(repr=False)
     service_key: str = field(repr=False)
+    options: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -236,13 +238,16 @@ def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, st
         return TargetError(
             f"The API at {access.url} does not let this key change {table}",
             "it is not the service key, or the table's grants are missing",
-            "set SUPABASE_SERVICE_ROLE_KEY to the service_role (or secret) key; promthctl verify checks the grants",
+            "set SUPABASE_SERVICE_ROLE_KEY to the service_role (or secret) key; "
+            f"promthctl verify{access.options} checks the grants",
         )
     return _status_error(access, status)
 
 
 def _apply(access: ApiAccess) -> str:
-    return "promthctl local up" if access.of_stack else "promthctl push, with the options that name its database"
+    if access.of_stack:
+        return "promthctl local up"
+    return f"promthctl push{access.options or ', with the options that name its database'}"
 
 
 def _status_error(access: ApiAccess, status: int) -> PromthctlError:

@@ -2,7 +2,8 @@
 
 Python cannot raise out of a destructor, a weak reference's callback or a garbage collection: it prints such an
 exception as "Exception ignored in" and goes on. An interrupt that met one of these is raised again a moment later, by
-an alarm, which is repeated because one that comes just before a system call does not wake it.
+an alarm, which is repeated because one that comes just before a system call does not wake it. So is one that comes
+while a child process starts, until it is on record: nobody would end it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class _Interrupts:
     def interrupt(self, _: int, frame: FrameType | None) -> None:
         if not self.owed:  # two alarms for one
             return
-        if _is_within(frame, self.lost):  # which cannot raise either
+        processes = sys.modules.get("promthctl.process")  # not imported for this alone: it takes milliseconds
+        if _is_within(frame, self.lost, getattr(processes, "start", None)):  # the first cannot raise either
             self.later()
             return
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -60,10 +62,10 @@ def catch() -> list[int]:
     return interrupts.received
 
 
-def _is_within(frame: FrameType | None, method: object) -> bool:
-    code = getattr(method, "__code__", None)
+def _is_within(frame: FrameType | None, *functions: object) -> bool:
+    codes = [getattr(function, "__code__", None) for function in functions]
     while frame is not None:
-        if frame.f_code is code:
+        if frame.f_code in codes:
             return True
         frame = frame.f_back
     return False

@@ -12,7 +12,7 @@ from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import with_target
 from promthctl.quantities import count
 from promthctl.redact import remember
-from promthctl.resolve.choice import TargetChoice
+from promthctl.resolve.choice import TargetChoice, options_of
 from promthctl.views import keys as views
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def rotate(
                 f"Re-encrypt {count(plan.pending, 'key')} of {target.label}?", f"No key of {target.label} was rotated"
             )
         result = rotate_keys(table, plan, run.output)
-    run.output.show(result, views.rotated)
+    run.output.show(result, lambda found: views.rotated(found, target.access.options))
     if not result.ok:
         raise typer.Exit(1)
 
@@ -177,7 +177,7 @@ def remove(
 
     if (agent is None) != everything:
         why = "AGENT and --all exclude each other" if everything else "neither AGENT nor --all was given"
-        raise UsageError("It is not clear what to remove", why, "promthctl keys remove AGENT")
+        raise UsageError("It is not clear what to remove", why, f"promthctl keys remove AGENT{options_of(choice)}")
     run: Invocation = context.obj
     target = run.api_target(choice)
     kept = f"No key of {target.label} was removed"

@@ -54,7 +54,8 @@ def find_agent_rows(settings: Settings, table: ApiKeysTable, agent: str, user: s
     user: an e-mail address or a UUID, to search only that user's rows. Raises UsageError when a key was given instead
     of a name, or more than one agent matches; PromthctlError when none does.
     """
-    listed = "promthctl keys list shows them; the key itself is typed at a prompt or piped in"
+    listing = f"promthctl keys list{table.target.access.options}"
+    listed = f"{listing} shows them; the key itself is typed at a prompt or piped in"
     refuse_key(agent, "AGENT", "an agent's number, endpoint id or name, or a row's id,", listed)
     configured: dict[str, ConfiguredEndpoints] = {}
 
@@ -76,7 +77,7 @@ def find_agent_rows(settings: Settings, table: ApiKeysTable, agent: str, user: s
         raise PromthctlError(
             f"There is no key of agent {agent}",
             "no stored row has that number, endpoint id, name or id" + (" for this user" if user else ""),
-            "promthctl keys list shows the endpoint ids, which always work",
+            f"{listing} shows the endpoint ids, which always work",
         )
     if len({(row.user_id, row.provider, row.endpoint_id or row.id) for row in rows}) > 1:
         lines = [f"{key.agent} {key.masked_key}, {key.provider}, user {key.user_id}, row {key.id}" for key in found]
@@ -120,7 +121,7 @@ def replace_key(settings: Settings, table: ApiKeysTable, agent: AgentRows, key: 
         raise PromthctlError(
             f"The key of {agent.label} was not replaced",
             "its row was changed or removed while you typed",
-            "promthctl keys list, then run it again",
+            f"promthctl keys list{table.target.access.options}, then run it again",
         )
     return ReplaceResult(table.target.label, agent.label, columns["masked_key"], bool(stale), warnings)
 

@@ -126,7 +126,8 @@ def plan_rotation(table: ApiKeysTable, secrets: RotationSecrets, user: str | Non
         raise RefusedError(
             "Nothing was rotated",
             "\n".join([first, *named]),
-            "set ENCRYPTION_SECRET to the one they were stored with, or delete them: promthctl keys remove ROW",
+            "set ENCRYPTION_SECRET to the one they were stored with, or delete them: "
+            f"promthctl keys remove ROW{table.target.access.options}",
         )
     return RotationPlan(secrets, user_id, seen.rows, seen.old)
 

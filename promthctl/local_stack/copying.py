@@ -123,7 +123,10 @@ def copy_live(settings: Settings, source: Source, new: Filling, masks: Masks, st
     ):
         if source.major > (here := own.info.server_version // 10000):
             why = f"it is PostgreSQL {source.major}, and the local stack's is {here}"
-            hint = f"write in pyproject.toml:\n[tool.promthctl]\npostgres = {source.major}"
+            hint = (
+                f"write in pyproject.toml:\n[tool.promthctl]\npostgres = {source.major}\n"
+                "then promthctl local up, and the same command again"
+            )
             raise RefusedError(f"{source.target.label} was not cloned; {_AS_BEFORE}", why, hint)
         return _Copying(settings, source, own, high, masks, steps, pool).run()
 
@@ -224,10 +227,9 @@ class _Copying:
                 self._own.execute(f"create table {table.quoted} ({columns}{''.join(keys)})".encode())
 
     def _refused(self, table: SourceTable, error: psycopg.Error) -> None:
-        masked = ", ".join(sorted(self._masks.of(table.label)))
-        hint = (
-            f"leave its masks out ({masked}), if they are why" if masked else "promthctl verify shows what it refers to"
-        )
+        masked = ", ".join(f"{table.label}.{column}" for column in sorted(self._masks.of(table.label)))
+        schema_alone = "leave --data out: the schema and the history are copied without rows"
+        hint = f"leave its masks out ({masked}), if they are why; or {schema_alone}" if masked else schema_alone
         why = first_line(error)
         raise PromthctlError(f"The rows of {table.label} could not be copied; {_AS_BEFORE}", why, hint) from None
 
@@ -236,6 +238,7 @@ class _Copying:
         import psycopg
 
         source, found = self._source.connection, False
+        ((reader,),) = source.execute("select quote_ident(current_user)").fetchall()
         for (oid,) in source.execute(_OBJECTS).fetchall():
             found, offset = True, 0
             self._high.execute("select lo_create(%s)", (oid,))
@@ -250,7 +253,7 @@ class _Copying:
                 raise PromthctlError(
                     f"The large object {oid} could not be copied; {_AS_BEFORE}",
                     why,
-                    f"as its owner: grant select on large object {oid} to the role that reads",
+                    f"as its owner: grant select on large object {oid} to {reader}; or clone as the role that owns all",
                 ) from None
         return found
 

@@ -8,7 +8,7 @@ other; these, each in a transaction of its own.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from promthctl.migration_files.down_scripts import with_downs
 from promthctl.migration_files.table_contents import Contents, differing, read_contents, with_rows
 from promthctl.migration_set import Migration, copies, supabase_folder
 from promthctl.migration_set.folder import DOWN_FOLDER, down_path
-from promthctl.migration_set.problems import shell_quote
+from promthctl.migration_set.problems import set_aside, shell_quote
 from promthctl.migration_set.source import find_source
 from promthctl.migration_set.squashed import header, squashed_by
 from promthctl.settings import Settings
@@ -140,9 +140,20 @@ def squash(settings: Settings, plan: Squashing, steps: Steps) -> Squashing:
     left = found.intersection(plan.replaced) - {Path(plan.file).name}
     if left or Path(plan.file).name not in found:
         names = ", ".join(sorted(left)) or plan.file
-        why = "the folder was changed meanwhile"
-        raise PromthctlError(f"{names}: not as it was written", why, "git status shows what is where")
+        why = f"the folder was changed meanwhile; {plan.kept} has the files as they were"
+        raise PromthctlError(f"{names}: not as it was written", why, _put_right(settings, plan, left))
     return replace(plan, done=True)
+
+
+def _put_right(settings: Settings, plan: Squashing, left: Collection[str]) -> str:
+    """The command that leads on where the folder is not as it was written. left: replaced files that are back."""
+    if left:
+        folder = Path(plan.file).parent
+        return " && ".join(set_aside(folder / name) for name in sorted(left))
+    old = [path for path in plan.changes.writes if path.parent.parent.name == FOLDER]
+    homes = {path.name: path for path in (*plan.changes.removals, *plan.changes.writes) if path not in old}
+    back = [shell_quote("mv", _relative(settings, path), _relative(settings, homes[path.name])) for path in old]
+    return " && ".join([*back, f"promthctl migrations squash --to {Path(plan.kept).name}"])
 
 
 def plan_undo(settings: Settings, version: str) -> Undone:

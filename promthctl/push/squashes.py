@@ -12,8 +12,15 @@ from promthctl.errors import PromthctlError, RefusedError
 from promthctl.migration_set import Migration, is_as_applied
 from promthctl.migration_set.squashed import Squash
 from promthctl.settings import Settings
+from promthctl.sql.quoting import literal
 from promthctl.steps import Steps
 from promthctl.targets import Target, command_line_options
+
+_TABLE = "supabase_migrations.schema_migrations"
+_TRIGGERS = """
+select quote_ident(tgname) from pg_trigger
+ where tgrelid = 'supabase_migrations.schema_migrations'::regclass and not tgisinternal and tgenabled <> 'D' order by 1
+"""
 
 
 def record_squashes(
@@ -38,12 +45,23 @@ def record_squashes(
     for one in done:
         entry = history.get(one.file.version)
         if entry is None or not is_as_applied(one.file.sql, entry.statements) or set(history) & set(one.versions):
-            raise PromthctlError(
-                f"The history of {target.label} does not have {one.file.filename} in place of what it stands for",
-                "it was reported as recorded, and reads otherwise",
-                f"promthctl migrations list{command_line_options(target)} shows it",
-            )
+            raise _not_recorded(target, one)
     return tuple(one.file.filename for one in done)
+
+
+def _not_recorded(target: Target, one: Squash) -> PromthctlError:
+    """For a history that reads otherwise than it was written, which a trigger on it can do."""
+    with database.connect(target) as connection:
+        triggers = [str(name) for (name,) in connection.execute(_TRIGGERS).fetchall()]
+    gone = "".join(f"drop trigger {name} on {_TABLE}; " for name in triggers)
+    forgotten = f"delete from {_TABLE} where version = {literal(one.file.version)};"  # noqa: S608 - to be read
+    changed = f"; these change it, it may be: {', '.join(triggers)}" if triggers else ""
+    return PromthctlError(
+        f"The history of {target.label} does not have {one.file.filename} in place of what it stands for",
+        f"it was reported as recorded, and reads otherwise{changed}",
+        f"as the owner of {_TABLE}: {gone}{forgotten}\n"
+        f"then promthctl migrations adopt{command_line_options(target)} records it, if the schema proves it",
+    )
 
 
 def told(one: Squash) -> str:

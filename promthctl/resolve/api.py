@@ -17,7 +17,7 @@ from promthctl.engines import Engine
 from promthctl.engines.access import stack_access
 from promthctl.errors import PrerequisiteError, RefusedError, UsageError
 from promthctl.redact import remember
-from promthctl.resolve.choice import TargetChoice, named_target
+from promthctl.resolve.choice import TargetChoice, named_target, options_of
 from promthctl.resolve.production import announcement, is_production
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -56,7 +56,7 @@ def resolve_api(choice: TargetChoice, settings: Settings, steps: Steps, announce
         chosen = _of_database(named.db_url, settings, announce_label)
     else:
         chosen = _of_project(named.project_ref or "", settings, steps, announce_label)
-    return replace(chosen, production=production)
+    return replace(chosen, access=replace(chosen.access, options=options_of(choice)), production=production)
 
 
 def _of_local_stack(engine: Engine, announce_label: Callable[[str], None]) -> ApiTarget:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 
 from promthctl.errors import UsageError
 from promthctl.settings import NamedTarget, Settings
+from promthctl.targets import command_line_options, from_url
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,17 @@ def named_target(choice: TargetChoice, settings: Settings) -> NamedTarget | None
     if choice.name is not None:
         return settings.target(choice.name)
     return NamedTarget(choice.project_ref, choice.db_url) if given else None
+
+
+def options_of(choice: TargetChoice) -> str:
+    """What was chosen, as it stands on a command line, with a space before it and without a password; empty for the
+    local stack. Raises UsageError for what is not a database URL.
+    """
+    if choice.name is not None:
+        return f" --target {shlex.quote(choice.name)}"
+    if choice.project_ref is not None:
+        return f" --project-ref {shlex.quote(choice.project_ref)}"
+    return command_line_options(from_url(choice.db_url)) if choice.db_url is not None else ""
 
 
 def check_no_target(choice: TargetChoice, option: str) -> None:

@@ -37,6 +37,8 @@ _BROKEN = re.compile(  # in the words of both lines of the CLI, where no server 
     r"connection (error|terminated|reset|refused|closed)|conn closed|unexpected EOF|broken pipe|timed? ?out", re.I
 )
 _OWN_ROLE = "role `promthctl_"  # those that the embedded engine alone has
+# Before the first file, of the history that it makes first: something undid that, such as the end of its session.
+_UNDONE = re.compile(r'(schema "supabase_migrations"|relation "supabase_migrations\.\w+") does not exist')
 _ADVICE = "(\nwith foreign_keys as ("  # how the advisors' query begins, in both lines of the CLI
 _UNMANAGED = re.compile(r"does not manage these PostgreSQL object kinds: (.+?)\. Changes")
 _NEEDS = re.compile(r"needs `?([\w-]+)`?, which was not found on PATH")
@@ -228,8 +230,15 @@ class DatabaseCli:
             return unreachable(target, message.removeprefix(_UNREACHABLE))
         listed = f"promthctl migrations list{command_line_options(target)} shows what is applied"
         advice = database.advice_for(target, state, message)
-        by_target = cause_of(state).by_target or (state is None and _BROKEN.search(message) is not None)
-        if by_target and not advice:
+        undone = _UNDONE.search(message) is not None
+        if undone:
+            why = "the history that the Supabase CLI makes first was gone when it went on, as when its session is ended"
+            message = f"{why}\n{message}"
+            answer = replace(answer, message=message)
+        by_target = undone or cause_of(state).by_target or (state is None and _BROKEN.search(message) is not None)
+        if undone:
+            advice = "run the same command again"
+        elif by_target and not advice:
             advice = "check the network, then run the same command again"
         hint = migration_errors.hint(settings, target, message, f"{advice}; {listed}" if advice else listed)
         return failures.cli_error(what, answer, hint, TargetError if by_target else PromthctlError)

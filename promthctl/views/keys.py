@@ -56,7 +56,9 @@ def checked(result: KeyCheckResult) -> Iterator[RenderableType]:
         yield f"{BAD} {result.failed} of {count(result.checked, 'key')} failed"
 
 
-def rotated(result: RotationResult) -> Iterator[RenderableType]:
+def rotated(result: RotationResult, options: str = "") -> Iterator[RenderableType]:
+    """options: those that name the target, see ApiAccess."""
+    options = escape(options)
     were = "was" if result.already == 1 else "were"
     yield f"{count(result.rotated, 'key')} re-encrypted; {result.already} of {result.rows} already {were}"
     for key in result.faulty:
@@ -66,15 +68,16 @@ def rotated(result: RotationResult) -> Iterator[RenderableType]:
         yield f"{OK} A full check has passed: the new secret decrypts every key. The old one may be discarded once"
         yield f"  1. ENCRYPTION_SECRET in .env has the value of {name}, and {name} is removed"
         yield "  2. the app's deployment has it too, and was restarted"
-        yield "  3. promthctl keys check passes"
+        yield f"  3. promthctl keys check{options} passes"
     elif result.ok:
         yield f"Keep the old secret: {count(result.left, 'key')} of other users still need it."
-        yield f"  promthctl keys rotate --new-secret-env {name}"
+        yield f"  promthctl keys rotate --new-secret-env {name}{options}"
     elif result.left:
         yield f"{BAD} Keep the old secret: the app stored {count(result.left, 'key')} under it meanwhile. Stop it, then"
-        yield f"  promthctl keys rotate --new-secret-env {name}"
+        yield f"  promthctl keys rotate --new-secret-env {name}{options}"
     else:
-        yield f"{BAD} Keep the old secret until these are fixed: promthctl keys replace ROW, then rotate again."
+        fixes = f"promthctl keys replace ROW{options}"
+        yield f"{BAD} Keep the old secret until these are fixed: {fixes}, then rotate again."
 
 
 def replaced(result: ReplaceResult) -> Iterator[RenderableType]:

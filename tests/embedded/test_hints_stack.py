@@ -40,6 +40,7 @@ SIGN_UP = f"""
      where not exists (select from auth.users where email = '{SECOND}')"""
 DEMO = "promthctl seed vanchin --demo"
 EMPTY = "promthctl keys remove --all"
+ELSEWHERE = "--db-url postgresql://postgres@127.0.0.1:1/x"
 PICK = "engines/choosing.py · pick"
 AGENT = "keys/changing.py · find_agent_rows"
 TAKEN = "is taken"
@@ -127,6 +128,14 @@ ROWS = (
     ),
     Row(
         AGENT,
+        f"promthctl keys remove 99 --yes {ELSEWHERE}",
+        (Run(f"promthctl keys list {ELSEWHERE}"), Say("99", "ep-demo-03", "the endpoint ids")),
+        before=f"{EMPTY}; {DEMO}",
+        env=(("SUPABASE_URL", "{api}"), ("SUPABASE_SERVICE_ROLE_KEY", "{service}")),
+        name="of another target",
+    ),
+    Row(
+        AGENT,
         "promthctl keys remove 1",
         Option("--user", SECOND),
         sql=SIGN_UP,
@@ -157,13 +166,13 @@ ROWS = (
     ),
     Row(
         "api/client.py · _status_error",
-        "promthctl keys list --db-url postgresql://postgres@127.0.0.1:1/x",
+        f"promthctl keys list {ELSEWHERE}",
         Set("SUPABASE_SERVICE_ROLE_KEY", "{service}", "into SUPABASE_SERVICE_ROLE_KEY"),
         env=(("SUPABASE_URL", "{api}"), ("SUPABASE_SERVICE_ROLE_KEY", "wrong")),
     ),
     Row(
         "api/client.py · unexpected_answer",
-        "promthctl keys list --db-url postgresql://postgres@127.0.0.1:1/x",
+        f"promthctl keys list {ELSEWHERE}",
         Set("SUPABASE_URL", "{api}", "check that SUPABASE_URL"),
         env=(("SUPABASE_URL", "{api}/rest/v1"), ("SUPABASE_SERVICE_ROLE_KEY", "{service}")),
     ),

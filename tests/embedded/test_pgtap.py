@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
 import pytest
 
+from promthctl import settings
+from promthctl.engines.embedded import system_user
+from promthctl.engines.ports import free_port
+from promthctl.toolchain import Toolchain
 from tests.embedded.test_bundle import own
-from tests.hints import told
+from tests.hints import Instead, Place, Row, follow, told
 from tests.promthctl_runner import Project
 from tests.servers import Stack
 
@@ -157,6 +167,58 @@ def test_many_files_share_the_sessions_of_a_target(tmp_path: Path, database_url:
     project = with_tests(tmp_path, **{f"{number:02}": one for number in range(20)})
     run = project.json("test", "--db-url", database_url, "--yes", "-j", "1")
     assert failures(run) == [] and len(run["files"]) == 20
+
+
+def accepts(url: str) -> bool:
+    try:
+        psycopg.connect(url).close()
+        return True
+    except psycopg.OperationalError:
+        return False
+
+
+@pytest.fixture
+def bare_postgres(tools: Toolchain) -> Iterator[str]:
+    """The URL of a PostgreSQL as it came: without pgTAP. In a folder that the user who runs it for root can enter."""
+    with TemporaryDirectory(prefix="promthctl-bare-", ignore_cleanup_errors=True) as name:
+        user, data, port = system_user.postgres_user(settings.load(Path(name))), Path(name) / "data", free_port()
+        who = {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
+        if user is not None:
+            os.chown(name, user.uid, user.gid)
+        programs, password = tools.postgres / "bin", Path(name) / "password"
+        password.write_text("fake")
+        password.chmod(0o644)
+        initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={password}"]
+        subprocess.run(initdb, check=True, capture_output=True, cwd=name, **who)
+        options = [
+            "-D",
+            data,
+            "-p",
+            str(port),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            f"unix_socket_directories={name}",
+        ]
+        server = subprocess.Popen([programs / "postgres", *options], stderr=subprocess.DEVNULL, cwd=name, **who)
+        try:
+            url = f"postgresql://postgres:fake@127.0.0.1:{port}/postgres"
+            while not accepts(url):
+                assert server.poll() is None
+                time.sleep(0.05)
+            yield url
+        finally:
+            server.send_signal(signal.SIGQUIT)
+            server.wait(30)
+
+
+def test_a_server_without_pgtap_is_no_place_and_what_the_migrations_make_is(tmp_path: Path, bare_postgres: str) -> None:
+    project = with_tests(tmp_path, a="begin; select plan(1); select has_table('notes'); select finish(); rollback;")
+    instead = Instead("promthctl test --from-migrations", adds="")
+    follow(
+        Row("pgtap/places.py · guarded_target", f"promthctl test --yes --db-url {bare_postgres}", instead),
+        Place(project),
+    )
 
 
 def test_types_are_written_when_they_change(tmp_path: Path) -> None:

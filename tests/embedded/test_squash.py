@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from promthctl.schema import KINDS, compare, snapshot
 from tests.embedded.test_bundle import own, rows
-from tests.hints import Instead, Place, Row, Run, follow
+from tests.hints import Instead, Place, Row, Run, Sql, follow, told
 from tests.promthctl_runner import Project
 from tests.servers import Server, fresh_database
 
@@ -144,6 +147,51 @@ def test_what_reads_the_history_cannot_be_one_file(tmp_path: Path, server: Serve
     recorded = Run("promthctl push .*(?= records)", adds="--yes")
     follow(Row("push/squashes.py · check_recorded", back, recorded, "has no down script"), place)
     assert history(database_url) == ["002", "003"]
+
+
+def test_a_history_that_a_trigger_changes_is_told_and_put_right(
+    tmp_path: Path, server: Server, database_url: str
+) -> None:
+    project = own(tmp_path, PAIR)
+    project.extra["PGPASSWORD"] = server.password
+    push = f"promthctl push --yes --db-url {database_url}"
+    place = Place(project, {"owner": database_url})
+    place.must(push)
+    squashed(project, "--to", "002")
+    place.sql(
+        "create function public.plain() returns trigger language plpgsql as"
+        " 'begin new.statements = null; return new; end'; create trigger plain before insert or update on"
+        " supabase_migrations.schema_migrations for each row execute function public.plain()"
+    )
+    steps = Sql("drop trigger plain on .*'002';"), Run("promthctl migrations adopt .*(?= records)", adds="--yes")
+    follow(Row("push/squashes.py · _not_recorded", push, steps), place)
+    (recorded,) = rows(database_url)
+    assert recorded[0] == "002" and "create table public.a" in str(recorded)
+
+
+@pytest.mark.parametrize("change", ["brought back", "taken away"])
+def test_a_folder_that_changes_meanwhile_is_told_and_put_right(tmp_path: Path, change: str) -> None:
+    """By another program, just when the files are written."""
+    project = own(tmp_path, PAIR | LATER)
+    place = Place(project)
+    at = "promthctl.migration_files.changes:carry_out_alone:return:"
+    running = project.start("migrations", "squash", "--to", "002", "--as-written", at=at, signal="SIGSTOP")
+    try:
+        _, status = os.waitpid(running.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        if change == "brought back":
+            (tmp_path / "sql/001_a.sql").write_text(PAIR["001_a"])
+        else:
+            (tmp_path / "sql/002_b.sql").unlink()
+            (tmp_path / "sql/002_b.down.sql").unlink()
+        running.send_signal(signal.SIGCONT)
+        _, printed = running.communicate(timeout=120)
+    finally:
+        running.kill()
+    place.must(told("migration_files/squashing.py · squash", printed).hint)
+    there = [name for name in names(tmp_path / "sql") if name.endswith(".sql")]
+    assert there == ["002_b.down.sql", "002_b.sql", "005_later.sql"]
+    assert project.json("migrations", "list")[0]["version"] == "002"
 
 
 def test_local_up_knows_its_own_database(shared: Project) -> None:

@@ -222,12 +222,13 @@ def test_whose_a_database_is_follows_from_its_label_and_the_records(
     for kept, exists in ((own, mine), (other, theirs)):
         if exists:
             kept.save_stack(replace(STACK, folder=str(kept.path)))
-    answers = {
+    removed: list[str] = []
+    answers: dict[str, Any] = {
         "/containers/json": [],
         "/networks": [],
-        "/volumes": {"Volumes": [{"Name": "supabase_db_p"}]},
+        "/volumes": lambda _: {"Volumes": [] if removed else [{"Name": "supabase_db_p"}]},
         "/volumes/promthctl_p": {"Name": "promthctl_p", "Labels": {"promthctl.folder": str(other.path)}},
-        "/volumes/supabase_db_p": {},
+        "/volumes/supabase_db_p": lambda target: [removed.append(target)],  # only its removal asks for it
     }
     (tmp_path / "docker").write_text("#!/bin/sh\n")
     (tmp_path / "docker").chmod(0o755)

@@ -70,6 +70,36 @@ def test_a_command_killed_with_its_parent_dies_when_promthctl_is_killed(marker: 
     assert until(lambda: ended(marker))
 
 
+INTERRUPTED = """
+import os, signal, sys
+from promthctl import process
+from promthctl.cli import interrupts
+
+def hook(frame, event, _):
+    if event == "return" and frame.f_code.co_qualname == sys.argv[2]:
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGINT)
+
+interrupts.catch()
+sys.setprofile(hook)
+process.run(["sh", "-c", "while :; do sleep 0.05; done", sys.argv[1]])
+"""
+
+
+@pytest.mark.parametrize("at", ["Popen._execute_child", "Popen.__init__", "start"])
+def test_an_interrupt_just_when_a_command_was_started_ends_it(tmp_path: Path, at: str) -> None:
+    mark = str(tmp_path / "mark")
+    child = [sys.executable, "-c", INTERRUPTED, mark, at]
+    left, errors = list[ProcessId](), ""
+    try:
+        errors = subprocess.run(child, stderr=subprocess.PIPE, text=True, timeout=20, check=False).stderr
+    finally:
+        left = process.find_processes(lambda argv, _: mark in argv)
+        for one in left:
+            one.end(signal.SIGKILL)
+    assert "KeyboardInterrupt" in errors and left == []
+
+
 def test_an_interrupt_waits_for_a_command_killed_with_its_parent_that_takes_its_time(marker: Path) -> None:
     def interrupt() -> None:
         if marker.read_text().strip():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promthctl import supabase_cli
-from promthctl.errors import PrerequisiteError, PromthctlError
+from promthctl.errors import PrerequisiteError, PromthctlError, TargetError
 from promthctl.migration_set import Migration
 from promthctl.process import Completed
 from promthctl.redact import redact
@@ -185,6 +185,22 @@ def test_a_database_that_the_cli_cannot_reach_is_told_as_we_tell_it() -> None:
 
 
 # Which CLI is run
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'ERROR: schema "supabase_migrations" does not exist (SQLSTATE 3F000)',
+        'ERROR: relation "supabase_migrations.schema_migrations" does not exist (SQLSTATE 42P01)',
+    ],
+)
+def test_a_history_that_is_gone_as_soon_as_it_is_made_is_no_mistake_in_sql(said: str) -> None:
+    answer = Completed(1, json.dumps({"error": {"message": said}}), "")
+    error = failed(answer, REMOTE)
+    assert isinstance(error, TargetError) and said in error.why
+    assert error.hint.startswith("run the same command again; promthctl migrations list --db-url")
+    other = failed(Completed(1, json.dumps({"error": {"message": said.replace("supabase_m", "m")}}), ""), REMOTE)
+    assert not isinstance(other, TargetError)
 
 
 def fake(folder: Path, says: str, code: int = 0) -> Path:

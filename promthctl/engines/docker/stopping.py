@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from promthctl.engines.docker import containers, network, ownership, services
 from promthctl.engines.docker.containers import Container
 from promthctl.engines.docker.daemon import answering
 from promthctl.engines.docker.project import DockerProject
 from promthctl.engines.docker.records import RECORD
+from promthctl.errors import PromthctlError
 from promthctl.steps import Steps
 from promthctl.supabase_cli.local_stack import LocalStackError
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 
 def stop_stack(project: DockerProject, name: str, purge: bool, steps: Steps) -> bool:
@@ -46,9 +52,27 @@ def stop_containers(project: DockerProject, name: str, found: tuple[Container, .
             containers.remove(project.client, found)
 
 
+def check_gone(client: APIClient, name: str) -> None:
+    """Raise PromthctlError where the daemon still has a container or a volume of the stack."""
+    there = [one.name for one in containers.of_project(client, name) if one.state != "removing"]
+    volumes = {*containers.volumes(client, name)}
+    if containers.has_volume(client, name):
+        volumes.add(services.volume_name(name))
+    if there or volumes:
+        left = [*(f"the container {one}" for one in there), *(f"the volume {one}" for one in sorted(volumes))]
+        commands = [f"docker rm -f {' '.join(there)}"] if there else []
+        commands += [f"docker volume rm {' '.join(sorted(volumes))}"] if volumes else []
+        raise PromthctlError(
+            f"The stack {name} is not all gone",
+            f"it was removed, and Docker still has {', '.join(left)}",
+            " && ".join([*commands, "promthctl local down --purge"]),
+        )
+
+
 def _remove_data(project: DockerProject, name: str) -> None:
     volumes = (services.volume_name(name), *containers.volumes(project.client, name))
     containers.remove_volumes(project.client, volumes)
+    check_gone(project.client, name)  # before the record goes, without which nobody may try again
     ownership.release(project.client, name)
     for file in ("dev-user.json", *(() if project.records.former_name(name) else (RECORD,))):
         (project.records.path / file).unlink(missing_ok=True)
