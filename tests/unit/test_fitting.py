@@ -21,9 +21,7 @@ def rendered(width: int, terminal: bool = True) -> str:
     shown.add_row(OK, "003", NAME, "yes", "3 min 54 s", "made by hand before the import of last week")
     shown.add_row("", "004", "later", "no", "", "")
     stream = io.StringIO()
-    console: Console = VisibleConsole(
-        file=stream, width=width, force_terminal=terminal, no_color=True, color_system=None
-    )
+    console = VisibleConsole(file=stream, width=width, force_terminal=terminal, no_color=True, color_system=None)
     console.print(shown)
     return stream.getvalue()
 
