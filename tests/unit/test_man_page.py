@@ -30,5 +30,7 @@ def test_the_wheel_installs_it_where_man_looks() -> None:
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
 def test_groff_takes_it_without_a_warning() -> None:
-    done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", "-P-cbou", str(PAGE)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["groff", "-man", "-ww", "-Tutf8", "-P-cbou", str(PAGE)], capture_output=True, text=True, check=True
+    )
     assert done.stderr == "" and "SYNOPSIS" in done.stdout
