@@ -104,7 +104,7 @@ class Output:
         from rich.markup import escape
 
         console = self._console(sys.stderr)
-        if not console.is_terminal:
+        if not _moves(console):
             console.print(f"{title} …", highlight=False, soft_wrap=True, markup=False)
             yield self._detail
             return
@@ -127,7 +127,7 @@ class Output:
     def board(self, rows: Sequence[str]) -> Iterator[RowUpdate]:
         """See steps.Steps: a live table on a terminal, a line for each change elsewhere."""
         console = self._console(sys.stderr)
-        if not console.is_terminal:
+        if not _moves(console):
             yield lambda row, text: self.note(f"{rows[row]}: {text}")
             return
         from rich.live import Live
@@ -161,7 +161,7 @@ class Output:
     def downloads(self, title: str, names: Sequence[str]) -> Iterator[Progress]:
         """See steps.Steps: a bar for each and one for all on a terminal, a line for each elsewhere."""
         console = self._console(sys.stderr)
-        if not console.is_terminal:
+        if not _moves(console):
             self.note(f"{title} …")
             yield _Lines(self)
             return
@@ -176,7 +176,7 @@ class Output:
     def progress(self, title: str, total: int) -> Iterator[Advance]:
         """See steps.Steps: a bar on a terminal, a line of text for each tenth elsewhere."""
         console = self._console(sys.stderr)
-        if not console.is_terminal:
+        if not _moves(console):
             yield self._tenths(title, total)
             return
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -230,6 +230,11 @@ class Output:
 
         width = None if stream.isatty() else _PIPE_WIDTH
         return VisibleConsole(file=cast(TextIO, _Redacting(stream)), width=width)
+
+
+def _moves(console: Console) -> bool:
+    """Whether lines can be written over: not in a file, nor on a terminal that is read aloud or knows no movements."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 class _Lines:

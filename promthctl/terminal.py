@@ -12,6 +12,22 @@ import re
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
+# What promthctl itself prints beside ASCII, each in one column, and its spinner.
+_PLAIN = {"✔": "+", "✘": "x", "·": "-", "→": "->", "…": "...", "‖": "|", "␍": "^M", "µ": "u", "“": '"', "”": '"'}
+_BRAILLE = range(0x2800, 0x2900)
+ENCODING_ERRORS = "promthctl-plain"
+
+
+def plain(error: UnicodeError) -> tuple[str, int]:
+    """For codecs.register_error: signs as ASCII has them, everything else escaped."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    sign = error.object[error.start]
+    code = ord(sign)
+    escaped = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return ("*" if code in _BRAILLE else _PLAIN.get(sign, escaped)), error.start + 1
+
+
 def visible(text: str) -> str:
     """`text` with each control character as its picture (U+2400 …) or code: one column where the terminal has it."""
     return _CONTROL.sub(_picture, text)

@@ -6,6 +6,7 @@ stay quick.
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import signal
@@ -22,6 +23,7 @@ from promthctl.cli.groups import LazyGroup, hoist_global_options
 from promthctl.cli.invocation import Invocation
 from promthctl.errors import PromthctlError
 from promthctl.output import Output
+from promthctl.terminal import ENCODING_ERRORS, plain
 
 _INTERRUPTED = 130
 # Words of command lines that change nothing, so that nothing of theirs is kept.
@@ -67,6 +69,7 @@ class Commands(LazyGroup):
         "cache": ("cache", "What promthctl keeps on this machine: list, clean."),
         "doctor": ("doctor", "Look at what promthctl needs here, and say what puts it right."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),
+        "self": ("self", "promthctl itself: whether there is a newer one."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
     }
     stands_for = {  # noqa: RUF012 - read only
@@ -143,9 +146,10 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed, as by >&-
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - until the end
     received = interrupts.catch()
+    codecs.register_error(ENCODING_ERRORS, plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode must not end the command
+            stream.reconfigure(errors=ENCODING_ERRORS)  # a terminal without Unicode must not end the command
     arguments = hoist_global_options(sys.argv[1:])
     output = Output(as_json="--json" in arguments, verbose="-v" in arguments or "--verbose" in arguments)
     try:

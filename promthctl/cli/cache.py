@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from promthctl import engines
@@ -21,7 +23,12 @@ def list_(context: typer.Context) -> None:
 
 
 @app.command("clean")
-def clean(context: typer.Context) -> None:
+def clean(
+    context: typer.Context,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also the tools that promthctl runs now, as before it is uninstalled.")
+    ] = False,
+) -> None:
     """Remove what nobody uses: older tools, kept and prepared databases. All of it is made again when it is needed.
 
     What a process runs from, and what another promthctl works with, stays; so do snapshots (`local snapshot remove`).
@@ -29,4 +36,4 @@ def clean(context: typer.Context) -> None:
     from promthctl.local_stack.cache import clean_cache
 
     run: Invocation = context.obj
-    run.output.show(clean_cache(run.settings), views.cleaned)
+    run.output.show(clean_cache(run.settings, everything=everything), views.cleaned)

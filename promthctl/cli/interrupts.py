@@ -51,9 +51,18 @@ class _Interrupts:
         signal.setitimer(signal.ITIMER_REAL, _FIRST_SECONDS, _NEXT_SECONDS)
 
 
+_received: list[int] = []
+
+
+def received() -> bool:
+    """Whether a signal has come since `catch`."""
+    return bool(_received)
+
+
 def catch() -> list[int]:
     """Have SIGTERM and a closed terminal end promthctl as cleanly as Ctrl-C. Returns the signals received so far."""
     interrupts = _Interrupts()
+    interrupts.received = _received
     sys.unraisablehook = interrupts.lost
     signal.signal(signal.SIGALRM, interrupts.interrupt)
     for number in STOPPING:

@@ -12,7 +12,7 @@ from promthctl.cli import clone, completion, snapshot
 from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, unix_time
-from promthctl.errors import UsageError
+from promthctl.errors import PromthctlError, UsageError
 from promthctl.resolve.production import announcement
 from promthctl.settings import API_PORT, DB_PORT
 from promthctl.views import local as views
@@ -92,17 +92,42 @@ def up(
             help="Use migrations that come with promthctl: mr-promth.",
         ),
     ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Go on: apply or replay the migrations and seeds whenever a file is saved."),
+    ] = False,
 ) -> None:
     """Start the stack, sync the migrations and apply the pending ones.
 
     A new database gets supabase/roles.sql before them and the seeds after them; see `promthctl seed sql`.
+
+    With --watch a new file is applied when it is saved. One that changed after it was applied, or is gone, is replayed
+    on a new database, from the last kept state that holds, with the seeds; rows of your own are kept in a snapshot.
+    What `promthctl types --output` wrote follows, and what changed is told. Ctrl-C ends it; the stack stays.
     """
+    from promthctl.cli import watch as watched
+
     run: Invocation = context.obj
     run.example = example
+    if watch:
+        watched.check_watch(run)
     options = engines.StartOptions(api_port, db_port, bind, services, offline)
     chosen, why = engines.pick(engine, run.settings, options, run.output)
     run.output.note(announcement(f"the local stack ({chosen.name} engine: {why})"))
-    run.output.show(local_stack.up(run.settings, chosen, why, run.output, seeding=not no_seed), views.up)
+    if not watch:
+        run.output.show(local_stack.up(run.settings, chosen, why, run.output, seeding=not no_seed), views.up)
+        return
+    from promthctl import developing, watching
+
+    loop = developing.Developing(run.settings, chosen, run.output, seeding=not no_seed)
+    seen = watching.look(loop.files())
+    try:
+        run.output.show(local_stack.up(run.settings, chosen, why, run.output, seeding=not no_seed), views.up)
+    except PromthctlError as error:
+        if not chosen.status().running:  # nothing can be done about a file then
+            raise
+        watched.tell(run, error)
+    watched.follow(run, chosen, seen, loop)
 
 
 @app.command()

@@ -14,7 +14,8 @@ from promthctl.cli.files import writable
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import FromMigrations, with_target
 from promthctl.cli.sources import target_or_migrations
-from promthctl.errors import PromthctlError, UsageError
+from promthctl.cli.watch import WAITING, check_watch, tell
+from promthctl.errors import PromthctlError
 from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
 from promthctl.views import test as views
@@ -65,8 +66,8 @@ def command(
     from promthctl.pgtap import files as test_files
 
     run: Invocation = context.obj
-    if watch and run.output.as_json:
-        raise UsageError("--watch and --json exclude each other", "it never ends", "leave --watch out")
+    if watch:
+        check_watch(run)
     if new is not None:
         made = test_files.new_test(run.settings, new)
         run.output.show({"file": str(made)}, lambda _: [f"Created {escape(str(made))}"])
@@ -129,23 +130,28 @@ def _watch(
     report: Path | None,
 ) -> None:
     """Until it is interrupted; what cannot be run is said, and the next change is waited for."""
+    from promthctl import seeds, watching
+    from promthctl.migration_set import supabase_folder
     from promthctl.pgtap import files as test_files
-    from promthctl.pgtap import places, watching
+
+    tests: list[Path] = []
 
     def watched() -> list[Path]:
-        with contextlib.suppress(PromthctlError):
-            tests = [file.path for file in test_files.find_tests(run.settings, named)]
-            return [*tests, *places.sources(run.settings)]
-        return []
+        with contextlib.suppress(PromthctlError):  # a folder that cannot be read now has the files it had
+            tests[:] = [file.path for file in test_files.find_tests(run.settings, named)]
+        return [*tests, *supabase_folder.watched_files(run.settings), *seeds.watched_files(run.settings)]
 
     seen = watching.look(watched())
-    while True:
-        run.output.note("Waiting for a change; Ctrl-C ends it.")
-        seen, changed = watching.wait_for_change(seen, watched)
-        try:
-            found = test_files.find_tests(run.settings, named)
-            own = [file for file in found if file.path in changed]
-            others = changed.difference(file.path for file in found)
-            _run(run, target, found if others or not own else own, no_seed, jobs, report)
-        except PromthctlError as error:
-            run.output.error(error)
+    try:
+        while True:
+            run.output.note(WAITING)
+            seen, changed = watching.wait_for_change(seen, watched)
+            try:
+                found = test_files.find_tests(run.settings, named)
+                own = [file for file in found if file.path in changed]
+                others = changed.difference(tests)
+                _run(run, target, found if others or not own else own, no_seed, jobs, report)
+            except PromthctlError as error:
+                tell(run, error)
+    except KeyboardInterrupt:
+        raise typer.Exit from None

@@ -54,8 +54,10 @@ def command(
     The Supabase CLI makes them, without Docker, of the target, of the local stack, or where none runs of a throw-away
     database with the migrations. A file of TypeScript that a formatter has been at is current, too. For Swift the CLI
     needs supabase-typegen on PATH, for Dart the Dart SDK.
+
+    `promthctl local up --watch` writes FILE again when the schema of the local stack changes.
     """
-    from promthctl.typegen import generating
+    from promthctl.typegen import generating, remembered
 
     run: Invocation = context.obj
     if check and output is None:
@@ -70,6 +72,8 @@ def command(
     changed = not generating.is_current(file, text, language)
     if changed and not check:
         file.write_text(text, encoding="utf-8")
+    if not check and (target is None or target.local):
+        remembered.remember(run.settings, file, language, schema or ())
     result = generating.TypesResult(label, language, str(file), changed, changed and not check)
     run.output.show(result, views.types)
     if changed and check:

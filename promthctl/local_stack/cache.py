@@ -83,10 +83,13 @@ def list_cache(settings: Settings, engine: Engine) -> CacheList:
     return CacheList(str(root), tuple(parts), snapshots, kept.bytes if kept else 0)
 
 
-def clean_cache(settings: Settings) -> Cleaned:
-    """Each goes at once: it is renamed first, and what a kill leaves of it the next `clean` removes."""
+def clean_cache(settings: Settings, *, everything: bool = False) -> Cleaned:
+    """everything: also what this promthctl would run or copy next, as before it is uninstalled; what a process runs
+    from and what a promthctl works with stays all the same.
+
+    Each goes at once: it is renamed first, and what a kill leaves of it the next `clean` removes."""
     root = toolchain.cache_root(settings)
-    sizes = {entry: _bytes(entry) for entry in _unused(settings, root)}
+    sizes = {entry: _bytes(entry) for entry in _unused(settings, root, everything)}
     for entry in sizes:
         with contextlib.suppress(OSError):
             aside = entry.with_name(f"{_PREFIX}{secrets.token_hex(4)}")
@@ -97,9 +100,10 @@ def clean_cache(settings: Settings) -> Cleaned:
     return Cleaned(str(root), removed, left, sum(size for _, size in removed))
 
 
-def _unused(settings: Settings, root: Path) -> Iterator[Path]:
+def _unused(settings: Settings, root: Path, everything: bool = False) -> Iterator[Path]:
     running = _running_from(root)
-    current = {os.path.realpath(folder) for folder in toolchain.installed_here(settings)}
+    current = set() if everything else {os.path.realpath(folder) for folder in toolchain.installed_here(settings)}
+    recent = 0.0 if everything else _RECENT
 
     def free(entry: Path) -> bool:
         real = os.path.realpath(entry)
@@ -110,7 +114,7 @@ def _unused(settings: Settings, root: Path) -> Iterator[Path]:
             os.path.realpath(entry) not in current and free(entry) and not is_held(root / "toolchain" / "install.lock")
         ),
         "postgres": lambda entry: os.path.realpath(entry) not in current and free(entry),
-        "templates": lambda entry: free(entry) and time.time() - entry.stat().st_mtime > _RECENT,
+        "templates": lambda entry: free(entry) and time.time() - entry.stat().st_mtime > recent,
         kept_states.FOLDER: lambda _: not is_held(root / kept_states.FOLDER / "lock"),
         "shadow": lambda entry: free(entry) and not _held(entry),
     }

@@ -18,6 +18,7 @@ from promthctl.migration_set.table_template import table_of_name, table_texts
 from promthctl.process import open_private
 from promthctl.settings import Settings
 from promthctl.state import StateDir
+from promthctl.watching import sql_files
 
 UNFINISHED = "unfinished.json"  # in .promthctl: the migration files that a killed command was about to write
 _IGNORED = "# Supabase\n.branches\n.temp\n"
@@ -210,6 +211,15 @@ def expected_migrations(settings: Settings, plan: SyncPlan | None = None) -> tup
     origin = source_migrations(settings) if plan is not None or not find_source(settings).example else ()
     files |= {file.filename: file for file in origin if plan is not None or file.filename in files}
     return tuple(sorted(files.values(), key=lambda file: (file.version, file.name)))
+
+
+def watched_files(settings: Settings) -> tuple[Path, ...]:
+    """The files of the folder that the migrations come from, also while it cannot be used."""
+    try:
+        folder = find_source(settings).folder
+    except PromthctlError:
+        folder = settings.migrations_dir
+    return tuple(sql_files(folder))
 
 
 def pending_migrations(files: Iterable[Migration], applied: Collection[str]) -> tuple[Migration, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database, engines, seeds, shadow, toolchain
@@ -103,11 +102,3 @@ def guarded_target(target: Target) -> TestPlace:
         )
     statement = _PGTAP.removesuffix(" with schema extensions") if plain else _PGTAP
     return TestPlace(target, guarded=True, pgtap="" if made else statement)
-
-
-def sources(settings: Settings) -> list[Path]:
-    """The files whose change makes another database: roles, migrations, seeds."""
-    plan = supabase_folder.plan_project_sync(settings, (), history=())
-    made_of = [file.path for file in supabase_folder.expected_migrations(settings, plan)]
-    roles = seeds.find_roles(settings)
-    return [*made_of, *(file.path for file in (roles, *seeds.find_seeds(settings).files) if file)]

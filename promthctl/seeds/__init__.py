@@ -9,7 +9,7 @@ new_database  what `local up` does on a database that is new, and what it says o
 """
 
 from promthctl.seeds.applying import SeedPlan, SeedResult, plan_seeds, run_planned, run_roles, run_seeds
-from promthctl.seeds.files import SqlFile, find_roles, find_seeds, match_files
+from promthctl.seeds.files import SqlFile, find_roles, find_seeds, match_files, recorded_name, watched_files
 from promthctl.seeds.new_database import Start, after_migrations, before_migrations, forget_due
 from promthctl.seeds.running import FileRun
 
@@ -26,7 +26,9 @@ __all__ = [
     "forget_due",
     "match_files",
     "plan_seeds",
+    "recorded_name",
     "run_planned",
     "run_roles",
     "run_seeds",
+    "watched_files",
 ]

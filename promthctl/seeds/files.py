@@ -8,6 +8,7 @@ path.Match in Go, see pkg/config/config.go (Glob) of the CLI.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import hashlib
 import os
@@ -99,6 +100,16 @@ def match_files(settings: Settings, patterns: Sequence[str]) -> tuple[SqlFile, .
     return tuple(sql_file(settings, Path(path)) for path in found)
 
 
+def watched_files(settings: Settings) -> tuple[Path, ...]:
+    """The files whose change makes another database, beside the migrations: roles and seeds; what cannot be used is
+    left out.
+    """
+    found = [settings.supabase_dir / "roles.sql"]
+    with contextlib.suppress(PromthctlError):
+        found += [file.path for file in find_seeds(settings).files]
+    return tuple(found)
+
+
 def seeds_are_enabled(settings: Settings) -> bool:
     return _seed_table(settings).get("enabled") is not False
 
@@ -120,8 +131,13 @@ def sql_file(settings: Settings, path: Path) -> SqlFile:
             raise IsADirectoryError(None, "it is a folder")
     except OSError as error:
         raise unreadable(path, error) from None
+    return SqlFile(path, recorded_name(settings, path), size)
+
+
+def recorded_name(settings: Settings, path: Path) -> str:
+    """What a seed is called in the record, whether it is there or not."""
     inside = path.is_relative_to(settings.project_dir)
-    return SqlFile(path, (path.relative_to(settings.project_dir) if inside else path).as_posix(), size)
+    return (path.relative_to(settings.project_dir) if inside else path).as_posix()
 
 
 def unreadable(path: Path, error: OSError) -> PromthctlError:

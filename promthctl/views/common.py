@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from promthctl.views.fitting import FittingTable
+
 if TYPE_CHECKING:
     from promthctl.schema import Difference
 
@@ -17,8 +19,8 @@ _YES, _NO, _UNKNOWN = "[green]yes[/green]", "no", "[dim]?[/dim]"
 
 
 def table(*columns: str) -> Table:
-    """A table without lines, its cells folded where the terminal is narrow."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    """A table without lines, whose words are not broken where the terminal is narrow, see FittingTable."""
+    made = FittingTable(box=None, pad_edge=False, header_style="bold")
     for name in columns:
         made.add_column(name, overflow="fold")
     return made

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from promthctl.quantities import count
 from promthctl.redact import redact
+from promthctl.views.fitting import FittingTable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,7 +21,7 @@ _STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 
 
 def diagnosis(result: Diagnosis) -> Iterator[RenderableType]:
-    shown = Table(box=None, pad_edge=False, show_header=False)
+    shown = FittingTable(box=None, pad_edge=False, show_header=False)
     shown.add_column(no_wrap=True)
     shown.add_column(no_wrap=True)
     shown.add_column(overflow="fold")

@@ -51,6 +51,23 @@ def test_what_is_used_stays_and_all_else_goes(cache: Path, tmp_path: Path) -> No
     assert {name for name, _ in clean_cache(here).removed} == {"toolchain/runs", "shadow/b.database"}
 
 
+def test_with_all_the_tools_go_too_but_not_what_runs_or_is_held(cache: Path, tmp_path: Path) -> None:
+    here = settings.load(tmp_path)
+    (current, *_) = toolchain.installed_here(here)
+    current.mkdir(parents=True)
+    words, folder = [sys.executable, "-c", "input()"], cache / "toolchain" / "runs"
+    with subprocess.Popen(words, cwd=folder, stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        with locked(cache / "shadow" / "b.database-lock", Silent(), "a test"):
+            cleaned = clean_cache(here, everything=True)
+        child.stdin.write(b"\n")
+    gone = {name for name, _ in cleaned.removed}
+    assert gone >= {str(current.relative_to(cache)), "templates/new", "templates/old"} and not current.exists()
+    assert (cache / "toolchain/runs/file").exists() and (cache / "shadow/b.database/file").exists()
+    clean_cache(here, everything=True)
+    assert not [file for file in cache.rglob("file") if file.is_file()]
+
+
 def test_what_a_killed_clean_left_goes_with_the_next(cache: Path, tmp_path: Path) -> None:
     (cache / "templates" / ".removed-1234").mkdir()
     clean_cache(settings.load(tmp_path))

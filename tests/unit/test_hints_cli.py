@@ -57,7 +57,7 @@ ROWS = (
     ),
     Row("pgtap/files.py · new_test", "promthctl test --new 'a b'", Instead("promthctl test --new another_name")),
     Row(
-        "cli/test.py · command",
+        "cli/watch.py · check_watch",
         f"promthctl test --watch --json --yes {NOWHERE}",
         Leave("--watch"),
         CUT,
