@@ -55,6 +55,7 @@ class Witnesses:
         self.rows: list[Witness] = []
         self.secrets: dict[str, str] = {}
         self.missing: dict[str, str] = {}
+        self._shown: list[dict[int, set[str]]] = []  # for each actor, by a table's oid, the markers that it showed
 
     def make(self, tables: Iterable[ProbedTable], fixed: Mapping[int, Collection[str]]) -> None:
         """Make the rows. fixed: by a table's oid, the columns whose value decides something and stays as it is.
@@ -78,10 +79,11 @@ class Witnesses:
         self.read_again()
         for witness in self.rows:
             others = [
-                row.values for (oid, user), row in self._maker.present.items()
+                row.values.values() for (oid, user), row in self._maker.present.items()
                 if oid == witness.table.oid and user != self.users[0]
             ]  # fmt: skip
-            witness.markers = _markers(witness.row, others, len(others) == len(self.users) - 1)
+            theirs = {value.lower() for values in (*others, self.users[1:]) for value in values if value}
+            witness.markers = _markers(witness.row, theirs, len(others) == len(self.users) - 1)
 
     def keep_secrets(self, names: Iterable[str]) -> None:
         """Put secrets of these names into the vault, where there is one and it has none of that name."""
@@ -171,20 +173,30 @@ class Witnesses:
     def hidden_from(self, actors: Sequence[Actor], tables: Collection[int] | None = None) -> list[set[str]]:
         """For each actor, the markers that they do not see by reading the tables themselves.
 
-        tables: oids of those whose rows count, and with them all secrets; None for every row.
+        tables: oids of those whose rows are read, and whose markers count, with all secrets; of the others it is known
+        what they showed at first, when every table was read. None for every table.
         """
         rows = [one for one in self.rows if tables is None or one.table.oid in tables]
         everything = {*self.secrets, *(marker for witness in rows for marker in witness.markers.values())}
-        places, trials = [], []
+        first = not self._shown
+        if first:
+            self._shown = [{} for _ in actors]
+        read, trials = [], []
         for place, actor in enumerate(actors):
             for witness in rows:
                 if statement := self._reading(witness, actor):
-                    places.append(place)
+                    read.append((place, witness.table.oid))
                     trials.append(Trial(actor, statement, {}))
-        hidden = [set(everything) for _ in actors]
-        for place, result in zip(places, try_all(self._sandbox, trials), strict=True):
+        hidden = [everything.copy() for _ in actors]
+        for (place, oid), result in zip(read, try_all(self._sandbox, trials), strict=True):
             if result.found:
-                hidden[place] -= {marker for marker in everything if marker in result.found.lower()}
+                seen = {marker for marker in everything if marker in result.found.lower()}
+                hidden[place] -= seen
+                if first:
+                    self._shown[place].setdefault(oid, set()).update(seen)
+        if tables is not None:
+            for place, shown in enumerate(self._shown):
+                hidden[place] -= {marker for oid, seen in shown.items() if oid not in tables for marker in seen}
         return hidden
 
     def _reading(self, witness: Witness, actor: Actor) -> str:
@@ -265,22 +277,19 @@ def _marker(column: ProbedColumn, place: int) -> str | None:
     return f"\\x{token}" if type_.name == "bytea" else None
 
 
-def _markers(row: SampleRow, others: Sequence[Mapping[str, str | None]], comparable: bool) -> dict[str, str]:
+def _markers(row: SampleRow, theirs: Collection[str], comparable: bool) -> dict[str, str]:
     """What is found again of the row, in lower case: by column, values that it shares with no other user's row.
 
-    comparable: there is a row of each of the others; if not, a value may be what every row has, and only those that
-    chance has made count.
+    theirs: all values of the others' rows, and the others' ids: a pair of users names them in either order. comparable:
+    there is a row of each of the others; if not, a value may be what every row has, and only those that chance has made
+    count.
     """
     found: dict[str, str] = {}
     for column in row.table.columns:
         value = (row.values.get(column.name) or "").lower()
         if not comparable and not _BY_CHANCE.search(value):
             continue
-        if (
-            column.type.name in _CHANCE
-            or column.type.labels
-            or any(value == (o.get(column.name) or "").lower() for o in others)
-        ):
+        if column.type.name in _CHANCE or column.type.labels or value in theirs:
             continue
         if value.startswith(("{", "[")):  # of JSON or an array, the marker in it
             value = next(iter(_tokens(value)), "")
