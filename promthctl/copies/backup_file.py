@@ -48,6 +48,7 @@ _ON_MANAGED = re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:CONSTRAINT\s+)?(?:TRI
 _FOREIGN_KEY = re.compile(r"^ALTER\s+TABLE\b.*\bADD\s+CONSTRAINT\b.*\bFOREIGN\s+KEY\b", re.IGNORECASE | re.DOTALL)
 # Where postgres may not: they are of the platform's roles.
 _PLATFORMS = re.compile(r"ALTER\s+(?:DEFAULT\s+PRIVILEGES|EVENT\s+TRIGGER|PUBLICATION)\b", re.IGNORECASE)
+_EVENT_TRIGGER = re.compile(r"(?:ALTER|COMMENT\s+ON)\s+EVENT\s+TRIGGER\b", re.IGNORECASE)
 _NO_ROLE = re.compile(r'^role "(.+)" does not exist$')
 _THERE = ("42P06", "42P07", "42710", "42723", "42701", "42P16")  # it is there already
 _OTHER_DATABASES = ("template0", "template1", "_supabase")
@@ -186,6 +187,8 @@ class Loader:
         state, said = error.sqlstate or "", first_line(error)
         role = _NO_ROLE.match(said)
         if state in _THERE or (state == "42501" and _PLATFORMS.match(text)):
+            return
+        if state == "42704" and _EVENT_TRIGGER.match(text):  # of one that was not made, which is told already
             return
         if role and not again:
             self._make_role(role[1])

@@ -6,9 +6,11 @@ psycopg. The password is handed over as PGPASSWORD. Each runs in a folder of its
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -161,7 +163,8 @@ class DatabaseCli:
         environment = {"PGSSLPASSWORD": key_password} if key_password else {}
         with work_folder(self.runner.settings, ()) as folder:
             passwords = folder / "pgpass"  # one of its own for each database, so PGPASSWORD will not do
-            write_private(passwords, "".join(f"{_passfile_line(each)}\n" for each in (start, end)))
+            known = [_passfile_line(each) for each in (start, end) if each.password]
+            write_private(passwords, "\n".join([*known, _own_passfile()]))
             environment["PGPASSFILE"] = str(passwords)
             answer = self.runner.run(["db", "diff", *named, *only, "--use-pg-delta"], environment, folder=folder)
         sql = answer.value.get("diff") if isinstance(answer.value, dict) else None
@@ -285,6 +288,15 @@ def _with_mode(target: Target) -> str:
     parts = urlsplit(target.url)
     kept = [part for part in parts.query.split("&") if part and not part.startswith("sslmode=")]
     return urlunsplit(parts._replace(query="&".join([*kept, f"sslmode={mode}"])))
+
+
+def _own_passfile() -> str:
+    """The user's own file of passwords, as far as libpq reads it; "" for none."""
+    path = Path(os.environ.get("PGPASSFILE") or Path.home() / ".pgpass")
+    try:
+        return "" if path.stat().st_mode & 0o077 else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _passfile_line(target: Target) -> str:

@@ -54,8 +54,12 @@ def test_nothing_changed_by_hand(tmp_path: Path, server: Server, database_url: s
     project.run("push", "--db-url", database_url, "--yes")
     (tmp_path / "sql" / "002_later.sql").write_text("create table public.later (id int);")
     plain = database_url.replace(f":{server.password}@", "@")
-    found = project.json("diff", "--db-url", plain, PGPASSWORD=server.password)
-    assert (found["sql"], found["left"], found["pending"]) == ("", [], ["002_later.sql"])
+    passwords = tmp_path / "passwords"
+    passwords.write_text(f"*:*:*:*:{server.password}\n")
+    passwords.chmod(0o600)
+    for given in ({"PGPASSWORD": server.password}, {"PGPASSFILE": str(passwords)}):
+        found = project.json("diff", "--db-url", plain, **given)
+        assert (found["sql"], found["left"], found["pending"]) == ("", [], ["002_later.sql"])
 
 
 def test_in_an_empty_folder_all_that_is_there_was_made_by_hand(tmp_path: Path, database_url: str) -> None:
