@@ -91,7 +91,8 @@ def _typed(argument: Any) -> str:
 def _all() -> Iterator[str]:
     yield from ("# Configuration", "", _WRITTEN, "")
     yield "The first of these that sets a value wins: options, the environment, `.env` in the project,"
-    yield "`[tool.promthctl]` in pyproject.toml, supabase/config.toml, the default. An empty value of a variable counts as not set."
+    yield "`[tool.promthctl]` in pyproject.toml, supabase/config.toml, the default. An empty value of a variable counts"
+    yield "as not set."
     yield from ("", "## pyproject.toml", "", "Under `[tool.promthctl]`:", "")
     yield from _table(("Setting", "Meaning", "Example"), ((f"`{s.name}`", s.meaning, f"`{s.example}`") for s in TOOL))
     yield from ("## Environment and .env", "")
