@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from tests import fork_server
+from tests import fork_server, json_schemas
 
 REPOSITORY = Path(__file__).parent.parent
 # What a developer's own shell must not lend to a test.
@@ -69,7 +69,15 @@ class Project:
         return done
 
     def json(self, *words: str, code: int | None = 0, **env: str) -> Any:
-        return json.loads(self.run(*words, "--json", code=code, **env).stdout)
+        """The data of what --json prints, which is seen to be as docs/schemas says."""
+        return json_schemas.check(self.run(*words, "--json", code=code, **env).stdout)
+
+    def errors(self, *words: str, code: int | None = 1, **env: str) -> list[dict[str, Any]]:
+        """The errors of what --json prints."""
+        stdout = self.run(*words, "--json", code=code, **env).stdout
+        json_schemas.check(stdout)
+        errors: list[dict[str, Any]] = json.loads(stdout)["errors"]
+        return errors
 
     def start(self, *words: str, at: str | None = None, signal: str = "SIGKILL") -> subprocess.Popen[str]:
         """Run promthctl in the background; the caller waits for it.

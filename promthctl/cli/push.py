@@ -10,7 +10,7 @@ import typer
 from promthctl import push, supabase_cli
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DatabaseUrls, Local, LockTimeout, ProjectRefs, TargetNames, TargetsFile, lock_seconds
-from promthctl.errors import UsageError
+from promthctl.errors import InterruptedRun, UsageError
 from promthctl.push import batch
 from promthctl.quantities import count, size
 from promthctl.rehearsal import DataRehearsal
@@ -170,5 +170,19 @@ def _push_batch(
     if not dry_run:
         result = batch.push_batch(run.settings, planned, jobs, fail_fast, allow_destructive, run.output)
     run.output.show(result, batch_views.batch)
+    _tell_problems(run, result)
     if result.exit_code:
         raise typer.Exit(result.exit_code)
+
+
+def _tell_problems(run: Invocation, result: batch.BatchResult) -> None:
+    """What --json has among its errors: each target that failed, and Ctrl-C."""
+    for one in result.targets:
+        if (bad := one.problem) is not None:
+            run.output.envelope.problem(bad.code, bad.error, bad.why, bad.hint, bad.exit_code, target=one.target)
+    if result.interrupted:
+        why = "Ctrl-C came before all targets were done"
+        hint = "run the same command again: it goes on with the rest"
+        run.output.envelope.problem(InterruptedRun.code, "Interrupted", why, hint, result.exit_code)
+    if all(one.problem for one in result.targets):
+        run.output.envelope.nothing_succeeded()
