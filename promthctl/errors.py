@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+INTERRUPTED = 130  # the exit code after Ctrl-C
+
 # What a script may compare. A name behind a dot is more exact; one may get such a name in a later version.
 CODES = {
     "failed": "the operation or a part of it failed",
@@ -87,13 +89,6 @@ class ConfirmationError(RefusedError):
     code = "refused.confirmation"
 
 
-class InterruptedRun(PromthctlError):
-    """Ctrl-C, or a signal to stop."""
-
-    code = "interrupted"
-    exit_code = 130
-
-
 class Bug(PromthctlError):
     """An exception that promthctl did not expect."""
 
@@ -112,5 +107,6 @@ def already_done(done: str, then: str, state: str) -> Iterator[None]:
     except PromthctlError as error:
         # The command that was run would change it again.
         hint = error.hint.removesuffix(", then run the same command again")
+        code = None if isinstance(error, RefusedError) else error.code
         kind = PromthctlError if isinstance(error, RefusedError) else type(error)  # that means: nothing was changed
-        raise kind(f"{done}, and {then}", f"{error.what}\n{error.why}", f"{hint}; {state}") from None
+        raise kind(f"{done}, and {then}", f"{error.what}\n{error.why}", f"{hint}; {state}", code=code) from None

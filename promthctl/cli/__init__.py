@@ -22,10 +22,9 @@ from promthctl import __version__
 from promthctl.cli import interrupts
 from promthctl.cli.groups import LazyGroup, hoist_global_options
 from promthctl.cli.invocation import Invocation
-from promthctl.errors import Bug, InterruptedRun, PromthctlError, UsageError
+from promthctl.errors import INTERRUPTED, Bug, PromthctlError, UsageError
 from promthctl.output import Output
 
-_INTERRUPTED = InterruptedRun.exit_code
 _STOPPED = "Ctrl-C, or a signal to stop"
 # Words of command lines that change nothing, so that nothing of theirs is kept.
 _READS = frozenset(
@@ -129,7 +128,9 @@ def root(
     ] = False,
 ) -> None:
     """`promthctl` alone says where the project stands."""
-    run: Invocation = context.obj  # main made it, so that it has the output also where the options cannot be read
+    if context.obj is None:  # otherwise main made it: it prints, too, where the options cannot be read
+        context.obj = Invocation(Output(as_json=as_json, verbose=verbose, quiet=quiet), None, False)
+    run: Invocation = context.obj
     if quiet and verbose:
         raise UsageError("--quiet and --verbose exclude each other", "there is one output", "leave one of them out")
     run.project_dir, run.yes, run.supabase_cli = project_dir, yes, supabase_cli
@@ -162,7 +163,7 @@ def main() -> None:
     )
     try:
         code = app(arguments, prog_name="promthctl", standalone_mode=False, obj=Invocation(output, None, False))
-        if code == _INTERRUPTED:  # Typer has turned the exception into an exit code
+        if code == INTERRUPTED:  # Typer has turned the exception into an exit code
             raise KeyboardInterrupt
         output.finish()
         sys.stdout.flush()
@@ -188,7 +189,7 @@ def main() -> None:
         sys.stdout.flush()
     for number in (*interrupts.STOPPING, signal.SIGALRM):  # a throw-away database may still be on its way out
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
+            signal.signal(number, lambda *_: os._exit(INTERRUPTED))
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -197,8 +198,9 @@ def _interrupted(output: Output, arguments: Sequence[str]) -> int:
     kept = " What was done so far is kept: run the same command again to continue."
     kept = "" if _READS.intersection(arguments) else kept
     output.say(f"Interrupted.{kept}")
-    output.envelope.failed(InterruptedRun("Interrupted", kept.strip() or _STOPPED, "run the same command again"))
-    return _INTERRUPTED
+    why, hint = kept.strip() or _STOPPED, "run the same command again"
+    output.envelope.problem("interrupted", "Interrupted", why, hint, INTERRUPTED)
+    return INTERRUPTED
 
 
 def _unexpected_disk_error(output: Output, error: OSError) -> int:
@@ -220,7 +222,8 @@ def _refused_by_database(error: Exception) -> PromthctlError | None:
     from promthctl.redact import redact
 
     failure = database_failure("The database refused what promthctl asked of it", error, "see --verbose")
-    return type(failure)(failure.what, redact(failure.why), failure.hint.removesuffix("; see --verbose"))
+    hint = failure.hint.removesuffix("; see --verbose")
+    return type(failure)(failure.what, redact(failure.why), hint, code=failure.code)
 
 
 def _usage_or_bug(output: Output, error: Exception, arguments: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ import typer
 from promthctl import push, supabase_cli
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DatabaseUrls, Local, LockTimeout, ProjectRefs, TargetNames, TargetsFile, lock_seconds
-from promthctl.errors import InterruptedRun, UsageError
+from promthctl.errors import UsageError
 from promthctl.push import batch
 from promthctl.quantities import count, size
 from promthctl.rehearsal import DataRehearsal
@@ -183,6 +183,6 @@ def _tell_problems(run: Invocation, result: batch.BatchResult) -> None:
     if result.interrupted:
         why = "Ctrl-C came before all targets were done"
         hint = "run the same command again: it goes on with the rest"
-        run.output.envelope.problem(InterruptedRun.code, "Interrupted", why, hint, result.exit_code)
+        run.output.envelope.problem("interrupted", "Interrupted", why, hint, result.exit_code)
     if all(one.problem for one in result.targets):
         run.output.envelope.nothing_succeeded()
