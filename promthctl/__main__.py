@@ -24,7 +24,9 @@ def main() -> None:
     try:
         check_platform()
     except PrerequisiteError as error:
-        Output(as_json="--json" in sys.argv).error(error)
+        output = Output(as_json="--json" in sys.argv)
+        output.error(error)
+        output.finish()
         sys.exit(error.exit_code)
     from promthctl.cli import main as command_line
 

@@ -5,19 +5,19 @@ Everything passes through redact on its way out, except what is meant to be seen
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
+from promthctl.envelope import Envelope, dumps, to_json
 from promthctl.errors import PromthctlError
 from promthctl.quantities import size
 from promthctl.redact import redact
 from promthctl.steps import Advance, Progress, RowUpdate, Update
-from promthctl.terminal import json_visible, visible
+from promthctl.terminal import visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -26,21 +26,28 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_KEPT_NOTES = 500  # of --quiet, for a question
 _PIPE_WIDTH = 200  # no terminal to fit into: tables keep their words whole
 
 
 class Output:
-    """as_json: results as one JSON value. verbose: with the details of each step."""
+    """as_json: one JSON envelope, which `finish` prints. verbose: with the details of each step.
 
-    def __init__(self, *, as_json: bool = False, verbose: bool = False) -> None:
+    quiet: no progress and no notes; those that came are shown when a question is asked.
+    """
+
+    def __init__(self, *, as_json: bool = False, verbose: bool = False, quiet: bool = False) -> None:
         self.as_json = as_json
         self.verbose = verbose
+        self.quiet = quiet
+        self.envelope = Envelope()
+        self._unsaid: deque[str] = deque(maxlen=_KEPT_NOTES)
         self._status: Status | None = None
 
     def show(self, result: Result, view: Callable[[Result], Iterable[RenderableType]]) -> None:
         """Print a result: `view` turns it into what people read; --json prints its fields."""
         if self.as_json:
-            sys.stdout.write(_json(to_json(result)) + "\n")
+            self.envelope.result(to_json(result))
             return
         console = self._console(sys.stdout)
         for part in view(result):
@@ -58,31 +65,30 @@ class Output:
     ) -> None:
         """Print any number of results as they come: a table for each page, or with --json one array.
 
-        Nothing is printed before the first page is there, so that what fails by then leaves no half array.
+        Nothing is printed before the first page is there.
         """
         rest = iter(pages)
-        page: Sequence[Result] | None = next(rest, ())
-        separator = "["
-        while page is not None:
-            if not self.as_json:
-                self.show(page, view)
-            for result in page if self.as_json else ():
-                sys.stdout.write(f"{separator}\n{_json(to_json(result))}")
-                separator = ","
-            page = next(rest, None)
+        first: Sequence[Result] = next(rest, ())
+        every = chain((first,), rest)
         if self.as_json:
-            sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
+            self.envelope.stream(to_json(result) for page in every for result in page)
+            return
+        for page in every:
+            self.show(page, view)
 
     def secret(self, variables: Mapping[str, str]) -> None:
         """Print what the user asked for although it is secret: dotenv lines, or an object."""
         if self.as_json:
-            sys.stdout.write(json.dumps(dict(variables), indent=2) + "\n")
+            self.envelope.result(dict(variables))
             return
         for name, value in variables.items():
             sys.stdout.write(f"{name}={value}\n")
 
     def verbatim(self, text: str) -> None:
-        """Print what another program will read: UTF-8, byte for byte."""
+        """Print what another program will read: UTF-8, byte for byte; with --json as the data's `text`."""
+        if self.as_json:
+            self.envelope.result({"text": text})
+            return
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()
@@ -91,18 +97,31 @@ class Output:
         """Show a secret the user needs to see once, on standard error."""
         sys.stderr.write(visible(text) + "\n")
 
-    def log_line(self, service: str, line: str) -> None:
-        """One line of a service's log, as it comes; with --json one object a line."""
-        line = redact(line)
-        text = json.dumps({"service": service, "line": line}) if self.as_json else f"{service:<8} | {visible(line)}"
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+    def log_lines(self, lines: Iterable[tuple[str, str]], *, endless: bool) -> None:
+        """Lines of services' logs, (service, line), as they come.
+
+        endless: with --json an object on each line, and the envelope on the last; otherwise they are its data.
+        """
+        objects = ({"service": service, "line": redact(line)} for service, line in lines)
+        if self.as_json and not endless:
+            self.envelope.stream(objects)
+            return
+        if self.as_json:
+            self.envelope.line_by_line = True
+            self.envelope.result(None)
+        for one in objects:
+            text = dumps(one, None) if self.as_json else f"{one['service']:<8} | {visible(one['line'])}"
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
 
     @contextmanager
     def step(self, title: str) -> Iterator[Update]:
         """See steps.Steps: a spinner on a terminal, a line of text elsewhere."""
         from rich.markup import escape
 
+        if self.quiet:
+            yield lambda _: None
+            return
         console = self._console(sys.stderr)
         if not _moves(console):
             console.print(f"{title} …", highlight=False, soft_wrap=True, markup=False)
@@ -126,6 +145,9 @@ class Output:
     @contextmanager
     def board(self, rows: Sequence[str]) -> Iterator[RowUpdate]:
         """See steps.Steps: a live table on a terminal, a line for each change elsewhere."""
+        if self.quiet:
+            yield lambda row, text: None
+            return
         console = self._console(sys.stderr)
         if not _moves(console):
             yield lambda row, text: self.note(f"{rows[row]}: {text}")
@@ -161,7 +183,7 @@ class Output:
     def downloads(self, title: str, names: Sequence[str]) -> Iterator[Progress]:
         """See steps.Steps: a bar for each and one for all on a terminal, a line for each elsewhere."""
         console = self._console(sys.stderr)
-        if not _moves(console):
+        if self.quiet or not _moves(console):
             self.note(f"{title} …")
             yield _Lines(self)
             return
@@ -176,7 +198,7 @@ class Output:
     def progress(self, title: str, total: int) -> Iterator[Advance]:
         """See steps.Steps: a bar on a terminal, a line of text for each tenth elsewhere."""
         console = self._console(sys.stderr)
-        if not _moves(console):
+        if self.quiet or not _moves(console):
             yield self._tenths(title, total)
             return
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -204,13 +226,29 @@ class Output:
         return advance
 
     def note(self, text: str) -> None:
+        """A line on standard error; under --quiet it is kept back."""
+        if self.quiet:
+            self._unsaid.append(text)
+        else:
+            self.say(text)
+
+    def before_question(self) -> None:
+        """Nobody answers what they do not see: say what --quiet has kept back."""
+        while self._unsaid:
+            self.say(self._unsaid.popleft())
+
+    def finish(self) -> None:
+        """With --json, print the envelope; at the end of the run, whatever came of it."""
+        if self.as_json:
+            self.envelope.print()
+
+    def say(self, text: str) -> None:
+        """A line on standard error that --quiet does not keep back, as a warning."""
         self._console(sys.stderr).print(text, highlight=False, soft_wrap=True, markup=False)
 
     def error(self, error: PromthctlError) -> None:
         """The three lines of an error: what failed, why, what to run next."""
-        if self.as_json:
-            fields = {"error": error.what, "why": error.why, "hint": error.hint, "exit_code": error.exit_code}
-            sys.stdout.write(_json(to_json(fields)) + "\n")
+        self.envelope.failed(error)
         console = self._console(sys.stderr)
         for label, style, text in (
             ("error", "bold red", error.what),
@@ -281,23 +319,3 @@ class _Redacting:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
-
-
-def _json(value: Any) -> str:
-    return json_visible(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def to_json(value: Any) -> Any:
-    """A result as JSON knows it: dataclasses become objects without the fields kept out of their repr.
-
-    Secrets are masked here: once escaped, they could not be found.
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
-    if isinstance(value, dict):
-        return {str(name): to_json(item) for name, item in value.items()}
-    if isinstance(value, (tuple, list, set, frozenset)):
-        return [to_json(item) for item in value]
-    if isinstance(value, (str, Path)):
-        return redact(str(value))
-    return value

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from tests import fork_server
+from tests import fork_server, json_schemas
 
 REPOSITORY = Path(__file__).parent.parent
 # What a developer's own shell must not lend to a test.
@@ -48,7 +48,7 @@ class Project:
     def run(
         self, *words: str, code: int | None = 0, stdin: str | None = None, timeout: float = 120, **env: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run promthctl and check its exit code (None: any). No run may end in a traceback."""
+        """Run promthctl and check its exit code (None: any), and what --json prints. No run may end in a traceback."""
         environment = self.environment(**env)
         if not self.prefix and fork_server.can_run(words, environment):
             done = fork_server.run(("-C", str(self.path), *words), environment, REPOSITORY, stdin or "")
@@ -66,10 +66,18 @@ class Project:
         told = f"promthctl {' '.join(words)}\nexit {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stdout + done.stderr, told
         assert code is None or done.returncode == code, told
+        if "--json" in words and done.stdout and not {"--help", "--version", "-f", "--follow"}.intersection(words):
+            json_schemas.check(done.stdout)
         return done
 
     def json(self, *words: str, code: int | None = 0, **env: str) -> Any:
-        return json.loads(self.run(*words, "--json", code=code, **env).stdout)
+        """The data of what --json prints."""
+        return data(self.run(*words, "--json", code=code, **env).stdout)
+
+    def errors(self, *words: str, code: int | None = 1, **env: str) -> list[dict[str, Any]]:
+        """The errors of what --json prints."""
+        errors: list[dict[str, Any]] = json.loads(self.run("--json", *words, code=code, **env).stdout)["errors"]
+        return errors
 
     def start(self, *words: str, at: str | None = None, signal: str = "SIGKILL") -> subprocess.Popen[str]:
         """Run promthctl in the background; the caller waits for it.
@@ -141,6 +149,11 @@ class Project:
             for process in self._processes():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
+
+
+def data(stdout: str) -> Any:
+    """The data of what --json printed, which is seen to be as docs/schemas says."""
+    return json_schemas.check(stdout)
 
 
 def dispose_all(folder: Path) -> None:

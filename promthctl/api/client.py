@@ -208,7 +208,7 @@ def _unreachable(access: ApiAccess, error: BaseException | None) -> TargetError:
     else:
         why = "the connection broke"
     hint = "promthctl local up" if access.of_stack else "check the URL and the network, then run the same command again"
-    return TargetError(f"The API at {access.url} cannot be reached", why, hint)
+    return TargetError(f"The API at {access.url} cannot be reached", why, hint, code="target.unreachable")
 
 
 def _code_error(access: ApiAccess, error: APIError, answers: deque[tuple[int, str]]) -> PromthctlError:
@@ -252,7 +252,8 @@ def _apply(access: ApiAccess) -> str:
 
 def _status_error(access: ApiAccess, status: int) -> PromthctlError:
     if status in (401, 403):
-        return TargetError(f"The API at {access.url} refuses the key", f"it answered HTTP {status}", _key_hint(access))
+        what, why = f"The API at {access.url} refuses the key", f"it answered HTTP {status}"
+        return TargetError(what, why, _key_hint(access), code="target.credentials")
     if status >= 500:
         hint = "promthctl local logs" if access.of_stack else "wait a minute and run the same command again"
         return TargetError(f"The API at {access.url} failed", f"it answered HTTP {status}", hint)

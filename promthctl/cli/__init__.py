@@ -7,11 +7,13 @@ stay quick.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
 
@@ -21,11 +23,11 @@ from promthctl import __version__
 from promthctl.cli import interrupts
 from promthctl.cli.groups import LazyGroup, hoist_global_options
 from promthctl.cli.invocation import Invocation
-from promthctl.errors import PromthctlError
+from promthctl.errors import INTERRUPTED, Bug, PromthctlError, UsageError
 from promthctl.output import Output
 from promthctl.terminal import ENCODING_ERRORS, plain
 
-_INTERRUPTED = 130
+_STOPPED = "Ctrl-C, or a signal to stop"
 # Words of command lines that change nothing, so that nothing of theirs is kept.
 _READS = frozenset(
     (
@@ -110,6 +112,9 @@ def root(
             show_default=False,
         ),
     ] = None,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="No progress and no notes: results, warnings and errors.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the details of each step.")] = False,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Answer yes to every question.")] = False,
     supabase_cli: Annotated[
@@ -126,7 +131,12 @@ def root(
     ] = False,
 ) -> None:
     """`promthctl` alone says where the project stands."""
-    context.obj = run = Invocation(Output(as_json=as_json, verbose=verbose), project_dir, yes, supabase_cli)
+    if context.obj is None:  # otherwise main made it: it prints, too, where the options cannot be read
+        context.obj = Invocation(Output(as_json=as_json, verbose=verbose, quiet=quiet), None, False)
+    run: Invocation = context.obj
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose exclude each other", "there is one output", "leave one of them out")
+    run.project_dir, run.yes, run.supabase_cli = project_dir, yes, supabase_cli
     if context.invoked_subcommand is None:
         _where_one_stands(run)
 
@@ -151,12 +161,16 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ENCODING_ERRORS)  # a terminal without Unicode must not end the command
     arguments = hoist_global_options(sys.argv[1:])
-    output = Output(as_json="--json" in arguments, verbose="-v" in arguments or "--verbose" in arguments)
+    typed = set(takewhile("--".__ne__, sys.argv[1:]))
+    output = Output(
+        as_json="--json" in typed, verbose=bool({"-v", "--verbose"} & typed), quiet=bool({"-q", "--quiet"} & typed)
+    )
     try:
-        code = app(arguments, prog_name="promthctl", standalone_mode=False)
-        sys.stdout.flush()
-        if code == _INTERRUPTED:  # Typer has turned the exception into an exit code
+        code = app(arguments, prog_name="promthctl", standalone_mode=False, obj=Invocation(output, None, False))
+        if code == INTERRUPTED:  # Typer has turned the exception into an exit code
             raise KeyboardInterrupt
+        output.finish()
+        sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         code = _interrupted(output, arguments)
     except PromthctlError as error:
@@ -174,17 +188,23 @@ def main() -> None:
         code = _unexpected_disk_error(output, error)
     except Exception as error:
         code = _usage_or_bug(output, error, arguments)
+    with contextlib.suppress(OSError):  # of a full disk, or of `| head`: it has been told
+        output.finish()
+        sys.stdout.flush()
     for number in (*interrupts.STOPPING, signal.SIGALRM):  # a throw-away database may still be on its way out
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: os._exit(_INTERRUPTED))
+            signal.signal(number, lambda *_: os._exit(INTERRUPTED))
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _interrupted(output: Output, arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # cleaned up: a second Ctrl-C may end it at once
     kept = " What was done so far is kept: run the same command again to continue."
-    output.note(f"Interrupted.{'' if _READS.intersection(arguments) else kept}")
-    return _INTERRUPTED
+    kept = "" if _READS.intersection(arguments) else kept
+    output.say(f"Interrupted.{kept}")
+    why, hint = kept.strip() or _STOPPED, "run the same command again"
+    output.envelope.problem("interrupted", "Interrupted", why, hint, INTERRUPTED)
+    return INTERRUPTED
 
 
 def _unexpected_disk_error(output: Output, error: OSError) -> int:
@@ -206,7 +226,8 @@ def _refused_by_database(error: Exception) -> PromthctlError | None:
     from promthctl.redact import redact
 
     failure = database_failure("The database refused what promthctl asked of it", error, "see --verbose")
-    return type(failure)(failure.what, redact(failure.why), failure.hint.removesuffix("; see --verbose"))
+    hint = failure.hint.removesuffix("; see --verbose")
+    return type(failure)(failure.what, redact(failure.why), hint, code=failure.code)
 
 
 def _usage_or_bug(output: Output, error: Exception, arguments: Sequence[str]) -> int:
@@ -219,14 +240,16 @@ def _usage_or_bug(output: Output, error: Exception, arguments: Sequence[str]) ->
         if output.verbose:
             import traceback
 
-            output.note(traceback.format_exc())
+            output.say(traceback.format_exc())
         name = type(error).__name__
         hint = "run the same command again with --verbose and report what it prints"
-        output.error(PromthctlError("promthctl has a bug", f"{name}: {error}", hint))
+        output.error(Bug("promthctl has a bug", f"{name}: {error}", hint))
         return 1
     if not message():  # no command given: Typer has shown the help
         return 2
     from promthctl.cli.mistakes import explained
 
-    output.error(explained(error, arguments))
+    mistake = explained(error, arguments)
+    mistake.code = "usage.command_line"
+    output.error(mistake)
     return 2

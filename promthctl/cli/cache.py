@@ -7,10 +7,15 @@ from typing import Annotated
 import typer
 
 from promthctl import engines
+from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
 from promthctl.views import cache as views
 
-app = typer.Typer(no_args_is_help=True, help="What promthctl keeps on this machine: how much it is, and its removal.")
+app = typer.Typer(
+    cls=ForgivingGroup,
+    no_args_is_help=True,
+    help="What promthctl keeps on this machine: how much it is, and its removal.",
+)
 
 
 @app.command("list")

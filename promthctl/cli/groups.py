@@ -10,8 +10,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from promthctl.cli.help import keep_help_as_written
+from promthctl.errors import UsageError
 
-FLAGS = {"--json", "-v", "--verbose", "-y", "--yes"}
+FLAGS = {"--json", "-q", "--quiet", "-v", "--verbose", "-y", "--yes"}
 VALUED = {"-C", "--project-dir", "--supabase-cli"}
 
 
@@ -23,10 +24,19 @@ class ForgivingGroup(TyperGroup):
 
     stands_for: ClassVar[dict[str, tuple[str, ...]]] = {}
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        if not args and self.no_args_is_help and ctx.obj is not None and ctx.obj.output.as_json:
+            why, hint = f"{ctx.command_path} is a group of commands", f"{ctx.command_path} --help"
+            raise UsageError("No command was given", why, hint, code="usage.command_line")  # the help is not JSON
+        return super().parse_args(ctx, args)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         word, *rest = args
         if word in self.commands or ctx.resilient_parsing or word.startswith("-"):
-            return super().resolve_command(ctx, args)
+            found = super().resolve_command(ctx, args)
+            if ctx.obj is not None and found[0]:  # an Invocation
+                ctx.obj.output.envelope.command.append(found[0])
+            return found
         if word in self.stands_for:
             return self.resolve_command(ctx, [*self.stands_for[word], *rest])
         if word != "help":

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promthctl.errors import RefusedError, UsageError
+from promthctl.errors import ConfirmationError, UsageError
 from promthctl.output import Output
 from promthctl.terminal import visible
 
@@ -95,20 +95,20 @@ class Invocation:
 
     def warn(self, warnings: Iterable[str]) -> None:
         for warning in warnings:
-            self.output.note(f"warning: {warning}")
+            self.output.say(f"warning: {warning}")
 
     def confirm(self, question: str, refused: str) -> None:
         """Ask, with No as the default. refused: what the error says, e.g. "Nothing was pushed".
 
-        Raises RefusedError when the answer is not yes, or nobody is there to give it.
+        Raises ConfirmationError when the answer is not yes, or nobody is there to give it.
         """
         if self.yes:
             return
         if not sys.stdin.isatty():
             why = "confirmation is needed and there is no terminal"
-            raise RefusedError(refused, why, "run the same command again with --yes")
+            raise ConfirmationError(refused, why, "run the same command again with --yes")
         if self.ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
-            raise RefusedError(refused, "you did not answer yes", "run the same command again and answer y")
+            raise ConfirmationError(refused, "you did not answer yes", "run the same command again and answer y")
 
     def ask_password(self, question: str) -> str | None:
         """A password, typed without being shown; None where nobody can type it."""
@@ -116,6 +116,7 @@ class Invocation:
             return None
         import getpass
 
+        self.output.before_question()
         try:
             return getpass.getpass(visible(question), stream=sys.stderr)
         except EOFError:  # Ctrl-D
@@ -135,6 +136,7 @@ class Invocation:
 
     def ask(self, question: str) -> str:
         """A line that the user types; the question goes to standard error, to keep it out of the output."""
+        self.output.before_question()
         sys.stderr.write(visible(question))
         sys.stderr.flush()
         answer = sys.stdin.readline()

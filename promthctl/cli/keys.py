@@ -132,6 +132,13 @@ def rotate(
         result = rotate_keys(table, plan, run.output)
     run.output.show(result, lambda found: views.rotated(found, target.access.options))
     if not result.ok:
+        for key in result.faulty:
+            why, hint = "; ".join(key.problems), f"promthctl keys replace {key.id}, then rotate again"
+            run.output.envelope.problem("failed", f"The key of {key.label} was not rotated", why, hint)
+        if result.left:
+            what, why = f"{count(result.left, 'key')} not rotated", "the app stored them under the old secret meanwhile"
+            hint = f"stop the app, then: promthctl keys rotate --new-secret-env {result.variable}"
+            run.output.envelope.problem("failed", what, why, hint)
         raise typer.Exit(1)
 
 

@@ -45,10 +45,9 @@ def command(
     from promthctl.views import lint as views
 
     run: Invocation = context.obj
+    run.output.as_json |= form is LintFormat.json
     found = linting.lint(run.settings, [run.typed_path(file) for file in files or ()], changed_since, run.output)
-    if form is LintFormat.json:
-        run.output.as_json = True
-    if form in (LintFormat.text, LintFormat.json) or run.output.as_json:
+    if form is LintFormat.text or run.output.as_json:
         run.output.show(found, views.lint)
     else:
         run.output.verbatim(redact(reporting.sarif(found) if form is LintFormat.sarif else reporting.github(found)))

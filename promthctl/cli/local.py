@@ -182,8 +182,7 @@ def logs(
     run: Invocation = context.obj
     engine = engines.current(run.settings)
     part = engines.LogPart(follow, tail, None if since is None else unix_time(since))
-    for name, line in engine.logs(service, part):
-        run.output.log_line(name, line)
+    run.output.log_lines(engine.logs(service, part), endless=follow)
 
 
 @app.command()

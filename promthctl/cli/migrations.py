@@ -103,6 +103,10 @@ def new(
         plan = drafting.plan_from_schemas(settings, name, run.output)
         run.output.show(drafting.write(settings, plan, run.output), views.from_schemas)
         if plan.refused:
+            why = f"what was drafted leaves {count(len(plan.left), 'difference')}"
+            hint = "promthctl migrations new NAME, and write the migration by hand"
+            run.output.envelope.problem("failed", "No migration was made", why, hint)
+            run.output.envelope.nothing_succeeded()
             raise typer.Exit(1)
         return
     run.output.show(supabase_folder.new_migration(run.settings, name), views.new)
@@ -177,7 +181,11 @@ def down(
     plan = down_scripts.plan_down_scripts(run.settings, None if missing else versions, run.output)
     made = plan if dry_run else down_scripts.write_down_scripts(run.settings, plan, run.output)
     run.output.show(made, views.down_scripts)
+    for one in made.not_written:
+        run.output.envelope.problem("failed", f"No down script for {one.migration}", one.why, f"write {one.path}")
     if made.not_written:
+        if not made.written:
+            run.output.envelope.nothing_succeeded()
         raise typer.Exit(1)
 
 
@@ -198,7 +206,11 @@ def fetch(context: typer.Context, choice: TargetChoice, dry_run: DryRun = False)
     plan = fetching.plan_fetch(settings, chosen)
     made = plan if dry_run else fetching.fetch(settings, plan, run.output)
     run.output.show(made, views.fetch)
+    for one in made.not_written:
+        run.output.envelope.problem("failed", f"No file for version {one.version}", one.why, "write the file by hand")
     if made.not_written:
+        if not made.written:
+            run.output.envelope.nothing_succeeded()
         raise typer.Exit(1)
 
 
@@ -239,6 +251,11 @@ def adopt(
         found = adopting.record_adoption(run.settings, chosen, found, run.output)
     run.output.show(found, views.adoption)
     if found.gaps:
+        parts = ", ".join(dict.fromkeys(gap.migration for gap in found.gaps))
+        hint = f"run what is missing on {found.target}, then: promthctl migrations adopt{found.options}"
+        what, why = f"Nothing was recorded on {found.target}", f"there only in part: {parts}"
+        run.output.envelope.problem(RefusedError.code, what, why, hint, RefusedError.exit_code)
+        run.output.envelope.nothing_succeeded()
         raise typer.Exit(RefusedError.exit_code)
 
 

@@ -42,7 +42,7 @@ def unknown_command(context: Any, word: str, rest: Sequence[str]) -> UsageError:
     here = context.command_path
     found = _candidates(context, word, rest)
     hint = ", or ".join(found[:_MOST]) or f"{here} --help"
-    return UsageError(_WHAT, f"there is no command {here} {word}", hint)
+    return UsageError(_WHAT, f"there is no command {here} {word}", hint, code="usage.command_line")
 
 
 def explained(error: Any, arguments: Sequence[str]) -> UsageError:

@@ -9,6 +9,7 @@ import typer
 
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
+from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
 from promthctl.views import pull as views
 
@@ -49,4 +50,8 @@ def command(
         found = pulling.pull(settings, chosen, found, run.output)
     run.output.show(found, views.pull)
     if found.refused:
+        why = f"what was drafted leaves {count(len(found.left), 'difference')}"
+        hint = "remove them there, or write the migration by hand: promthctl migrations new NAME"
+        run.output.envelope.problem("failed", f"Nothing was pulled from {found.target}", why, hint)
+        run.output.envelope.nothing_succeeded()
         raise typer.Exit(1)

@@ -170,5 +170,19 @@ def _push_batch(
     if not dry_run:
         result = batch.push_batch(run.settings, planned, jobs, fail_fast, allow_destructive, run.output)
     run.output.show(result, batch_views.batch)
+    _tell_problems(run, result)
     if result.exit_code:
         raise typer.Exit(result.exit_code)
+
+
+def _tell_problems(run: Invocation, result: batch.BatchResult) -> None:
+    """What --json has among its errors: each target that failed, and Ctrl-C."""
+    for one in result.targets:
+        if (bad := one.problem) is not None:
+            run.output.envelope.problem(bad.code, bad.error, bad.why, bad.hint, bad.exit_code, target=one.target)
+    if result.interrupted:
+        why = "Ctrl-C came before all targets were done"
+        hint = "run the same command again: it goes on with the rest"
+        run.output.envelope.problem("interrupted", "Interrupted", why, hint, result.exit_code)
+    if all(one.problem for one in result.targets):
+        run.output.envelope.nothing_succeeded()

@@ -80,4 +80,5 @@ def _held(target: Target, holder: tuple[object, ...] | None) -> RefusedError:
         f"Another promthctl is changing {target.label}",
         f"{who}; this one waited {_LOCK_SECONDS:.0f} seconds",
         "wait until it is done and run the same command again; nothing was changed",
+        code="refused.locked",
     )

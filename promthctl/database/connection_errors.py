@@ -85,6 +85,14 @@ _KNOWN = {
 class CredentialsError(TargetError):
     """The database answers and refuses the password."""
 
+    code = "target.credentials"
+
+
+class UnreachableError(TargetError):
+    """No connection to the target came about, or it broke."""
+
+    code = "target.unreachable"
+
 
 def unreachable(target: Target, message: str) -> TargetError:
     """The error for a connection that failed. message: libpq's or the Supabase CLI's."""
@@ -94,10 +102,10 @@ def unreachable(target: Target, message: str) -> TargetError:
     said = _CLI_PREFIX.sub("", said)
     what = f"Cannot connect to {target.label}"
     if target.local:
-        return TargetError(what, said, "promthctl local up")
+        return UnreachableError(what, said, "promthctl local up")
     for pattern, (meaning, *hints) in _KNOWN.items():
         if re.search(pattern, message, re.IGNORECASE):
-            return TargetError(what, f"{meaning} ({said})", hints[target.ref is not None])
+            return UnreachableError(what, f"{meaning} ({said})", hints[target.ref is not None])
     if _CREDENTIALS.search(message):
         if target.ref is None:
             hint = "check the user and the password (in the URL, PGPASSWORD or SUPABASE_DB_PASSWORD)"
@@ -105,22 +113,26 @@ def unreachable(target: Target, message: str) -> TargetError:
             hint = f"check SUPABASE_DB_PASSWORD, or reset the password {_DASHBOARD}"
         return CredentialsError(what, said, hint)
     if "does not exist" in message:
-        return TargetError(what, said, "correct the database or the user in the URL, or create it there")
+        return UnreachableError(what, said, "correct the database or the user in the URL, or create it there")
     host = urlsplit(target.url).hostname or ""
     if _NETWORK.search(message) and (direct := _DIRECT.fullmatch(host)):
         why = f"{host} has no IPv4 address, and this network cannot reach its IPv6 address ({said})"
-        return TargetError(what, why, f"promthctl … --project-ref {direct[1]} goes through the pooler, which has one")
+        return UnreachableError(
+            what, why, f"promthctl … --project-ref {direct[1]} goes through the pooler, which has one"
+        )
     if _NETWORK.search(message) and _has_only_ipv6(host):
         why = f"{host} has an IPv6 address only, which this network does not reach ({said})"
-        return TargetError(what, why, "use a network with IPv6, or a host with an IPv4 address, such as a pooler's")
-    return TargetError(what, said, "check the host, the port and the network, then run the same command again")
+        return UnreachableError(
+            what, why, "use a network with IPv6, or a host with an IPv4 address, such as a pooler's"
+        )
+    return UnreachableError(what, said, "check the host, the port and the network, then run the same command again")
 
 
 def lost(target: Target, message: str) -> TargetError:
     """The error for a connection that was there and broke. message: libpq's."""
     lines = [line.strip() for line in redact(message).splitlines() if line.strip()] or ["no answer"]
     hint = "promthctl local up" if target.local else "check the network, then run the same command again"
-    return TargetError(f"The connection to {target.label} was lost", lines[0], hint)
+    return UnreachableError(f"The connection to {target.label} was lost", lines[0], hint)
 
 
 def _has_only_ipv6(host: str) -> bool:

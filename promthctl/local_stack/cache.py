@@ -40,7 +40,7 @@ _PARTS = {
 
 @dataclass(frozen=True)
 class Part:
-    """name: of the folder. what: in words. bytes: on disk; unused: of these, what `cache clean` removes."""
+    """name: of the folder. what: in words. bytes: on disk. unused: the bytes of these that `cache clean` removes."""
 
     name: str
     what: str

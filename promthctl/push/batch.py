@@ -45,6 +45,7 @@ class TargetProblem:
     why: str
     hint: str
     exit_code: int
+    code: str = PromthctlError.code
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ def _after_interrupt(one: PlannedTarget, outcome: TargetOutcome | None) -> Targe
     if after.history is None or after.working is not None:
         why = f"session {after.working} there still works on it" if after.working else after.silence
         hint = "run the same command again: it continues from what the target has then"
-        problem = TargetProblem("What became of it is not known", why, hint, TargetError.exit_code)
+        problem = TargetProblem("What became of it is not known", why, hint, TargetError.exit_code, TargetError.code)
         return replace(one.outcome, state="not known", problem=problem)
     done = tuple(file.filename for file in one.plan.pending if file.version in after.history)
     left = tuple(name for name in one.outcome.pending if name not in done)
@@ -266,7 +267,8 @@ def _after_interrupt(one: PlannedTarget, outcome: TargetOutcome | None) -> Targe
 
 def _failed(outcome: TargetOutcome, error: PromthctlError) -> TargetOutcome:
     state: TargetState = "refused" if isinstance(error, RefusedError) else "failed"
-    return replace(outcome, state=state, problem=TargetProblem(error.what, error.why, error.hint, error.exit_code))
+    problem = TargetProblem(error.what, error.why, error.hint, error.exit_code, error.code)
+    return replace(outcome, state=state, problem=problem)
 
 
 def _not_tried(outcome: TargetOutcome) -> TargetOutcome:

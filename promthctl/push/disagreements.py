@@ -97,7 +97,7 @@ def refusal_of(label: str, found: Sequence[Disagreement]) -> RefusedError | None
     if not refusing:
         return None
     why, hint = "\n".join(one.why for one in refusing), "\n".join(one.fix for one in refusing)
-    return RefusedError(f"Nothing was pushed to {label}", why, hint)
+    return RefusedError(f"Nothing was pushed to {label}", why, hint, code="refused.history")
 
 
 def _some(names: Sequence[str]) -> str:

@@ -203,7 +203,7 @@ def check_destructive(target: Target, plan: PushPlan, allowed: bool) -> None:
     if len(why) > _REASONS_SHOWN:
         why[_REASONS_SHOWN - 1 :] = [f"and {len(why) - _REASONS_SHOWN + 1} more, see --dry-run"]
     hint = "make sure that there is a backup, then run it again with --allow-destructive"
-    raise RefusedError(f"Nothing was pushed to {plan.target}", "\n".join(why), hint)
+    raise RefusedError(f"Nothing was pushed to {plan.target}", "\n".join(why), hint, code="refused.destructive")
 
 
 def check_accepted(plan: PushPlan) -> None:

@@ -491,7 +491,7 @@ def test_the_whole_schema_goes_and_comes_back_with_every_row(project: Project) -
     def backup(to: str) -> str:
         done = project.json("rollback", "--to", to)  # nobody asks on the local stack
         assert world.history() == ([] if to == "0" else [to])
-        assert json.loads(project.run("push", "--json").stdout)["applied"][-1].startswith("003_")
+        assert project.json("push")["applied"][-1].startswith("003_")
         return Path(done["backup"]).name
 
     name = backup("001")

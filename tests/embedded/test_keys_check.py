@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from promthctl.keys.encryption import encrypt, key_hash, masked_key
 from promthctl.keys.live_check import LiveOptions
 from promthctl.resolve.api import ApiTarget
 from promthctl.steps import Silent
+from tests import json_schemas
 from tests.loopback_api import Api, api
 from tests.servers import Stack
 from tests.stored_keys import SECRET, Table, fake_key, metadata, stored, target
@@ -99,7 +99,7 @@ def test_a_fault_is_exit_code_1_and_names_the_row_without_its_key(stack: Stack, 
     done = stack.project.run("keys", "check", code=1, ENCRYPTION_SECRET=SECRET)
     assert id_ in done.stdout and "1 of 1 key failed" in done.stdout
     answer = stack.project.run("keys", "check", "--json", code=1, ENCRYPTION_SECRET=SECRET).stdout
-    assert json.loads(answer)["ok"] is False
+    assert json_schemas.check(answer)["ok"] is False
     assert "fake-stored-key" not in done.stdout + done.stderr + answer
 
 
@@ -190,7 +190,7 @@ def test_live_shows_latencies_and_no_key(stack: Stack, stored: Table, server: Ap
     stored.put(user, [2], **stored_key("fake-key-403-zzzz", metadata=metadata(2, base_url=server.url)))
     done = stack.project.run(*words, code=1, ENCRYPTION_SECRET=SECRET)
     found = stack.project.run(*words, "--json", code=1, ENCRYPTION_SECRET=SECRET).stdout
-    good, bad = json.loads(found)["rows"]
+    good, bad = json_schemas.check(found)["rows"]
     assert good["answer"]["fault"] is None and good["answer"]["milliseconds"] >= 0
     assert "refused" in bad["answer"]["fault"]
     assert "fake-key-" not in done.stdout + done.stderr + found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -356,8 +355,7 @@ def test_logs_of_each_service(stack: Stack) -> None:
         alone = stack.project.run("local", "logs", service).stdout
         assert words in alone and all(line.startswith(f"{service:<8} | ") for line in alone.splitlines())
         assert alone.splitlines()[0] in together
-    lines = stack.project.run("local", "logs", "postgres", "--json").stdout.splitlines()
-    objects: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    objects: list[dict[str, Any]] = stack.project.json("local", "logs", "postgres")
     assert {(*sorted(entry), entry["service"]) for entry in objects} == {("line", "service", "postgres")}
 
 

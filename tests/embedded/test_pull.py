@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +17,7 @@ from promthctl.steps import Silent
 from tests.embedded.test_bundle import own, rows
 from tests.embedded.test_compat import apply
 from tests.hints import Place, told
-from tests.promthctl_runner import Project
+from tests.promthctl_runner import Project, data
 from tests.servers import Server, fresh_database
 
 BASE = {
@@ -49,7 +48,7 @@ def pushed(path: Path, url: str, files: dict[str, str] = BASE) -> Project:
 
 def result(project: Project, *words: str, code: int = 0) -> Any:
     """As Project.json, for what may take minutes on a busy machine."""
-    return json.loads(project.run(*words, "--json", code=code, timeout=600).stdout)
+    return data(project.run(*words, "--json", code=code, timeout=600).stdout)
 
 
 def files(folder: Path) -> list[str]:

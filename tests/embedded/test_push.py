@@ -309,9 +309,9 @@ def test_what_began_the_transaction_of_a_migration_that_fails_stays_applied(
 
 def test_a_failure_as_json(own: Callable[..., Project], database_url: str) -> None:
     project = own({"001_broken.sql": "select 1/0;"})
-    told = project.json("push", "--db-url", database_url, "--yes", code=1)
-    assert set(told) == {"error", "why", "hint", "exit_code"} and told["exit_code"] == 1
-    assert "001_broken.sql" in told["error"] and "division by zero" in told["why"]
+    (told,) = project.errors("push", "--db-url", database_url, "--yes")
+    assert set(told) == {"code", "what", "why", "next", "exit_code"} and told["exit_code"] == 1
+    assert "001_broken.sql" in told["what"] and "division by zero" in told["why"]
 
 
 # targets that cannot be reached
@@ -341,7 +341,7 @@ def test_a_target_that_cannot_be_reached(own: Callable[..., Project], server: Se
         as_json = project.run("reset", "--db-url", url, "--json", code=code, timeout=30)
         listed = project.run("migrations", "list", "--db-url", url, code=code, timeout=30)
     assert word in three_lines(told)
-    assert json.loads(as_json.stdout)["exit_code"] == code
+    assert [one["exit_code"] for one in json.loads(as_json.stdout)["errors"]] == [code]
     for done in (told, as_json, listed):
         assert "fake-secret-pw" not in done.stdout + done.stderr and server.password not in done.stdout + done.stderr
     assert files(project) == []

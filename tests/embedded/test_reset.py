@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -14,7 +13,7 @@ from promthctl.resetting.survivors import read_survivors
 from promthctl.steps import Silent
 from tests.embedded.test_local_reset import KINDS, LEFT_BEHIND
 from tests.embedded.test_push import A, B, applied, own, read, tables, three_lines, write
-from tests.promthctl_runner import Project
+from tests.promthctl_runner import Project, data
 from tests.servers import Server
 
 __all__ = ["own"]  # a fixture
@@ -150,7 +149,7 @@ def test_the_rows_are_saved_and_come_back(own: Callable[..., Project], database_
         "insert into auth.users (id, email) values ('00000000-0000-0000-0000-000000000001', 'a@example.com')",
         "create table public.by_hand as select 7 as n",
     )
-    done = json.loads(project.run("reset", "--db-url", database_url, "--json", stdin=name_of(database_url)).stdout)
+    done = data(project.run("reset", "--db-url", database_url, "--json", stdin=name_of(database_url)).stdout)
     assert done["applied"] == ["001_a.sql", "002_b.sql"] and done["tables"] == 3 and len(done["backups"]) == 2
     assert read(database_url, "select count(*) from public.notes") == [(0,)]
     mine, by_hand = (command.split()[3] for command in done["again"])

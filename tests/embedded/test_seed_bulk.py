@@ -30,7 +30,7 @@ from promthctl.keys.seed_rows import SeedResult, row_id
 from promthctl.keys.seeding import seed_batch
 from promthctl.keys.users import User
 from promthctl.steps import Silent
-from tests.promthctl_runner import REPOSITORY, Project
+from tests.promthctl_runner import REPOSITORY, Project, data
 
 SECRET = "an encryption secret of the tests"
 VANCHIN, OPENAI = find_provider("vanchin"), find_provider("openai")
@@ -351,7 +351,7 @@ def test_an_interrupted_run_leaves_no_file_and_the_next_one_goes_on(
     assert list(temporary.iterdir()) == []
     before = rows_of(database, user)
     assert len(before) == 1500
-    told = json.loads(project.run(*words, "--json", stdin=path.read_text()).stdout)["seeded"]
+    told = data(project.run(*words, "--json", stdin=path.read_text()).stdout)["seeded"]
     assert (told["created"], told["updated"], told["unchanged"]) == (1100, 0, 1500)
     after = rows_of(database, user)
     assert len(after) == 2600

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from promthctl.steps import Silent
 from promthctl.targets import Target
 from tests import fork_server
 from tests.hints import Instead, Leave, Option, Place, Row, Say, follow
-from tests.promthctl_runner import Project
+from tests.promthctl_runner import Project, data
 from tests.servers import Server, Stack, fresh_database
 
 SCHEMA = """
@@ -175,10 +174,10 @@ def test_a_user_sees_what_their_policies_let_them(stack: Stack) -> None:
     for who in ("SQL1@example.com", ids[1]):
         code, shown, _ = run(project, "sql", query, "--as", who, "--json")
         assert code == 0
-        (row,) = json.loads(shown)["results"][0]["rows"]
+        (row,) = data(shown)["results"][0]["rows"]
         assert row == {"me": ids[1], "user_id": ids[1], "role": "authenticated"}
     assert "permission denied for table prompts" in run(project, "sql", query, "--as", "anon")[2]
-    assert len(json.loads(run(project, "sql", query, "--json")[1])["results"][0]["rows"]) == 2
+    assert len(data(run(project, "sql", query, "--json")[1])["results"][0]["rows"]) == 2
     for who, told in (("nobody@example.com", "There is no user"), ("nobody", "There is no role")):
         assert told in run(project, "sql", "select 1", "--as", who)[2]
 
@@ -192,7 +191,7 @@ def test_it_is_shown_as_a_table_as_json_and_as_csv(stack: Stack) -> None:
         'n,nothing,empty,text,yes,j\n1,,"","a,""b",t,"{""k"": [1]}"\n'
     )
     (project.path / "q.sql").write_text(typed)
-    (row,) = json.loads(run(project, "sql", "-f", "q.sql", "--json")[1])["results"][0]["rows"]
+    (row,) = data(run(project, "sql", "-f", "q.sql", "--json")[1])["results"][0]["rows"]
     assert row == {"n": 1, "nothing": None, "empty": "", "text": 'a,"b', "yes": True, "j": {"k": [1]}}
     secret = project.record()["db_password"]
     shown = run(project, "sql", f"select '{secret[:6]}' || '{secret[6:]}'", "--csv")[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from promthctl.schema import KINDS, compare, snapshot
 from tests.embedded.test_bundle import own, rows
 from tests.hints import Instead, Place, Row, Run, Sql, follow, told
-from tests.promthctl_runner import Project
+from tests.promthctl_runner import Project, data
 from tests.servers import Server, fresh_database
 
 NOTES = "create table public.notes (id bigint generated always as identity primary key, body text, mood public.mood)"
@@ -32,7 +31,7 @@ LATER = {"005_later": "create table public.later (id int primary key);"}
 
 
 def squashed(project: Project, *words: str) -> Any:
-    return json.loads(project.run("migrations", "squash", *words, "--json", timeout=600).stdout)
+    return data(project.run("migrations", "squash", *words, "--json", timeout=600).stdout)
 
 
 def names(folder: Path) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -21,7 +20,7 @@ from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.ports import free_port
 from promthctl.steps import Silent
 from promthctl.toolchain import ServerChoice
-from tests.promthctl_runner import Project
+from tests.promthctl_runner import Project, data
 from tests.servers import Stack
 
 BREAK = "alter table public.prompts disable row level security"
@@ -293,7 +292,7 @@ def test_rows_whose_triggers_cannot_be_undone_are_tried_only_with_consent(projec
             return bool(row and row[0])
 
         done = project.run("verify", "--db-url", database_url, "--json", code=1)
-        isolation = json.loads(done.stdout)["isolation"]
+        isolation = data(done.stdout)["isolation"]
         states = {table["table"]: table for table in isolation["tables"]}
         chain = ["trigger numbered on prompts", "public.numbered", "public.draw", "nextval"]
         assert states["prompts"]["state"] == "not proven" and " → ".join(chain) in states["prompts"]["reason"]
@@ -301,6 +300,6 @@ def test_rows_whose_triggers_cannot_be_undone_are_tried_only_with_consent(projec
         assert [one["chain"] for one in isolation["side_effects"]] == [chain]
         assert "--yes tries them" in done.stderr and not drawn()
         done = project.run("verify", "--db-url", database_url, "--json", "--yes", code=1)  # the schema differs
-        isolation = json.loads(done.stdout)["isolation"]
+        isolation = data(done.stdout)["isolation"]
         assert {one["state"] for one in isolation["tables"]} == {"proven"} and drawn()
         assert any(" → ".join(chain) in caveat for caveat in isolation["caveats"])

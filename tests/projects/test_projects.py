@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from tests.promthctl_runner import Project
+from tests.promthctl_runner import Project, data
 
 SHOP = {
     "20240101120000_shop.sql": "create table shops (id int primary key);\n",
@@ -177,6 +176,6 @@ def test_the_project_is_found_from_a_subfolder_and_by_its_variable(project: Proj
     for folder, env in places:
         done = run_in(project, folder, "migrations", "bundle", "out.sql", "--json", **env)
         assert f"Project: {project.path / 'apps/x'}" in done.stderr
-        assert json.loads(done.stdout)["migrations"] == list(SHOP)
+        assert data(done.stdout)["migrations"] == list(SHOP)
         assert (project.path / folder / "out.sql").exists()
     assert "Project:" not in run_in(project, "apps/x", "migrations", "bundle").stderr

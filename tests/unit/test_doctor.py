@@ -12,7 +12,7 @@ import pytest
 
 from promthctl.engines.ports import free_port
 from tests import fork_server
-from tests.promthctl_runner import Project
+from tests.promthctl_runner import Project, data
 
 CANARY = "c4n4ry"
 
@@ -44,7 +44,7 @@ def findings(project: Project, words: str = "doctor", code: int = 0, **env: str)
     ended, shown, told = run(project, f"{words} --json", **env)
     assert ended == code, shown + told
     found: dict[str, list[dict[str, Any]]] = {}
-    for finding in json.loads(shown)["findings"]:
+    for finding in data(shown)["findings"]:
         found.setdefault(finding["check"], []).append(finding)
     return found
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from promthctl import __version__
 from tests import fork_server
-from tests.promthctl_runner import Project
+from tests.promthctl_runner import Project, data
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def test_the_version_is_a_word_too(project: Project) -> None:
 
 def test_a_local_command_needs_no_local(project: Project) -> None:
     assert run(project, "status") == run(project, "local status")
-    assert json.loads(run(project, "status --json")[1])["running"] is False
+    assert data(run(project, "status --json")[1])["running"] is False
 
 
 @pytest.mark.parametrize(

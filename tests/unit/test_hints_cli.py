@@ -17,6 +17,8 @@ AGENT = Instead("promthctl keys remove AGENT", (("AGENT", "1"),))
 REASON = "cli/verify.py · _check_reason"
 VERIFY = f"promthctl verify {NOWHERE}"
 ROWS = (
+    Row("cli/__init__.py · root", "promthctl local env -q -v", Leave("-v"), NO_STACK),
+    Row("cli/groups.py · parse_args", "promthctl cache --json", Instead("promthctl cache --help")),
     Row("cli/mistakes.py · explained", "promthctl keys check --keys x", Instead("promthctl keys check --help")),
     Row("cli/mistakes.py · _wrong_value", "promthctl local up --api-port x", Instead("promthctl local up --help")),
     Row("cli/mistakes.py · unknown_command", "promthctl adopt --help", Instead("promthctl .*", adds="--help")),

@@ -9,9 +9,10 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.markup import escape
@@ -40,6 +41,15 @@ class Result:
     hidden: str = field(default=SECRET, repr=False)
 
 
+def printed(capsys: pytest.CaptureFixture[str], use: Callable[[Output], None]) -> dict[str, Any]:
+    """The envelope of what `use` does with an output."""
+    output = Output(as_json=True)
+    use(output)
+    output.finish()
+    envelope: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return envelope
+
+
 def test_an_error_is_three_lines_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     Output().error(UsageError("[x] is wrong", "it is [bold]y[/bold]", "promthctl --help"))
     shown = capsys.readouterr()
@@ -53,10 +63,14 @@ def test_more_lines_stand_under_the_first(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_an_error_as_json_stands_on_standard_output_too(capsys: pytest.CaptureFixture[str]) -> None:
-    Output(as_json=True).error(RefusedError("what é", f"why {SECRET}", 'a "hint"'))
+    output = Output(as_json=True)
+    output.error(RefusedError("what é", f"why {SECRET}", 'a "hint"'))
+    output.finish()
     shown = capsys.readouterr()
     told = json.loads(shown.out)
-    assert told == {"error": "what é", "why": "why ********", "hint": 'a "hint"', "exit_code": 5}
+    (error,) = told["errors"]
+    assert error == {"code": "refused", "what": "what é", "why": "why ********", "next": 'a "hint"', "exit_code": 5}
+    assert told["status"] == "error" and told["data"] is None
     assert "é" in shown.out and shown.err.startswith("error: what é")
 
 
@@ -69,7 +83,7 @@ def test_secrets_are_masked_however_narrow_it_is(
     output.error(TargetError("what " + SECRET, "why postgresql://u:p@h/d " * 3 + SECRET, SECRET + " next"))
     output.note("a note " * 5 + SECRET)
     output.show(Result("n"), lambda _: [f"text [bold]{'x ' * 9}{SECRET}[/bold] postgresql://u:other@h/d"])
-    output.log_line("api", f"line {SECRET}")
+    output.log_lines([("api", f"line {SECRET}")], endless=True)
     with output.step("step " + SECRET) as update:
         update("detail " + SECRET)
     shown = capsys.readouterr()
@@ -80,20 +94,18 @@ def test_secrets_are_masked_however_narrow_it_is(
 
 @pytest.mark.parametrize("value", ["fake-secret-of-a-test", 'fake-"quoted"\\secret'])
 def test_secrets_are_masked_in_json(capsys: pytest.CaptureFixture[str], value: str) -> None:
-    Output(as_json=True).show(Result(f"a {value}", (Path("/x") / SECRET,)), lambda _: [])
-    Output(as_json=True).log_line("api", f"a {value}")
-    shown = capsys.readouterr().out
-    first, end = json.JSONDecoder().raw_decode(shown)
-    assert first == {"name": "a ********", "paths": ["/x/********"]}  # without what is kept out of the repr
-    assert json.loads(shown[end:]) == {"service": "api", "line": "a ********"}
+    shown = printed(capsys, lambda output: output.show(Result(f"a {value}", (Path("/x") / SECRET,)), lambda _: []))
+    assert shown["data"] == {"name": "a ********", "paths": ["/x/********"]}  # without what is kept out of the repr
+    shown = printed(capsys, lambda output: output.log_lines([("api", f"a {value}")], endless=False))
+    assert shown["data"] == [{"service": "api", "line": "a ********"}]
 
 
 def test_what_was_asked_for_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     Output().secret({"A": SECRET, "B": "2"})
-    Output(as_json=True).secret({"A": SECRET})
     Output().reveal(SECRET)
     shown = capsys.readouterr()
-    assert shown.out == f'A={SECRET}\nB=2\n{{\n  "A": "{SECRET}"\n}}\n' and shown.err == f"{SECRET}\n"
+    assert shown.out == f"A={SECRET}\nB=2\n" and shown.err == f"{SECRET}\n"
+    assert printed(capsys, lambda output: output.secret({"A": SECRET}))["data"] == {"A": SECRET}
 
 
 def test_steps_are_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,7 +201,7 @@ def test_what_others_wrote_does_not_steer_the_terminal(capsys: pytest.CaptureFix
     output.note(HOSTILE)
     output.error(PromthctlError(HOSTILE, HOSTILE, HOSTILE))
     output.reveal(HOSTILE)
-    output.log_line("api", HOSTILE)
+    output.log_lines([("api", HOSTILE)], endless=True)
     output.show(HOSTILE, lambda text: [escape(text), Text(text), table_of(escape(text))])
     output.aside(HOSTILE, lambda text: [escape(text)])
     with output.step(HOSTILE) as update, output.board([HOSTILE]) as row:
@@ -209,9 +221,11 @@ def test_on_a_terminal_only_our_own_styles_are_sent() -> None:
 
 
 def test_json_says_the_same_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
-    Output(as_json=True).show(Result(HOSTILE), lambda _: [])
+    output = Output(as_json=True)
+    output.show(Result(HOSTILE), lambda _: [])
+    output.finish()
     shown = capsys.readouterr().out
-    assert json.loads(shown)["name"] == HOSTILE and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
+    assert json.loads(shown)["data"]["name"] == HOSTILE and not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", shown)
 
 
 def table_of(text: str) -> Table:

@@ -95,8 +95,7 @@ def test_a_program_of_the_clone_does_not_run(clone: Project, tmp_path: Path, fil
     codes = [clone.run(*words, code=None, **engine).returncode for words in commands]
     assert 5 in codes and 0 not in codes
     assert not (tmp_path / "canary").exists()
-    shown = clone.json("trust", code=5)
-    assert "error" in shown  # nobody was asked
+    assert [one["code"] for one in clone.errors("trust", code=5)] == ["refused.confirmation"]  # nobody was asked
     assert all(wish["agreed"] for wish in clone.json("trust", "--yes")["wishes"])
     assert not any(wish["agreed"] for wish in clone.json("trust", "--remove")["wishes"])
 
@@ -137,4 +136,4 @@ def test_what_was_agreed_to_is_kept_for_its_owner_alone(clone: Project) -> None:
     (agreed,) = json.loads(path.read_text()).values()
     assert len(agreed) == 1
     path.write_text("not JSON")
-    assert not clone.json("trust", code=5).get("wishes")
+    assert clone.json("trust", code=5) is None
