@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from promthctl.declarations import NOTHING_DECLARED, Declarations, read_declarations
+from promthctl.declarations import DECLARED_IN, NOTHING_DECLARED, Declarations, read_declarations
 from promthctl.errors import UsageError
 from promthctl.project_files import ENV, missing_folder, read_dotenv, read_supabase_config, read_toml, table_of
 from promthctl.redact import remember
-from promthctl.setting_names import TOOL
 from promthctl.targets import from_url
 
 API_PORT = 54321  # as `supabase start` publishes them
@@ -177,7 +176,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
             remember(_password(value) if name.endswith("_URL") else value)
     document = read_toml(root / "pyproject.toml")
     tool = table_of(document, "tool", "promthctl", where="pyproject.toml")
-    known = {setting.name for setting in TOOL}
+    known = {"engine", "example", "migrations", "postgres", "replay", "supabase_cli", "targets", *DECLARED_IN}
     if unknown := sorted(set(tool) - known):
         raise UsageError(
             f"pyproject.toml has an unknown setting: {unknown[0]}",

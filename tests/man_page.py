@@ -16,7 +16,7 @@ from promthctl import __version__
 from promthctl.cli import app
 
 PAGE = Path(__file__).parent.parent / "docs" / "promthctl.1"
-EXIT_CODES = (
+_CODES = (
     (0, "done"),
     (1, "it failed"),
     (2, "usage"),
@@ -47,7 +47,7 @@ def _lines() -> Iterator[str]:
             yield _text(" ".join(paragraph.split()))
         yield from _options(command)
     yield ".SH EXIT STATUS"
-    for code, meaning in EXIT_CODES:
+    for code, meaning in _CODES:
         yield from (".TP", f".B {code}", _text(meaning))
     yield from (".SH SEE ALSO", ".BR psql (1)")
 
