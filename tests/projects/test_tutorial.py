@@ -23,7 +23,9 @@ def steps(block: str) -> Iterator[tuple[str, str]]:
 
 def as_pattern(shown: str) -> str:
     """What is shown as a pattern: … is anything, on a line of its own any lines."""
-    lines = [r"(?:.*\n)*?" if line == "…" else re.escape(line).replace("…", ".*") + r" *\n" for line in shown.splitlines()]
+    lines = [
+        r"(?:.*\n)*?" if line == "…" else re.escape(line).replace("…", ".*") + r" *\n" for line in shown.splitlines()
+    ]
     return "".join(lines)
 
 
