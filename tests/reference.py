@@ -15,8 +15,8 @@ import typer
 from promthctl.cli import app
 from promthctl.configuration import PYPROJECT, VARIABLES
 
-EXIT_CODES = """The options of `promthctl` itself may stand before or after a command; `up`, `down`, `status`, `logs`, `env`,
-`studio` and `mail` work without `local`. Each command is safe to run twice: what is done already is left alone.
+EXIT_CODES = """The options of `promthctl` itself may stand before or after a command; `up`, `down`, `status`, `logs`,
+`env`, `studio` and `mail` work without `local`. Each command is safe to run twice: what is done already is left alone.
 
 Exit codes: 0 done, 1 it failed, 2 usage, 3 something is missing on this machine, 4 the target does not answer, refuses
 the credentials or cannot be changed now, 5 refused by a guard, 130 interrupted.
@@ -105,8 +105,8 @@ def configuration_page() -> str:
             "State is in `.promthctl/` of the project (0700, ignored by git), signed with a key of your own",
             "(`~/.config/promthctl/state.key`) for this folder: a folder that is moved keeps its stack, a copy or a",
             "clone does not get it. Databases lie outside of the project (`PROMTHCTL_DATA_DIR`); one that an earlier",
-            "version kept in `.promthctl`, or that came with a copy, is moved there after `promthctl trust`. Secrets are never in",
-            "arguments, logs or output; what is shown of a key is its mask.\n",
+            "version kept in `.promthctl`, or that came with a copy, is moved there after `promthctl trust`. Secrets",
+            "are never in arguments, logs or output; what is shown of a key is its mask.\n",
         )
     )
 

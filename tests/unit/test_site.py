@@ -1,4 +1,4 @@
-"""The documentation site builds in strict mode and loads nothing from elsewhere; its links and README's lead somewhere."""
+"""The documentation site builds strictly and loads nothing from elsewhere; its links and README's lead somewhere."""
 
 from __future__ import annotations
 
