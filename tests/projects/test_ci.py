@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -27,7 +28,7 @@ yaml = pytest.importorskip("yaml", reason="PyYAML comes with the site builder: .
 NOTES = """create table public.notes (
   id bigint generated always as identity primary key,
   user_id uuid not null default auth.uid() references auth.users (id) on delete cascade,
-  title text not null, fax text
+  title text not null
 );
 create index notes_user_id_idx on public.notes (user_id);
 alter table public.notes enable row level security;
@@ -101,6 +102,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def without_password(url: str) -> str:
+    return url.replace(f":{urlsplit(url).password}@", "@")
+
+
 def git(folder: Path, *words: str) -> str:
     return subprocess.run(
         ["git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", *words],
@@ -119,9 +124,9 @@ def repository(tmp_path: Path, database_url: str) -> Path:
     files = {
         "supabase/config.toml": f'project_id = "notes"\n[api]\nport = {api}\n[db]\nport = {database}\n',
         "supabase/migrations/20260101000000_notes.sql": NOTES,
-        "supabase/tests/notes.test.sql": "begin;\nselect plan(1);\nselect has_table('public', 'notes');\n"
+        "supabase/tests/notes.test.sql": "begin;\nselect plan(1);\nselect has_table('public', 'notes', 'there');\n"
         "select * from finish();\nrollback;\n",
-        "pyproject.toml": f'[tool.promthctl.targets.live]\ndb_url = "{database_url}"\n',
+        "pyproject.toml": f'[tool.promthctl.targets.live]\ndb_url = "{without_password(database_url)}"\n',
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -131,14 +136,16 @@ def repository(tmp_path: Path, database_url: str) -> Path:
     git(folder, "commit", "-qm", "Begin")
     git(folder, "switch", "-qc", "done")
     (folder / "supabase/migrations/20260102000000_done.sql").write_text(DONE)
+    (folder / "supabase/down").mkdir()
+    (folder / "supabase/down/20260102000000_done.down.sql").write_text("alter table public.notes drop column done;\n")
     git(folder, "add", ".")
-    git(folder, "commit", "-qm", "Notes can be done, and have no fax")
+    git(folder, "commit", "-qm", "Notes can be done")
     return folder
 
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """A virtual environment as actions/setup-python leaves it, which finds the dependencies without a network, and gh."""
+    """What actions/setup-python leaves, finding the dependencies without a network, and gh."""
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "python"], check=True)
     python = tmp_path / "python/bin"
     found = subprocess.run(
@@ -154,7 +161,7 @@ def programs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def runner(tmp_path: Path, repository: Path, programs: Path) -> Iterator[Runner]:
+def runner(tmp_path: Path, repository: Path, programs: Path, database_url: str) -> Iterator[Runner]:
     folder = tmp_path / "runner"
     git(tmp_path, "clone", "-q", str(repository), str(folder))
     project = Project(folder, rehearses=True)
@@ -172,7 +179,7 @@ def runner(tmp_path: Path, repository: Path, programs: Path) -> Iterator[Runner]
         "github.token": "fake-token",
         "vars.PROMTHCTL_TARGET": "live",
         "secrets.SUPABASE_ACCESS_TOKEN": "",
-        "secrets.SUPABASE_DB_PASSWORD": "",
+        "secrets.SUPABASE_DB_PASSWORD": urlsplit(database_url).password or "",
     }
     yield Runner(programs, folder, environment, expressions)
     project.run("local", "down", "--purge", "--yes", code=None)
