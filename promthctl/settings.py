@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from promthctl.declarations import DECLARED_IN, NOTHING_DECLARED, Declarations, read_declarations
+from promthctl.configuration import PYPROJECT
+from promthctl.declarations import NOTHING_DECLARED, Declarations, read_declarations
 from promthctl.errors import UsageError
 from promthctl.project_files import ENV, missing_folder, read_dotenv, read_supabase_config, read_toml, table_of
 from promthctl.redact import remember
@@ -176,11 +177,10 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
             remember(_password(value) if name.endswith("_URL") else value)
     document = read_toml(root / "pyproject.toml")
     tool = table_of(document, "tool", "promthctl", where="pyproject.toml")
-    known = {"engine", "example", "migrations", "postgres", "replay", "supabase_cli", "targets", *DECLARED_IN}
-    if unknown := sorted(set(tool) - known):
+    if unknown := sorted(set(tool) - set(PYPROJECT)):
         raise UsageError(
             f"pyproject.toml has an unknown setting: {unknown[0]}",
-            f"[tool.promthctl] takes {', '.join(sorted(known))}",
+            f"[tool.promthctl] takes {', '.join(sorted(PYPROJECT))}",
             "correct the name in pyproject.toml, or remove the line",
         )
     config = read_supabase_config(root, {**dotenv, **read_dotenv(root / "supabase" / ".env")[0], **os.environ})

@@ -62,6 +62,7 @@ RESULTS: dict[str, tuple[Any, ...]] = {
     "diagram": ("diagram.drawing:Drawing",),
     "diff": ("drafting.differences:SchemaDiff",),
     "doctor": ("doctor.examining:Diagnosis",),
+    "ci": (_texts("text"),),
     "dump": ("copies.dumping:Dump",),
     "init": ("mr_promth.project:InitResult", "setting_up.beginning:Begun"),
     "keys check": ("keys.checking:KeyCheckResult",),
@@ -110,6 +111,7 @@ RESULTS: dict[str, tuple[Any, ...]] = {
         "local_stack.reset:LocalResetPreview",
     ),
     "rollback": ("rollback.undoing:RollbackResult", "backups.restoring:RestoreResult", ["backups.folder:BackupRow"]),
+    "self check-update": ("doctor.updates:UpdateCheck",),
     "seed keys": ("keys.seeding:SeedReport",),
     "seed sql": ("seeds.applying:SeedPlan", "seeds.applying:SeedResult"),
     "seed vanchin": ("keys.seeding:SeedReport",),
@@ -141,7 +143,15 @@ def envelope() -> dict[str, Any]:
     return {"$schema": _DIALECT, "title": "What promthctl --json prints", **whole}
 
 
-_GROUPS = {"local", "local snapshot", "migrations", "seed", "cache", "keys"}  # without a command they are a mistake
+_GROUPS = {
+    "local",
+    "local snapshot",
+    "migrations",
+    "seed",
+    "self",
+    "cache",
+    "keys",
+}  # without a command they are a mistake
 
 
 def data_schema(command: str) -> dict[str, Any]:
