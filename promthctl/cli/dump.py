@@ -45,4 +45,4 @@ def command(
     options = DumpOptions(not data_only, not schema_only, include_auth, include_storage)
     path = run.typed_path(file)
     path = path if path.is_absolute() else run.settings.project_dir / path
-    run.output.show(dump(run.settings, run.target(choice), path, options, run.output), views.dumped)
+    run.output.show(dump(run.settings, run.target(choice, migrations=False), path, options, run.output), views.dumped)

@@ -66,7 +66,7 @@ def command(
         raise UsageError("--csv and --json exclude each other", "there is one output", "leave one of them out")
     text, place = _typed(run, sql, file)
     script = querying.read_script(text, place)
-    target = run.target(choice)
+    target = run.target(choice, migrations=False)
     table = not (as_csv or run.output.as_json)
     shown = limit if limit is not None else _SHOWN if table and sys.stdout.isatty() else 0
     if writes:

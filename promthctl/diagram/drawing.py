@@ -120,7 +120,7 @@ def _nothing(source: str, schemas: Sequence[str], catalog: schema.Catalog) -> Pr
         why = f"{source} has tables in: {', '.join(sorted(names))}"
         return UsageError("There is nothing to draw", why, f"promthctl diagram schema.svg --schema {sorted(names)[0]}")
     hint = "promthctl migrations new NAME, and write its tables"
-    return PromthctlError("There is nothing to draw", f"{source} has no tables", hint)
+    return PromthctlError("There is nothing to draw", f"no table was found in {source}", hint)
 
 
 def _text(settings: Settings, file: Path, found: Diagram, shown: str, steps: Steps) -> str:

@@ -354,14 +354,19 @@ class TableTrial(SceneWriter):
         found = [self.declared.opened_to(self.table.label, one, actor.name == "anon") for one in needed]
         return [one for one in found if one] if all(found) else []
 
+    def _served(self, verb: Verb) -> bool:
+        """Whether service_role is meant to do it: everything where it may write, and to read where it may only that."""
+        held = {one for part in _PRIVILEGES.values() for one in part if self.table.may("service_role", one)}
+        return bool(held if verb == "select" else held - {"SELECT"})
+
     def _fail(self, actor: Actor, verb: Verb, detail: str) -> None:
         self.attempts.append(Attempt(self.table.label, _role(actor), verb, "reached", "reached", False, detail))
 
     def _record(self, actor: Actor, verb: Verb, expected: Expected, detail: str, tried: Tried) -> None:
         if self.stopped:
             return
-        if actor.name == "service_role" and not any(self.table.may(actor.role, one[0]) for one in _PRIVILEGES.values()):
-            expected = "either"  # nobody gave it any right on the table
+        if actor.name == "service_role" and not self._served(verb):
+            expected = "either"
         outcome, why, rule = judge(tried)
         if outcome == "reached" and actor.name in ("anon", "other"):
             self.used.update(self._opened(actor, verb))

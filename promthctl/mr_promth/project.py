@@ -8,7 +8,7 @@ from pathlib import Path
 
 from promthctl.errors import PrerequisiteError, UsageError
 from promthctl.migration_set import present_migrations, replace_file, supabase_folder
-from promthctl.migration_set.source import find_source
+from promthctl.migration_set.source import find_source, without_default_example
 from promthctl.settings import EXAMPLE, Settings
 from promthctl.sql.statements import split_statements
 
@@ -56,6 +56,7 @@ def add_keys_table(settings: Settings) -> InitResult:
 
     Raises as new_migration does.
     """
+    settings = without_default_example(settings)  # who asks for the table wants it among migrations of their own
     source = find_source(settings)
     files = present_migrations(source.folder)
     name, text, down = "create_api_keys", (Path(__file__).parent / "api_keys.sql").read_text(encoding="utf-8"), _DROP
