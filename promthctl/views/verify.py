@@ -85,8 +85,9 @@ def _isolation(report: IsolationReport, every: bool) -> Iterator[RenderableType]
         cells = []
         for role in _ROLES:
             reached = [a.verb for a in proof.attempts if a.role == role and a.outcome == "reached"]
-            wrong = any(not a.ok for a in proof.attempts if a.role == role)
-            text = " ".join(dict.fromkeys(reached)) or "-"
+            leaks = any(one.severity == "leak" and one.who == role for one in proof.findings)  # by other rows, perhaps
+            wrong = leaks or any(not a.ok for a in proof.attempts if a.role == role)
+            text = " ".join(dict.fromkeys(reached)) or ("see below" if leaks else "-")
             cells.append(f"[red]{text}[/red]" if wrong else text)
         shown.add_row(_MARKS.get(proof.state, BAD), escape(proof.table), *cells)
     if brief:
