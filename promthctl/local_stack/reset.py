@@ -109,6 +109,7 @@ def reset(settings: Settings, engine: Engine, steps: Steps, *, seeding: bool = T
 
         kept = engine.renew(fill, steps, filler.content())
         with already_done("The local database was reset", _UNREAD, "the reset is done"):
+            target = local_target(running_access(engine))  # on another port, if the one before was taken meanwhile
             history = database.fetch_history(target)
             tables = resetting.count_tables(target, steps)
     applied = tuple(file.filename for file in files if file.version in history)
@@ -121,6 +122,7 @@ def undo_reset(settings: Settings, engine: Engine, steps: Steps) -> UndoResult:
     with alone(settings, steps):
         kept = engine.undo_renewal(steps)
         with already_done("The database that was kept is in use again", _UNREAD, "the exchange is done"):
+            target = local_target(stack_access(engine))
             now = resetting.read_contents(target, steps)
             history = tuple(database.fetch_history(target))
     return UndoResult(target.label, history, _tables(now), now.rows, now.users, kept)

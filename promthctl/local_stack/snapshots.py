@@ -61,10 +61,11 @@ def save_before(settings: Settings, engine: Engine, what: str, steps: Steps) -> 
 def restore(settings: Settings, engine: Engine, name: str, steps: Steps) -> RestoredSnapshot:
     """See Engine.restore_snapshot; what is there then is read from the database."""
     engine.snapshots()
-    target = local_target(stack_access(engine))
+    stack_access(engine)
     with alone(settings, steps):
         kept = engine.restore_snapshot(name, steps)
         with already_done(f"The snapshot {name!r} is in use", "what it has could not be read", "the restore is done"):
+            target = local_target(stack_access(engine))  # on another port, if the one before was taken meanwhile
             history = tuple(database.fetch_history(target))
             tables = resetting.count_tables(target, steps)
     return RestoredSnapshot(name, target.label, history, tables, kept)
