@@ -32,6 +32,7 @@ from promthctl.errors import PromthctlError
 from promthctl.locks import locked
 from promthctl.settings import Settings
 from promthctl.signatures import OWNER
+from promthctl.spreading import spread
 from promthctl.steps import Steps
 from promthctl.toolchain import cache_root
 
@@ -107,6 +108,7 @@ def keep(cluster: Cluster, settings: Settings, keys: Sequence[str], steps: Steps
         return
     with contextlib.suppress(OSError, PromthctlError):
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        spread(root)
         with locked(root / "lock", steps, "keeping a copy of a database"):
             for leftover in root.glob(f"{_PARTIAL}*"):  # of a promthctl that was killed: we hold the lock
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -11,6 +11,7 @@ from promthctl import process, trust
 from promthctl.errors import PrerequisiteError
 from promthctl.process import RunAs
 from promthctl.settings import Settings, own_cache_dir
+from promthctl.spreading import spread
 
 NAME = "promthctl"
 
@@ -63,6 +64,7 @@ def make_home(home: Path, user: RunAs | None) -> None:
     """Make the folder of data directories. Raises PrerequisiteError where it cannot be made."""
     try:
         home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        spread(home)
         if user is not None:
             os.chown(home, user.uid, user.gid)
     except OSError as error:
