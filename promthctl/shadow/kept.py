@@ -35,7 +35,6 @@ from promthctl.settings import Settings
 from promthctl.shadow.cache import FOLDER, content_hash, server_choice, unwritable
 from promthctl.shadow.throw_away import ThrowAwayDatabase, work_folder
 from promthctl.signatures import derived_secret
-from promthctl.spreading import spread
 from promthctl.sql.quoting import literal
 from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
@@ -87,7 +86,6 @@ def kept_database(
     held = contextlib.ExitStack()
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        spread(folder)
         held.enter_context(locked(_lock_of(kept), steps, "rehearsing the same"))
         work = held.enter_context(work_folder(folder))
         servers = _Servers(settings, choice, work, privileges)
