@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from promthctl import __version__, process
-from promthctl.errors import PromthctlError, TargetError, UsageError
+from promthctl.errors import PrerequisiteError, PromthctlError, TargetError, UsageError
 from promthctl.settings import Settings
 from promthctl.toolchain.python_packages import install_command
 
-_DEFAULT = "https://pypi.org/simple"  # pip's
 _NAMES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 _SECONDS = 5.0
 _MOST = 10_000_000  # bytes of an answer
@@ -72,7 +71,20 @@ def _index(settings: Settings) -> tuple[str, str]:
         if name not in settings.project_variables and (value := own.get(name, "").strip()):
             return value.rstrip("/"), name
     configured = _configured()
-    return (configured, "pip's configuration") if configured else (_DEFAULT, "pip's default")
+    return (configured, "pip's configuration") if configured else (_default(), "pip's default")
+
+
+def _default() -> str:
+    """pip's own default, as its help tells it. Raises PrerequisiteError where there is no pip."""
+    told = process.run([sys.executable, "-m", "pip", "help", "download"])
+    found = re.search(r"\(default\s+(https://\S+?)/?\)", told.stdout)
+    if found is None:
+        raise PrerequisiteError(
+            "There is no package index to ask",
+            "no variable names one, and pip, which has a default, is not beside promthctl",
+            f"PIP_INDEX_URL=… {_AGAIN}",
+        )
+    return found[1]
 
 
 def _configured() -> str:

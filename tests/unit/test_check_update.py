@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from promthctl import __version__
+from promthctl.doctor import updates
 from tests.hints import told
 from tests.promthctl_runner import Project
 
@@ -116,3 +119,10 @@ def test_an_index_without_promthctl_is_said(project: Project, answer: bytes, cod
     with index(answer, code) as (address, _):
         failed = project.run("self", "check-update", code=1, PIP_INDEX_URL=f"http://{address}")
     assert "lists no release" in told("doctor/updates.py · check_update", failed.stderr).why
+
+
+def test_the_default_is_what_pip_says_of_itself() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--help"], capture_output=True, text=True, check=True
+    )
+    assert updates._default().startswith("https://") and updates._default() in told.stdout

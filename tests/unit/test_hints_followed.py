@@ -105,6 +105,7 @@ CANNOT_BE_MADE = {
     "backups/restoring.py · _load": "a backup that was changed together with its checksums",
     "backups/writing.py · new_backup": "a full disk",
     "diagram/graphviz.py · _failed": "a graph of ours that Graphviz does not take",
+    "doctor/updates.py · _default": "a Python without pip",
     "drafting/engine.py · run": "a mistake of the Supabase CLI's diff engine",
     "engines/embedded/cluster.py · copy_data": "a full disk",
     "engines/embedded/removal.py · check_ended": "a process that SIGKILL does not end",
