@@ -100,7 +100,7 @@ class Developing:
         target = local_target(running_access(self._engine))
         kept = rows.keep_rows(self._settings, self._engine, target, self._trace, self._steps)
         result = reset(self._settings, self._engine, self._steps, seeding=self._seeding)
-        self._trace = rows.read_trace(target)
+        self._trace = rows.read_trace(local_target(running_access(self._engine)))  # its port may be another now
         return Round(
             names,
             "replayed",
@@ -121,6 +121,8 @@ class Developing:
             written += self._write_types() if changes else ()
         except PromthctlError as error:
             failed = f"{error.what}: {error.why}"
+        except OSError as error:
+            failed = f"{error.filename}: {error.strerror or error}"
         return replace(done, changes=changes, types=tuple(written), types_failed=failed)
 
     def _write_types(self) -> Iterable[str]:

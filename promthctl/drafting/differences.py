@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from threading import TIMEOUT_MAX
 
 from promthctl import database, shadow, supabase_cli
 from promthctl.drafting.engine import (
@@ -18,6 +19,7 @@ from promthctl.drafting.engine import (
     state_of,
 )
 from promthctl.errors import RefusedError
+from promthctl.in_time import started
 from promthctl.migration_set import HistoryEntry, Migration, supabase_folder
 from promthctl.migration_set.squashed import as_replaced, find_squashes
 from promthctl.push.squashes import check_met
@@ -110,11 +112,12 @@ def diff(settings: Settings, target: Target, schemas: Sequence[str], reverse: bo
     with (
         steps.step("Comparing the schemas"),
         shadow.applied_database(settings, applied, major, privileges) as made,
-        ThreadPoolExecutor(2) as pool,
     ):
-        states = [pool.submit(read_state, one) for one in (made.target, target)]  # while the CLI reads them, too
+        # While the CLI reads them, too; nobody waits for these threads when it fails or is interrupted.
+        states = [started(partial(read_state, one)) for one in (made.target, target)]
         found = cli.diff(made.target, target, schemas)
-        before, there = (state.result() for state in states)
+        before, there = (wait(TIMEOUT_MAX) for wait in states)
+        assert before and there
         differ = [
             one for one in every_difference(there.catalog, before.catalog) if not schemas or in_schemas(one, schemas)
         ]
