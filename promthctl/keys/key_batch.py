@@ -1,8 +1,8 @@
 """All keys of a source, checked before the first of them is stored, in memory that does not grow with their number.
 
-No key is kept: the source is read again to store them. To find two keys for the same endpoint of a user, a digest of
-each endpoint id is remembered in a temporary, unnamed database. SQLite keeps a few megabytes of it in memory and the
-rest in a file that is gone when promthctl ends, however it ends.
+Of more than ten thousand keys none is kept: the source is read again to store them. To find two keys for the same
+endpoint of a user, a digest of each endpoint id is remembered in a temporary, unnamed database. SQLite keeps a few
+megabytes of it in memory and the rest in a file that is gone when promthctl ends, however it ends.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from promthctl.errors import PromthctlError, UsageError
 from promthctl.keys.key import Key, KeyList, KeySource, check_key, looks_unusual
 from promthctl.keys.providers import Provider
 from promthctl.keys.users import User, each_user, user_by_id
+from promthctl.redact import remember_briefly
 from promthctl.steps import Steps, Update
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _BY_ID = 50  # users that are asked for one by one; for more, reading the whole list takes fewer requests
 _CACHED = 1000  # users
 _REPORTED = 10_000  # keys between two updates of the progress
+_KEPT_KEYS = 10_000  # of more keys none is kept
+_KEPT_CHARACTERS = 4_000_000  # of all their texts
 
 # Person 0 owns the keys for which the source does not name a user.
 _TABLES = """
@@ -47,12 +50,19 @@ class KeyBatch:
         self.warnings = tuple(source.warnings)
         self._source = source
         self._ledger = ledger
+        self._kept: list[Key] | None = []  # the keys that were checked; None when they are read again
+        self._kept_characters = 0
         self._place = ""  # of the user that is being read
         self._person = lru_cache(_CACHED)(self._find_person)
         self._owner = lru_cache(_CACHED)(self._find_owner)
 
     def __iter__(self) -> Iterator[Key]:
-        """The keys, read again; each is checked again, as a file may have changed since."""
+        """The keys that were checked; many of them are read and checked again, as a file may have changed since."""
+        if self._kept is not None:
+            for key in self._kept:
+                remember_briefly(key.api_key)
+                yield key
+            return
         for key in self._source:
             check_key(key, self.provider)
             yield key
@@ -124,6 +134,7 @@ class KeyBatch:
                 (place,) = self._ledger.execute(wanted, row[:2]).fetchone()
                 raise self._same_endpoint(place, row[2]) from None
             self.count += 1
+            self._keep(key)
             if self.count % _REPORTED == 0:
                 update(f"{self.count:,}")
         if not self.count:
@@ -135,6 +146,16 @@ class KeyBatch:
             article = "an" if title[0] in "AEIOU" else "a"
             warning = f"{first_unusual} {number} look like {article} {title} key ({self.provider.key_example})."
             self.warnings += (warning,)
+
+    def _keep(self, key: Key) -> None:
+        if self._kept is None:
+            return
+        texts = (key.name, key.endpoint_id, key.api_key, key.base_url, key.description or "", key.user or "")
+        self._kept_characters += sum(map(len, texts))
+        if self.count > _KEPT_KEYS or self._kept_characters > _KEPT_CHARACTERS:
+            self._kept = None
+        else:
+            self._kept.append(key)
 
     def _find_person(self, name: str | None) -> int:
         if name is None:

@@ -262,13 +262,39 @@ def test_one_user_under_two_names_may_not_have_an_endpoint_twice(
     assert numbers(store(access, [key(1, user.id), key(2, user.email)])) == (2, 0, 0)
 
 
-def test_a_user_that_was_not_there_when_the_keys_were_checked_is_refused(access: ApiAccess, user: User) -> None:
+def test_a_user_that_was_not_there_when_many_keys_were_checked_is_refused(
+    access: ApiAccess, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promthctl.keys.key_batch._KEPT_KEYS", 0)  # of more it is read again
     keys = [key(1, user.id)]
     with checked_batch(KeyList("a test", keys), VANCHIN, Silent()) as batch, connect(access) as api:
         for late in (key(2), key(3, "late@example.com")):
             keys[:] = [late]
             with pytest.raises(UsageError, match="changed while it was read"):
                 seed_batch(api, batch, SECRET, None, None, dry_run=False, steps=Silent())
+
+
+def test_a_few_keys_are_stored_as_they_were_checked(access: ApiAccess, database: Database, user: User) -> None:
+    keys = [key(1, user.id), key(2, user.id)]
+    with checked_batch(KeyList("a test", keys), VANCHIN, Silent()) as batch, connect(access) as api:
+        keys[:] = [key(3, "late@example.com")]
+        assert numbers(seed_batch(api, batch, SECRET, None, None, dry_run=False, steps=Silent())) == (2, 0, 0)
+    assert len(rows_of(database, user)) == 2
+
+
+@pytest.mark.parametrize("limit", ["_KEPT_KEYS", "_KEPT_CHARACTERS"])
+def test_of_more_keys_none_is_kept(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"promthctl.keys.key_batch.{limit}", 1)
+    readings = []
+
+    class Counted(KeyList):
+        def __iter__(self) -> Iterator[Key]:
+            readings.append(1)
+            return super().__iter__()
+
+    with checked_batch(Counted("a test", [key(1), key(2)]), VANCHIN, Silent()) as batch:
+        assert [one.endpoint_id for one in batch] == ["ep-bulk-1", "ep-bulk-2"]
+    assert len(readings) == 2
 
 
 def test_a_rule_that_refuses_a_later_chunk_is_told_with_what_is_stored(
