@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from promthctl.errors import PrerequisiteError
+from promthctl.locks import is_held, locked
 from promthctl.migration_set import Migration
 from promthctl.process import write_private
 from promthctl.settings import Settings
+from promthctl.steps import Silent
 
+_NAME = "promthctl-"
+_IN_USE = "in-use.lock"
 # The CLI takes a loopback URL with the configured port (54322 without one) for its own stack and resets that on Docker.
 _NO_DATABASE = 1
 
@@ -27,24 +32,39 @@ _NO_DATABASE = 1
 def work_folder(settings: Settings, migrations: Sequence[Migration]) -> Iterator[Path]:
     """A folder with supabase/config.toml and these migrations, mode 0700, removed at the end.
 
-    Raises PrerequisiteError where the system's folder for temporary files cannot be written.
+    Those of a promthctl that was killed are removed before. Raises PrerequisiteError where the system's folder for
+    temporary files cannot be written.
     """
-    folder: Path | None = None
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="promthctl-", suffix=f"-{settings.project_id}"))
-        _fill(folder / "supabase", settings, migrations)
-    except OSError as error:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise PrerequisiteError(
-            f"{error.filename or tempfile.gettempdir()} cannot be written",
-            f"the Supabase CLI works in a temporary folder: {error.strerror or error}",
-            "free some space, or set TMPDIR to a folder that can be written, and run the same command again",
-        ) from None
-    try:
+    with contextlib.ExitStack() as held:
+        try:
+            _remove_leftovers()
+            folder = _make(settings, held)
+            _fill(folder / "supabase", settings, migrations)
+        except OSError as error:
+            raise PrerequisiteError(
+                f"{error.filename or tempfile.gettempdir()} cannot be written",
+                f"the Supabase CLI works in a temporary folder: {error.strerror or error}",
+                "free some space, or set TMPDIR to a folder that can be written, and run the same command again",
+            ) from None
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make(settings: Settings, held: contextlib.ExitStack) -> Path:
+    """An empty folder, whose lock tells others that it is in use; `held` removes it."""
+    hidden = Path(tempfile.mkdtemp(prefix=f".{_NAME}", suffix=f"-{settings.project_id}"))
+    held.callback(shutil.rmtree, hidden, ignore_errors=True)
+    folder = hidden.with_name(hidden.name.removeprefix("."))
+    held.callback(shutil.rmtree, folder, ignore_errors=True)
+    held.enter_context(locked(hidden / _IN_USE, Silent(), "this work"))
+    return hidden.rename(folder)  # from now on it can be found, and is locked
+
+
+def _remove_leftovers() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"{_NAME}*"):
+        with contextlib.suppress(OSError):
+            ours = folder.lstat().st_uid == os.geteuid() and not folder.is_symlink()
+            if ours and (folder / _IN_USE).exists() and not is_held(folder / _IN_USE):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _fill(supabase: Path, settings: Settings, migrations: Sequence[Migration]) -> None:

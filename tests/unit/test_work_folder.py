@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import stat
 import subprocess
+import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -37,6 +39,36 @@ def test_it_holds_the_migrations_and_only_what_the_cli_needs(tmp_path: Path) -> 
         assert stat.S_IMODE((folder / "supabase" / "config.toml").stat().st_mode) == 0o600
         raise KeyError
     assert not folder.exists()
+
+
+MAKES_ONE = """
+import sys, time
+from pathlib import Path
+from promthctl.settings import Settings
+from promthctl.supabase_cli.work_folder import work_folder
+with work_folder(Settings(Path(sys.argv[1]), {}), []) as folder:
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_that_of_a_killed_promthctl_goes_with_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    others = tmp_path / "promthctl-of-somebody"
+    others.mkdir()
+    command = [sys.executable, "-c", MAKES_ONE, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={"TMPDIR": str(tmp_path)}) as other:
+        try:
+            assert other.stdout is not None
+            left = Path(other.stdout.readline().strip())
+            with work_folder(Settings(tmp_path, {}), []):
+                assert left.is_dir()  # its owner lives
+        finally:
+            other.kill()
+    assert left.is_dir()
+    with work_folder(Settings(tmp_path, {}), []) as folder:
+        assert sorted(tmp_path.iterdir()) == sorted([others, folder])
+    assert list(tmp_path.iterdir()) == [others]
 
 
 def test_the_docker_engine_names_the_line_that_its_cli_refuses(tmp_path: Path, tools: Toolchain) -> None:
