@@ -97,13 +97,17 @@ class TableTrial(SceneWriter):
 
     # What a scene is filled with. -----------------------------------------------------------------------------------
 
-    def inserts(self, owned: bool) -> None:
-        """Neither a nor b is there."""
+    def inserts(self, owned: bool, group: bool) -> None:
+        """Neither a nor b is there. group: a new row is nobody's until it has members, so any user may make one."""
         anon, owner, other, _ = self.actors
         self._insert(anon, self.a.given, "a user's row" if owned else "a row", self._expected(anon, "insert"))
         if owned:
             self._insert(owner, self.a.given, "their own row", self._right("insert"))
-        self._insert(other, self.a.given, "another user's row" if owned else "a row", self._expected(other, "insert"))
+        if group:
+            self._insert(other, self.a.given, "a new row", "either")
+        else:
+            what = "another user's row" if owned else "a row"
+            self._insert(other, self.a.given, what, self._expected(other, "insert"))
         if len(self.owner_columns) > 1:
             for part in self.owner_columns:
                 given = {**self.b.given, **part.mine}
@@ -355,9 +359,8 @@ class TableTrial(SceneWriter):
         return [one for one in found if one] if all(found) else []
 
     def _served(self, verb: Verb) -> bool:
-        """Whether service_role is meant to do it: everything where it may write, and to read where it may only that."""
-        held = {one for part in _PRIVILEGES.values() for one in part if self.table.may("service_role", one)}
-        return bool(held if verb == "select" else held - {"SELECT"})
+        """Whether service_role is meant to do it, as its grants say."""
+        return all(self.table.may("service_role", privilege) for privilege in _PRIVILEGES[verb])
 
     def _fail(self, actor: Actor, verb: Verb, detail: str) -> None:
         self.attempts.append(Attempt(self.table.label, _role(actor), verb, "reached", "reached", False, detail))

@@ -7,6 +7,7 @@ The expressions are those that pg_get_expr prints; the grammar is PostgreSQL's o
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,6 +101,8 @@ def _alternatives_of(node: Any, negated: bool) -> list[list[Any]]:
             target = inner.targetList[0].val
             if not is_a(target, "FuncCall"):
                 return _alternatives_of(target, negated)
+    if is_a(node, "SubLink") and not negated and _is_lookup(node):
+        return [[_looking_up(node, leaves)] for leaves in _alternatives_of(node.subselect.whereClause, False)]
     if is_a(node, "BooleanTest"):
         kind = BoolTestType(node.booltesttype)
         true = kind in (BoolTestType.IS_TRUE, BoolTestType.IS_NOT_FALSE)
@@ -118,6 +121,32 @@ def _alternatives_of(node: Any, negated: bool) -> list[list[Any]]:
     if is_a(node, "CaseExpr"):
         return _cases(node, negated)
     return [[_not(node)]] if negated else [[node]]
+
+
+def _is_lookup(node: Any) -> bool:
+    """`exists (select …)` or `x in (select column …)` that is true for each row its condition is true for."""
+    from pglast.enums import SetOperation, SubLinkType
+
+    inner = node.subselect
+    if node.subLinkType not in (SubLinkType.EXISTS_SUBLINK, SubLinkType.ANY_SUBLINK):
+        return False
+    more = (inner.groupClause, inner.havingClause, inner.limitCount, inner.limitOffset, inner.distinctClause)
+    if inner.op != SetOperation.SETOP_NONE or any(more) or inner.whereClause is None:
+        return False
+    return all(is_a(target.val, "ColumnRef", "A_Const") for target in inner.targetList or ())
+
+
+def _looking_up(node: Any, leaves: list[Any]) -> Any:
+    """The lookup with these conditions instead of its own."""
+    from pglast import ast
+    from pglast.enums import BoolExprType
+
+    where = leaves[0] if len(leaves) == 1 else ast.BoolExpr(BoolExprType.AND_EXPR, tuple(leaves)) if leaves else None
+    inner = copy.copy(node.subselect)
+    inner.whereClause = where
+    found = copy.copy(node)
+    found.subselect = inner
+    return found
 
 
 def _cases(node: Any, negated: bool) -> list[list[Any]]:
@@ -169,6 +198,9 @@ def _kind(leaf: Any, knows_caller: KnowsCaller) -> Literal["bond", "plain", "cla
     if is_a(leaf, "FuncCall"):
         return "bond"
     if is_a(leaf, "SubLink"):
+        if _is_lookup(leaf) and not asks_caller(leaf.testexpr, knows_caller):
+            asked = _alternatives_of(leaf.subselect.whereClause, False)
+            return "bond" if any(_kind(each, knows_caller) == "bond" for one in asked for each in one) else "claims"
         return "bond" if leaf.subLinkType != SubLinkType.EXPR_SUBLINK or leaf.subselect.fromClause else "claims"
     if names & _SELF_SET or any(setting_named(each) in ("request.headers", "request.cookies") for each in walk(leaf)):
         # A secret in a header that the row has, too, is known to those who were told.

@@ -45,10 +45,10 @@ class Openings:
 
     roles: with which values, memberships or claims the owner reads a row. direct: the verbs whose policies name the
     owner by a column of the row, or of one that it refers to, and those for writing ask nothing else of the row.
-    declared: what leaked is meant so. hidden: no policy lets any user read. parts: how many ways in were tried.
-    seen: adding a row is more than that: strangers reach rows otherwise, or rows are for whom a column of theirs names.
-    unsettled: alternatives that no row made true although they ask nothing about the caller. stopped: why not
-    everything was tried. explained: (role, verb) that the leaks tell of.
+    declared: what leaked is meant so. met: strangers read what is declared public. hidden: no policy lets users read.
+    parts: how many ways in were tried. seen: adding a row is more than that: strangers reach rows otherwise, or rows
+    are for whom a column of theirs names. unsettled: alternatives that no row made true although they ask nothing
+    about the caller. stopped: why not everything was tried. explained: (role, verb) that the leaks tell of.
     """
 
     leaks: list[Finding] = field(default_factory=list)
@@ -58,6 +58,7 @@ class Openings:
     direct: set[str] = field(default_factory=set)
     declared: bool = False
     hidden: bool = False
+    met: bool = False
     seen: bool = False
     parts: int = 0
     roles: dict[str, None] = field(default_factory=dict)
@@ -294,6 +295,7 @@ class OpeningTrial:
             self._found.seen |= who != "owner" and bool(result.hits - {"insert"})
             for verb in sorted(result.hits) if who != "owner" else ():
                 if verb == "select" and result.met:
+                    self._found.met = True
                     continue
                 if verb.startswith("view ") and "select" in result.hits:
                     continue

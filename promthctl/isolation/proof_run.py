@@ -171,8 +171,11 @@ class ProofRun:
             membership_table = self._catalog.tables[oid]
             own = {*self._ownerships[oid].identity, *self._ownerships[oid].others}
             keys = [key for key in membership_table.foreign_keys if not set(key.columns) & own]
-            # A key that no policy compares with its rows, beside one that is, leads to something else: a list of roles.
-            for key in [key for key in keys if any((oid, name) in tied for name in key.columns)] or keys:
+            # A key that no policy compares with its rows, beside one that is, leads to something else: a list of roles,
+            # or the category of a parent row.
+            compared = [key for key in keys if any((oid, name) in tied for name in key.columns)]
+            is_parent = all((oid, name) in tied for name in membership_table.primary_key or ("",))
+            for key in compared or ([] if is_parent else keys):
                 group = self._catalog.tables.get(key.target)
                 if not group or group is self._catalog.users or group is membership_table:
                     continue
@@ -236,7 +239,7 @@ class ProofRun:
 
     def _insert(self, run: _TableRun) -> None:
         run.trial.begin(run.a, made=False)
-        run.trial.inserts(run.owned)
+        run.trial.inserts(run.owned, group=run.owned and not self._ownerships[run.table.oid].known)
 
     def _attack(self, run: _TableRun, public: bool, row: SampleRow, made: bool) -> None:
         """What is tried where the owner's row is there. made: by the scene itself."""
@@ -333,6 +336,8 @@ class ProofRun:
         allowed = {one: self._allowed(one) for one in found.leaks}
         self.used |= {declaration for declaration in allowed.values() if declaration}
         found.declared = any(allowed.values())
+        if found.met:
+            self.used |= {one for one in self._declared.all if (one.kind, one.name) == ("public", run.table.label)}
         found.leaks = [one for one in found.leaks if not allowed[one]]
         self.shown += found.shown
         run.openings = found

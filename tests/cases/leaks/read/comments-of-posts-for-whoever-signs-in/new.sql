@@ -1,0 +1,10 @@
+create table posts (id uuid primary key default gen_random_uuid(), user_id uuid not null references auth.users on delete cascade, archived boolean not null default false);
+create table comments (id uuid primary key default gen_random_uuid(), post_id uuid not null references posts on delete cascade, body text);
+alter table posts enable row level security; alter table comments enable row level security;
+grant all on posts, comments to authenticated, service_role;
+create policy own on posts to authenticated using (user_id = auth.uid()) with check (user_id = auth.uid());
+create function author_of(post uuid) returns uuid language sql stable security definer set search_path = '' as $$ select user_id from public.posts where id = post $$;
+create view live_posts as select id from posts where not archived;
+grant select on live_posts to authenticated;
+create policy own on comments for select to authenticated using (author_of(post_id) = auth.uid());
+create policy live on comments for select to authenticated using (exists (select from live_posts p where p.id = comments.post_id and auth.uid() is not null));
