@@ -25,9 +25,6 @@ from promthctl.steps import Steps
 if TYPE_CHECKING:
     import psycopg
 
-# What changes no catalog that is watched.
-_NO_SCHEMA = frozenset(("InsertStmt", "UpdateStmt", "DeleteStmt", "CommentStmt", "VariableSetStmt", "TransactionStmt"))
-
 
 @dataclass(frozen=True)
 class FailedStatement:
@@ -93,8 +90,8 @@ class _Run:
                 with self._connection.cursor(binary=True) as cursor:  # the extended protocol, as the CLI: one statement
                     cursor.execute(statement.text.encode(), prepare=False)
                 self._number += 1
-                if type(statement.node).__name__ not in _NO_SCHEMA:
-                    self.watch.look(self._connection, Place(self._number, file.filename, line))
+                place = Place(self._number, file.filename, line)
+                self.watch.look(self._connection, place, type(statement.node).__name__)
         except psycopg.Error as error:
             self.failed = FailedStatement(file.filename, line, first_line(error))
         if self._connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:

@@ -22,29 +22,45 @@ if TYPE_CHECKING:
 
 Key = tuple[str, int]
 # What each flaw depends on: (what, oid, of which relation, mark). Names are in full, for the path may be a file's.
-_WATCHED = """
+_WATCHED = {
+    "tables": """
 select 'rls', c.oid::int8, 0::int8, c.relrowsecurity::text from pg_catalog.pg_class c
  where c.oid >= 16384 and c.relkind in ('r', 'p')
- union all
-select 'grants', c.oid::int8, 0, concat(c.relacl, c.reloptions) from pg_catalog.pg_class c
- where c.oid >= 16384 and c.relkind in ('r', 'p', 'v', 'm', 'f')
  union all
 select 'table', c.oid::int8, 0, '' from pg_catalog.pg_class c where c.oid >= 16384 and c.relkind in ('r', 'p', 'f')
  union all
 select case k.contype when 'p' then 'key' else 'constraint' end, k.oid::int8, k.conrelid::int8, ''
   from pg_catalog.pg_constraint k
- where k.oid >= 16384 and k.contype in ('f', 'p')
- union all
-select 'index', x.indexrelid::int8, x.indrelid::int8, '' from pg_catalog.pg_index x where x.indexrelid >= 16384
- union all
+ where k.oid >= 16384 and k.contype in ('f', 'p')""",
+    "grants": """
+select 'grants', c.oid::int8, 0::int8, concat(c.relacl, c.reloptions) from pg_catalog.pg_class c
+ where c.oid >= 16384 and c.relkind in ('r', 'p', 'v', 'm', 'f')""",
+    "indexes": """
+select 'index', x.indexrelid::int8, x.indrelid::int8, '' from pg_catalog.pg_index x where x.indexrelid >= 16384""",
+    "policies": """
 select 'policy', p.oid::int8, p.polrelid::int8,
        pg_catalog.md5(pg_catalog.concat(p.polcmd, p.polqual, '|', p.polwithcheck))
   from pg_catalog.pg_policy p
  union all
-select 'roles', p.oid::int8, p.polrelid::int8, p.polroles::text from pg_catalog.pg_policy p
- union all
-select 'function', f.oid::int8, 0, pg_catalog.md5(pg_catalog.concat(f.prosrc, f.prosecdef, f.proconfig))
-  from pg_catalog.pg_proc f where f.oid >= 16384"""
+select 'roles', p.oid::int8, p.polrelid::int8, p.polroles::text from pg_catalog.pg_policy p""",
+    "functions": """
+select 'function', f.oid::int8, 0::int8, pg_catalog.md5(pg_catalog.concat(f.prosrc, f.prosecdef, f.proconfig))
+  from pg_catalog.pg_proc f where f.oid >= 16384""",
+}
+# What a statement can change of it, by its kind; other kinds may change anything.
+_CHANGED: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("InsertStmt", "UpdateStmt", "DeleteStmt", "CommentStmt", "VariableSetStmt", "TransactionStmt"), ()
+    ),
+    **dict.fromkeys(("CreateEnumStmt", "AlterEnumStmt", "AlterDefaultPrivilegesStmt"), ()),
+    **dict.fromkeys(("CreateTrigStmt", "CreateSeqStmt", "AlterSeqStmt", "AlterOwnerStmt", "AlterPublicationStmt"), ()),
+    "GrantStmt": ("grants",),
+    "IndexStmt": ("indexes",),
+    "CreatePolicyStmt": ("policies",),
+    "AlterPolicyStmt": ("policies",),
+    "CreateFunctionStmt": ("functions",),
+    "AlterFunctionStmt": ("functions",),
+}
 
 _NAMES = """
 select 'relation', r.name, r.oid::int8 from relation r
@@ -119,26 +135,34 @@ class SchemaFlaw:
 class Watch:
     """What is there now, and where it came to be as it is."""
 
-    marks: dict[Key, tuple[int, str]] = field(default_factory=dict)
+    parts: dict[str, dict[Key, tuple[int, str]]] = field(default_factory=dict)
     places: dict[Key, Place] = field(default_factory=dict)
+    triggered: bool = False  # an event trigger may change anything with any statement
 
-    def look(self, connection: psycopg.Connection[Any], place: Place | None) -> None:
-        """place: of the statement that has just run; None for the first look."""
-        found = connection.execute(_WATCHED.encode()).fetchall()
-        now = {(str(what), int(oid)): (int(on), str(mark)) for what, oid, on, mark in found}
-        if place is not None:
-            for key in now.keys() | self.marks.keys():
-                if now.get(key) != self.marks.get(key):
-                    self._note(key, (now.get(key) or self.marks[key])[0], key in now, place)
-        self.marks = now
+    def look(self, connection: psycopg.Connection[Any], place: Place | None, kind: str = "") -> None:
+        """place: of the statement that has just run; None for the first look. kind: of its syntax tree."""
+        self.triggered |= kind == "CreateEventTrigStmt"
+        for part in _WATCHED if self.triggered else _CHANGED.get(kind, _WATCHED):
+            found = connection.execute(_WATCHED[part].encode()).fetchall()
+            now = {(str(what), int(oid)): (int(on), str(mark)) for what, oid, on, mark in found}
+            before, self.parts[part] = self.parts.get(part, {}), now
+            if place is not None and now != before:
+                for key in now.keys() | before.keys():
+                    if now.get(key) != before.get(key):
+                        self._note(key, (now.get(key) or before[key])[0], key in now, place)
+
+    @property
+    def marks(self) -> dict[Key, tuple[int, str]]:
+        return {key: mark for part in self.parts.values() for key, mark in part.items()}
 
     def copy(self) -> Watch:
-        return Watch(dict(self.marks), dict(self.places))
+        return Watch(dict(self.parts), dict(self.places), self.triggered)
 
     def take_back(self, before: Watch, connection: psycopg.Connection[Any]) -> None:
         """After a rollback: what is as it was before has the place that it had."""
         self.look(connection, None)
-        undone = [key for key in self.places if self.marks.get(key) == before.marks.get(key)]
+        now, then = self.marks, before.marks
+        undone = [key for key in self.places if now.get(key) == then.get(key)]
         for key in undone:
             del self.places[key]
             if key in before.places:
