@@ -9,7 +9,8 @@ PYPROJECT: Mapping[str, str] = {
     "migrations": "the folder of your migrations, relative to the project; not beside `example`",
     "example": "the migrations that come with promthctl: `mr-promth`",
     "engine": "`auto`, `embedded` or `docker`, like `--engine`",
-    "postgres": 'the embedded engine: `17`, `18` (with pgvector), `"system"`, or the folder of an installed PostgreSQL',
+    "postgres": 'the embedded engine: `17`, `18` (has pgvector), `"system"`, or the folder of an installed PostgreSQL; '
+    "without it 18 for a new database whose migrations create pgvector, otherwise 17",
     "replay": "`true`: a new local database runs every migration, even where a copy with the same is kept",
     "supabase_cli": "`pinned`, `system` (the one on PATH) or a path",
     "targets": "`[tool.promthctl.targets.NAME]` with `project_ref` or `db_url` (no password), and `production = true`",

@@ -61,9 +61,9 @@ class Settings:
     configured: pyproject.toml has [tool.promthctl]. api_port, db_port: from supabase/config.toml, None if it does not
     set them, also where the variable that they name is not set, see ports.check_configured.
     postgres: the embedded engine's server: the major version of one that promthctl brings along, "system" for one that
-    is installed, or the absolute folder of one. cache_dir: None for the user's own cache directory. declared: what is
-    open on purpose. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto" if neither sets it. supabase:
-    supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
+    is installed, or the absolute folder of one; None where nothing is set. cache_dir: None for the user's own cache
+    directory. declared: what is open on purpose. engine: from PROMTHCTL_ENGINE or pyproject.toml, "auto" if neither
+    sets it. supabase: supabase/config.toml. supabase_cli: "pinned", "system" or the absolute path of a CLI.
     rehearses: push tries what is pending first; decided by the process environment alone, not by a project.
     exposed: .env, if it holds secrets that other users can read. unreadable: the lines of .env that were left out.
     project_variables: the names of the variables that only .env sets. supabase_cli_place: the file of the project that
@@ -78,7 +78,7 @@ class Settings:
     configured: bool = False
     api_port: int | None = None
     db_port: int | None = None
-    postgres: int | str = 17
+    postgres: int | str | None = None
     cache_dir: Path | None = None
     declared: Declarations = NOTHING_DECLARED
     targets: Mapping[str, NamedTarget] = field(default_factory=dict)
@@ -195,7 +195,7 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         configured="promthctl" in table_of(document, "tool", where="pyproject.toml"),
         api_port=_port(config, "api"),
         db_port=_port(config, "db"),
-        postgres=_postgres(root, tool.get("postgres", 17)),
+        postgres=_postgres(root, tool["postgres"]) if "postgres" in tool else None,
         targets={
             name: _named_target(name, target)
             for name, target in table_of(tool, "targets", where="pyproject.toml").items()

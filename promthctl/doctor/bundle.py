@@ -58,7 +58,7 @@ def _without_places(finding: Finding) -> dict[str, str]:
 def _of_project(settings: Settings) -> dict[str, object]:
     return {
         "engine": settings.engine,
-        "postgres": settings.postgres if isinstance(settings.postgres, int) else "a folder or system",
+        "postgres": "a folder or system" if isinstance(settings.postgres, str) else settings.postgres,
         "variables_of_env_file": sorted(settings.project_variables),
         "config_keys": sorted(_keys(settings.supabase, "")),
         "targets": len(settings.targets),

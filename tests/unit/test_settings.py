@@ -34,7 +34,7 @@ def write(folder: Path, files: dict[str, str | bytes]) -> None:
 
 def test_an_empty_folder_is_a_project(tmp_path: Path) -> None:
     found = settings.load(tmp_path)
-    assert (found.migrations, found.api_port, found.db_port, found.postgres) == (None, None, None, 17)
+    assert (found.migrations, found.api_port, found.db_port, found.postgres) == (None, None, None, None)
     assert (found.cache_dir, found.database_password) == (None, None)
     assert found.state_dir == tmp_path / ".promthctl" and found.migrations_dir == tmp_path / "supabase" / "migrations"
     assert list(tmp_path.iterdir()) == []

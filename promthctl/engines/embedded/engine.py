@@ -276,9 +276,10 @@ class EmbeddedEngine:
 
     def _look(self, steps: Steps) -> _Here:
         """The tools are there then, and the data is known to be this project's."""
-        choice = postgres_of(self.settings)
+        choice, known = postgres_of(self.settings), self._known(steps)
         tools = toolchain.ensure(self.settings, steps)
-        known = self._known(steps)
+        if choice.why:
+            steps.note(choice.why)
         server, database = self._processes(known)
         stack = self._stack(known, choice, [identity.pid for identity in (server, database) if identity])
         return _Here(known, stack, self._cluster(stack, choice, tools, steps), server, database, tools)
