@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database
+from promthctl.drafting.echoes import without_echoes
 from promthctl.drafting.unread import differing_names, drop_sql, make_sql, unread_objects
 from promthctl.errors import PromthctlError
 from promthctl.redact import redact
@@ -70,15 +71,38 @@ def forward(
     a database after the last part, too; otherwise it is tried without a copy. Raises PromthctlError for SQL that does
     not run.
     """
+    found: Forward | None = None
+    for number, text in enumerate(dict.fromkeys((without_echoes(sql, start.catalog, wanted.catalog), sql))):
+        try:
+            found = _forward(made, start, text, wanted, schemas, lasting, f"after_{number}")
+        except PromthctlError:
+            if text == sql and found is None:
+                raise
+        if found and not (found.left or found.unread):
+            break
+    assert found is not None
+    return found
+
+
+def _forward(
+    made: ThrowAwayDatabase,
+    start: State,
+    sql: str,
+    wanted: State,
+    schemas: Sequence[str],
+    lasting: bool,
+    copies: str,
+) -> Forward:
+    """copies: what the names of the databases begin with."""
     roles = "" if schemas else _roles_before(sql, start, wanted)
     whole = "\n\n".join(part for part in (roles, sql.strip()) if part)
     try:
-        return _run_parts(made, start.target, (whole,), wanted, schemas, lasting)
+        return _run_parts(made, start.target, (whole,), wanted, schemas, lasting, copies)
     except PromthctlError:
         parts = _after_new_values(whole)
         if len(parts) == 1:
             raise
-        return _run_parts(made, start.target, parts, wanted, schemas, lasting)
+        return _run_parts(made, start.target, parts, wanted, schemas, lasting, copies)
 
 
 def backward(cli: DatabaseCli, before: State, after: Target, schemas: Sequence[str] = ()) -> Draft:
@@ -87,6 +111,7 @@ def backward(cli: DatabaseCli, before: State, after: Target, schemas: Sequence[s
     before: read before anything was made for `after`, for roles belong to both. Raises as forward does.
     """
     drafted = cli.diff(after, before.target, schemas)
+    drafted = replace(drafted, sql=without_echoes(drafted.sql, read_state(after).catalog, before.catalog))
     with database.connect(after) as connection, connection.transaction(force_rollback=True):
         try:
             with connection.transaction():
@@ -198,15 +223,16 @@ def _run_parts(
     wanted: State,
     schemas: Sequence[str],
     lasting: bool,
+    copies: str,
 ) -> Forward:
     *first, last = parts
     ran, after = list[str](), [start]
     for number, part in enumerate(first, start=1):
-        after.append(made.copy(f"after_{len(parts)}_{number}", after[-1]))
+        after.append(made.copy(f"{copies}_{len(parts)}_{number}", after[-1]))
         with database.connect(after[-1]) as connection, connection.transaction():
             ran.append(run(connection, part))
     if lasting:
-        after.append(made.copy(f"after_{len(parts)}_{len(parts)}", after[-1]))
+        after.append(made.copy(f"{copies}_{len(parts)}_{len(parts)}", after[-1]))
     with database.connect(after[-1]) as connection, connection.transaction(force_rollback=not lasting):
         draft = prove(connection, last, wanted, schemas)
         connection.execute("set constraints all immediate")  # what a commit would still find

@@ -51,7 +51,7 @@ class UpResult:
     unreachable: the tables and views of public that no role of the API may read or write; None when nothing was
     started or applied, so that nobody looked. removed: copies in supabase/migrations whose source is gone. copied: how
     many of `applied` came with the copy of a database that had the same ones. without_keys: the project has a table for
-    API keys, none is stored, and none is configured to be.
+    API keys, none is stored, and none is configured to be. declared: there are schema files, for migrations.
     """
 
     engine: str
@@ -72,6 +72,7 @@ class UpResult:
     removed: tuple[str, ...] = ()
     copied: int = 0
     without_keys: bool = False
+    declared: bool = False
 
 
 def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: bool = True) -> UpResult:
@@ -132,6 +133,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: b
         removed=plan.removed,
         copied=len(copied),
         without_keys=without_keys,
+        declared=(settings.supabase_dir / "schemas").is_dir(),
     )
 
 

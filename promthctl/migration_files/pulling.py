@@ -43,7 +43,7 @@ class Pull:
     written: the files, relative to the project, each migration with its down script; none where nothing differs.
     versions: of the migrations, in the target's history once `done`. left: why nothing is written: differences that the
     SQL was seen to leave. unread: objects without SQL, which the migration names in a comment. unmanaged: kinds of
-    objects there that are known by name alone. rows: tables of the platform whose rows are not taken. reordered: tables
+    objects there that are known by name alone. rows: tables whose rows are not taken. reordered: tables
     whose columns come in another order. placeholders: what the engine wrote in place of secrets, in user mappings, say.
     """
 

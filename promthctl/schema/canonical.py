@@ -7,6 +7,7 @@ put the table before every column of a view, so between two versions those prefi
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from promthctl.schema.model import Attributes
@@ -77,7 +78,10 @@ def _without_text_casts(found: list[str]) -> list[str]:
 
 
 def _without_parentheses(found: list[str]) -> list[str]:
-    """Without those around a single word, and with one pair where there are two around the same words."""
+    """Without those around a single word, those within a chain, and with one pair where two are around the same words.
+
+    PostgreSQL reads `a between 1 and 2 and b` as `(a >= 1 and a <= 2) and b`, and what it prints of that as one chain.
+    """
     pairs, opened = {}, []
     for place, word in enumerate(found):
         if word == "(":
@@ -87,10 +91,24 @@ def _without_parentheses(found: list[str]) -> list[str]:
     dropped: set[int] = set()
     for start, end in pairs.items():
         called = start > 0 and (found[start - 1][0].isalnum() or found[start - 1][0] in '_"')
-        if pairs.get(start + 1) == end - 1 or (end == start + 2 and not called):
+        twice = pairs.get(start + 1) == end - 1
+        if twice or (not called and (end == start + 2 or _is_link(found, pairs, start, end))):
             dropped |= {start, end}
     kept = [word for place, word in enumerate(found) if place not in dropped]
     return kept if len(kept) == len(found) else _without_parentheses(kept)
+
+
+def _is_link(found: list[str], pairs: Mapping[int, int], start: int, end: int) -> bool:
+    """Whether these are the parentheses of `(a and b)` in `(a and b) and c`, or of the same with `or`."""
+    inside, place = set(), start + 1
+    while place < end:
+        inside.add(found[place])
+        place = pairs.get(place, place) + 1
+    for chain, other in (("and", "or"), ("or", "and")):
+        beside = {*found[start - 1 : start], *found[end + 1 : end + 2]}
+        if chain in beside and beside <= {chain, "(", ")"}:
+            return chain in inside and not inside & {other, "select", "with", "values", "case", "between"}
+    return False
 
 
 def _unqualified(found: list[str]) -> list[str]:

@@ -46,7 +46,7 @@ def up(result: UpResult) -> Iterator[RenderableType]:
     yield from skipped(result.foreign) if result.source_kind == "in-place" else foreign(result.foreign)
     if not result.total:
         yield f"There are no migrations yet: put the first one into {escape(result.source)}, or make it with"
-        yield "  promthctl migrations new NAME"
+        yield f"  promthctl migrations new NAME{' --from-schemas' if result.declared else ''}"
     if result.unreachable:
         yield _unreachable(result.unreachable)
     yield "Next:"

@@ -75,6 +75,9 @@ def from_schemas(made: Pull) -> Iterator[RenderableType]:
         yield from (f"[bold green]Created[/bold green] {escape(path)}" for path in made.written)
         yield "Tried with the Supabase CLI: after it the schema is as declared, after the down script the one before."
     yield from unread(made.unread)
+    if made.rows:
+        yield f"Rows are not part of it; the schema files leave some in {escape(', '.join(made.rows))}:"
+        yield "  write their inserts into a migration (promthctl migrations new NAME), or into supabase/seed.sql"
     if made.reordered:
         yield f"The columns come in another order in the schema files: {escape(', '.join(made.reordered))}"
 

@@ -47,7 +47,7 @@ def test_the_migration_leads_there_and_its_down_script_back(tmp_path: Path, serv
 
 def test_what_cannot_be_run_is_named_with_its_line(tmp_path: Path) -> None:
     project = project_of(tmp_path, {"a.sql": "select 1;\n", "b.sql": "\n\ncreate table public.x (i nothing);\n"})
-    error = told("migration_files/from_schemas.py · _run", project.run(*NEW, code=1).stderr)
+    error = told("migration_files/from_schemas.py · _wrong", project.run(*NEW, code=1).stderr)
     assert "supabase/schemas/b.sql cannot be run" in error.what and "line 3" in error.why
     assert [path.name for path in (tmp_path / "sql").iterdir()] == ["001_notes.sql"]
     assert error.hint.startswith("correct supabase/schemas/b.sql")
@@ -57,11 +57,31 @@ def test_what_cannot_be_run_is_named_with_its_line(tmp_path: Path) -> None:
 
 def test_paths_of_config_are_taken_in_their_order(tmp_path: Path) -> None:
     project = project_of(tmp_path, {"z.sql": NOTES, "a.sql": "alter table public.notes add done boolean;\n"})
+    config = '[db.migrations]\nschema_paths = ["./schemas/*.sql"]\n'
+    (tmp_path / "supabase" / "config.toml").write_text(config)
     assert "cannot be run" in project.run(*NEW, code=1).stderr
     config = '[db.migrations]\nschema_paths = ["./schemas/z.sql", "./schemas/*.sql"]\n'
     (tmp_path / "supabase" / "config.toml").write_text(config)
     (name,) = [one for one in project.json(*NEW)["written"] if not one.endswith(".down.sql")]
     assert "done" in (tmp_path / name).read_text()
+
+
+def test_without_paths_a_statement_may_need_a_later_one(tmp_path: Path) -> None:
+    schemas = {
+        "a.sql": "create table public.b (i int references public.c);\ncreate view public.v as select i from z;\n",
+        "c.sql": "create table public.c (i int primary key);\ninsert into public.c values (1);\n",
+        "notes.sql": NOTES,
+        "z.sql": "create table public.z (i int check (i between 1 and 9 and i <> 5));\n",
+    }
+    project = project_of(tmp_path, schemas)
+    made = project.run(*NEW)
+    assert "leave some in public.c" in made.stdout
+    assert project.json(*NEW)["written"] == []
+    (tmp_path / "supabase" / "schemas" / "a.sql").write_text(
+        "select 1;\n\ncreate view public.v as select i from public.y;\n"
+    )
+    error = told("migration_files/from_schemas.py · _wrong", project.run(*NEW, code=1).stderr)
+    assert "a.sql cannot be run" in error.what and "line 3" in error.why and "public.y" in error.why
 
 
 def test_without_schema_files_the_way_is_named(tmp_path: Path) -> None:
