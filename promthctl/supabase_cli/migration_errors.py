@@ -28,6 +28,15 @@ _PRELOADED = re.compile(
     r".* shared_preload_libraries"
 )
 _PLATFORM = re.compile(r'schema "(auth|storage|extensions|realtime|vault)" does not exist')
+_OF_EXTENSION = re.compile(r'schema "(cron|net|pgmq|graphql|graphql_public|topology|partman)" does not exist')
+_EXTENSIONS = {
+    "cron": "pg_cron",
+    "net": "pg_net",
+    "graphql": "pg_graphql",
+    "graphql_public": "pg_graphql",
+    "topology": "postgis_topology",
+    "partman": "pg_partman",
+}
 _EVENT_TRIGGER = re.compile(r"permission denied to create event trigger")
 _EXISTS = {"42P07", "42710", "42701", "42723", "42P06"}  # duplicate table, object, column, function, schema
 _PIPELINE = re.compile(r"ERROR: (.*) cannot be executed within a pipeline")
@@ -169,6 +178,12 @@ def hint(settings: Settings, target: Target, message: str, default: str) -> str:
         if not target.local:
             return f"have {match[1]} added to shared_preload_libraries of that server, or create it in the dashboard"
         return "promthctl local down, then promthctl local up: the database loads the extension when it starts"
+    if match := _OF_EXTENSION.search(message):
+        name = _EXTENSIONS.get(match[1], match[1])
+        return (
+            f"a new database comes without {name}, which may have been switched on in the dashboard: write `create"
+            f" extension if not exists {name};` before what needs it, in a migration that comes before or in this one"
+        )
     if match := _PLATFORM.search(message):
         return (
             f"these migrations need Supabase's schema {match[1]}: push to a Supabase project or the local stack, or set"

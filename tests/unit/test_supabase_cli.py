@@ -342,3 +342,12 @@ def test_the_images_are_asked_for_again_when_the_cli_was_replaced(tmp_path: Path
         cli = LocalStackCli(answering(tmp_path, listed % tag))
         assert cli.services() == cli.services() == {"supabase/postgres": tag}
     assert len((tmp_path / "runs").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("schema", "extension"), [("cron", "pg_cron"), ("net", "pg_net"), ("pgmq", "pgmq"), ("graphql", "pg_graphql")]
+)
+def test_a_schema_that_the_dashboard_made_is_told_by_its_extension(tmp_path: Path, schema: str, extension: str) -> None:
+    message = f'ERROR: schema "{schema}" does not exist (SQLSTATE 3F000)'
+    told = migration_errors.hint(Settings(tmp_path, {}), LOCAL, message, "")
+    assert f"`create extension if not exists {extension};`" in told
