@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _ROLES = ("anon", "owner", "other", "service_role")
 _MANY = 20  # proven tables that are still listed one by one
+_WIDE = 4  # tables that one and the same way leads into
+_SHOWN = 3  # of its policies' conditions
 _UNCLEAR = "[yellow]?[/yellow]"
 _MARKS = {"proven": OK, "not proven": _UNCLEAR}
 _LEGEND = (
@@ -36,10 +38,13 @@ def verify(result: VerifyResult, every: bool = False) -> Iterator[RenderableType
     if result.unexposed:
         names = escape(", ".join(result.unexposed))
         yield f"[dim]· Not exposed by \\[api] schemas, reached by SQL alone: {names}[/dim]"
-    for finding in result.findings:
+    wide = _wide_openings(result.findings)
+    yield from (line for way, through in wide.items() for line in _wide_opening(way, through))
+    rest = [finding for finding in result.findings if finding.row not in wide]
+    for finding in rest:
         if finding.severity in ("leak", "failed", "not proven"):
             yield from _finding(finding)
-    if lines := lines_of([finding.allow for finding in result.findings if finding.allow]):
+    if lines := lines_of([finding.allow for finding in rest if finding.allow]):
         yield "[dim]What is meant so is declared in pyproject.toml, by its line of these:[/dim]"
         yield from (f"    {escape(line)}" for line in lines.splitlines())
     for scenario in result.lifecycles:
@@ -99,6 +104,25 @@ def _isolation(report: IsolationReport, every: bool) -> Iterator[RenderableType]
         if proof.state == "proven" and proof.reason and not brief:
             yield f"  [dim]{escape(proof.table)}: {escape(proof.reason)}[/dim]"
     yield from (f"  [dim]{escape(caveat)}[/dim]" for caveat in report.caveats)
+
+
+def _wide_openings(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    """What users can do themselves and many tables are open to then: told once, by what they do."""
+    ways: dict[str, list[Finding]] = {}
+    for one in findings:
+        if one.severity == "leak" and one.row.startswith("they "):
+            ways.setdefault(one.row, []).append(one)
+    return {way: through for way, through in ways.items() if len({one.object for one in through}) >= _WIDE}
+
+
+def _wide_opening(way: str, through: Sequence[Finding]) -> Iterator[str]:
+    """One finding with the tables that are open by it."""
+    tables = dict.fromkeys(one.object for one in through)
+    policies = dict.fromkeys(one.condition for one in through if one.condition)
+    conditions = ", by ".join([*policies][:_SHOWN]) + (", …" if len(policies) > _SHOWN else "")
+    yield f"{BAD} {count(len(tables), 'table')}: leak. Another signed-in user gets in: {escape(way)}"
+    yield f"      [dim]policies:[/dim] by {escape(conditions)}"
+    yield f"      [dim]tables:[/dim] {escape(', '.join(tables))}"
 
 
 def _finding(one: Finding) -> Iterator[str]:

@@ -128,3 +128,22 @@ def test_a_finding_says_what_opens_it_and_the_lines_that_allow_it() -> None:
     for said in ("notes: leak. Another user reads it", "own by or deleted", "deleted = true", 'notes = "deleted"'):
         assert said in text
     assert "own" in page and "notes = &quot;deleted&quot;" in page and "Not verified: 1 leak" in page
+
+
+def test_a_way_into_many_tables_is_told_once() -> None:
+    way = "they set users.role to admin themselves"
+
+    def leaking(name: str, row: str) -> TableProof:
+        allow = Declaration("public", name, "true")
+        one = Finding("leak", name, "another user's row is read", "other", "admins", "is_admin()", row, allow)
+        return TableProof(name, "leak", "", (), (one,))
+
+    def shown(*names: str) -> str:
+        found = judged(result(*(leaking(name, way) for name in names), leaking("notes", "shown")), (), "difference")
+        return "\n".join(line for line in views.verify(found) if isinstance(line, str))
+
+    four = shown("a", "b", "c", "d")
+    assert "4 tables: leak. Another signed-in user gets in: they set users.role to admin themselves" in four
+    assert four.count(way) == 1 and "a, b, c, d" in four and "by is_admin()" in four
+    assert "notes: leak." in four and 'notes = "true"' in four and 'a = "true"' not in four
+    assert shown("a", "b", "c").count(way) == 3
