@@ -144,6 +144,20 @@ def nearest_combinations(options: Sequence[Sequence[T]], limit: int) -> Iterator
         yield tuple(each[index] for each, index in zip(options, chosen, strict=True))
 
 
+def same_choices(options: Sequence[Sequence[T]]) -> Iterator[tuple[T, ...]]:
+    """The second choice of each, then the third of each, and so on: for a check that wants the same of many columns."""
+    for index in range(1, max(map(len, options), default=0)):
+        yield tuple(each[min(index, len(each) - 1)] for each in options)
+
+
+def ordered_numbers(types: Sequence[ColumnType]) -> Iterator[tuple[str, ...]]:
+    """Numbers that rise and that fall from column to column, where all are numbers: for `a > b and b > c and c > 0`."""
+    if len(types) > 1 and all(type_.name in _NUMERIC for type_ in types):
+        rising = [str(place + 1) for place in range(len(types))]
+        yield tuple(rising)
+        yield tuple(reversed(rising))
+
+
 def fresh_uuid(token: str, name: str) -> str:
     """The UUID of a token and a name, different for each pair."""
     return str(uuid5(_NAMESPACE, f"{token}/{name}"))

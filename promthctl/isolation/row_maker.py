@@ -14,7 +14,13 @@ from uuid import uuid4
 import psycopg
 from psycopg import errors, sql
 
-from promthctl.isolation.column_values import candidate_values, narrowed, nearest_combinations
+from promthctl.isolation.column_values import (
+    candidate_values,
+    narrowed,
+    nearest_combinations,
+    ordered_numbers,
+    same_choices,
+)
 from promthctl.isolation.drafts import Draft, about, is_free, options_of, rotations
 from promthctl.isolation.ownership import Ownership
 from promthctl.isolation.rows_ahead import insert_all
@@ -27,6 +33,7 @@ from promthctl.isolation.tables import CheckConstraint, ForeignKey, ProbedCatalo
 _TRIES = 80  # inserts per row
 _FRESH = 5  # new tokens per unique constraint
 _COMBINATIONS = 60  # per check constraint
+_NEAREST = 20  # of them, before what satisfies many columns at once
 
 
 class RowNotMade(Exception):
@@ -229,10 +236,14 @@ class RowMaker:
 
     def _anybodys(self, table: ProbedTable, user: str) -> SampleRow | None:
         """A row that is there, of a table whose rows nobody owns: one of settings takes no second row."""
-        owned = self.ownerships[table.oid].known or table.oid in self.membership_tables or table is self.catalog.users
-        if owned or not table.primary_key:
+        if self.ownerships[table.oid].known or table is self.catalog.users or not table.primary_key:
             return None
-        row = self._read(table, user, {}, sql.SQL("true"))
+        grouped = table.oid in self.membership_tables
+        if grouped and not any({*check.columns} & {*table.primary_key} for check in table.checks):
+            return None  # it is no list of roles, whose keys are given
+        taken = [row.keyed for (oid, _), row in self.present.items() if grouped and oid == table.oid]
+        others = [sql.SQL("not ({})").format(keyed) for keyed in taken]
+        row = self._read(table, user, {}, sql.SQL(" and ").join([sql.SQL("true"), *others]))
         if row is None:
             return None
         given = {name: value for name, value in row.values.items() if not table.column[name].generated}
@@ -305,7 +316,10 @@ class RowMaker:
                 column = draft.table.column[name]
                 if not (column.not_null or column.type.not_null):
                     values_of.insert(1 if len(free) > 1 else len(values_of), None)
-            draft.series[check.name] = nearest_combinations(options, _COMBINATIONS) if free else iter(())
+            types = [draft.table.column[name].type for name in free]
+            many = (*same_choices(options), *ordered_numbers(types)) if len(free) > 1 else ()
+            near = [*nearest_combinations(options, _COMBINATIONS)] if free else []
+            draft.series[check.name] = iter([*dict.fromkeys((*near[:_NEAREST], *many, *near[_NEAREST:]))])
         values = next(draft.series[check.name], None)
         if values is None:
             name = check.name or "its partitions' bounds"
