@@ -223,8 +223,9 @@ class DoorRun:
                 door.reason = door.reason or _TIME_RAN_OUT
                 continue
             sent = list(self._trials(door, everything))
-            query = self._rows.change_query(None if door.text.unread else door.text.tables)
-            results = list(try_all(self._sandbox, [one.trial for one in sent], query, self._settled))
+            reached = None if door.text.unread else door.text.tables
+            query, watched = self._rows.change_query(reached), self._rows.of_tables(reached)
+            results = list(try_all(self._sandbox, [one.trial for one in sent], query, self._settled, watched))
             door.results += results
             for one, result in zip(sent, results, strict=True):
                 self._look(door, one, result, everything, secret[one.actor.name], special)

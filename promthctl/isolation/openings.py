@@ -21,7 +21,7 @@ from promthctl.isolation.sample_row import HERE, PLACE, SampleRow, Values, assig
 from promthctl.isolation.sandbox import Actor, Sandbox
 from promthctl.isolation.surroundings import Surroundings
 from promthctl.isolation.tables import CLIENT_ROLES, ProbedCatalog, ProbedView
-from promthctl.isolation.trial_matrix import Caller, Result, Trial, TrialMatrix, Variation, try_together
+from promthctl.isolation.trial_matrix import Caller, Result, Trial, TrialMatrix, Variation, try_together, why_unfinished
 from promthctl.isolation.variations import Changes, Part, VariationMaker, parts_of, restrictions_of, several
 
 _HERE = sql.SQL(HERE)
@@ -126,18 +126,13 @@ class OpeningTrial:
 
     def _take(self, tried: Trial) -> None:
         self._results += tried.results
-        if tried.error is not None:
-            self._stop(tried.error)
+        self._found.stopped = self._found.stopped or tried.unfinished
 
     def _stop(self, error: psycopg.Error) -> None:
         """Nothing more is tried."""
         if self._sandbox.connection.broken:
             raise error
-        why = error.diag.message_primary
-        slow = isinstance(error, psycopg.errors.QueryCanceled)
-        self._found.stopped = (
-            f"an attempt took too long: {why}" if slow else f"its conditions could not be tried: {why or error}"
-        )
+        self._found.stopped = why_unfinished(error)
 
     def _trial(self) -> Trial:
         """With the rows that are there now."""

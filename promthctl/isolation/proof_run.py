@@ -261,6 +261,8 @@ class ProofRun:
         played = iter(play(self._sandbox, becoming, [scene for run in together for scene in run.trial.scenes]))
         for run in together:
             results = [next(played) for _ in run.trial.scenes]
+            slow = next((place for place, one in enumerate(results) if one.slow), len(results))
+            del results[slow + 1 :]  # after an attempt that took too long nothing was tried
             if all(run.trial.faithful(place, one) for place, one in enumerate(results)):
                 for place, one in enumerate(results):
                     run.trial.settle(place, one)
@@ -283,6 +285,8 @@ class ProofRun:
             self._insert(run)
             trial.settle(0, play(self._sandbox, becoming, trial.scenes)[0])
             for public, row in run.variants.items():
+                if trial.stopped:
+                    return
                 with self._rows.undone_afterwards():
                     there = self._rows.insert_owner_row(run.table, row.given)
                     self._attack(run, public, there, made=False)

@@ -369,6 +369,7 @@ class RowMaker:
         returned = self.sandbox.run_signed_in(user, statement) if signed_in else self.sandbox.run(statement)
         if not returned:
             raise RowNotMade("a trigger discards the row")
+        condition: sql.Composable
         if table.primary_key:
             given = {**given, **{n: v for n, v in zip(table.primary_key, returned[0], strict=True)
                                  if not table.column[n].generated}}  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
 
 from psycopg import sql
 
@@ -13,6 +15,7 @@ from promthctl.isolation.tables import ProbedTable
 PLACE = sql.SQL("format('tableoid = %s and ctid = %L::tid', tableoid::oid::text, ctid::text)")
 HERE = "promthctl_here()"  # stands for that condition in SQL that is written before
 
+_SQL = cast("Callable[[str], sql.SQL]", sql.SQL)  # of texts that are SQL already
 Values = dict[str, str | None]  # column → PostgreSQL's text of its value, None for null
 
 
@@ -34,36 +37,46 @@ class SampleRow:
     found: bool = False
 
 
-def literal(table: ProbedTable, column: str, value: str | None) -> sql.Composable:
+def literal(table: ProbedTable, column: str, value: str | None) -> sql.SQL:
     """The value as SQL, cast to the column's type."""
-    if value is None:
-        return sql.SQL("null")
-    return sql.SQL("{}::{}").format(sql.Literal(value), sql.SQL(table.column[column].sql_type))
+    return _SQL("null" if value is None else _cast(value, table.column[column].sql_type))
 
 
-def assignments(table: ProbedTable, values: Values) -> sql.Composable:
+def assignments(table: ProbedTable, values: Values) -> sql.SQL:
     """`a = 1, b = 2`"""
-    return sql.SQL(", ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(name), literal(table, name, value)) for name, value in values.items()
-    )
+    return _SQL(", ".join(_pairs(table, values)))
 
 
-def insertion(table: ProbedTable, values: Values) -> sql.Composable:
+def insertion(table: ProbedTable, values: Values) -> sql.Composed:
     """The insert statement; values of identity columns are given, because no rollback returns the drawn ones."""
     if not values:
         return sql.SQL("insert into {} default values").format(table.identifier)
     return sql.SQL("insert into {} ({}) overriding system value values ({})").format(
         table.identifier,
-        sql.SQL(", ").join(map(sql.Identifier, values)),
-        sql.SQL(", ").join(literal(table, name, value) for name, value in values.items()),
+        _SQL(", ".join(map(_name, values))),
+        _SQL(", ".join(literal(table, name, value).as_string() for name, value in values.items())),
     )
 
 
-def matching(table: ProbedTable, values: Values) -> sql.Composable:
+def matching(table: ProbedTable, values: Values) -> sql.SQL:
     """`a = 1 and b = 2`"""
-    return sql.SQL(" and ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(name), literal(table, name, value)) for name, value in values.items()
-    )
+    return _SQL(" and ".join(_pairs(table, values)))
+
+
+def _pairs(table: ProbedTable, values: Values) -> Iterator[str]:
+    for name, value in values.items():
+        yield f"{_name(name)} = {literal(table, name, value).as_string()}"
+
+
+# Spelled once: a table's attempts have the same few values in hundreds of statements.
+@lru_cache(maxsize=4096)
+def _cast(value: str, type_: str) -> str:
+    return f"{sql.Literal(value).as_string()}::{type_}"
+
+
+@lru_cache(maxsize=4096)
+def _name(column: str) -> str:
+    return sql.Identifier(column).as_string()
 
 
 def returning(table: ProbedTable) -> tuple[sql.Composable, str]:

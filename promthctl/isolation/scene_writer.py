@@ -33,7 +33,7 @@ class SceneWriter:
         """A scene with the owner's row: made by the scene, or there already, and then in the place that it says."""
         self._rows.append(a)
         self.a = replace(a, where=_HERE, keyed=a.keyed if self.table.primary_key else _HERE) if made else a
-        self._scene = Scene(row=self._text(self._found(sql.SQL("*"), self.a.where)))
+        self._scene = Scene(self.table.label, row=self._text(self._found(sql.SQL("*"), self.a.where)))
         if made:
             found, self._scene.find = returning(self.table)
             self._scene.make = self._text(insertion(self.table, a.given) + found)

@@ -42,16 +42,17 @@ def walk(node: Any) -> Iterator[Any]:
         kind: Any = type(each)
         if kind is tuple or kind is list:
             waiting.extend(reversed(each))
-        elif _is_node(kind):
+        elif (names := _parts(kind)) is not None:
             yield each
-            waiting.extend([getattr(each, name) for name in reversed(tuple(each))])
+            waiting.extend([part for name in names if (part := getattr(each, name)) is not None])
 
 
 @cache  # asking an abstract class each time took longer than the rest
-def _is_node(kind: type) -> bool:
+def _parts(kind: type) -> tuple[str, ...] | None:
+    """The names of a node's parts, the last first; None for what is no node."""
     from pglast import ast
 
-    return issubclass(kind, ast.Node)
+    return tuple(reversed(tuple(getattr(kind, "__slots__", ())))) if issubclass(kind, ast.Node) else None
 
 
 def function_name(call: Any) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -17,8 +17,11 @@ from psycopg.errors import QueryCanceled
 
 from promthctl.isolation.sandbox import Sandbox
 
-_PAIRS = 150  # of variation and caller in one block, so that no block runs into the statement timeout
+_PAIRS = 150  # of variation and caller in one block, so that no block runs into its time limit
+_TOO_LONG = "an attempt took too long"
 _STOPPED = 4  # blocks that may take too long
+_PAIR_MS = 3_000
+_BLOCK_MS = _PAIR_MS + 1_000  # of all pairs in a message, so that what began late has time, too
 
 # The place of the made row, HERE in a probe, is known only there. PT001 undoes an attempt, PT002 a variation.
 _BLOCK = sql.SQL("""
@@ -26,11 +29,13 @@ do $promthctl_block$
 declare
   plan jsonb; found jsonb := '[]'; v jsonb; caller jsonb; probe jsonb; hits jsonb; holds jsonb; failed jsonb;
   stored jsonb; each text; place text; met boolean; ok boolean; n bigint; r record; made refcursor := 'promthctl_made';
+  began timestamptz; canceled boolean := false;
 begin
  for plan in select value from jsonb_array_elements(current_setting('promthctl.plan')::jsonb) loop
   for v in select value from jsonb_array_elements(plan -> 'variations') loop
     for caller in select plan -> 'callers' -> value::int from jsonb_array_elements_text(v -> 'callers') loop
-      hits := '[]'; holds := '[]'; failed := '[]'; met := null;
+      exit when canceled;
+      hits := '[]'; holds := '[]'; failed := '[]'; met := null; began := clock_timestamp();
       begin
         for each in select value from jsonb_array_elements_text((v -> 'before') || (caller -> 'before')) loop
           execute each;
@@ -119,6 +124,10 @@ begin
           found := found || jsonb_build_array(jsonb_build_array(plan -> 'id', v -> 'id', caller -> 'id',
             hits, holds, met, failed));
         when sqlstate 'PT002' then null;
+        when query_canceled then
+          canceled := true;
+          found := found || jsonb_build_array(jsonb_build_array(plan -> 'id', v -> 'id', caller -> 'id', null, null,
+            null, sqlerrm, extract(epoch from clock_timestamp() - began) * 1000));
         when others then
           found := found || jsonb_build_array(jsonb_build_array(plan -> 'id', v -> 'id', caller -> 'id',
             null, null, null, sqlerrm));
@@ -127,7 +136,7 @@ begin
   end loop;
  end loop;
   perform set_config('promthctl.found', found::text, true);
-end $promthctl_block$; select current_setting('promthctl.found')""")
+end $promthctl_block$""")
 
 
 @dataclass(frozen=True)
@@ -248,12 +257,15 @@ class TrialMatrix:
 
 @dataclass
 class Trial:
-    """A matrix with what is tried in it. results: of every pair whose row could be made. error: why not all was."""
+    """A matrix with what is tried in it.
+
+    results: of every pair whose row could be made. unfinished: why not all was tried.
+    """
 
     matrix: TrialMatrix
     variations: Sequence[Variation]
     results: list[Result] = field(default_factory=list)
-    error: psycopg.Error | None = None
+    unfinished: str = ""
     stopped: int = 0  # blocks that took too long
 
     def parts(self) -> list[Sequence[Variation]]:
@@ -268,13 +280,13 @@ _Part = tuple[Trial, Sequence[Variation]]
 def try_together(sandbox: Sandbox, trials: Sequence[Trial]) -> None:
     """Fill in the results of all of them, with few round trips. Raises psycopg.Error where the connection is lost.
 
-    A block that takes too long is tried in halves.
+    A block whose time is over goes on in another one, without the trial of a pair that took too long by itself.
     """
     waiting = list(_blocks([(trial, part) for trial in trials for part in trial.parts()]))
     while waiting:
-        block = [(trial, part) for trial, part in waiting.pop(0) if trial.error is None]
+        block = [(trial, part) for trial, part in waiting.pop(0) if not trial.unfinished]
         try:
-            _run(sandbox, block)
+            left = _run(sandbox, block)
         except psycopg.Error as error:
             if sandbox.connection.broken:
                 raise
@@ -285,10 +297,20 @@ def try_together(sandbox: Sandbox, trials: Sequence[Trial]) -> None:
             trial, part = block[0]
             trial.stopped += 1
             if len(part) == 1 or trial.stopped > _STOPPED or not isinstance(error, QueryCanceled):
-                trial.error = error
+                trial.unfinished = why_unfinished(error)
                 continue
             half = (len(part) + 1) // 2
             waiting[:0] = [[(trial, part[:half])], [(trial, part[half:])]]
+        else:
+            waiting[:0] = [left] if left else []
+
+
+def why_unfinished(error: psycopg.Error) -> str:
+    """What an error says of the rest that was not tried."""
+    why = error.diag.message_primary
+    if isinstance(error, QueryCanceled):
+        return f"{_TOO_LONG}: {why}"
+    return f"its conditions could not be tried: {why or error}"
 
 
 def _blocks(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
@@ -305,14 +327,37 @@ def _blocks(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
         yield block
 
 
-def _run(sandbox: Sandbox, block: Sequence[_Part]) -> None:
+def _run(sandbox: Sandbox, block: Sequence[_Part]) -> list[_Part]:
+    """Fill in the results of a block; what is left of it where its time was over."""
     if not block:
-        return
+        return []
     plan = json.dumps([trial.matrix.plan(number, part) for number, (trial, part) in enumerate(block)])
-    answer = sandbox.run(sql.SQL("select set_config('promthctl.plan', {}, true); ").format(plan) + _BLOCK)
-    for number, place, caller, hits, holds, met, failed in json.loads(answer[0][0]):
+    answer = sandbox.run_limited(
+        _BLOCK,
+        sql.SQL("select current_setting('promthctl.found')"),
+        _BLOCK_MS,
+        sql.SQL("select set_config('promthctl.plan', {}, true)").format(plan),
+    )
+    for number, place, caller, hits, holds, met, failed, *spent in json.loads(answer[0][0]):
         trial, part = block[number]
+        if spent:
+            return _left(block, number, place, caller, spent[0], failed)
         if hits is not None:
             shown = {part[place].shows} if part[place].shows else hits
             trial.results.append(Result(part[place], trial.matrix.callers[caller], frozenset(shown),
                                         frozenset(holds), bool(met), tuple(failed)))  # fmt: skip
+    return []
+
+
+def _left(block: Sequence[_Part], number: int, place: int, caller: int, spent: float, why: str) -> list[_Part]:
+    """What of the block was not tried when this pair of a variation and a caller was canceled, after milliseconds."""
+    trial, part = block[number]
+    chosen = part[place].callers
+    callers = list(range(len(trial.matrix.callers)) if chosen is None else chosen)
+    first = number == place == 0 and caller == callers[0]
+    trial.stopped += 1
+    if spent >= _PAIR_MS or first or trial.stopped > _STOPPED:
+        trial.unfinished = f"{_TOO_LONG}: {why}"
+        return list(block[number + 1 :])
+    rest = replace(part[place], callers=callers[callers.index(caller) :])
+    return [(trial, [rest, *part[place + 1 :]]), *block[number + 1 :]]

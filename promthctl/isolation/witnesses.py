@@ -215,6 +215,10 @@ class Witnesses:
         query = sql.SQL("select string_agg({}, ' ') from {} where {}").format(text, table.identifier, where)
         return query.as_string(self._sandbox.connection)
 
+    def of_tables(self, tables: Collection[int] | None) -> list[int]:
+        """The oids of the tables with rows, among these; None for all."""
+        return sorted({one.table.oid for one in self.rows if tables is None or one.table.oid in tables})
+
     def change_query(self, tables: Collection[int] | None = None) -> str:
         """A query for what differs in the owner's rows from how they were read: JSON, {place: [before, now or null]}.
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
-from collections.abc import Collection, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,9 +22,12 @@ from promthctl.migration_set.folder import DOWN_FOLDER, down_path, with_down_scr
 from promthctl.migration_set.problems import set_aside
 from promthctl.schema import Difference
 from promthctl.settings import Settings
+from promthctl.shadow import ThrowAwayDatabase
 from promthctl.steps import Steps
+from promthctl.supabase_cli import DatabaseCli
 
 _WHAT = "No down script was written"
+_SHARED = 8  # a second database takes as long to make as one script
 
 
 @dataclass(frozen=True)
@@ -54,31 +61,80 @@ def plan_down_scripts(settings: Settings, versions: Collection[str] | None, step
     chosen = _chosen(files, versions)
     if not chosen:
         return DownScripts((), ())
+    numbers = [number for number, migration in enumerate(files) if migration.version in chosen]
     writes: dict[Path, bytes] = {}
     failed: list[NotWritten] = []
-    cli = supabase_cli.find_database_cli(settings, steps)
-    applied = 0
-    with steps.step("Trying what leads back") as update, shadow.trial_database(settings) as made:
-        for number, migration in enumerate(files):
-            if migration.version not in chosen:
-                continue
-            update(migration.filename)
-            if number > applied:
-                made.apply(files[:number])
-            before = made.copy(f"before_{number}")
-            state = read_state(before)
-            made.apply(files[: number + 1])
-            applied = number + 1
-            found = undoing(cli, migration, state, made.target)
-            made.drop(before)
-            path = down_path(migration, settings.migrations_dir)
-            if found.sql:
-                writes[path] = found.sql.encode()
-            else:
-                failed.append(_not_written(settings, migration, path, found))
+    for number, found in zip(numbers, _tried(settings, files, numbers, steps), strict=True):
+        path = down_path(files[number], settings.migrations_dir)
+        if found.sql:
+            writes[path] = found.sql.encode()
+        else:
+            failed.append(_not_written(settings, files[number], path, found))
     todo = changes.FileChanges(writes)
     changes.check_not_overwritten(todo, _WHAT, [path for path in writes if path not in _empty(files)])
     return DownScripts(tuple(_relative(settings, path) for path in writes), tuple(failed), changes=todo)
+
+
+def _tried(settings: Settings, files: Sequence[Migration], numbers: Sequence[int], steps: Steps) -> Sequence[Undoing]:
+    """What undoes the migrations of these numbers, in order. Many are shared between two databases, side by side."""
+    cli = supabase_cli.find_database_cli(settings, steps)
+    half = (len(numbers) + 1) // 2
+    shares = [numbers[:half], numbers[half:]] if len(numbers) >= _SHARED and (os.cpu_count() or 1) > 1 else [numbers]
+    ended = threading.Event()
+    done = itertools.count(1)
+    with contextlib.ExitStack() as held:
+        update = held.enter_context(steps.step("Trying what leads back"))
+        databases = [held.enter_context(shadow.trial_database(settings)) for _ in shares]
+        turn = threading.Lock()
+
+        def tell(migration: Migration) -> None:
+            with turn:
+                update(f"{migration.filename} ({next(done)} of {len(numbers)})")
+
+        def try_share(made: ThrowAwayDatabase, share: Sequence[int]) -> list[Undoing]:
+            return list(_undoings(cli, made, files, share, tell, ended))
+
+        workers = held.enter_context(ThreadPoolExecutor(len(shares)))
+        running = [workers.submit(try_share, made, share) for made, share in zip(databases, shares, strict=True)]
+        try:
+            wait(running, return_when=FIRST_EXCEPTION)
+            ended.set()  # where one failed the other need not go on, and nobody waits for it longer than one takes
+            failures = [error for each in running if (error := each.exception()) is not None]
+            if failures:
+                raise failures[0]
+            return [found for each in running for found in each.result()]
+        finally:
+            ended.set()
+
+
+def _undoings(
+    cli: DatabaseCli,
+    made: ThrowAwayDatabase,
+    files: Sequence[Migration],
+    numbers: Sequence[int],
+    tell: Callable[[Migration], None],
+    ended: threading.Event,
+) -> Iterator[Undoing]:
+    """What undoes each of these migrations, which are applied one after the other; until `ended`."""
+    applied = 0
+
+    def apply(until: int) -> None:
+        # Of an applied file the CLI reads the version alone.
+        made.apply([*(replace(file, content=b"") for file in files[:applied]), *files[applied:until]])
+
+    for number in numbers:
+        if ended.is_set():
+            return
+        tell(files[number])
+        if number > applied:
+            apply(number)
+            applied = number
+        before = made.copy(f"before_{number}")
+        state = read_state(before)
+        apply(number + 1)
+        applied = number + 1
+        yield undoing(cli, files[number], state, made.target)
+        made.drop(before)
 
 
 def write_down_scripts(settings: Settings, plan: DownScripts, steps: Steps) -> DownScripts:

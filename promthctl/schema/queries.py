@@ -203,7 +203,8 @@ select s.name || '.' || quote_ident(c.relname), jsonb_build_object(
   from relation r join pg_index x on x.indrelid = r.oid join pg_class c on c.oid = x.indexrelid
   join space s on s.oid = c.relnamespace
  where not c.relispartition
-   and not exists (select from pg_constraint where conindid = x.indexrelid and contype in ('p', 'u', 'x'))""",
+   and not exists (select from pg_constraint
+                    where conrelid = x.indrelid and conindid = x.indexrelid and contype in ('p', 'u', 'x'))""",
     # On Supabase's tables only triggers that call a function of the project or its webhooks.
     "triggers": """
 select t.name || '.' || quote_ident(g.tgname), jsonb_build_object(
@@ -309,7 +310,6 @@ select i.type || ' ' || i.identity, jsonb_build_object('text', d.description), d
    and (exists (select from space where name = i.schema or i.type = 'schema' and name = i.identity)
         or i.schema is null and exists (select from relation where i.identity like '% on ' || relation.name))""",
 }
-_APART = ("schemas", "extensions", "default_privileges")  # these depend on no relation, no routine and no membership
 # PostgreSQL 15 brought row filters and column lists.
 _PUBLISHED = """
     'where', pg_get_expr(l.prqual, l.prrelid), 'columns', (
@@ -346,14 +346,13 @@ def catalog_query(major: int) -> str:
     return _united(major, "kind, identity, attributes", tuple(_PARTS))
 
 
-def traced_query(major: int, among: str = "") -> str:
+def traced_query(major: int, among: str = "", kinds: Sequence[str] = ()) -> str:
     """The same with the origin of each object.
 
     among: a query of oids, for what belongs to these relations and routines, comments on these objects, and all roles
-    and types.
+    and types. kinds: only these; () for all.
     """
-    kinds = [kind for kind in _PARTS if not (among and kind in _APART)]
-    return _united(major, "kind, identity, attributes, origin", kinds, among)
+    return _united(major, "kind, identity, attributes, origin", kinds or tuple(_PARTS), among)
 
 
 def _united(major: int, columns: str, kinds: Sequence[str], among: str = "") -> str:

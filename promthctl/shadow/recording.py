@@ -14,35 +14,51 @@ migration's own transaction. It looks where the transaction has been:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from promthctl.schema import SPELLING, traced_query
 
 # The catalogs whose changed rows lead to relations and routines: to which object, and whether others are spelled with
 # what stands in the row. Other catalogs have everything read again.
 _FOLLOWED = {
-    "pg_class": ("'pg_class'::regclass, oid", True),
-    "pg_attribute": ("'pg_class'::regclass, attrelid", True),
-    "pg_proc": ("'pg_proc'::regclass, oid", True),
-    "pg_type": ("'pg_type'::regclass, oid", True),
-    "pg_enum": ("'pg_type'::regclass, enumtypid", True),
-    "pg_index": ("'pg_class'::regclass, indrelid", False),
-    "pg_attrdef": ("'pg_attrdef'::regclass, oid", False),
-    "pg_constraint": ("'pg_constraint'::regclass, oid", False),
-    "pg_policy": ("'pg_policy'::regclass, oid", False),
-    "pg_trigger": ("'pg_trigger'::regclass, oid", False),
-    "pg_rewrite": ("'pg_rewrite'::regclass, oid", False),
-    "pg_sequence": ("'pg_class'::regclass, seqrelid", False),
-    "pg_inherits": ("'pg_class'::regclass, inhrelid", False),
-    "pg_partitioned_table": ("'pg_class'::regclass, partrelid", False),
+    "pg_class": ("'pg_catalog.pg_class'::regclass, oid", True),
+    "pg_attribute": ("'pg_catalog.pg_class'::regclass, attrelid", True),
+    "pg_proc": ("'pg_catalog.pg_proc'::regclass, oid", True),
+    "pg_type": ("'pg_catalog.pg_type'::regclass, oid", True),
+    "pg_enum": ("'pg_catalog.pg_type'::regclass, enumtypid", True),
+    "pg_index": ("'pg_catalog.pg_class'::regclass, indrelid", False),
+    "pg_attrdef": ("'pg_catalog.pg_attrdef'::regclass, oid", False),
+    "pg_constraint": ("'pg_catalog.pg_constraint'::regclass, oid", False),
+    "pg_policy": ("'pg_catalog.pg_policy'::regclass, oid", False),
+    "pg_trigger": ("'pg_catalog.pg_trigger'::regclass, oid", False),
+    "pg_rewrite": ("'pg_catalog.pg_rewrite'::regclass, oid", False),
+    "pg_sequence": ("'pg_catalog.pg_class'::regclass, seqrelid", False),
+    "pg_inherits": ("'pg_catalog.pg_class'::regclass, inhrelid", False),
+    "pg_partitioned_table": ("'pg_catalog.pg_class'::regclass, partrelid", False),
     "pg_description": ("classoid, objoid", False),
 }
 # Written along with what is followed, or not compared. (What joins or leaves an extension is locked.)
 _UNFOLLOWED = ("pg_depend", "pg_shdepend", "pg_statistic")
 # Roles are read at each look: on the embedded engine `create policy` grants memberships and revokes them again.
 _READ_EACH_TIME = ("pg_auth_members",)
-_FRESH = """select {columns}, {named} from {catalog}
- where (select n > 0 from supabase_migrations.promthctl_written where oid = '{catalog}'::regclass) and age(xmin) <= 0"""
+# Of these, the rows of what is locked are looked for first, by an index on this column: others seldom were written.
+_BY_LOCK = {"pg_class": "oid", "pg_attribute": "attrelid", "pg_index": "indexrelid"}
+_FRESH = """
+    if {oid} = any (written) then
+      {insert} select the_look, {columns}, {named} from pg_catalog.{catalog} where age(xmin) <= 0;
+    end if;"""
+# A row may have been written more often than once; so all are looked at unless these are as many as were written.
+_FRESH_BY_LOCK = """
+    if {oid} = any (written) then
+      {insert} select the_look, {columns}, {named} from pg_catalog.{catalog}
+       where age(xmin) <= 0 and {key} in (
+         select b.objid from supabase_migrations.promthctl_begun b where b.look = the_look);
+      get diagnostics how_many = row_count;
+      if how_many <> rows_written[array_position(written, {oid})] then
+        {insert} select the_look, {columns}, {named} from pg_catalog.{catalog} where age(xmin) <= 0;
+      end if;
+    end if;"""
+_INSERT = "insert into supabase_migrations.promthctl_begun (look, classid, objid, named)"
 # Of which relation an object is a part.
 _OWNERS = """
     select conrelid from pg_constraint where oid = {0}.objid and {0}.classid = 'pg_constraint'::regclass
@@ -60,6 +76,22 @@ _OWNERS = """
     -- A sequence is spelled with the table that owns it.
     select refobjid from pg_depend where classid = {0}.classid and objid = {0}.objid and deptype = 'a'
        and classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass"""
+# A statement has what it may need, and what it does not need costs time too: each plan node is set up. So roles, types
+# and the kinds that most tables have nothing of are compared apart, and only where there can be something.
+_OF_TABLES = ("tables", "columns", "constraints", "indexes", "rls", "policies", "grants")
+_BESIDE = ("sequences", "functions", "views", "triggers", "rules", "publications", "event_triggers", "comments")
+_COMPARE_TOUCHED = """
+  with touched as materialized (
+    select t.oid from supabase_migrations.promthctl_touched t where t.look = the_look),
+  seen as materialized (
+    select s.* from supabase_migrations.promthctl_some_{kinds} s where s.origin in (select t.oid from touched t)),
+  before as (
+    select l.* from touched t join supabase_migrations.promthctl_last l on l.origin = t.oid
+     where (l.kind = any (array{list})) is true  -- not by the key, which would find nearly everything
+     union
+    select l.* from seen s join supabase_migrations.promthctl_last l
+        on l.kind = s.kind and l.identity = s.identity collate "C"),
+  {compare}"""
 # What `seen` has and `before` had differently, recorded as the change of a version.
 _COMPARE = """
   found as materialized (
@@ -105,14 +137,8 @@ create view supabase_migrations.promthctl_written as
 select oid, n, deleted from unnest(array{catalogs}::oid[]) c (oid) cross join lateral (
   select pg_stat_get_xact_tuples_inserted(oid) + pg_stat_get_xact_tuples_updated(oid),
     pg_stat_get_xact_tuples_deleted(oid)) w (n, deleted) where n + deleted > 0;
-create view supabase_migrations.promthctl_elsewhere as
-select oid from supabase_migrations.promthctl_written
- where oid <> all (array{followed}::regclass[]) or oid = 'pg_description'::regclass and deleted > 0;
-
-create view supabase_migrations.promthctl_fresh (classid, objid, named) as
-{fresh}
- union
-select coalesce(classid, 'pg_class'::regclass), coalesce(objid, relation), false from pg_locks
+create view supabase_migrations.promthctl_locked (classid, objid) as
+select coalesce(classid, 'pg_class'::regclass), coalesce(objid, relation) from pg_locks
  where pid = pg_backend_pid() and locktype in ('relation', 'object')
    and mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock');
 
@@ -129,7 +155,33 @@ select objid from reached
 select o.relation from reached r cross join lateral ({owners}) o (relation);
 
 create view supabase_migrations.promthctl_all (kind, identity, attributes, origin) as {all};
-create view supabase_migrations.promthctl_some (kind, identity, attributes, origin) as {some};
+create view supabase_migrations.promthctl_some_roles (kind, identity, attributes, origin) as {some_roles};
+create view supabase_migrations.promthctl_some_types (kind, identity, attributes, origin) as {some_types};
+create view supabase_migrations.promthctl_some_of_tables (kind, identity, attributes, origin) as {some_of_tables};
+create view supabase_migrations.promthctl_some_beside (kind, identity, attributes, origin) as {some_beside};
+
+-- Whether more belongs, or belonged, to what was touched than a plain table has.
+create view supabase_migrations.promthctl_beside as
+select from pg_proc where oid = any (array({touched}))
+ union all
+select from pg_class where oid = any (array({touched})) and relkind in ('S', 'v', 'm')
+ union all
+select from pg_trigger where tgrelid = any (array({touched})) and not tgisinternal
+ union all
+select from pg_rewrite where ev_class = any (array({touched}))
+ union all
+select from pg_publication_rel where prrelid = any (array({touched}))
+ union all
+select from pg_description where objoid = any (array({touched}))
+ union all
+select from supabase_migrations.promthctl_last where origin = any (array({touched})) and kind = any ({beside});
+
+-- Whether the last look began at a type that is not a table's own.
+create view supabase_migrations.promthctl_typed as
+select from supabase_migrations.promthctl_begun b join pg_type t on t.oid = b.objid
+ where b.look = (select max(look) from supabase_migrations.promthctl_looks) and b.classid = 'pg_type'::regclass
+   and (t.typtype in ('e', 'd', 'r')
+        or t.typtype = 'c' and (select relkind from pg_class where oid = t.typrelid) = 'c');
 
 create function supabase_migrations.promthctl_look_at_all(the_version text) returns bigint language plpgsql
   {settings} set plan_cache_mode = force_generic_plan as $$
@@ -142,27 +194,28 @@ begin
   return how_many;
 end $$;
 
-create function supabase_migrations.promthctl_look_at_some(the_version text, the_look bigint) returns bigint
-  language plpgsql {settings} set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+create function supabase_migrations.promthctl_look_at_some(the_version text, the_look bigint, members boolean)
+  returns void language plpgsql {settings} set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   how_many bigint;
 begin
   insert into supabase_migrations.promthctl_touched (look, oid)
   select the_look, r.oid from supabase_migrations.promthctl_reached r;
-  with touched as materialized (
-    select t.oid from supabase_migrations.promthctl_touched t where t.look = the_look),
-  seen as materialized (
-    select s.* from supabase_migrations.promthctl_some s
-     where s.kind in ('roles', 'types') or s.origin in (select t.oid from touched t)),
-  before as (
-    select l.* from supabase_migrations.promthctl_last l where l.kind in ('roles', 'types')
-     union
-    select l.* from touched t join supabase_migrations.promthctl_last l on l.origin = t.oid
-     union
-    select l.* from seen s join supabase_migrations.promthctl_last l
-        on l.kind = s.kind and l.identity = s.identity collate "C"),
-  {compare}
-  return how_many;
+  if members then
+    with seen as materialized (select * from supabase_migrations.promthctl_some_roles),
+    before as (select * from supabase_migrations.promthctl_last where kind = 'roles'),
+    {compare}
+  end if;
+  if exists (select from supabase_migrations.promthctl_last where kind = 'types')
+      or exists (select from supabase_migrations.promthctl_typed) then
+    with seen as materialized (select * from supabase_migrations.promthctl_some_types),
+    before as (select * from supabase_migrations.promthctl_last where kind = 'types'),
+    {compare}
+  end if;
+  {compare_of_tables}
+  if exists (select from supabase_migrations.promthctl_beside) then
+    {compare_beside}
+  end if;
 end $$;
 
 create function supabase_migrations.promthctl_look(the_version text, everywhere boolean) returns void
@@ -173,17 +226,25 @@ declare
     select l.transaction from supabase_migrations.promthctl_looks l order by l.look desc limit 1);
   the_look bigint;
   known boolean;
+  elsewhere boolean;
+  members boolean;
+  anything boolean;
+  written oid[];
+  rows_written bigint[];
   how_many bigint;
 begin
-  known := not {thorough} and coalesce(here = before + 1, false)
-    and not exists (select from supabase_migrations.promthctl_elsewhere);
+  select count(*) > 0, array_agg(w.oid), array_agg(w.n),
+         coalesce(bool_or(w.oid <> all (array{followed}::oid[]) or w.oid = {comments} and w.deleted > 0), false),
+         coalesce(bool_or(w.oid = any (array{members}::oid[])), false)
+    into anything, written, rows_written, elsewhere, members from supabase_migrations.promthctl_written w;
+  known := not {thorough} and coalesce(here = before + 1, false) and not elsewhere;
   insert into supabase_migrations.promthctl_looks (version, transaction) values (the_version, here)
     returning look into the_look;
   if known then
     insert into supabase_migrations.promthctl_begun (look, classid, objid, named)
-    select the_look, f.classid, f.objid, f.named from supabase_migrations.promthctl_fresh f;
-    if found or exists (select from supabase_migrations.promthctl_written) then
-      perform supabase_migrations.promthctl_look_at_some(the_version, the_look);
+    select distinct the_look, l.classid, l.objid, false from supabase_migrations.promthctl_locked l;
+    if found or anything then{fresh}
+      perform supabase_migrations.promthctl_look_at_some(the_version, the_look, members);
     end if;
   end if;
   if everywhere or not known or the_look % {often} = 0 then
@@ -212,17 +273,42 @@ def recording_script(major: int, catalogs: Sequence[tuple[int, str]], thorough: 
 
     catalogs: oid and name of its system catalogs. thorough: look at everything each time.
     """
+    oids = {name: oid for oid, name in catalogs}
+
+    def numbers(names: Collection[str]) -> str:
+        return str([oids.get(name, 0) for name in names])
+
+    def some(kinds: Sequence[str]) -> str:
+        return traced_query(major, _TOUCHED, kinds)
+
     places = {
-        "{catalogs}": str([oid for oid, name in catalogs if name not in _UNFOLLOWED]),
-        "{followed}": str([*_FOLLOWED, *_READ_EACH_TIME]),
-        "{fresh}": "\n union\n".join(
-            _FRESH.replace("{catalog}", name).replace("{columns}", columns).replace("{named}", str(named))
-            for name, (columns, named) in _FOLLOWED.items()
+        "{fresh}": "".join(
+            (_FRESH_BY_LOCK if name in _BY_LOCK else _FRESH)
+            .replace("{catalog}", name)
+            .replace("{oid}", str(oids.get(name, 0)))
+            .replace("{key}", _BY_LOCK.get(name, ""))
+            .replace("{columns}", columns)
+            .replace("{named}", str(named))
+            for name, (columns, named) in sorted(_FOLLOWED.items(), key=lambda each: each[0] in _BY_LOCK)
         ),
+        "{insert}": _INSERT,
+        "{catalogs}": str([oid for oid, name in catalogs if name not in _UNFOLLOWED]),
+        "{followed}": numbers([*_FOLLOWED, *_READ_EACH_TIME]),
+        "{members}": numbers(_READ_EACH_TIME),
+        "{comments}": str(oids.get("pg_description", 0)),
         "{owners}": _OWNERS.replace("{0}", "r"),
         "{all}": traced_query(major),
-        "{some}": traced_query(major, _TOUCHED),
+        "{some_roles}": some(["roles"]),
+        "{some_types}": some(["types"]),
+        "{some_of_tables}": some(_OF_TABLES),
+        "{some_beside}": some(_BESIDE),
+        "{compare_of_tables}": _COMPARE_TOUCHED.replace("{kinds}", "of_tables").replace(
+            "{list}", str(list(_OF_TABLES))
+        ),
+        "{compare_beside}": _COMPARE_TOUCHED.replace("{kinds}", "beside").replace("{list}", str(list(_BESIDE))),
         "{compare}": _COMPARE,
+        "{beside}": f"array{list(_BESIDE)}",
+        "{touched}": _TOUCHED,
         "{settings}": SPELLING.replace("set local", "set").replace(";", ""),
         "{thorough}": str(thorough),
         "{often}": str(_OFTEN),

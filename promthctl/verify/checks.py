@@ -157,11 +157,12 @@ def _verify(
         with steps.step("Trying to reach other users' rows"):
             _keep_attempts_out_of_the_log(connection)
             try:
-                flags = PUBLIC_FLAGS if is_the_app(actual.of("tables")) else {}
+                the_app = is_the_app(actual.of("tables"))
+                flags = PUBLIC_FLAGS if the_app else {}
                 isolation = prove_isolation(
                     connection, settings.declared, flags, exposed=settings.api_schemas, spare=not agreed
                 )
-                tried = check_lifecycles(connection, spare=not agreed)
+                tried = check_lifecycles(connection, spare=not agreed) if the_app else ()
                 lifecycles = tuple(one for one in tried if one.state != "skipped")  # not applicable is not passed
                 untried = ""
             except UsageError:  # of pyproject.toml

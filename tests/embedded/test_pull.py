@@ -11,7 +11,7 @@ import pytest
 
 from promthctl import settings, targets
 from promthctl.errors import PromthctlError
-from promthctl.migration_files import pulling
+from promthctl.migration_files import down_scripts, pulling
 from promthctl.schema import KINDS, compare, snapshot
 from promthctl.steps import Silent
 from tests.embedded.test_bundle import own, rows
@@ -165,6 +165,28 @@ def test_down_scripts_are_written_and_undo_what_they_say(tmp_path: Path, databas
     assert has_one.hint.endswith("and run it again to have one written")
     moved = Place(project).shell(has_one.hint.partition(", and run")[0])
     assert moved.returncode == 0 and not (tmp_path / "sql/002_change.down.sql").exists()
+
+
+def test_two_databases_share_down_scripts_and_write_what_one_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    for least in (2, 99):
+        monkeypatch.setattr(down_scripts, "_SHARED", least)
+        (path := tmp_path / str(least)).mkdir()
+        own(path, MIGRATIONS)
+        plan = down_scripts.plan_down_scripts(settings.load(path), None, Silent())
+        written.append({file.name: text for file, text in plan.changes.writes.items()})
+        assert [one.migration for one in plan.not_written] == ["004_rows.sql"]
+    assert written[0] == written[1] and len(written[0]) == 4
+
+
+def test_a_migration_that_fails_ends_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(down_scripts, "_SHARED", 2)
+    own(tmp_path, MIGRATIONS | {"002_change": "select 1/0;"})
+    with pytest.raises(PromthctlError) as raised:
+        down_scripts.plan_down_scripts(settings.load(tmp_path), None, Silent())
+    assert "002_change.sql" in str(raised.value)
 
 
 def test_which_is_said_in_one_way(tmp_path: Path) -> None:

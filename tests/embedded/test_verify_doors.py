@@ -121,6 +121,21 @@ def test_a_door_that_leaks_is_named_and_shut(database: psycopg.Connection[Any], 
     assert not leaks(tried(database)), [one.fix for one in found]
 
 
+def test_a_row_that_is_deleted_from_a_partition_is_seen_to_be_gone(database: psycopg.Connection[Any]) -> None:
+    database.execute(b"""
+      create table public.visits (
+        id uuid not null default gen_random_uuid(), user_id uuid not null references auth.users on delete cascade,
+        page text not null, at timestamptz not null default now(), primary key (id, at)) partition by range (at);
+      create table public.visits_all partition of public.visits for values from (minvalue) to (maxvalue);
+      alter table public.visits enable row level security;
+      alter table public.visits_all enable row level security;
+      create policy own on public.visits for select to authenticated using (user_id = (select auth.uid()));
+      create function public.forget() returns void language sql security definer set search_path = '' as
+        'delete from public.visits_all where at is not null'""")
+    found = [one for one in leaks(tried(database)) if one.object == "forget()"]
+    assert found and "deletes another user's visits" in found[0].what
+
+
 @pytest.mark.parametrize("case", RIGHT, ids=case_names(RIGHT))
 def test_a_right_function_or_view_is_proven(database: psycopg.Connection[Any], case: Case) -> None:
     database.execute(case.new.encode())

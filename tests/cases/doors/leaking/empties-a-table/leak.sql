@@ -1,0 +1,2 @@
+-- as mallory
+select start_again();
