@@ -346,8 +346,10 @@ def _violated(asker: Asker, outcome: Outcome) -> Iterator[Finding]:
         if table is None or not plain or (demand.others and other is None):
             continue
         count = asker.violations(demand, table, other)
-        if count:
-            label = table.name if table.schema == "public" else table.label
+        label = table.name if table.schema == "public" else table.label
+        if count is None and demand.fails and about_rows(asker.refused):
+            yield Finding("fails", file, line, table.label, f"rows of {label} {demand.what}")
+        elif count:
             noun = "row" if count == 1 else "rows"
             verb, _, rest = demand.what.partition(" ")
             verb = {"have": "has", "violate": "violates"}.get(verb, verb) if count == 1 else verb
