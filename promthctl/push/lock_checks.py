@@ -38,6 +38,8 @@ def check_locks(statements: Iterable[PlannedStatement], found: Rehearsal | None)
 
 
 def _checked(statements: list[PlannedStatement], found: Rehearsal) -> Iterator[LockCheck]:
+    from promthctl.push.risks.rules import FILLS_COLUMN
+
     lines = [(one.file, one.line) for one in statements]
     held: dict[tuple[str, str], int] = {}  # (file, table) → the weight of what the file holds on it so far
     for statement in statements:
@@ -52,7 +54,7 @@ def _checked(statements: list[PlannedStatement], found: Rehearsal) -> Iterator[L
         for risk in statement.risks:
             if risk.lock is None or risk.object not in found.tables or risk.lock not in _WEIGHT:
                 continue
-            rewrite = risk.kind == "rewrites"
+            rewrite = risk.kind == "rewrites" and risk.id != FILLS_COLUMN.id  # an UPDATE gives it no new file
             lock = seen.get(risk.object)
             right = held.get((statement.file, risk.object), 0) >= _WEIGHT[risk.lock]
             if rewrite:

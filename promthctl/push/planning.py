@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any
 
-from promthctl import database
+from promthctl import database, toolchain
 from promthctl.database.transactions import reading_failure
 from promthctl.errors import PromthctlError, RefusedError
+from promthctl.in_time import started
 from promthctl.migration_set import Migration, SyncPlan, creating, supabase_folder
 from promthctl.migration_set.squashed import Squash, as_replaced, find_squashes
 from promthctl.push import disagreements
@@ -277,10 +280,17 @@ def _rehearsed(
 ) -> Rehearsal:
     import psycopg
 
-    from promthctl.rehearsal.rehearsing import rehearse
+    from promthctl.rehearsal.as_it_is import read_as_it_is
 
     try:
-        found = rehearse(settings, connection, applied, pending, steps, meanwhile)
+        reading = started(functools.partial(read_as_it_is, connection))
+        from promthctl.rehearsal.rehearsing import rehearse  # while the target answers, as what follows
+
+        with contextlib.suppress(PromthctlError):  # who needs the tools has the error told
+            toolchain.ensure(settings, Silent())
+        as_it_is = reading(TIMEOUT_MAX)
+        assert as_it_is
+        found = rehearse(settings, connection, applied, pending, as_it_is, steps, meanwhile)
     except psycopg.Error as error:
         raise reading_failure(target, _NO_PLAN.format(target.label), error, "nothing was pushed") from None
     return found if drift else replace(found, drift=None)

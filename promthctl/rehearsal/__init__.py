@@ -3,6 +3,7 @@
 From the entry down to what each part needs:
 
 rehearsing.py   rehearse(): a target and its pending migrations → Rehearsal
+as_it_is.py     what has to be known of the target first
 with_data.py    the pending files run on a copy of the target's own rows
 model.py        Rehearsal, Finding, Drift, DataRehearsal
 verdict.py      what was lost, in which statement, and what could not be decided

@@ -69,7 +69,8 @@ class Asker:
         return self._ask(f"select count(*) from {_name(table)} where {condition}")  # noqa: S608 - checked by `asked`
 
     def violations(self, demand: Demand, table: Content, other: Content | None) -> int | None:
-        """How many rows do not meet the demand; None where that cannot be told."""
+        """How many rows do not meet the demand; None where that cannot be told, or where the query fails on them."""
+        self.refused = ""
         if not all(self.harmless(part) for part in demand.expressions):
             return None
         if demand.query:

@@ -32,6 +32,7 @@ class Demand:
     columns: tuple[str, ...]
     what: str
     query: str = ""
+    fails: bool = False
     others: tuple[int, ...] = ()
     expressions: tuple[Any, ...] = ()
 
@@ -39,15 +40,19 @@ class Demand:
 def demands_of(connection: psycopg.Connection[Any], node: Any) -> list[Demand]:
     """What the statement demands, its names looked up in the twin as they are now; nothing for other kinds."""
     kind = type(node).__name__
-    if kind == "IndexStmt" and node.unique:
+    if kind == "IndexStmt":
         found = relation(connection, node.relation)
-        return [_unique_index(found, node)] if found else []
+        if found is None:
+            return []
+        expressions = [one.expr for one in node.indexParams if one.expr is not None]
+        demands = [_computed(found, one, "", "the new index", node.whereClause) for one in expressions]
+        return [*demands, _unique_index(found, node)] if node.unique else demands
     if kind != "AlterTableStmt" or node.objtype.name != "OBJECT_TABLE":
         return []
     found = relation(connection, node.relation)
     if found is None:
         return []
-    demands: list[Demand] = []
+    demands = []
     for command in node.cmds:
         demands += _command(connection, found, command)
     return demands
@@ -78,6 +83,20 @@ def _added_column(table: int, column: Any) -> Iterator[Demand]:
         "serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")  # fmt: skip
     if {"CONSTR_NOTNULL", "CONSTR_PRIMARY"} & sorts and not filled:
         yield Demand(table, "true", (), f"would have no value in the new column {column.colname}, which is NOT NULL")
+    for one in column.constraints or ():
+        if one.contype.name == "CONSTR_GENERATED" and one.raw_expr is not None:
+            yield _computed(table, one.raw_expr, whole_type(column.typeName), f"the new column {column.colname}")
+
+
+def _computed(table: int, expression: Any, type_name: str, what: str, condition: Any = None) -> Demand:
+    """That the expression can be computed for each row that meets the condition."""
+    made = f"({printed(expression)})" + (f"::{type_name}" if type_name else "")
+    parts = (expression,) if condition is None else (expression, condition)
+    where = "" if condition is None else f" where {printed(condition)}"
+    names = tuple(dict.fromkeys(name for part in parts for name in columns_in(part)))
+    query = f"select 0 * count({made}) from {{t}}{where}"  # noqa: S608 - of the migration, read-only
+    what = f"have values of which {what} cannot be computed"
+    return Demand(table, "false", names, what, query, fails=True, expressions=parts)
 
 
 def _constraint(connection: psycopg.Connection[Any], table: int, constraint: Any) -> Iterator[Demand]:

@@ -125,6 +125,7 @@ def found_again(
 ) -> set[int] | None:
     """The tables in which all values of these columns are, each beside its row's key; None where some are not.
 
+    A partitioned table is one, whatever partitions its rows are in.
     but: a table in which the columns themselves do not count, since they are what was lost there.
     """
     indexes, places = list(row_indexes), {}
@@ -132,15 +133,15 @@ def found_again(
         place = before.place(number)
         if place is not None and any(before.rows[index][place] is not None for index in indexes):
             places[number] = place
-    wide = [
-        (content.oid, [_spread(content, row, before if content.oid == but else None) for row in content.rows])
-        for content in end.values()
-        if not content.label.startswith("auth.") or content.oid == but
-    ]
+    wide: dict[int, list[dict[str, str]]] = {}
+    for content in end.values():
+        if not content.label.startswith("auth.") or content.oid == but:
+            spread = [_spread(content, row, before if content.oid == but else None) for row in content.rows]
+            wide.setdefault(content.root or content.oid, []).extend(spread)
     keys = {index: _key(before, index) for index in indexes}
     used: set[int] = set()
     for place in places.values():
-        found = next(_homes(before, indexes, place, keys, wide), None)
+        found = next(_homes(before, indexes, place, keys, wide.items()), None)
         if found is None:
             return None
         used.add(found)
@@ -186,9 +187,10 @@ def _spread(content: Content, row: Row, but: Content | None) -> dict[str, str]:
     for column, value in zip(content.columns, row, strict=True):
         if value is None:
             continue
-        found[str(column.number) if column.number not in old else f"was {column.number}"] = value
+        own = column.name if content.root else str(column.number)  # partitions number their columns each for itself
+        found[own if column.number not in old else f"was {column.number}"] = value
         if column.type in ("json", "jsonb"):
-            found.update(_leaves(str(column.number), value))
+            found.update(_leaves(own, value))
     return found
 
 

@@ -41,7 +41,7 @@ begin
   return jsonb_build_array(coalesce(locks, '[]'), coalesce(wrote, '[]'));
 end $$;
 create function promthctl_rehearsal.read(wanted oid[])
-returns table (id bigint, space text, relation text, filenode bigint, parts jsonb, content jsonb)
+returns table (id bigint, space text, relation text, filenode bigint, root bigint, parts jsonb, content jsonb)
 language plpgsql security definer set search_path = pg_catalog, pg_temp set datestyle = 'ISO, YMD' set timezone = 'UTC'
 set intervalstyle = 'postgres' set extra_float_digits = 1 set bytea_output = 'hex' set xmloption = 'content' as $$
 declare one record; texts text;
@@ -53,6 +53,7 @@ begin
        and n.nspname !~ '^(pg_.*|information_schema|promthctl_rehearsal|supabase_migrations)$'
   loop
     id := one.oid; space := one.nspname; relation := one.relname; filenode := one.file;
+    root := pg_partition_root(one.oid)::bigint;
     select coalesce(jsonb_agg(jsonb_build_array(attnum, attname, format_type(atttypid, atttypmod)) order by attnum),
                     '[]'),
            string_agg(format('case when %1$I is distinct from null then format(''%%s'', %1$I) end', attname), ', '
@@ -115,7 +116,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Content:
-    """A table's rows, each with the values of `columns` as text. cut: it has more rows than were read."""
+    """A table's rows, each with the values of `columns` as text.
+
+    cut: it has more rows than were read. root: the oid of the partitioned table of which it is a part.
+    """
 
     oid: int
     schema: str
@@ -124,6 +128,7 @@ class Content:
     columns: tuple[Column, ...]
     rows: tuple[tuple[str | None, ...], ...]
     cut: bool = False
+    root: int | None = None
 
     @property
     def label(self) -> str:
@@ -176,11 +181,10 @@ def read(connection: psycopg.Connection[Any], oids: Collection[int] | None = Non
     query = "select * from promthctl_rehearsal.read(%s::oid[])"
     wanted = None if oids is None else [*oids]
     found = {}
-    for oid, schema, name, filenode, columns, rows in connection.execute(query.encode(), [wanted]):
+    for oid, schema, name, filenode, root, parts, rows in connection.execute(query.encode(), [wanted]):
+        columns = tuple(Column(*one) for one in parts)
         cut = len(rows) > _MOST_ROWS
-        found[oid] = Content(
-            oid, schema, name, filenode, tuple(Column(*one) for one in columns), tuple(tuple(row) for row in rows), cut
-        )
+        found[oid] = Content(oid, schema, name, filenode, columns, tuple(tuple(row) for row in rows), cut, root)
     return found
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from promthctl.errors import PromthctlError
 from promthctl.migration_set import Migration
 from promthctl.redact import redact
+from promthctl.rehearsal.as_it_is import AsItIs
 from promthctl.rehearsal.asking import Asker
 from promthctl.rehearsal.constraint_demands import constraint_demands_of
 from promthctl.rehearsal.demands import Demand, TypeChange, demands_of, type_changes
@@ -22,9 +23,8 @@ from promthctl.rehearsal.rights import read_rights
 from promthctl.rehearsal.static import look_inside, proven_harmless
 from promthctl.rehearsal.twin import Twin, TwinFacts, running_twin
 from promthctl.rehearsal.verdict import Context, Suspicion, Verdict, judge, looked_into
-from promthctl.schema import MANAGED_SCHEMAS, Catalog, snapshot
+from promthctl.schema import MANAGED_SCHEMAS, Catalog
 from promthctl.settings import Settings
-from promthctl.shadow import default_privileges_of
 from promthctl.steps import Steps
 
 if TYPE_CHECKING:
@@ -79,19 +79,20 @@ def rehearse(
     connection: psycopg.Connection[Any],
     applied: Sequence[Migration],
     pending: Sequence[Migration],
+    found: AsItIs,
     steps: Steps,
     meanwhile: Callable[[], object] = lambda: None,
 ) -> Rehearsal:
     """Try the pending migrations in a twin of the database behind the connection, which is only read from.
 
-    connection: in autocommit. applied: the files of its history, in order. meanwhile: called where a server starts.
+    connection: in autocommit. applied: the files of its history, in order. found: what was read there just before.
+    meanwhile: called where a server starts.
     Raises psycopg.Error where the target's connection is lost; everything else that keeps the rehearsal from being
     made is told in its `unsure`.
     """
     import psycopg
 
-    actual = snapshot(connection)
-    privileges = default_privileges_of(connection) or ()
+    actual, privileges = found
     try:
         with _one_at_a_time:
             key = _key(actual, privileges, applied, pending)
@@ -345,8 +346,10 @@ def _violated(asker: Asker, outcome: Outcome) -> Iterator[Finding]:
         if table is None or not plain or (demand.others and other is None):
             continue
         count = asker.violations(demand, table, other)
-        if count:
-            label = table.name if table.schema == "public" else table.label
+        label = table.name if table.schema == "public" else table.label
+        if count is None and demand.fails and about_rows(asker.refused):
+            yield Finding("fails", file, line, table.label, f"rows of {label} {demand.what}")
+        elif count:
             noun = "row" if count == 1 else "rows"
             verb, _, rest = demand.what.partition(" ")
             verb = {"have": "has", "violate": "violates"}.get(verb, verb) if count == 1 else verb

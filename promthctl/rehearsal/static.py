@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -158,15 +158,18 @@ def _empty_columns(condition: Any) -> frozenset[str]:
     return frozenset()
 
 
-def carries_all(node: Any) -> bool:
-    """True for a statement that copies a table's every row with its values as they are, into a table or a column."""
+def carries_all(node: Any, filled: Collection[str] = ()) -> bool:
+    """True for a statement that copies a table's every row with its values as they are, into a table or a column.
+
+    filled: columns of which rows that have no value there may be left out.
+    """
     sort = type(node).__name__
     if sort == "CreateTableAsStmt":
-        return _whole(node.query)
+        return _whole(node.query, filled)
     if sort == "InsertStmt":
-        return node.onConflictClause is None and node.withClause is None and _whole(node.selectStmt)
+        return node.onConflictClause is None and node.withClause is None and _whole(node.selectStmt, filled)
     if sort == "SelectStmt":
-        return _whole(node)
+        return _whole(node, filled)
     if sort == "UpdateStmt":
         plain = all(_plain(target.val) for target in node.targetList)
         return plain and not node.fromClause and node.withClause is None and _only_null_tests(node.whereClause)
@@ -177,10 +180,18 @@ def _only_null_tests(condition: Any) -> bool:
     return condition is None or type(condition).__name__ == "NullTest"
 
 
-def _whole(select: Any) -> bool:
+def _is_filled(condition: Any, columns: Collection[str]) -> bool:
+    """True for the condition that one of the columns is not null."""
+    if type(condition).__name__ != "NullTest" or condition.nulltesttype.name != "IS_NOT_NULL":
+        return False
+    return type(condition.arg).__name__ == "ColumnRef" and getattr(condition.arg.fields[-1], "sval", None) in columns
+
+
+def _whole(select: Any, filled: Collection[str]) -> bool:
     if type(select).__name__ != "SelectStmt" or select.op.name != "SETOP_NONE" or select.valuesLists:
         return False
-    limits = (select.whereClause, select.limitCount, select.limitOffset, select.distinctClause, select.groupClause,
+    where = None if _is_filled(select.whereClause, filled) else select.whereClause
+    limits = (where, select.limitCount, select.limitOffset, select.distinctClause, select.groupClause,
               select.havingClause, select.withClause)  # fmt: skip
     sources = select.fromClause or ()
     one = [type(source).__name__ for source in sources] == ["RangeVar"]

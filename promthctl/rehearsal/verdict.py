@@ -149,7 +149,10 @@ class _Judge:
         homes = found_again(before, rows, numbers, self._course.end, but)
         if not homes:
             return False
-        return all(any(carries_all(step.node) for step in self._course.steps if step.target == home) for home in homes)
+        # A single column is carried as a whole by what leaves out its nulls, too.
+        filled = {column.name for column in before.columns if [*numbers] == [column.number]}
+        steps = self._course.steps
+        return all(any(carries_all(step.node, filled) for step in steps if step.target == home) for home in homes)
 
     def _counters(self) -> None:
         """Sequences that were set back or dropped."""

@@ -1,13 +1,13 @@
 """Databases kept as data directories by content, so that the next one like it starts warm.
 
     <cache>/shadow/<hash>.database/postgres     the data directory, cleanly shut down
-    <cache>/shadow/<hash>.database/next         a copy of it, made when the last one was used up
+    <cache>/shadow/<hash>.database/next         a copy of it: the last one that ran, made the same again (renewing.py)
     <cache>/shadow/<hash>.database/notes        what its maker noted
     <cache>/shadow/<hash>.database-lock         held while a copy of it is made and runs
 
-A copy of it runs and is thrown away; what is kept never runs again. Its passwords come from the key that signs what
-this user keeps (signatures.py): a copy needs no start of its own to get others, and no file has them. A copy is removed
-beside whatever is done next.
+A copy of it runs; what is kept never runs again. Its passwords come from the key that signs what this user keeps
+(signatures.py): a copy needs no start of its own to get others, and no file has them. A copy is renewed beside whatever
+is done next.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from promthctl.locks import is_held, locked
 from promthctl.migration_set import Migration
 from promthctl.settings import Settings
 from promthctl.shadow.cache import FOLDER, content_hash, server_choice, unwritable
+from promthctl.shadow.renewing import Photograph, photograph, renew
 from promthctl.shadow.throw_away import ThrowAwayDatabase, work_folder
 from promthctl.signatures import derived_secret
 from promthctl.sql.quoting import literal
@@ -74,8 +75,8 @@ def kept_database(
 
     build: gets connections in autocommit, the superuser's and that of postgres, after the migrations, once for each
     content; returns notes. key: what else its work depends on. major, privileges: as for catalog_after_all, whose
-    errors these are. gone_at_once: the copy is removed when this returns, otherwise soon after. meanwhile: called
-    while the copy's server starts.
+    errors these are. gone_at_once: the copy is removed when this returns, otherwise it is renewed soon after.
+    meanwhile: called while the copy's server starts.
     """
     folder = toolchain.cache_root(settings) / FOLDER
     choice = server_choice(settings, major)
@@ -95,7 +96,7 @@ def kept_database(
             _forget_oldest(folder)
         (kept / "notes").touch()
         notes = (kept / "notes").read_text(encoding="utf-8")
-        own, superuser = servers.run(kept, held, meanwhile)
+        own, superuser = servers.run(kept, held, meanwhile, renewed=not gone_at_once)
         yield KeptDatabase(own, superuser, notes)
     except OSError as error:
         raise unwritable(error, folder) from None
@@ -103,7 +104,7 @@ def kept_database(
         if gone_at_once:
             _close(held)
         else:  # nobody has to wait for that but the interpreter, at its end
-            threading.Thread(target=_close, args=(held,), name="promthctl-removal").start()
+            threading.Thread(target=_close, args=(held,), name="promthctl-renewal").start()
 
 
 @contextlib.contextmanager
@@ -154,23 +155,20 @@ class _Servers:
         cluster.data.rename(kept / "postgres")
         process.write_private(kept / "notes", notes)
 
-    def run(self, kept: Path, held: contextlib.ExitStack, meanwhile: Callable[[], object]) -> tuple[Target, Target]:
-        """A copy of that database, running until `held` is closed; the next one is made meanwhile."""
-        cluster = self._cluster("copy")
+    def run(
+        self, kept: Path, held: contextlib.ExitStack, meanwhile: Callable[[], object], renewed: bool
+    ) -> tuple[Target, Target]:
+        """A copy of that database, running until `held` is closed. renewed: it is the next copy after that."""
+        cluster, following = self._cluster("copy"), kept / "next"
         cluster.data.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if (kept / "next").exists():
-            (kept / "next").rename(cluster.data)
+        if _made_since_the_boot(following):
+            following.rename(cluster.data)
         else:
+            shutil.rmtree(following, ignore_errors=True)
             self._copy(kept, cluster.data)
-        served = held.enter_context(self._serving(cluster, signal.SIGQUIT, meanwhile))
-        next_one = threading.Thread(target=self._copy_if_it_can, args=(kept, kept / "next"), name="promthctl-copying")
-        next_one.start()
-        held.callback(next_one.join)
-        return served
-
-    def _copy_if_it_can(self, kept: Path, target: Path) -> None:
-        with contextlib.suppress(OSError, PromthctlError):  # then whoever wants it makes it
-            self._copy(kept, target)
+        if renewed:
+            held.callback(_give_back, cluster.data, photograph(cluster.data), kept)
+        return held.enter_context(self._serving(cluster, signal.SIGQUIT, meanwhile))
 
     def _copy(self, kept: Path, target: Path) -> None:
         partial = kept / "partial"  # of a promthctl that was killed, if it is there: we hold the lock
@@ -211,6 +209,23 @@ class _Servers:
 
 def _password(role: str) -> str:
     return derived_secret(f"the password of {role} in a throw-away database")
+
+
+def _made_since_the_boot(copy: Path) -> bool:
+    """Its files are not synced to disk: after a power cut they may be others than their times tell."""
+    import psutil
+
+    try:
+        return copy.lstat().st_ctime > psutil.boot_time()
+    except FileNotFoundError:
+        return False
+
+
+def _give_back(used: Path, before: Photograph, kept: Path) -> None:
+    """Make the copy that ran the next one, if its server ended as it should; otherwise it goes with its folder."""
+    if not (used / "postmaster.pid").exists():  # the server removes it when none of its processes is left
+        renew(used, before, kept / "postgres")
+        used.rename(kept / "next")
 
 
 def _forget_oldest(folder: Path) -> None:

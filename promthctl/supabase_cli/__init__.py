@@ -5,6 +5,7 @@ dialects           what differs between v2 and v3, and how what they print is re
 runner             one run: its options, its environment, its answer
 database_commands  db push, db reset, migration repair, db advisors
 patience           whom a push waits for, and further tries when a lock is not to be had
+temporary_roles    those it signs in with, left out of schemas
 work_folder        the private folder that each of those runs in
 local_stack        services, start, stop
 api_keys           projects api-keys

@@ -31,6 +31,7 @@ from promthctl.supabase_cli.dialects import Answer, file_being_applied
 from promthctl.supabase_cli.migration_errors import FailedRun
 from promthctl.supabase_cli.patience import Blocked, run_patiently
 from promthctl.supabase_cli.runner import Runner, find_runner
+from promthctl.supabase_cli.temporary_roles import without_temporary_roles
 from promthctl.supabase_cli.work_folder import work_folder
 from promthctl.targets import Target, command_line_options
 
@@ -153,7 +154,7 @@ class DatabaseCli:
     def diff(self, start: Target, end: Target, schemas: Sequence[str] = ()) -> SchemaSql:
         """`supabase db diff --from --to` with pg-delta, which needs no Docker; neither database is changed.
 
-        schemas: only those; none for all.
+        schemas: only those; none for all. Roles that a hosted project has for signing in are not in it.
         Raises PromthctlError when it cannot run.
         """
         start, end = start.held(), end.held()
@@ -172,7 +173,7 @@ class DatabaseCli:
             raise self._failure(end, answer, f"The schema of {end.label} could not be compared")
         found = _UNMANAGED.search(answer.stderr)
         kinds = found[1].split(", ") if found else []
-        return SchemaSql(sql, tuple(kind for kind in kinds if kind not in _ALWAYS_UNMANAGED))
+        return SchemaSql(without_temporary_roles(sql), tuple(kind for kind in kinds if kind not in _ALWAYS_UNMANAGED))
 
     def types(self, target: Target, language: str, schemas: Sequence[str]) -> str:
         """`supabase gen types`, which needs no Docker with a database's URL: the code it prints.

@@ -258,6 +258,145 @@ CHANGES: dict[str, tuple[str, str]] = {
             " for values with (modulus 2, remainder 0);"
         ),
     ),
+    # several kinds that lean on each other
+    "views_in_a_stack": (
+        f"""{_T} create view v1 as select id, name from t; create view v2 as select id, upper(name) as name from v1;
+        create view v3 as select v2.id, v1.name from v2 join v1 using (id); grant select on v3 to anon;""",
+        """drop view v3, v2, v1; alter table t add column more text, alter column name type varchar(50);
+        create view v1 as select id, more, name from t;
+        create view v2 with (security_invoker) as select id, upper(name) || more as name from v1;
+        create view v3 as select v2.id, v1.name, v2.name as both from v2 join v1 using (id);
+        grant select on v3 to authenticated;""",
+    ),
+    "view_trigger": (
+        _V,
+        """create function g() returns trigger language plpgsql as
+        'begin insert into t (id, name) values (new.id, new.name); return new; end';
+        create trigger i instead of insert on v for each row execute function g();""",
+    ),
+    "view_of_function": (
+        """create function f() returns table (a int) language sql stable as 'select 1';
+        create view v as select a from f();""",
+        """drop view v; drop function f; create function f() returns table (a bigint, b text) language sql stable
+        as $$ select 1::bigint, 'x' $$; create view v as select a, b from f();""",
+    ),
+    "view_and_column_type": (
+        f"{_V} create materialized view m as select id from v; create unique index on m (id);",
+        """drop view v cascade; alter table t alter column id type bigint; create view v as select id, name from t;
+        create materialized view m as select id from v; create unique index on m (id);
+        grant select on m to service_role;""",
+    ),
+    "view_rule": (_V, "create rule w as on update to v do instead update t set name = new.name where id = old.id;"),
+    "generated_by_function": (
+        f"{_T} {_F}",
+        """alter table t add column g int generated always as (f(n)) stored, add check (g > 0);
+        create index i on t (g desc nulls last) where g is not null; create view w as select g from t;""",
+    ),
+    "partitions_below_partitions": (
+        _PARTS,
+        """create table t_2 partition of t for values from ('2026-01-01') to ('2027-01-01') partition by list (id);
+        create table t_2_odd partition of t_2 for values in (1, 3); create table t_2_rest partition of t_2 default;
+        alter table t add column more text default 'x', add check (id > 0); create index i on t (more);
+        alter table t_2_odd enable row level security; create policy p on t_2_odd for select to anon using (true);""",
+    ),
+    "partition_attached": (
+        f"{_PARTS} create table t_2 (id int, at date not null, primary key (id, at));",
+        "alter table t attach partition t_2 for values from ('2026-01-01') to ('2027-01-01');",
+    ),
+    "partitioned_refers": (
+        f"{_PARTS} create table a (id int primary key);",
+        """alter table t add foreign key (id) references a on delete cascade; alter table a add column at date;
+        alter table a add foreign key (id, at) references t;""",
+    ),
+    "partitioned_trigger": (
+        _PARTS,
+        """create function g() returns trigger language plpgsql as 'begin return new; end';
+        create trigger r after insert or update of at on t for each row when (new.id > 0) execute function g();""",
+    ),
+    "domain_of_domain": (
+        _D,
+        """create domain d2 as d default 'x' check (length(value) < 9); create domain ds as d[];
+        alter table t add column d2 d2, add column ds ds;
+        create function fd(a d2) returns d language sql as 'select a';""",
+    ),
+    "domain_not_null": (_D, "alter domain d set not null; alter domain d drop constraint d_check;"),
+    "composite_of_all": (
+        "create type c as (a int, b text); create table t (id int primary key, c c, cs c[]);",
+        """create domain d as int; create type inner_c as (d d, at timestamptz); alter type c add attribute i inner_c;
+        create function f(x c) returns setof inner_c language sql as 'select (x).i';""",
+    ),
+    "enum_between": (
+        _E,
+        """alter type e add value 'aa' before 'b'; alter type e add value 'c' after 'b';
+        create table u (id int primary key, es e[] default '{a}');""",
+    ),
+    "enum_used_at_once": (
+        _E,
+        """alter type e rename to e_old; create type e as enum ('a', 'b', 'c');
+        alter table t alter column e drop default, alter column e type e using e::text::e;
+        alter table t alter column e set default 'c', add check (e <> 'c' or id > 0); drop type e_old;""",
+    ),
+    "enum_rebuilt_under_a_view": (
+        f"{_E} create view v as select e from t; create index i on t (e) where e = 'a';",
+        """drop view v; drop index i; alter type e rename to e_old; create type e as enum ('a', 'z');
+        alter table t alter column e drop default, alter column e type e using 'a'::e; drop type e_old;
+        create view v as select e from t; create index i on t (e) where e = 'z';""",
+    ),
+    "policies_of_roles": (
+        f"{_P} create table m (id int, who uuid); alter table m enable row level security;",
+        """create function mine(a int) returns boolean language sql stable security definer set search_path = ''
+        as 'select a > 0'; revoke execute on function mine(int) from public;
+        grant execute on function mine(int) to anon;
+        drop policy p on t; create policy p on t as restrictive for update to anon, authenticated
+        using (mine(id)) with check (exists (select from m where m.id = t.id and m.who = auth.uid()));
+        create policy "of all" on m for all to public using (who = (select auth.uid()));""",
+    ),
+    "comments_everywhere": (
+        f"""{_V} {_F} {_E.replace(" t ", " te ")} create domain d as int; create sequence s; create index i on t (n);
+        create function g() returns trigger language plpgsql as 'begin return new; end';
+        create trigger r before insert on t for each row execute function g();""",
+        """comment on column v.name is 'of a view'; comment on function f(int) is E'two\\nlines';
+        comment on type e is 'e'; comment on domain d is 'd'; comment on sequence s is 's'; comment on index i is 'i';
+        comment on trigger r on t is 'r';
+        comment on column t.n is 'it''s "n" \\ $$';""",
+    ),
+    "default_privileges_of_all": (
+        "alter default privileges in schema {schema} grant select on tables to anon;",
+        """alter default privileges in schema {schema} revoke select on tables from anon;
+        alter default privileges in schema {schema} grant insert, update on tables to authenticated with grant option;
+        alter default privileges in schema {schema} grant usage on sequences to anon;
+        alter default privileges in schema {schema} grant usage on types to anon; create table t (id int);""",
+    ),
+    "trigger_of_changes": (
+        _T,
+        """create function g() returns trigger language plpgsql
+        as 'begin perform count(*) from old_t; return null; end';
+        create trigger a after update on t referencing old table as old_t new table as new_t
+        for each statement execute function g(); alter table t enable always trigger a;""",
+    ),
+    "function_parameters": (
+        "create function f(a int, b text default 'x') returns int language sql as 'select a';",
+        """drop function f; create function f(first int, b text default 'y', variadic c int[] default '{}') returns int
+        language sql as 'select first'; alter function f set search_path = ''; alter function f cost 7;""",
+    ),
+    "columns_in_another_order": (
+        f"{_V} create index i on t (name);",
+        """drop view v; alter table t drop column name; alter table t add column a int, add column name text;
+        create index i on t (name, a); create view v as select name, id from t;""",
+    ),
+    "index_of_all": (
+        _T,
+        """create unique index i on t (lower(name) collate "C" text_pattern_ops desc nulls last, n)
+        include (id) nulls not distinct where n > 0 and name is not null;""",
+    ),
+    "sequence_of_another": (
+        f"{_T} create table u (id int primary key); create sequence s;",
+        """alter sequence s owned by u.id; alter table u alter column id set default nextval('s'), alter id type bigint;
+        alter sequence s as bigint increment 2 maxvalue 99 start 5 cache 3 cycle;""",
+    ),
+    "published_in_part": (_T, "alter publication supabase_realtime add table t (id, name) where (id > 0);"),
+    "collation_new": (_T, "create collation k (provider = icu, locale = 'th'); alter table t add c text collate k;"),
+    "schema_to_a_role": (_T, "grant usage, create on schema {schema} to service_role; grant all on t to service_role;"),
     # publications
     "published": (_T, "alter publication supabase_realtime add table t;"),
 }

@@ -164,15 +164,20 @@ def leaves(row: dict[str, str]) -> Iterator[str]:
             yield from (str(one) for one in (data.values() if isinstance(data, dict) else [data]))
 
 
+def not_rolled_back(sql: str) -> bool:
+    """Whether the case has to be tried in a database of its own: it does something outside of a transaction."""
+    return any(one in sql for one in ("concurrently", "begin;", "initially deferred"))
+
+
 def really(databases: Databases, name: str, sql: str) -> str:
     """What becomes of the rows: lost, intact or fails. What can be is rolled back."""
-    alone = "concurrently" in sql or "begin;" in sql
+    alone = not_rolled_back(sql)
     with psycopg.connect(databases.server.url(name, "supabase_admin"), autocommit=True) as connection:
         before = texts(connection)
         with connection.transaction(force_rollback=True) if not alone else nullcontext():
             connection.execute("set session authorization postgres; reset search_path; reset timezone")
             try:
-                for piece in sql.split(";") if alone else [sql]:
+                for piece in [sql] if not alone or "deferred" in sql else sql.split(";"):
                     connection.execute(piece.encode())
             except psycopg.Error:
                 return "fails"
@@ -181,7 +186,7 @@ def really(databases: Databases, name: str, sql: str) -> str:
 
 def verdict(databases: Databases, case: Case) -> tuple[str, PushPlan]:
     """What really happened to the case, and the plan."""
-    alone = "concurrently" in case.sql or "begin;" in case.sql
+    alone = not_rolled_back(case.sql)
     with databases.copy_of(databases.real) if alone else nullcontext(databases.real) as name:
         with psycopg.connect(databases.server.url(name), autocommit=True) as connection:
             plan = rehearsed(databases, connection, case.sql)

@@ -77,7 +77,7 @@ def judge_type_change(
     for node, explicit in [*((cast, True) for cast in casts), (wanted, False)]:
         found = catalog.type_named(type_name(node), path)
         if found is None:  # the plan creates the type, mostly an enum or a domain
-            return TypeChange(True, loses, _spelled(wanted, catalog, path))
+            return TypeChange(rewrites or not _is_citext(node, now), loses, _spelled(wanted, catalog, path))
         oid, spelled, checked = found
         new = _Type(oid, spelled, modifiers(node), checked)
         step = _step(now, new, explicit, catalog)
@@ -91,6 +91,11 @@ def _spelled(node: Any, catalog: TargetCatalog, path: Sequence[str]) -> str:
     limits = ",".join(map(str, modifiers(node)))
     first, *rest = name.split(" with", 1)  # timestamp(3) with time zone
     return f"{first}({limits})" + "".join(f" with{each}" for each in rest) if limits else name
+
+
+def _is_citext(node: Any, now: _Type) -> bool:
+    """Stored as text is. Source: contrib/citext/citext--1.4.sql."""
+    return strings(node.names)[-1] == "citext" and not node.arrayBounds and now.name in ("text", "character varying")
 
 
 def _casts(column: str, using: Any) -> list[Any] | None:

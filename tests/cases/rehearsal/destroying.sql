@@ -145,3 +145,103 @@ prepare gone as delete from comments; execute gone;
 set role postgres; delete from settings where key = 'limit';
 -- case: cursor
 do $$ declare c cursor for select * from comments for update; begin for r in c loop delete from comments where current of c; end loop; end $$;
+
+-- case: merge that deletes what its source lacks
+merge into settings s using (select 'theme' as key) k on s.key = k.key when not matched by source then delete;
+
+-- case: delete by a new trigger of statements
+create function empty_comments() returns trigger language plpgsql as $$ begin delete from comments; return null; end $$;
+create trigger empties after insert on settings for each statement execute function empty_comments();
+insert into settings values ('added', 'here');
+
+-- case: delete by a trigger when the file is committed, deferred
+create function empty_comments() returns trigger language plpgsql as $$ begin delete from comments; return null; end $$;
+create constraint trigger empties after insert on settings deferrable initially deferred for each row execute function empty_comments();
+insert into settings values ('added', 'here');
+
+-- case: truncate in a function called by a select
+create function emptied() returns void language plpgsql as $$ begin truncate comments; end $$;
+select emptied();
+
+-- case: delete by a function in a new check
+create function checked(n int) returns bool language plpgsql as $$ begin delete from comments; return true; end $$;
+alter table settings add check (checked(length(key)));
+
+-- case: delete by a function in an index's expression
+create function emptied() returns void language plpgsql as $$ begin delete from public.comments; end $$;
+create function keyed(t text) returns text language plpgsql immutable as $$ begin perform public.emptied(); return t; end $$;
+create index on settings (keyed(key));
+
+-- case: delete in a function of standard SQL
+create function emptied() returns void begin atomic delete from comments; end;
+select emptied();
+
+-- case: text cut by a cast to a domain
+create domain app.short as varchar(2);
+alter table notes alter code type app.short using code::app.short;
+
+-- case: jsonb rewritten by an update in a common table expression
+with u as (update profiles set settings = jsonb_build_object('lang', settings -> 'lang') returning 1) select count(*) from u;
+
+-- case: jsonb key overwritten by a subscript
+update profiles set settings['lang'] = '"en"';
+
+-- case: array element overwritten
+update notes set tags[1] = 'same for all';
+
+-- case: values emptied by a conflict with itself
+insert into settings select key, '' from settings on conflict (key) do update set value = excluded.value;
+
+-- case: moved into a materialized view that is refreshed
+create materialized view kept as select * from settings;
+delete from settings;
+refresh materialized view kept;
+
+-- case: type changed by a function of its own
+create function halved(n numeric) returns int language sql immutable as $$ select (n / 2)::int $$;
+alter table notes alter price type int using halved(price);
+
+-- case: delete what comes after the fifth
+delete from comments where id in (select id from comments order by id offset 5);
+
+-- case: delete by chance
+delete from comments where random() < 2;
+
+-- case: delete by the place of a row
+delete from comments where ctid = any (array(select ctid from comments));
+
+-- case: drop a column of a partitioned table
+alter table app.logs drop column line;
+
+-- case: exchanged for an empty one
+alter table settings rename to settings_old;
+create table settings (like settings_old including all);
+drop table settings_old;
+
+-- case: delete by a trigger in place of an insert
+create view all_settings as select * from settings;
+create function not_inserted() returns trigger language plpgsql as $$ begin delete from settings where key = new.key; return null; end $$;
+create trigger instead instead of insert on all_settings for each row execute function not_inserted();
+insert into all_settings select * from settings;
+
+-- case: delete if the database has another name
+do $$ begin if current_database() <> 'postgres' then delete from comments; end if; end $$;
+
+-- case: children moved by a function that keeps the parents alone
+create function moved() returns int language plpgsql as $$ declare n int; begin
+  create table parents as select * from only parent; drop table parent cascade; get diagnostics n = row_count; return n; end $$;
+select moved();
+
+-- case: update by a rule in place of an insert
+create rule overwrites as on insert to settings do instead update settings set value = new.value;
+insert into settings values ('theme', 'light');
+
+-- case: rows lost to a join in a lateral
+create table joined as select n.*, c.txt from notes n cross join lateral (select txt from comments where note_id = n.id and likes > 8) c;
+drop table notes cascade;
+
+-- case: copied by a cursor that stops early
+create table copied (like settings);
+do $$ declare r record; n int := 0; begin
+  for r in select * from settings order by key loop exit when n = 1; insert into copied values (r.key, r.value); n := n + 1; end loop; end $$;
+drop table settings;

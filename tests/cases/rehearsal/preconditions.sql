@@ -53,3 +53,18 @@ create table notes (id int);
 drop type mood;
 -- case: not SQL
 selec 1;
+
+-- case: generated column of text that is no number
+alter table settings add n int generated always as (value::int) stored;
+
+-- case: unlogged, and a logged one refers to it
+alter table profiles set unlogged;
+
+-- case: duplicates of an expression
+create unique index on notes (lower(status));
+
+-- case: index of text that is no number
+create index on settings ((value::int));
+
+-- case: index of text that is no number, of some rows
+create index on settings ((value::int)) where key <> 'limit';
