@@ -124,6 +124,7 @@ class EmbeddedEngine:
         steps: Steps,
         content: Content | None = None,
         done: str = "The local database was reset",
+        bulk: bool = False,
     ) -> KeptCopy | None:
         """See Engine.renew; the caller holds the project's lock.
 
@@ -141,17 +142,12 @@ class EmbeddedEngine:
             )
         made = made_aside(cluster, stack, content, self.settings, steps)
         with beside(self._snapshots(stack).clear_removed), made as new:
-            port, data = ports.free_port(), new.cluster.data
-            own = Server(new.cluster, port, data.with_name("postgres.log"), lasting=False)
-            try:
-                own.start()
-                fill(new.filling(own, dataclasses.replace(stack, db_port=port), steps))
-            finally:
-                own.stop()
+            with new.served(bulk) as own:
+                fill(new.filling(own, dataclasses.replace(stack, db_port=own.port), steps))
             with steps.step("Putting the new database in place"):
                 new.cluster.sync()
                 bucket_objects.note_due(self.records)
-                return self._put_in_place(here, data, done, steps)
+                return self._put_in_place(here, new.cluster.data, done, steps)
 
     def _put_in_place(self, here: _Here, data: Path, done: str, steps: Steps) -> KeptCopy | None:
         """Another data directory becomes the stack's, under an API server that runs on; returns what is kept then.
@@ -164,8 +160,7 @@ class EmbeddedEngine:
         snapshots.take_kept(cluster.data)
         copy = kept_copy.replace(cluster.data, data)
         self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
-        snapshots.forget_oldest()
-        with already_done(done, _NOT_UP, "that is done"):
+        with beside(snapshots.forget_oldest), already_done(done, _NOT_UP, "that is done"):
             if server and database:
                 self._restart_database(cluster, stack, server)
             self.up(lambda _: None, steps)
