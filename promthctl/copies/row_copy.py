@@ -254,12 +254,15 @@ class RowCopy:
         self._sink.execute(f"set role {identifier(self._roles[table.oid])}".encode())
         try:
             with self._source.transaction(), self._source.cursor() as reads, self._sink.cursor() as writes:
-                with self._emptied(table) as option, reads.copy(out.encode()) as source:
-                    with writes.copy(f"{into}{option}".encode()) as sink:
-                        for block in blocks(reads, source):
-                            sink.write(block)
-                            self._bytes += len(block)
-                            self._tell(table)
+                with (
+                    self._emptied(table) as option,
+                    reads.copy(out.encode()) as source,
+                    writes.copy(f"{into}{option}".encode()) as sink,
+                ):
+                    for block in blocks(reads, source):
+                        sink.write(block)
+                        self._bytes += len(block)
+                        self._tell(table)
                 count = writes.rowcount
         except psycopg.Error as error:
             if self._source.closed or self._sink.closed:

@@ -190,7 +190,8 @@ class Engine(Protocol):
         kept of the old one, if anything.
 
         fill: called with the new database. content: as in `up`. done: what an error says that comes afterwards. bulk:
-        it may get many rows. Where the engine keeps copies, an error in `fill` has changed nothing, and there need be no stack; else it runs.
+        it may get many rows. Where the engine keeps copies, an error in `fill` has changed nothing, and there need be
+        no stack; else it runs.
         """
 
     def undo_renewal(self, steps: Steps) -> KeptCopy:

@@ -17,6 +17,8 @@ from pathlib import Path
 from promthctl import process
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.records import SUPERUSER
+from promthctl.engines.embedded.spare_log import FOLDER as LOG_FOLDER
+from promthctl.engines.embedded.spare_log import spare_log
 from promthctl.engines.embedded.syncing import sync_all
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.landlock import Confinement
@@ -267,16 +269,41 @@ class Cluster:
 
 
 def copy_data(source: Path, target: Path, settings: Settings) -> None:
-    """Copy the files of a data directory whose server is stopped. Raises PromthctlError."""
-    copied = process.run(["cp", "-Rp", source, target], env=settings.child_env(), kill_with_parent=True)
-    gone = not source.exists()  # from under the copy: what is removed is renamed first
-    if copied.code != 0 or gone:
+    """Copy the files of a data directory whose server is stopped, but the log's that it does not need. Raises
+    PromthctlError.
+    """
+    if spare := spare_log(source):
+        log, copied_log = source / LOG_FOLDER, target / LOG_FOLDER
+        _copy(sorted(one for one in source.iterdir() if one != log), _like(source, target), settings)
+        _copy(sorted(one for one in log.iterdir() if one.name not in spare), _like(log, copied_log), settings)
+    else:
+        _copy([source], target, settings)
+    if not source.exists():  # from under the copy: what is removed is renamed first
+        raise _not_copied(target, f"{source} was removed meanwhile")
+
+
+def _copy(sources: Sequence[Path], target: Path, settings: Settings) -> None:
+    copied = process.run(["cp", "-Rp", *sources, target], env=settings.child_env(), kill_with_parent=True)
+    if copied.code != 0:
         said = copied.stderr.strip().splitlines()
-        raise PromthctlError(
-            "The database's files could not be made",
-            said[-1] if said else f"{source} was removed meanwhile" if gone else f"cp ended with {copied.code}",
-            f"free some space for {target.parent} and run the same command again",
-        )
+        raise _not_copied(target, said[-1] if said else f"cp ended with {copied.code}")
+
+
+def _like(source: Path, target: Path) -> Path:
+    """An empty folder with another one's owner and rights."""
+    try:
+        about = source.stat()
+        target.mkdir(mode=0o700)
+        os.chown(target, about.st_uid, about.st_gid)
+        target.chmod(about.st_mode & 0o777)
+    except OSError as error:
+        raise _not_copied(target, f"{error.strerror}: {error.filename}") from None
+    return target
+
+
+def _not_copied(target: Path, why: str) -> PromthctlError:
+    hint = f"free some space for {target.parent} and run the same command again"
+    return PromthctlError("The database's files could not be made", why, hint)
 
 
 def find_server(home: Path) -> ProcessId | None:
