@@ -272,14 +272,20 @@ def copy_data(source: Path, target: Path, settings: Settings) -> None:
     """Copy the files of a data directory whose server is stopped, but the log's that it does not need. Raises
     PromthctlError.
     """
-    if spare := spare_log(source):
-        log, copied_log = source / LOG_FOLDER, target / LOG_FOLDER
-        _copy(sorted(one for one in source.iterdir() if one != log), _like(source, target), settings)
-        _copy(sorted(one for one in log.iterdir() if one.name not in spare), _like(log, copied_log), settings)
-    else:
-        _copy([source], target, settings)
+    with process.beside(_load_driver):
+        if spare := spare_log(source):
+            log, copied_log = source / LOG_FOLDER, target / LOG_FOLDER
+            _copy(sorted(one for one in source.iterdir() if one != log), _like(source, target), settings)
+            _copy(sorted(one for one in log.iterdir() if one.name not in spare), _like(log, copied_log), settings)
+        else:
+            _copy([source], target, settings)
     if not source.exists():  # from under the copy: what is removed is renamed first
         raise _not_copied(target, f"{source} was removed meanwhile")
+
+
+def _load_driver() -> None:
+    """While `cp` works: whoever copies a database connects to it next, and waits for this otherwise."""
+    import psycopg  # noqa: F401
 
 
 def _copy(sources: Sequence[Path], target: Path, settings: Settings) -> None:

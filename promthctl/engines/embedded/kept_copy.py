@@ -102,7 +102,7 @@ def bytes_on_disk(folder: Path) -> int:
     for place, _, files in os.walk(folder):
         for name in files:
             with contextlib.suppress(OSError):
-                total += (Path(place) / name).lstat().st_blocks * 512
+                total += os.lstat(f"{place}/{name}").st_blocks * 512
     return total
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _AT_ONCE = 32
@@ -25,9 +25,9 @@ def sync_all(data: Path) -> None:
         raise error
 
     found = os.walk(data, onerror=failed)
-    places = [Path(place, name) for place, _, names in found for name in ("", *names)]
+    places = [f"{place}/{name}" for place, _, names in found for name in ("", *names)]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for _ in pool.map(_sync, places):
+        for _ in pool.map(_sync, [places[number::_AT_ONCE] for number in range(_AT_ONCE)]):
             pass
 
 
@@ -55,12 +55,13 @@ def _write(data: Path, ended: threading.Event) -> None:
                 state = about.st_size, about.st_mtime_ns
                 if about.st_size > _LARGE and seen.get(file) != state:
                     seen[file] = state
-                    _sync(file)
+                    _sync([file])
 
 
-def _sync(place: Path) -> None:
-    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sync(places: Iterable[str | Path]) -> None:
+    for place in places:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
