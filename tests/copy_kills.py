@@ -24,6 +24,7 @@ from pathlib import Path
 import psycopg
 
 from tests.local_faults import CLONE, REMOVE, RESTORE, SAVE, UNDO, UP, Failed, Local, home_of, two_projects, url_of
+from tests.promthctl_runner import Project
 
 COMMANDS = {"save": SAVE, "restore": RESTORE, "clone": CLONE}
 # Kept in the data folder between two commands: what is in use, the one before it, snapshots, Storage's files.
@@ -70,33 +71,34 @@ class Copies(Local):
         if self.saved():
             run(*REMOVE, "--yes")
         if name == "clone":
-            self.asked = _fill(url_of(self.beside), 0)
+            self.asked = fill_tables(url_of(self.beside), 0)
         elif name == "restore":
             self.mark += 1
-            self.asked = _fill(url_of(self.project), self.mark)
+            self.asked = fill_tables(url_of(self.project), self.mark)
             run(*SAVE)
         self.mark += 1
-        self.before = _fill(url_of(self.project), self.mark)
+        self.before = fill_tables(url_of(self.project), self.mark)
 
     def settle(self, name: str, done: bool = True) -> None:
         """Look at everything. done: the command said that it was."""
         run = self.project.run
         run(*UP)
-        self.look_for_leftovers()
-        now = _state(url_of(self.project))
+        self.only(set(self.project.pids().values()))
+        look_for_leftovers(self.project, home_of(self.project))
+        now = state_of(url_of(self.project))
         if name == "save":
             self.equal(now, self.before, "the database was only copied")
             if done and not self.saved():
                 raise Failed("the snapshot is not there")
             if self.saved():
-                _fill(url_of(self.project), self.mark + 1_000_000)
+                fill_tables(url_of(self.project), self.mark + 1_000_000)
                 run(*RESTORE)
-                self.equal(_state(url_of(self.project)), self.before, "the snapshot")
+                self.equal(state_of(url_of(self.project)), self.before, "the snapshot")
             return
         if now != self.before or done:
             self.equal(now, self.asked, "what was asked for")
             run(*UNDO)
-            self.equal(_state(url_of(self.project)), self.before, "the database that was in use")
+            self.equal(state_of(url_of(self.project)), self.before, "the database that was in use")
         if name == "restore" and not self.saved():
             raise Failed("the snapshot is gone")
 
@@ -104,16 +106,6 @@ class Copies(Local):
         if now != wanted:
             names = [name for name in sorted({*now, *wanted}) if now.get(name) != wanted.get(name)]
             raise Failed(f"{what}: {len(names)} of {len(wanted)} differ, {', '.join(names[:4])}")
-
-    def look_for_leftovers(self) -> None:
-        own = set(self.project.pids().values())
-        self.only(own)
-        home = home_of(self.project)
-        strange = [one.name for one in home.iterdir() if one.name not in _KNOWN and one.is_dir()]
-        listed = {one["name"] for one in self.project.json("local", "snapshot", "list")["snapshots"]}
-        there = {one.name for one in home.glob("snapshots/*") if not one.name.startswith(".removed-")}
-        if strange or listed != there:
-            raise Failed(f"left over: {strange}, {sorted(there - listed)}; listed in vain: {sorted(listed - there)}")
 
     def kill_at(self, name: str, point: str) -> str:
         """One fault; says whether it came before the command's end. Raises Failed."""
@@ -161,15 +153,24 @@ def main(number: int, seed: int, names: list[str]) -> int:
     return sum(len(failures) for _, failures in done)
 
 
-def _fill(url: str, mark: int) -> State:
+def look_for_leftovers(project: Project, home: Path) -> None:
+    """Raises Failed for folders that are neither databases nor snapshots, and for snapshots without their folder."""
+    strange = [one.name for one in home.iterdir() if one.name not in _KNOWN and one.is_dir()]
+    listed = {one["name"] for one in project.json("local", "snapshot", "list")["snapshots"]}
+    there = {one.name for one in home.glob("snapshots/*") if not one.name.startswith(".removed-")}
+    if strange or listed != there:
+        raise Failed(f"left over: {strange}, {sorted(there - listed)}; listed in vain: {sorted(listed - there)}")
+
+
+def fill_tables(url: str, mark: int) -> State:
     """The tables, and one more row; what there is then."""
     with psycopg.connect(url) as connection:
         connection.execute(_TABLES.encode(), prepare=False)
         connection.execute("insert into public.marks values (%s) on conflict do nothing", (mark,))
-    return _state(url)
+    return state_of(url)
 
 
-def _state(url: str) -> State:
+def state_of(url: str) -> State:
     """Of a table the rows' number and checksum, of a sequence its position, of an index that it is there."""
     with closing(psycopg.connect(url, autocommit=True)) as connection:
         found = dict[str, str]()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from promthctl import database, process, shadow, supabase_cli
 from promthctl.copies import comparing
-from promthctl.copies.backup_file import TAKEN, Loaded, Loader
+from promthctl.copies.backup_file import DISK_FULL, MORE_ROOM, TAKEN, Loaded, Loader
 from promthctl.copies.masks import Masks
 from promthctl.copies.pg_dump import HISTORY, PgDump, pg_dump_or_none, without_platform
 from promthctl.copies.row_copy import RowCopy, SourceTable, one_snapshot, read_tables
@@ -256,8 +256,10 @@ class _Copying:
         masked = ", ".join(f"{table.label}.{column}" for column in sorted(self._masks.of(table.label)))
         schema_alone = "leave --data out: the schema and the history are copied without rows"
         hint = f"leave its masks out ({masked}), if they are why; or {schema_alone}" if masked else schema_alone
-        why = first_line(error)
-        raise PromthctlError(f"The rows of {table.label} could not be copied; {_AS_BEFORE}", why, hint) from None
+        what, why = f"The rows of {table.label} could not be copied; {_AS_BEFORE}", first_line(error)
+        if error.sqlstate == DISK_FULL:
+            raise PromthctlError(what, why, MORE_ROOM) from None
+        raise PromthctlError(what, why, hint) from None
 
     def _large_objects(self) -> bool:
         """True where there are any."""

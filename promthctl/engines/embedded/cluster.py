@@ -308,7 +308,8 @@ def _like(source: Path, target: Path) -> Path:
 
 
 def _not_copied(target: Path, why: str) -> PromthctlError:
-    hint = f"free some space for {target.parent} and run the same command again"
+    lasting = next(folder for folder in target.parents if not folder.name.startswith(LEFTOVER))
+    hint = f"free some space for {lasting} and run the same command again"
     return PromthctlError("The database's files could not be made", why, hint)
 
 

@@ -97,14 +97,21 @@ class Snapshots:
             )
         with self._partial() as partial:
             with stopped:
-                postgres.copy_data(cluster.data, partial / _DATA, cluster.settings)
-                if _sizes(partial / _DATA) != _sizes(cluster.data, spare_log(cluster.data)):
-                    why = "the copy has not the files that the database has, or not with their sizes"
-                    raise PromthctlError("The snapshot was not made", why, "run the same command again")
-                self._describe(partial, cluster.data.name, name, reason, applied, partial / _DATA)
+                try:
+                    self._copy_data(cluster, partial)
+                    self._describe(partial, cluster.data.name, name, reason, applied, partial / _DATA)
+                except BaseException:  # on a full disk the server needs the room to start again
+                    shutil.rmtree(partial, ignore_errors=True)
+                    raise
             replace(cluster, data=partial).sync()
             partial.rename(self._folder(name))
         return self.named(name)
+
+    def _copy_data(self, cluster: Cluster, partial: Path) -> None:
+        postgres.copy_data(cluster.data, partial / _DATA, cluster.settings)
+        if _sizes(partial / _DATA) != _sizes(cluster.data, spare_log(cluster.data)):
+            why = "the copy has not the files that the database has, or not with their sizes"
+            raise PromthctlError("The snapshot was not made", why, "run the same command again")
 
     def take_kept(self, data: Path) -> None:
         """Make the copy that is kept of a data directory an automatic snapshot: another is about to take its place.
