@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self, TypeVar
 
 import psutil
 import psycopg
@@ -69,7 +70,7 @@ class Local:
     beside_rows: set[str] = field(default_factory=set)
 
     @classmethod
-    def make(cls, folder: Path, seed: int, commands: dict[str, tuple[str, ...]]) -> Local:
+    def make(cls, folder: Path, seed: int, commands: dict[str, tuple[str, ...]]) -> Self:
         local = cls(_project(folder / "killed"), _project(folder / "beside"), random.Random(seed))
         local.beside.run(*UP)
         local.beside_rows.add(_commit(local.beside))
@@ -85,7 +86,7 @@ class Local:
         return local
 
     def words(self, words: tuple[str, ...]) -> list[str]:
-        return [_url(self.beside) if word == "{beside}" else word for word in words]
+        return [url_of(self.beside) if word == "{beside}" else word for word in words]
 
     def prepare(self, name: str) -> None:
         """Bring the project to where the command has something to do."""
@@ -134,7 +135,7 @@ class Local:
             run(*PURGE)
             self.rows.clear()
             self.no_process()
-            home = _home(self.project)
+            home = home_of(self.project)
             if home.exists():
                 raise Failed(f"{home} is still there after a purge")
         else:
@@ -192,6 +193,9 @@ class Local:
             raise Failed("the project beside it was touched")
 
 
+L = TypeVar("L", bound=Local)
+
+
 def _project(folder: Path) -> Project:
     (folder / "sql").mkdir(parents=True)
     (folder / "pyproject.toml").write_text(CONFIG)
@@ -200,13 +204,13 @@ def _project(folder: Path) -> Project:
     return Project(folder)
 
 
-def _url(project: Project) -> str:
+def url_of(project: Project) -> str:
     record = project.record()
     return f"postgresql://postgres:{record['db_password']}@127.0.0.1:{record['db_port']}/postgres"
 
 
 def _connect(project: Project) -> psycopg.Connection:
-    return psycopg.connect(_url(project))
+    return psycopg.connect(url_of(project))
 
 
 def _commit(project: Project) -> str:
@@ -221,7 +225,7 @@ def _rows(project: Project) -> set[str]:
         return {row for (row,) in connection.execute("select id from public.notes")}
 
 
-def _home(project: Project) -> Path:
+def home_of(project: Project) -> Path:
     from promthctl.engines.embedded import ownership
 
     here = settings.load(project.path)
@@ -251,10 +255,10 @@ def _command_line(pid: int) -> str:
 
 
 @contextlib.contextmanager
-def two_projects(folder: Path, seed: int, commands: dict[str, tuple[str, ...]]) -> Iterator[Local]:
+def two_projects(folder: Path, seed: int, commands: dict[str, tuple[str, ...]], kind: type[L]) -> Iterator[L]:
     made = [Project(folder / name) for name in ("killed", "beside")]
     try:
-        yield Local.make(folder, seed, commands)
+        yield kind.make(folder, seed, commands)
     finally:
         for project in made:
             project.dispose()
@@ -263,7 +267,7 @@ def two_projects(folder: Path, seed: int, commands: dict[str, tuple[str, ...]]) 
 def work(folder: Path, seed: int, wanted: int, commands: dict[str, tuple[str, ...]]) -> tuple[Counter[str], list[str]]:
     """At least that many faults; how many there were of each command, and the failures."""
     injected, failures = Counter[str](), []
-    with two_projects(folder, seed, commands) as local:
+    with two_projects(folder, seed, commands, Local) as local:
         while injected.total() < wanted:
             for name in commands:
                 try:

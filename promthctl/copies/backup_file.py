@@ -55,6 +55,8 @@ _OTHER_DATABASES = ("template0", "template1", "_supabase")
 _DEFAULT_RIGHTS = "alter default privileges for role postgres in schema public"
 _NOT_VALID = "rows refer to rows that are not there: not validated"
 _TOLD = 200  # characters of a statement
+DISK_FULL = "53100"
+MORE_ROOM = "free some space, or export PROMTHCTL_DATA_DIR=/path/with/more/room; then run the same command again"
 
 
 @dataclass
@@ -250,6 +252,8 @@ class Loader:
         if self.loaded.extensions:
             why = f"{why}\nnot to be had here: {', '.join(self.loaded.extensions)}"
         what = f"{self._name} could not be loaded; {self._what}"
+        if error.sqlstate == DISK_FULL:
+            return PromthctlError(what, why, MORE_ROOM)
         return PromthctlError(what, why, f"correct line {line} of a copy of the file, and clone that")
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from promthctl.copies.copy_out import blocks
 from promthctl.database.sqlstates import first_line
 from promthctl.quantities import size
 from promthctl.sql.quoting import identifier, literal
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _KEYS_AT_ONCE = 1_000  # in one question
 _TOLD_SECONDS = 0.5
-_BLOCK = 1 << 17  # bytes that are handed on at once: PostgreSQL gives a row at a time
 # Values are written on one side as they are read on the other, whatever the roles' settings.
 SPELLING = (
     "set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres'; set bytea_output = 'hex'; set xmloption = content;"
@@ -152,14 +152,16 @@ class RowCopy:
         sample: int | None,
         instead: Mapping[tuple[str, str], str] | None = None,
         refused: Callable[[SourceTable, psycopg.Error], None] = lambda _table, _error: None,
+        fresh: bool = False,
     ) -> None:
-        """source: in autocommit. sink: a superuser's.
+        """source: in autocommit. sink: a superuser's. fresh: nothing refers to its tables yet, and nobody uses it.
 
         instead: by table and column ("schema.name", "column"), an expression that the source is asked for instead.
         refused: told of a table whose rows the other database does not take; it may raise.
         """
         self._source, self._sink, self._all, self._sample = source, sink, tables, sample
         self._instead, self._refused, self.counts = instead or {}, refused, dict[str, int]()
+        self._fresh = fresh and sample is None  # a sample fills a table in several goes
         self.rows, self.tables, self.left_out = 0, 0, list[str]()
         self._columns: dict[int, tuple[str, ...]] = {}
         self._roles: dict[int, str] = {}
@@ -209,6 +211,25 @@ class RowCopy:
             self._sink.execute(f"set local role {identifier(self._roles[table.oid])}".encode())
             self._sink.execute(f"delete from {table.source}".encode())  # noqa: S608 - quoted
 
+    @contextlib.contextmanager
+    def _emptied(self, table: SourceTable) -> Iterator[str]:
+        """Where the sink is fresh: the block is a transaction that made the table's file anew. So what comes needs no
+        write-ahead log at wal_level minimal and is written as frozen, once. Gives the option of COPY for that.
+        """
+        import psycopg
+
+        if not self._fresh:
+            yield ""
+            return
+        with self._sink.transaction():
+            option = "" if table.partitioned else " (freeze)"
+            try:
+                with self._sink.transaction():
+                    self._sink.execute(f"truncate {table.source}".encode())
+            except psycopg.Error:  # the platform's tables refer to one another
+                option = ""
+            yield option
+
     def _selection(self, table: SourceTable) -> str:
         if self._sample is None:
             return f"select {{}} from {table.source}"  # noqa: S608 - quoted
@@ -233,8 +254,12 @@ class RowCopy:
         self._sink.execute(f"set role {identifier(self._roles[table.oid])}".encode())
         try:
             with self._source.transaction(), self._source.cursor() as reads, self._sink.cursor() as writes:
-                with reads.copy(out.encode()) as source, writes.copy(into.encode()) as sink:
-                    for block in _blocks(source):
+                with (
+                    self._emptied(table) as option,
+                    reads.copy(out.encode()) as source,
+                    writes.copy(f"{into}{option}".encode()) as sink,
+                ):
+                    for block in blocks(reads, source):
                         sink.write(block)
                         self._bytes += len(block)
                         self._tell(table)
@@ -336,16 +361,3 @@ class RowCopy:
                 self._sink.execute(f"refresh materialized view {name}".encode())
             except psycopg.Error as error:
                 self.left_out.append(f"{name}: {first_line(error)}")
-
-
-def _blocks(rows: Iterable[Any]) -> Iterator[bytes]:
-    """The same bytes, in larger pieces."""
-    held, length = list[Any](), 0
-    for row in rows:
-        held.append(row)
-        length += len(row)
-        if length >= _BLOCK:
-            yield b"".join(held)
-            held, length = [], 0
-    if held:
-        yield b"".join(held)

@@ -184,12 +184,14 @@ class Engine(Protocol):
         steps: Steps,
         content: Content | None = None,
         done: str = "The local database was reset",
+        bulk: bool = False,
     ) -> KeptCopy | None:
         """Replace the stack's database by a new one; ports and keys stay, and the stack is up then. Returns what is
         kept of the old one, if anything.
 
-        fill: called with the new database. content: as in `up`. done: what an error says that comes afterwards. Where
-        the engine keeps copies, an error in `fill` has changed nothing, and there need be no stack; else it runs.
+        fill: called with the new database. content: as in `up`. done: what an error says that comes afterwards. bulk:
+        it may get many rows. Where the engine keeps copies, an error in `fill` has changed nothing, and there need be
+        no stack; else it runs.
         """
 
     def undo_renewal(self, steps: Steps) -> KeptCopy:

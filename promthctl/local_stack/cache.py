@@ -22,6 +22,7 @@ from promthctl.engines.embedded import kept_states
 from promthctl.engines.embedded.kept_copy import bytes_on_disk
 from promthctl.errors import UsageError
 from promthctl.locks import is_held
+from promthctl.migration_set.supabase_folder import REPLACED
 from promthctl.settings import Settings
 
 _PREFIX = ".removed-"
@@ -50,12 +51,16 @@ class Part:
 
 @dataclass(frozen=True)
 class CacheList:
-    """folder: the cache's. snapshots, kept: bytes on disk of this project's databases that are kept beside it."""
+    """folder: the cache's. snapshots, kept: bytes on disk of this project's databases that are kept beside it.
+
+    replaced: of the edited migration files that a sync has replaced, the last five of each.
+    """
 
     folder: str
     parts: tuple[Part, ...]
     snapshots: int
     kept: int
+    replaced: int
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ def list_cache(settings: Settings, engine: Engine) -> CacheList:
     with contextlib.suppress(UsageError):  # an engine without any
         snapshots = sum(one.bytes for one in engine.snapshots())
     kept = engine.kept()
-    return CacheList(str(root), tuple(parts), snapshots, kept.bytes if kept else 0)
+    replaced = _bytes(settings.state_dir / REPLACED)
+    return CacheList(str(root), tuple(parts), snapshots, kept.bytes if kept else 0, replaced)
 
 
 def clean_cache(settings: Settings, *, everything: bool = False) -> Cleaned:

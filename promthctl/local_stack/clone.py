@@ -20,7 +20,7 @@ from promthctl.copies.pg_dump import HISTORY
 from promthctl.engines import Engine, Filling, KeptCopy
 from promthctl.engines.access import local_target, stack_access
 from promthctl.errors import PrerequisiteError, PromthctlError, UsageError, already_done
-from promthctl.local_stack.copying import Amount, Copied, copy_live, opened_source, own_tables
+from promthctl.local_stack.copying import Amount, Copied, begun_reading, copy_live, opened_source, own_tables
 from promthctl.locks import alone
 from promthctl.quantities import size
 from promthctl.settings import Settings
@@ -94,11 +94,12 @@ def clone_database(
             _check_room(settings, found.amount.size)
             agree(found.amount)
         copied: list[Copied] = []
+        with begun_reading(settings, found, steps) as reading:
 
-        def fill(new: Filling) -> None:
-            copied.append(copy_live(settings, found, new, masks, steps))
+            def fill(new: Filling) -> None:
+                copied.append(copy_live(settings, reading, new, masks, steps))
 
-        kept = engine.renew(fill, steps, done=_DONE)
+            kept = engine.renew(fill, steps, done=_DONE, bulk=True)
         return _result(source.label, engine, copied[0], kept)
 
 
@@ -115,7 +116,7 @@ def clone_file(settings: Settings, engine: Engine, file: Path, options: CloneOpt
             with steps.step(f"Loading {file.name}") as update, _opened(file, zipped) as stream:
                 copied.append(_load(new, stream, file.name, masks, lambda done: update(size(done))))
 
-        kept = engine.renew(fill, steps, done=_DONE)
+        kept = engine.renew(fill, steps, done=_DONE, bulk=True)
         return _result(str(file), engine, copied[0], kept)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from promthctl import database, process, shadow, supabase_cli
 from promthctl.copies import comparing
-from promthctl.copies.backup_file import TAKEN, Loaded, Loader
+from promthctl.copies.backup_file import DISK_FULL, MORE_ROOM, TAKEN, Loaded, Loader
 from promthctl.copies.masks import Masks
 from promthctl.copies.pg_dump import HISTORY, PgDump, pg_dump_or_none, without_platform
 from promthctl.copies.row_copy import RowCopy, SourceTable, one_snapshot, read_tables
@@ -25,7 +25,7 @@ from promthctl.drafting.engine import forward, read_state, run
 from promthctl.engines import Filling
 from promthctl.errors import PromthctlError, RefusedError
 from promthctl.rehearsal.twin import equalise
-from promthctl.schema import compare, snapshot
+from promthctl.schema import Catalog, compare, snapshot
 from promthctl.schema.queries import MANAGED_SCHEMAS
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -110,16 +110,56 @@ def _size(table: SourceTable, sample: int | None) -> int:
     return table.size * (sample or 0) // (table.rows or 1) if few else table.size
 
 
-def copy_live(settings: Settings, source: Source, new: Filling, masks: Masks, steps: Steps) -> Copied:
+@dataclass(frozen=True)
+class Reading:
+    """A source as of one moment. snapshot: its id there. catalog, before, after: its schema, and what pg_dump makes of
+    that for before and after the rows, read beside what is done here; None without a pg_dump.
+    """
+
+    source: Source
+    snapshot: str
+    pool: ThreadPoolExecutor
+    catalog: Future[Catalog]
+    before: Future[str] | None
+    after: Future[str] | None
+
+
+@contextlib.contextmanager
+def begun_reading(settings: Settings, source: Source, steps: Steps) -> Iterator[Reading]:
+    """For as long as the block runs. Begun before there is a database to fill: it takes as long to make one."""
+    with one_snapshot(source.connection):
+        ((moment,),) = source.connection.execute("select pg_export_snapshot()").fetchall()
+        program = pg_dump_or_none(settings, source.major, steps)
+        with ThreadPoolExecutor(3) as pool:
+            catalog = pool.submit(snapshot, source.connection)
+            dumps = [
+                pool.submit(_dumped, settings, source.target, moment, program, section) if program else None
+                for section in ("pre-data", "post-data")
+            ]
+            yield Reading(source, moment, pool, catalog, *dumps)
+
+
+def _dumped(settings: Settings, target: Target, moment: str, program: PgDump, section: str) -> str:
+    objects = "--no-large-objects" if program.major >= 16 else "--no-blobs"
+    options = (f"--snapshot={moment}", f"--section={section}", objects, *without_platform())
+    env = settings.child_env(**target.environment())
+    done = process.run(program.command(target, *options), env=env, kill_with_parent=True)
+    if done.code != 0:
+        why = "\n".join(done.stderr.strip().splitlines()[:4])
+        hint = "use a role that may read everything: on Supabase, postgres"
+        raise PromthctlError(f"The schema of {target.label} could not be read; {_AS_BEFORE}", why, hint)
+    return done.stdout
+
+
+def copy_live(settings: Settings, reading: Reading, new: Filling, masks: Masks, steps: Steps) -> Copied:
     """Fill a fresh database. Raises PromthctlError for what could not be copied, or came out otherwise."""
     import psycopg
 
     assert new.superuser_url
+    source = reading.source
     with (
         psycopg.connect(new.access.db_url, autocommit=True) as own,
         psycopg.connect(new.superuser_url, autocommit=True) as high,
-        one_snapshot(source.connection),
-        ThreadPoolExecutor(2) as pool,
     ):
         if source.major > (here := own.info.server_version // 10000):
             why = f"it is PostgreSQL {source.major}, and the local stack's is {here}"
@@ -128,48 +168,43 @@ def copy_live(settings: Settings, source: Source, new: Filling, masks: Masks, st
                 "then promthctl local up, and the same command again"
             )
             raise RefusedError(f"{source.target.label} was not cloned; {_AS_BEFORE}", why, hint)
-        return _Copying(settings, source, own, high, masks, steps, pool).run()
+        return _Copying(settings, reading, own, high, masks, steps).run()
 
 
 class _Copying:
     def __init__(
         self,
         settings: Settings,
-        source: Source,
+        reading: Reading,
         own: Connection,
         high: Connection,
         masks: Masks,
         steps: Steps,
-        pool: ThreadPoolExecutor,
     ) -> None:
-        self._settings, self._source, self._own, self._high = settings, source, own, high
-        self._masks, self._steps, self._pool = masks, steps, pool
+        self._settings, self._reading, self._own, self._high = settings, reading, own, high
+        self._source, self._masks, self._steps = reading.source, masks, steps
         self._loader = Loader(own, high, masks, _AS_BEFORE, rows=False)
-        ((self._snapshot,),) = source.connection.execute("select pg_export_snapshot()").fetchall()
-        self._oldest = min(source.major, own.info.server_version // 10000)
+        self._oldest = min(self._source.major, own.info.server_version // 10000)
 
     def run(self) -> Copied:
-        source = self._source
-        after: Future[str] | None = None
+        source, reading = self._source, self._reading
         with self._steps.step("Making the schema"):
-            actual = snapshot(source.connection)
-            program = pg_dump_or_none(self._settings, source.major, self._steps)
-            if program is not None:
-                after = self._pool.submit(self._dumped, program, "post-data")
-                self._loader.load(io.BytesIO(self._dumped(program, "pre-data").encode()), "the schema", lambda _: None)
+            actual = reading.catalog.result()
+            if reading.before is not None:
+                self._load(reading.before.result())
             else:
                 self._draft()
         copied = RowCopy(
-            source.connection, self._high, source.tables, source.sample, self._masks.expressions(), self._refused
+            source.connection, self._high, source.tables, source.sample, self._masks.expressions(), self._refused, True
         )
         with self._steps.step("Copying rows" if source.data else "Copying the history") as update:
             copied.copy(update, positions=source.data)
             objects = source.data and source.sample is None and self._large_objects()
         self._queries = self._plan_sums(copied)
-        sums = self._pool.submit(self._sums_of_source) if source.sample is None else None
+        sums = reading.pool.submit(self._sums_of_source) if source.sample is None else None
         with self._steps.step("Making indexes, constraints and triggers"):
-            if after is not None:
-                self._loader.load(io.BytesIO(after.result().encode()), "the schema", lambda _: None)
+            if reading.after is not None:
+                self._load(reading.after.result())
             differences = compare(actual, snapshot(self._own))
             unlike = tuple(equalise(self._own, self._high, actual, differences))
             for (name,) in self._own.execute(_EMPTY_VIEWS).fetchall():
@@ -186,17 +221,8 @@ class _Copying:
         rows = sum(rows for table, rows in copied.counts.items() if not table.startswith(f"{HISTORY}."))
         return Copied(loaded, rows, checked, unlike, masked)
 
-    def _dumped(self, program: PgDump, section: str) -> str:
-        target = self._source.target
-        objects = "--no-large-objects" if program.major >= 16 else "--no-blobs"
-        options = (f"--snapshot={self._snapshot}", f"--section={section}", objects, *without_platform())
-        env = self._settings.child_env(**target.environment())
-        done = process.run(program.command(target, *options), env=env, kill_with_parent=True)
-        if done.code != 0:
-            why = "\n".join(done.stderr.strip().splitlines()[:4])
-            hint = "use a role that may read everything: on Supabase, postgres"
-            raise PromthctlError(f"The schema of {target.label} could not be read; {_AS_BEFORE}", why, hint)
-        return done.stdout
+    def _load(self, schema: str) -> None:
+        self._loader.load(io.BytesIO(schema.encode()), "the schema", lambda _: None)
 
     def _draft(self) -> None:
         """The schema without pg_dump: what the diff engine writes, tried in a throw-away database first."""
@@ -230,8 +256,10 @@ class _Copying:
         masked = ", ".join(f"{table.label}.{column}" for column in sorted(self._masks.of(table.label)))
         schema_alone = "leave --data out: the schema and the history are copied without rows"
         hint = f"leave its masks out ({masked}), if they are why; or {schema_alone}" if masked else schema_alone
-        why = first_line(error)
-        raise PromthctlError(f"The rows of {table.label} could not be copied; {_AS_BEFORE}", why, hint) from None
+        what, why = f"The rows of {table.label} could not be copied; {_AS_BEFORE}", first_line(error)
+        if error.sqlstate == DISK_FULL:
+            raise PromthctlError(what, why, MORE_ROOM) from None
+        raise PromthctlError(what, why, hint) from None
 
     def _large_objects(self) -> bool:
         """True where there are any."""
@@ -262,7 +290,7 @@ class _Copying:
         source = self._source
         with database.connect(source.target) as connection, connection.transaction(force_rollback=True):
             connection.execute("set transaction isolation level repeatable read read only")
-            connection.execute(f"set transaction snapshot '{self._snapshot}'".encode())
+            connection.execute(f"set transaction snapshot '{self._reading.snapshot}'".encode())
             comparing.spell(connection)
             connection.execute("set local row_security = off")
             connection.execute("set local statement_timeout = 0")

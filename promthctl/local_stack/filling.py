@@ -20,12 +20,19 @@ class Filler:
         self._steps = steps
         self._told: Content | None = None
 
-    def content(self) -> Content | None:
-        """For the engine: what the database will have. None where no copy may be used or kept."""
+    def content(self, files: Sequence[Migration] | None = None) -> Content | None:
+        """For the engine: what the database will have. None where no copy may be used or kept.
+
+        files: all of the migrations, where they have been read.
+        """
         settings = self._settings
-        plan = None if settings.replay else supabase_folder.plan_project_sync(settings, (), history=())
-        if plan is not None and plan.refusal is None:
-            self._told = self._content_of(supabase_folder.expected_migrations(settings, plan))
+        if settings.replay:
+            return None
+        if files is None:
+            plan = supabase_folder.plan_project_sync(settings, (), history=())
+            files = supabase_folder.expected_migrations(settings, plan) if plan.refusal is None else None
+        if files is not None:
+            self._told = self._content_of(files)
         return self._told
 
     def copied(self, filling: Filling) -> tuple[str, ...]:

@@ -107,7 +107,7 @@ def reset(settings: Settings, engine: Engine, steps: Steps, *, seeding: bool = T
                 seeded.append(_fill(settings, engine, new, filler, files, seeding, steps))
             copied.append(new.copied)
 
-        kept = engine.renew(fill, steps, filler.content())
+        kept = engine.renew(fill, steps, filler.content(files))
         with already_done("The local database was reset", _UNREAD, "the reset is done"):
             target = local_target(running_access(engine))  # on another port, if the one before was taken meanwhile
             history = database.fetch_history(target)

@@ -21,6 +21,8 @@ from promthctl.state import StateDir
 from promthctl.watching import sql_files
 
 UNFINISHED = "unfinished.json"  # in .promthctl: the migration files that a killed command was about to write
+REPLACED = "replaced"  # in .promthctl: what a sync has replaced
+_KEPT_OF_EACH = 5
 _IGNORED = "# Supabase\n.branches\n.temp\n"
 
 
@@ -175,7 +177,10 @@ def sync_project(
 
 
 def _keep_edited(settings: Settings, plan: SyncPlan, note: Callable[[str], None]) -> None:
-    """Keep what the plan replaces in .promthctl/replaced, unless promthctl wrote it: it may be nowhere else."""
+    """Keep what the plan replaces in .promthctl/replaced, unless promthctl wrote it: it may be nowhere else.
+
+    Of each file the last five are kept.
+    """
     known = copies.read_copies(settings)
     for difference in plan.overwritten:
         name = difference.migration.filename
@@ -183,17 +188,25 @@ def _keep_edited(settings: Settings, plan: SyncPlan, note: Callable[[str], None]
             continue
         state = StateDir(settings.state_dir)
         state.make()
-        kept = state.path / "replaced" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{name}"
+        kept = state.path / REPLACED / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{name}"
         try:
             kept.parent.mkdir(mode=0o700, exist_ok=True)
             with open_private(kept, "wb") as file:
                 file.write(difference.current)
+            _forget_older(kept.parent, name)
         except OSError as error:
             raise _unwritable(kept, error) from None
         note(
             f"warning: {plan.destination / name} was not the copy of {difference.migration.path} that it is now; as it"
             f" was it is kept: {kept}"
         )
+
+
+def _forget_older(folder: Path, name: str) -> None:
+    """Names there begin with the time."""
+    kept = sorted(file for file in folder.iterdir() if file.name.partition("Z-")[2] == name)
+    for old in kept[:-_KEPT_OF_EACH]:
+        old.unlink(missing_ok=True)
 
 
 def expected_migrations(settings: Settings, plan: SyncPlan | None = None) -> tuple[Migration, ...]:

@@ -45,13 +45,16 @@ KEPT_EXTENSIONS = [
 _MEMBER = "select from pg_depend d where d.classid = '{}'::regclass and d.objid = {}.oid and d.deptype in ('e', 'i')"
 _TABLES = f"""
 with going as ({GOING_SCHEMAS})
-select n.nspname, c.relname, n.nspname in (select nspname from going) or n.nspname = 'public', c.relkind = 'p'
+select n.nspname, c.relname, n.nspname in (select nspname from going) or n.nspname = 'public', c.relkind = 'p',
+       {{empty}}
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
  where c.relkind in ('r', 'p') and not c.relispartition and (
    (n.nspname in (select nspname from going) or n.nspname = 'public') and not exists ({_MEMBER.format("pg_class", "c")})
    or c.relkind = 'r' and (n.nspname = 'auth' and c.relname <> 'schema_migrations'
                            or n.nspname = 'supabase_functions' and c.relname <> 'migrations'))
  order by 1, 2"""  # noqa: S608
+# Nothing need be counted where there is no page; it waits for a lock as a count does.
+_EMPTY = "c.relkind = 'r' and pg_relation_size(c.oid) = 0"
 _OTHERS = f"""
 with going as ({GOING_SCHEMAS} union all select 'public')
 select kind, count(*) from (
@@ -133,9 +136,12 @@ def read_contents(target: Target, steps: Steps) -> Contents:
     with reading(target, steps) as (connection, watch):
         connection.autocommit = True  # what may not be counted must not end the reading
         connection.execute("set row_security = off")  # an error instead of a part of the rows
-        found: list[tuple[Any, ...]] = connection.execute(_TABLES.encode()).fetchall()
-        parts = [found[begin : begin + _AT_ONCE] for begin in range(0, len(found), _AT_ONCE)]
+        found: list[tuple[Any, ...]] = connection.execute(_TABLES.format(empty=_EMPTY).encode()).fetchall()
+        filled = [row[:4] for row in found if not row[4]]
+        parts = [filled[begin : begin + _AT_ONCE] for begin in range(0, len(filled), _AT_ONCE)]
         tables = [table for part in parts for table in _counted(connection, watch, part)]
+        tables += [TableRows(schema, name, 0, dropped) for schema, name, dropped, _, empty in found if empty]
+        tables.sort(key=lambda table: (table.schema, table.name))
         users = [table.rows for table in tables if table.label == "auth.users"]
         return Contents(
             schemas=_names(connection, f"{GOING_SCHEMAS} order by 1"),
@@ -150,7 +156,8 @@ def read_contents(target: Target, steps: Steps) -> Contents:
 def count_tables(target: Target, steps: Steps) -> int:
     """How many tables a reset would drop. Raises as `reading` does."""
     with reading(target, steps) as (connection, _):
-        return sum(bool(dropped) for _, _, dropped, _ in connection.execute(_TABLES.encode()).fetchall())
+        rows = connection.execute(_TABLES.format(empty="false").encode()).fetchall()
+        return sum(bool(dropped) for _, _, dropped, _, _ in rows)
 
 
 def _counted(

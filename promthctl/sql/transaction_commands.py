@@ -45,6 +45,8 @@ def find_transaction_fault(sql: str, rolling: Collection[str] = ()) -> Transacti
 
     Any text may be given. rolling: procedures of earlier files that roll back; what others do cannot be seen here.
     """
+    if not _COMMAND.search(sql):
+        return None
     machine = _Session({*rolling, *procedures_that_roll_back(sql)})
     for piece in split_statements(sql):
         if piece.code is None:

@@ -26,6 +26,8 @@ def listed(result: CacheList) -> Iterator[RenderableType]:
     if result.snapshots or result.kept:
         kept = f"kept from before the last reset: {size(result.kept)}"
         yield f"Beside it, of this project: snapshots: {size(result.snapshots)}; {kept}"
+    if result.replaced:
+        yield f"Edited migration files that a sync has replaced, in .promthctl/replaced: {size(result.replaced)}"
 
 
 def cleaned(result: Cleaned) -> Iterator[RenderableType]:

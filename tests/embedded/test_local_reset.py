@@ -168,7 +168,7 @@ COURSE = {  # of a reset: where it is killed
     "before the old one is kept": "promthctl.engines.embedded.kept_copy:replace:call:",
     "with the old one kept": "pathlib:Path.rename:return:postgres-17 /",
     "with the new one in place": "promthctl.engines.embedded.kept_copy:replace:return:",
-    "before it starts": "promthctl.engines.embedded.engine:EmbeddedEngine.up:call:",
+    "before it starts": "promthctl.engines.embedded.engine:EmbeddedEngine._restart_database:call:",
     "with everything started": "promthctl.engines.embedded.api:wait:call:",
 }
 

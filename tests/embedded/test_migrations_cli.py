@@ -93,6 +93,21 @@ def test_an_edited_copy_is_shown_and_overwritten_while_it_is_not_applied(own: Pr
     assert kept.read_text() == "select [1];\n" and kept.stat().st_mode & 0o777 == 0o600
 
 
+def test_of_each_edited_copy_the_last_five_are_kept(own: Project) -> None:
+    own.run("migrations", "sync")
+    for number in range(7):
+        write(own, "supabase/migrations", {"001_a.sql": f"select {number};\n"})
+        if number == 3:
+            write(own, "supabase/migrations", {"002_b.sql": "select 'b';\n"})
+        own.run("migrations", "sync")
+    kept = sorted((own.path / ".promthctl" / "replaced").iterdir())
+    texts = [file.read_text() for file in kept if file.name.endswith("-001_a.sql")]
+    assert texts == [f"select {number};\n" for number in range(2, 7)]
+    assert len(kept) == 6
+    assert own.json("cache", "list")["replaced"] > 0
+    assert ".promthctl/replaced" in own.run("cache", "list").stdout
+
+
 def test_a_copy_that_nobody_edited_is_replaced_without_a_word(own: Project) -> None:
     own.run("migrations", "sync")
     write(own, "database/migrations", {"001_a.sql": A + "-- edited\n"})

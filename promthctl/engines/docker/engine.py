@@ -62,6 +62,7 @@ class DockerEngine:
         steps: Steps,
         content: Content | None = None,
         done: str = "",
+        bulk: bool = False,
     ) -> KeptCopy | None:
         """See Engine.renew. Nothing is kept: Docker cannot rename a volume.
 

@@ -17,6 +17,9 @@ from pathlib import Path
 from promthctl import process
 from promthctl.engines.embedded import system_user
 from promthctl.engines.embedded.records import SUPERUSER
+from promthctl.engines.embedded.spare_log import FOLDER as LOG_FOLDER
+from promthctl.engines.embedded.spare_log import spare_log
+from promthctl.engines.embedded.syncing import sync_all
 from promthctl.errors import PromthctlError, TargetError
 from promthctl.landlock import Confinement
 from promthctl.process import ProcessId, RunAs
@@ -35,6 +38,8 @@ _STRAY_SECONDS = 5.0  # a server process asked to end may be busy for a moment
 _START_SECONDS = 60.0  # a crash recovery may have much to replay
 PRELOADED = "pg_stat_statements"
 _FORGETFUL = [word for name in ("fsync", "full_page_writes", "synchronous_commit") for word in ("-c", f"{name}=off")]
+# Rows of a table made in the same transaction are not logged at this level, and sorts for indexes fit in memory.
+_BULK = ("-c", "wal_level=minimal", "-c", "maintenance_work_mem=256MB")
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,14 @@ class Cluster:
         record: Callable[[ProcessId], None],
         runs_jobs: bool = True,
         lasting: bool = True,
+        bulk: bool = False,
     ) -> ProcessId:
         """Start the server; returns at once (see wait). runs_jobs: whether a real pg_cron does.
 
-        lasting: what it writes is to survive the machine.
+        lasting: what it writes is to survive the machine. bulk: it is to be filled with many rows.
         """
-        options = [*self._preload(runs_jobs), *(() if lasting else _FORGETFUL), "-c", f"port={port}"]
+        settings = (*(() if lasting else _FORGETFUL), *(_BULK if bulk else ()))
+        options = [*self._preload(runs_jobs), *settings, "-c", f"port={port}"]
         return process.spawn_detached(
             [self.programs.folder / "postgres", "-D", self.data, *options],
             record=record,
@@ -152,9 +159,10 @@ class Cluster:
 
     def sync(self) -> None:
         """Have its files written to the disk: those of a server that was not lasting, once it is stopped."""
-        done = self.run("initdb", "--sync-only", "-D", self.data)
-        if done.code != 0:
-            raise self.failed("The database's files could not be written to the disk", done.stderr)
+        try:
+            sync_all(self.data)
+        except OSError as error:
+            raise self.failed("The database's files could not be written to the disk", str(error)) from None
 
     def recover(self) -> None:
         """After a kill -9, a power cut or a reboot, with no server running: end what is left of it.
@@ -261,16 +269,48 @@ class Cluster:
 
 
 def copy_data(source: Path, target: Path, settings: Settings) -> None:
-    """Copy the files of a data directory whose server is stopped. Raises PromthctlError."""
-    copied = process.run(["cp", "-Rp", source, target], env=settings.child_env(), kill_with_parent=True)
-    gone = not source.exists()  # from under the copy: what is removed is renamed first
-    if copied.code != 0 or gone:
+    """Copy the files of a data directory whose server is stopped, but the log's that it does not need. Raises
+    PromthctlError.
+    """
+    with process.beside(_load_driver):
+        if spare := spare_log(source):
+            log, copied_log = source / LOG_FOLDER, target / LOG_FOLDER
+            _copy(sorted(one for one in source.iterdir() if one != log), _like(source, target), settings)
+            _copy(sorted(one for one in log.iterdir() if one.name not in spare), _like(log, copied_log), settings)
+        else:
+            _copy([source], target, settings)
+    if not source.exists():  # from under the copy: what is removed is renamed first
+        raise _not_copied(target, f"{source} was removed meanwhile")
+
+
+def _load_driver() -> None:
+    """While `cp` works: whoever copies a database connects to it next, and waits for this otherwise."""
+    import psycopg  # noqa: F401
+
+
+def _copy(sources: Sequence[Path], target: Path, settings: Settings) -> None:
+    copied = process.run(["cp", "-Rp", *sources, target], env=settings.child_env(), kill_with_parent=True)
+    if copied.code != 0:
         said = copied.stderr.strip().splitlines()
-        raise PromthctlError(
-            "The database's files could not be made",
-            said[-1] if said else f"{source} was removed meanwhile" if gone else f"cp ended with {copied.code}",
-            f"free some space for {target.parent} and run the same command again",
-        )
+        raise _not_copied(target, said[-1] if said else f"cp ended with {copied.code}")
+
+
+def _like(source: Path, target: Path) -> Path:
+    """An empty folder with another one's owner and rights."""
+    try:
+        about = source.stat()
+        target.mkdir(mode=0o700)
+        os.chown(target, about.st_uid, about.st_gid)
+        target.chmod(about.st_mode & 0o777)
+    except OSError as error:
+        raise _not_copied(target, f"{error.strerror}: {error.filename}") from None
+    return target
+
+
+def _not_copied(target: Path, why: str) -> PromthctlError:
+    lasting = next(folder for folder in target.parents if not folder.name.startswith(LEFTOVER))
+    hint = f"free some space for {lasting} and run the same command again"
+    return PromthctlError("The database's files could not be made", why, hint)
 
 
 def find_server(home: Path) -> ProcessId | None:

@@ -124,6 +124,7 @@ class EmbeddedEngine:
         steps: Steps,
         content: Content | None = None,
         done: str = "The local database was reset",
+        bulk: bool = False,
     ) -> KeptCopy | None:
         """See Engine.renew; the caller holds the project's lock.
 
@@ -141,17 +142,12 @@ class EmbeddedEngine:
             )
         made = made_aside(cluster, stack, content, self.settings, steps)
         with beside(self._snapshots(stack).clear_removed), made as new:
-            port, data = ports.free_port(), new.cluster.data
-            own = Server(new.cluster, port, data.with_name("postgres.log"), lasting=False)
-            try:
-                own.start()
-                fill(new.filling(own, dataclasses.replace(stack, db_port=port), steps))
-            finally:
-                own.stop()
+            with new.served(bulk) as own:
+                fill(new.filling(own, dataclasses.replace(stack, db_port=own.port), steps))
             with steps.step("Putting the new database in place"):
                 new.cluster.sync()
                 bucket_objects.note_due(self.records)
-                return self._put_in_place(here, data, done, steps)
+                return self._put_in_place(here, new.cluster.data, done, steps)
 
     def _put_in_place(self, here: _Here, data: Path, done: str, steps: Steps) -> KeptCopy | None:
         """Another data directory becomes the stack's, under an API server that runs on; returns what is kept then.
@@ -162,14 +158,15 @@ class EmbeddedEngine:
         server, database = self._processes(stack)
         self._stop(None, database, stack.project)
         snapshots.take_kept(cluster.data)
-        copy = kept_copy.replace(cluster.data, data)
+        kept_copy.replace(cluster.data, data)
         self.records.save_stack(stack)  # new tables in it are open to the API as config.toml says now
-        snapshots.forget_oldest()
-        with already_done(done, _NOT_UP, "that is done"):
-            if server and database:
-                self._restart_database(cluster, stack, server)
-            self.up(lambda _: None, steps)
-        return copy
+        with beside(snapshots.forget_oldest), already_done(done, _NOT_UP, "that is done"):
+            answer = self._restart_database(here, server) if server and database else None
+            if answer and answer.current:
+                self._finish(stack, answer, steps)
+            else:
+                self.up(lambda _: None, steps)
+        return kept_copy.describe(cluster.data)
 
     def undo_renewal(self, steps: Steps) -> KeptCopy:
         here = self._look(steps)
@@ -202,13 +199,10 @@ class EmbeddedEngine:
         applied = answer.applied if answer else None
         stopped = ", which is stopped meanwhile" if here.database else ""
         with steps.step(f"Copying the database{stopped}"), beside(snapshots.clear_removed):
-            self._stop(None, here.database, here.stack.project)
-            try:
-                return snapshots.save(here.cluster, name or snapshots.automatic_name(), reason, applied)
-            finally:
-                if here.database:
-                    self._restart_database(here.cluster, here.stack, here.server)
-                snapshots.forget_oldest()
+            name = name or snapshots.automatic_name()
+            saved = snapshots.save(here.cluster, self._stopped(here), name, reason, applied)
+        snapshots.forget_oldest()
+        return saved
 
     def restore_snapshot(self, name: str, steps: Steps) -> KeptCopy | None:
         here = self._look(steps)
@@ -287,19 +281,29 @@ class EmbeddedEngine:
     def _snapshots(self, stack: EmbeddedStack) -> Snapshots:
         return Snapshots(self._home(stack.project), self.settings.project_dir, stack.data_id)
 
-    def _restart_database(self, cluster: Cluster, stack: EmbeddedStack, server: ProcessId | None) -> None:
-        """Start it under an API server that runs on."""
-        Server(cluster, stack.db_port, self._log("postgres"), self._record("postgres")).start()
+    @contextlib.contextmanager
+    def _stopped(self, here: _Here) -> Iterator[None]:
+        """The database does not run while the block does."""
+        self._stop(None, here.database, here.stack.project)
+        try:
+            yield
+        finally:
+            if here.database:
+                self._restart_database(here, here.server)
+
+    def _restart_database(self, here: _Here, server: ProcessId | None) -> api.ServerStatus | None:
+        """Start it under an API server that runs on; its answer, or None: `up` starts another one."""
+        Server(here.cluster, here.stack.db_port, self._log("postgres"), self._record("postgres")).start()
         if server:
-            with contextlib.suppress(PromthctlError):  # `up` starts another one
-                api.wait(server, stack, self.settings, self._log("api"), renewed=True)
+            with contextlib.suppress(PromthctlError):
+                return api.wait(server, here.stack, self.settings, self._log("api"), renewed=True)
+        return None
 
     def _stack(self, known: EmbeddedStack | None, choice: ServerChoice, own: Collection[int]) -> EmbeddedStack:
         """The project's record brought to what is asked for. own: the ids of its processes, whose ports are free."""
         configured = {"API": self.settings.api_port or API_PORT, "database": self.settings.db_port or DB_PORT}
         recorded = {"API": known.api_port, "database": known.db_port} if known else {}
-        names = {"api": "API", "db": "database"}
-        ports.check_configured(self.settings.supabase, self.wanted, recorded, names)
+        ports.check_configured(self.settings.supabase, self.wanted, recorded, {"api": "API", "db": "database"})
         settled = ports.settle(self.wanted, recorded, configured, lambda port: ports.usable(port, own))
         api_port, db_port = settled["API"], settled["database"]
         installed = choice.installed is not None
@@ -308,14 +312,8 @@ class EmbeddedEngine:
             project = self._project(None)
             data_id = ownership.identity(self.settings, self._home(project))
             return new_stack(project, data_id, api_port, db_port, choice.major, installed, exposed)
-        return dataclasses.replace(
-            known,
-            api_port=api_port,
-            db_port=db_port,
-            postgres=choice.major,
-            installed=installed,
-            exposes_new_tables=exposed,
-        )
+        known = dataclasses.replace(known, api_port=api_port, db_port=db_port)
+        return dataclasses.replace(known, postgres=choice.major, installed=installed, exposes_new_tables=exposed)
 
     def _finish(self, stack: EmbeddedStack, answer: api.ServerStatus, steps: Steps) -> None:
         """What a database gets once the API answers, and what could not be made."""

@@ -28,15 +28,12 @@ def kept_path(data: Path) -> Path:
     return data.with_name(data.name + _KEPT)
 
 
-def replace(data: Path, new: Path) -> KeptCopy | None:
-    """Put a new data directory in the place of the one in use, which is kept; None when there was none."""
-    if not data.exists():
-        new.rename(data)
-        return None
-    postgres.set_aside(kept_path(data))
-    data.rename(kept_path(data))
+def replace(data: Path, new: Path) -> None:
+    """Put a new data directory in the place of the one in use, if there is one, which is kept."""
+    if data.exists():
+        postgres.set_aside(kept_path(data))
+        data.rename(kept_path(data))
     new.rename(data)
-    return describe(data)
 
 
 def swap(data: Path) -> None:
@@ -105,7 +102,7 @@ def bytes_on_disk(folder: Path) -> int:
     for place, _, files in os.walk(folder):
         for name in files:
             with contextlib.suppress(OSError):
-                total += (Path(place) / name).lstat().st_blocks * 512
+                total += os.lstat(f"{place}/{name}").st_blocks * 512
     return total
 
 

@@ -11,8 +11,10 @@ from promthctl import signatures
 from promthctl.engines.embedded import default_privileges, kept_states
 from promthctl.engines.embedded.cluster import Cluster
 from promthctl.engines.embedded.records import EmbeddedStack
+from promthctl.engines.embedded.syncing import written_early
 from promthctl.engines.embedded.templates import template
 from promthctl.engines.engine import Content, Filling
+from promthctl.engines.ports import free_port
 from promthctl.errors import PromthctlError
 from promthctl.process import ProcessId
 from promthctl.settings import Settings
@@ -23,7 +25,7 @@ from promthctl.steps import Steps
 class Server:
     """A cluster's server, which can be stopped and started again.
 
-    record: see process.spawn_detached. lasting: see Cluster.start.
+    record: see process.spawn_detached. lasting, bulk: see Cluster.start.
     """
 
     cluster: Cluster
@@ -31,11 +33,13 @@ class Server:
     log: Path
     record: Callable[[ProcessId], None] = lambda _: None
     lasting: bool = True
+    bulk: bool = False
     _running: ProcessId | None = None
 
     def start(self) -> None:
         """Raises PromthctlError with the last lines of its log when it does not accept connections."""
-        self._running = self.cluster.start(self.port, self.log, self.record, lasting=self.lasting)
+        how = {"lasting": self.lasting, "bulk": self.bulk}
+        self._running = self.cluster.start(self.port, self.log, self.record, **how)
         self.cluster.wait(self._running, self.log)
 
     def stop(self) -> None:
@@ -55,6 +59,20 @@ class NewDatabase:
     settings: Settings
     copied: int
     keys: tuple[str, ...]
+
+    @contextlib.contextmanager
+    def served(self, bulk: bool) -> Iterator[Server]:
+        """By a server of its own on another port while the block fills it; then its files are synced. bulk: see
+        Engine.renew.
+        """
+        log = self.cluster.data.with_name("postgres.log")
+        server = Server(self.cluster, free_port(), log, lasting=False, bulk=bulk)
+        with written_early(self.cluster.data) if bulk else contextlib.nullcontext():
+            try:
+                server.start()
+                yield server
+            finally:
+                server.stop()
 
     def filling(self, server: Server, stack: EmbeddedStack, steps: Steps) -> Filling:
         """What its engine hands out once the server runs. stack: with the server's port."""

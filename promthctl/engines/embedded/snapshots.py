@@ -17,8 +17,9 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from promthctl import signatures
 from promthctl.engines.embedded import cluster as postgres
 from promthctl.engines.embedded import kept_copy
 from promthctl.engines.embedded.cluster import Cluster
+from promthctl.engines.embedded.spare_log import spare_log
 from promthctl.engines.embedded.storage_settings import STORAGE_FOLDER
 from promthctl.engines.engine import Snapshot
 from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
@@ -77,20 +79,39 @@ class Snapshots:
                 f"promthctl local snapshot remove {name}, or choose another name",
             )
 
-    def save(self, cluster: Cluster, name: str, reason: str, applied: tuple[str, ...] | None) -> Snapshot:
-        """Copy a cluster whose server is stopped. applied: see Snapshot. Raises TargetError when it is not there."""
+    def save(
+        self,
+        cluster: Cluster,
+        stopped: AbstractContextManager[None],
+        name: str,
+        reason: str,
+        applied: tuple[str, ...] | None,
+    ) -> Snapshot:
+        """Copy a cluster, whose server does not run within `stopped`. applied: see Snapshot.
+
+        It appears once its files are on the disk; the server runs meanwhile. Raises TargetError without a cluster.
+        """
         if not cluster.exists():
             raise TargetError(
                 "There is no local database to save", f"{cluster.data} is not there", "promthctl local up"
             )
         with self._partial() as partial:
-            postgres.copy_data(cluster.data, partial / _DATA, cluster.settings)
-            if _sizes(partial / _DATA) != _sizes(cluster.data):
-                why = "the copy has not the files that the database has, or not with their sizes"
-                raise PromthctlError("The snapshot was not made", why, "run the same command again")
-            self._describe(partial, cluster.data.name, name, reason, applied, partial / _DATA)
+            with stopped:
+                try:
+                    self._copy_data(cluster, partial)
+                    self._describe(partial, cluster.data.name, name, reason, applied, partial / _DATA)
+                except BaseException:  # on a full disk the server needs the room to start again
+                    shutil.rmtree(partial, ignore_errors=True)
+                    raise
+            replace(cluster, data=partial).sync()
             partial.rename(self._folder(name))
         return self.named(name)
+
+    def _copy_data(self, cluster: Cluster, partial: Path) -> None:
+        postgres.copy_data(cluster.data, partial / _DATA, cluster.settings)
+        if _sizes(partial / _DATA) != _sizes(cluster.data, spare_log(cluster.data)):
+            why = "the copy has not the files that the database has, or not with their sizes"
+            raise PromthctlError("The snapshot was not made", why, "run the same command again")
 
     def take_kept(self, data: Path) -> None:
         """Make the copy that is kept of a data directory an automatic snapshot: another is about to take its place.
@@ -209,9 +230,9 @@ class Snapshots:
         return None
 
 
-def _sizes(data: Path) -> dict[str, int]:
-    """Its files by their paths in it, with their bytes."""
-    files = (Path(place) / name for place, _, names in os.walk(data) for name in names)
+def _sizes(data: Path, without: Collection[str] = ()) -> dict[str, int]:
+    """Its files by their paths in it, with their bytes. without: names of files."""
+    files = (Path(place) / name for place, _, names in os.walk(data) for name in names if name not in without)
     return {str(file.relative_to(data)): file.lstat().st_size for file in files}
 
 
