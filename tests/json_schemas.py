@@ -62,7 +62,7 @@ RESULTS: dict[str, tuple[Any, ...]] = {
     "diagram": ("diagram.drawing:Drawing",),
     "diff": ("drafting.differences:SchemaDiff",),
     "doctor": ("doctor.examining:Diagnosis",),
-    "ci": (_texts("text"),),
+    "ci": (_texts("text"), "setting_up.ci_files:CiWritten"),
     "dump": ("copies.dumping:Dump",),
     "init": ("mr_promth.project:InitResult", "setting_up.beginning:Begun"),
     "keys check": ("keys.checking:KeyCheckResult",),

@@ -65,7 +65,7 @@ class Commands(LazyGroup):
         "diagram": ("diagram", "Draw the tables into a file: SVG, HTML, Mermaid or Graphviz."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
         "test": ("test", "Run pgTAP tests, on a copy of the local database."),
-        "ci": ("ci", "Print a file for CI: github, gitlab, pre-commit, devcontainer, dockerfile."),
+        "ci": ("ci", "Print or write a file for CI: github, gitlab, pre-commit, devcontainer, dockerfile."),
         "types": ("types", "Write the schema as types of a programming language."),
         "sql": ("sql", "Run SQL on a database, reading only unless --write."),
         "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
