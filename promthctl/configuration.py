@@ -1,8 +1,13 @@
-"""The names of every setting, and what each means: what settings.py accepts, and the reference page shows."""
+"""The settings: the name of each, what it means, and defaults, for settings.py and the reference page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+API_PORT = 54321  # as `supabase start` publishes them
+DB_PORT = 54322
+EXAMPLE = "mr-promth"  # the migrations that come with promthctl
+ENGINES = ("auto", "embedded", "docker")
 
 # [tool.promthctl] in pyproject.toml.
 PYPROJECT: Mapping[str, str] = {

@@ -1,4 +1,5 @@
-"""What the user configured, read once and frozen. No other module reads the environment or a configuration file.
+"""What the user configured, read once and frozen. No other module reads the environment or a configuration file, but
+project_files.py, which says where these are.
 
 The first of these that sets a value wins: options, the process environment, .env in the project, [tool.promthctl] in
 pyproject.toml, supabase/config.toml, defaults.
@@ -10,27 +11,22 @@ import hashlib
 import os
 import re
 import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from promthctl.configuration import PYPROJECT
+from promthctl.configuration import API_PORT, DB_PORT, ENGINES, EXAMPLE, PYPROJECT
 from promthctl.declarations import NOTHING_DECLARED, Declarations, read_declarations
 from promthctl.errors import UsageError
 from promthctl.project_files import ENV, missing_folder, read_dotenv, read_supabase_config, read_toml, table_of
 from promthctl.redact import remember
 from promthctl.targets import from_url
 
-API_PORT = 54321  # as `supabase start` publishes them
-DB_PORT = 54322
 POSTGRES_MAJORS = (17, 18)  # that promthctl brings along
 SERVER_MAJORS = (14, 15, 16, 17, 18)  # that can be the embedded engine when they are installed
 SYSTEM_POSTGRES = "system"
-EXAMPLE = "mr-promth"  # the migrations that come with promthctl
-ENGINES = ("auto", "embedded", "docker")
 
 # Variables whose values are secret wherever they are read; the last line covers VANCHIN_API_KEY_n and OPENAI_API_KEY.
 _SECRET_NAMES = re.compile(
@@ -212,36 +208,6 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         rehearses=os.environ.get("PROMTHCTL_REHEARSAL", "").strip() != "off",
         exposed=root / ".env" if _is_exposed(root / ".env", dotenv) else None,
     )
-
-
-def project_here(start: Path) -> Path:
-    """The project's folder for a command that names none, see find_project."""
-    return find_project(start, os.environ.get("SUPABASE_WORKDIR", "").strip() or None)
-
-
-def find_project(start: Path, workdir: str | None = None) -> Path:
-    """The project's folder for a command that names none.
-
-    workdir: SUPABASE_WORKDIR. Otherwise the first folder from `start` upward that has supabase/config.toml or a
-    pyproject.toml with [tool.promthctl], in the repository that `start` is in; `start` itself if there is none.
-    """
-    if workdir:
-        return start / Path(workdir).expanduser()
-    for folder in (start, *start.parents):
-        if (folder / "supabase" / "config.toml").is_file() or _is_configured(folder / "pyproject.toml"):
-            return folder
-        if (folder / ".git").exists():
-            break
-    return start
-
-
-def _is_configured(path: Path) -> bool:
-    """True for a file with our table. One that cannot be read is reported if it is the project's."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        return "promthctl" in text and "promthctl" in tomllib.loads(text).get("tool", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError):
-        return False
 
 
 def _is_exposed(path: Path, dotenv: Mapping[str, str]) -> bool:

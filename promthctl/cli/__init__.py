@@ -19,7 +19,6 @@ from typing import Annotated
 
 import typer
 
-from promthctl import __version__
 from promthctl.cli import interrupts
 from promthctl.cli.groups import LazyGroup, hoist_global_options
 from promthctl.cli.invocation import Invocation
@@ -94,6 +93,8 @@ app = typer.Typer(
 
 
 def _version(wanted: bool) -> None:
+    from promthctl import __version__
+
     if wanted:
         typer.echo(f"promthctl {__version__}")
         raise typer.Exit
@@ -144,7 +145,7 @@ def root(
 
 def _where_one_stands(run: Invocation) -> None:
     from promthctl.overview import overview
-    from promthctl.settings import project_here
+    from promthctl.project_files import project_here
     from promthctl.views import overview as views
 
     run.project_dir = run.project_dir or project_here(Path.cwd())  # it is shown, so that no line needs to tell it

@@ -10,7 +10,6 @@ import typer
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import with_target
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views import diagram as views
 
 app = typer.Typer(add_completion=False)
 
@@ -46,6 +45,7 @@ def command(
     by a comment in the migrations that holds for the tables made below it: `-- promthctl: group NAME`.
     """
     from promthctl.diagram import drawing
+    from promthctl.views import diagram as views
 
     run: Invocation = context.obj
     target = run.target(choice) if choice != TargetChoice() else None

@@ -6,7 +6,6 @@ import typer
 
 from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
-from promthctl.views import updates as views
 
 app = typer.Typer(cls=ForgivingGroup, no_args_is_help=True, help="promthctl itself.")
 
@@ -24,6 +23,7 @@ def check_update(context: typer.Context) -> None:
     says, then pip's default. No other command asks it.
     """
     from promthctl.doctor.updates import check_update
+    from promthctl.views import updates as views
 
     run: Invocation = context.obj
     run.output.show(check_update(run.settings), views.checked)
