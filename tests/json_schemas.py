@@ -111,6 +111,7 @@ RESULTS: dict[str, tuple[Any, ...]] = {
         "local_stack.reset:LocalResetPreview",
     ),
     "rollback": ("rollback.undoing:RollbackResult", "backups.restoring:RestoreResult", ["backups.folder:BackupRow"]),
+    "self uninstall": ("local_stack.uninstalling:Uninstalled",),
     "self check-update": ("doctor.updates:UpdateCheck",),
     "seed keys": ("keys.seeding:SeedReport",),
     "seed sql": ("seeds.applying:SeedPlan", "seeds.applying:SeedResult"),

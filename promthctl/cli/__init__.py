@@ -71,7 +71,7 @@ class Commands(LazyGroup):
         "cache": ("cache", "What promthctl keeps on this machine: list, clean."),
         "doctor": ("doctor", "Look at what promthctl needs here, and say what puts it right."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),
-        "self": ("self", "promthctl itself: whether there is a newer one."),
+        "self": ("self", "promthctl itself: whether there is a newer one, its removal."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
     }
     stands_for = {  # noqa: RUF012 - read only

@@ -15,6 +15,25 @@ def itself() -> None:
     """promthctl itself."""
 
 
+@app.command("uninstall")
+def uninstall(context: typer.Context) -> None:
+    """Remove everything that promthctl keeps outside of projects, and say what removes promthctl itself.
+
+    Its caches with the installed tools, the local databases of all projects, the key that signs its records. You are
+    asked first (--yes). A stack that runs must be stopped before. Files in projects stay, and so do Docker's volumes:
+    promthctl local down --purge removes those, and the .promthctl folder of a project.
+    """
+    from promthctl.local_stack import uninstalling
+    from promthctl.views import uninstalled as views
+
+    run: Invocation = context.obj
+    found = uninstalling.kept(run.settings)
+    if found.bytes:
+        run.output.aside(found, views.kept)
+        run.confirm("Remove all of this?", "Nothing was removed")
+    run.output.show(uninstalling.uninstall(run.settings, found), views.uninstalled)
+
+
 @app.command("check-update")
 def check_update(context: typer.Context) -> None:
     """Ask the package index of your pip once whether there is a newer promthctl. Nothing is installed.
