@@ -17,7 +17,9 @@ PYPROJECT: Mapping[str, str] = {
     "postgres": 'the embedded engine: `17`, `18` (with pgvector), `"system"`, or the folder of an installed PostgreSQL',
     "replay": "`true`: a new local database runs every migration, even where a copy with the same is kept",
     "supabase_cli": "`pinned`, `system` (the one on PATH) or a path",
-    "targets": "`[tool.promthctl.targets.NAME]` with `project_ref` or `db_url` (no password), and `production = true`",
+    "targets": "`[tool.promthctl.targets.NAME]` with `project_ref` or `db_url` (no password), and `production = true`; "
+    '`password_env = "NAME_PASSWORD"` names the variable that has its password, where PGPASSWORD is another\'s',
+    "diagram": '`[tool.promthctl.diagram] groups = { "Shop" = ["orders", "shop.items"] }`: tables that stand together',
     "public": "rows everyone may read on purpose: table → SQL condition, or `{ condition, reason }`",
     "shared": "what a user may put into their own row on purpose: table → `insert: another user's COLUMN`",
     "open_functions": "functions that anyone may call on purpose, as a list",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from promthctl import engines
+from promthctl import engines, shadow
 from promthctl.engines import Engine, KeptCopy, app_secret
 from promthctl.locks import alone, clear_away
 from promthctl.settings import Settings
@@ -25,6 +25,7 @@ class DownResult:
 
 def down(settings: Settings, engine: Engine, purge: bool, steps: Steps) -> DownResult:
     """Stop the stack; with `purge` remove its data, and its folder of state where that keeps nothing else."""
+    shadow.remove_leftovers(settings)
     had_data = engine.has_data()
     if not settings.state_dir.exists() and all(service.state == "stopped" for service in engine.status().services):
         return DownResult(engine.down(purge, steps), purge, had_data)

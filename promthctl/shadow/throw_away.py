@@ -27,6 +27,7 @@ from promthctl.toolchain import ServerChoice
 
 _WORK = ".database-"  # how the names of the folders begin; an earlier version removes ".work-*" that it did not make
 _IN_USE = "in-use"  # the lock file in each
+_MAKING = "databases.lock"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,10 +98,8 @@ def work_folder(folder: Path) -> Iterator[Path]:
     Its lock tells others that it is in use; a lock for all is held only while one is made and leftovers are removed.
     """
     with ExitStack() as held:
-        with locked(folder / "databases.lock", Silent(), "making a database"):
-            for leftover in folder.glob(f"{_WORK}*"):
-                if not is_held(leftover / _IN_USE):  # of a promthctl that was killed
-                    _remove(leftover)
+        with locked(folder / _MAKING, Silent(), "making a database"):
+            _remove_leftovers(folder)
             work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder))
             held.enter_context(locked(work / _IN_USE, Silent(), "this database"))
         try:
@@ -108,6 +107,20 @@ def work_folder(folder: Path) -> Iterator[Path]:
             yield work
         finally:
             _remove(work)
+
+
+def remove_leftovers(settings: Settings) -> None:
+    """Remove the throw-away databases of promthctls that were killed, with the servers that still run on them."""
+    folder = toolchain.cache_root(settings) / "shadow"
+    if any(not is_held(one / _IN_USE) for one in folder.glob(f"{_WORK}*")):
+        with locked(folder / _MAKING, Silent(), "making a database"):
+            _remove_leftovers(folder)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for leftover in folder.glob(f"{_WORK}*"):
+        if not is_held(leftover / _IN_USE):
+            _remove(leftover)
 
 
 def _remove(work: Path) -> None:
