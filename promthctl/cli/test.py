@@ -101,8 +101,9 @@ def _run(
     with contextlib.ExitStack() as held:
         place = held.enter_context(_place(run, target, no_seed))
         runner = Runner(run.settings, place.target, place.guarded, jobs, place.pgtap)
-        update = held.enter_context(run.output.step(f"Running {count(len(files), 'test file')}"))
-        result = runner.run(files, lambda done: update(done.file))
+        title = f"Running {count(len(files), 'test file')}"
+        advance = held.enter_context(run.output.progress(title, len(files), tenths=False))
+        result = runner.run(files, lambda done: advance(1, done.file))
     if report is not None:
         from promthctl.pgtap.junit import junit
 

@@ -18,7 +18,7 @@ from promthctl.migration_set.folder import DOWN_FOLDER, down_path, with_down_scr
 from promthctl.migration_set.problems import set_aside
 from promthctl.schema import Difference
 from promthctl.settings import Settings
-from promthctl.steps import Steps
+from promthctl.steps import Steps, reaching
 
 _WHAT = "No down script was written"
 
@@ -58,7 +58,12 @@ def plan_down_scripts(settings: Settings, versions: Collection[str] | None, step
     failed: list[NotWritten] = []
     cli = supabase_cli.find_database_cli(settings, steps)
     applied = 0
-    with steps.step("Trying what leads back") as update, shadow.trial_database(settings) as made:
+    names = [migration.filename for migration in files if migration.version in chosen]
+    with (
+        steps.progress("Trying what leads back", len(names), tenths=False) as advance,
+        shadow.trial_database(settings) as made,
+    ):
+        update = reaching(names, advance)
         for number, migration in enumerate(files):
             if migration.version not in chosen:
                 continue

@@ -21,7 +21,7 @@ from promthctl.engines.ports import free_port
 from promthctl.locks import is_held, locked
 from promthctl.migration_set import Migration
 from promthctl.settings import Settings
-from promthctl.steps import Silent
+from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
 from promthctl.toolchain import ServerChoice
 
@@ -41,11 +41,11 @@ class ThrowAwayDatabase:
     superuser: Target
     settings: Settings
 
-    def apply(self, migrations: Sequence[Migration]) -> None:
+    def apply(self, migrations: Sequence[Migration], steps: Steps | None = None) -> None:
         """Have the Supabase CLI apply them. Raises PromthctlError naming file and statement for one that fails."""
         if not migrations:
             return
-        supabase_cli.find_database_cli(self.settings, Silent()).push(self.target, migrations, Silent())
+        supabase_cli.find_database_cli(self.settings, Silent()).push(self.target, migrations, steps or Silent())
 
     def copy(self, name: str, of: Target | None = None) -> Target:
         """A copy of it, or of another copy, as it is now, on the same server; nobody may be connected to that.
