@@ -1,8 +1,13 @@
-"""The names of every setting, and what each means: what settings.py accepts, and the reference page shows."""
+"""The settings: the name of each, what it means, and defaults, for settings.py and the reference page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+API_PORT = 54321  # as `supabase start` publishes them
+DB_PORT = 54322
+EXAMPLE = "mr-promth"  # the migrations that come with promthctl
+ENGINES = ("auto", "embedded", "docker")
 
 # [tool.promthctl] in pyproject.toml.
 PYPROJECT: Mapping[str, str] = {
@@ -13,7 +18,9 @@ PYPROJECT: Mapping[str, str] = {
     "without it 18 for a new database whose migrations create pgvector, otherwise 17",
     "replay": "`true`: a new local database runs every migration, even where a copy with the same is kept",
     "supabase_cli": "`pinned`, `system` (the one on PATH) or a path",
-    "targets": "`[tool.promthctl.targets.NAME]` with `project_ref` or `db_url` (no password), and `production = true`",
+    "targets": "`[tool.promthctl.targets.NAME]` with `project_ref` or `db_url` (no password), and `production = true`; "
+    '`password_env = "NAME_PASSWORD"` names the variable that has its password, where PGPASSWORD is another\'s',
+    "diagram": '`[tool.promthctl.diagram] groups = { "Shop" = ["orders", "shop.items"] }`: tables that stand together',
     "public": "rows everyone may read on purpose: table → SQL condition, or `{ condition, reason }`",
     "shared": "what a user may put into their own row on purpose: table → `insert: another user's COLUMN`",
     "open_functions": "functions that anyone may call on purpose, as a list",

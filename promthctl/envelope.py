@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -89,6 +88,8 @@ class Envelope:
 
 def dumps(value: Any, indent: int | None = 2) -> str:
     """JSON text that may reach a terminal."""
+    import json  # what is printed is no JSON most of the time
+
     return json_visible(json.dumps(value, ensure_ascii=False, indent=indent))
 
 

@@ -43,6 +43,8 @@ class Output:
         self.envelope = Envelope()
         self._unsaid: deque[str] = deque(maxlen=_KEPT_NOTES)
         self._status: Status | None = None
+        self._told = 0  # steps that a line without a terminal told of, and that go on
+        self._bar = False  # one is shown: a terminal has room for one thing that moves
 
     def show(self, result: Result, view: Callable[[Result], Iterable[RenderableType]]) -> None:
         """Print a result: `view` turns it into what people read; --json prints its fields."""
@@ -125,10 +127,16 @@ class Output:
         console = self._console(sys.stderr)
         if not _moves(console):
             console.print(f"{title} …", highlight=False, soft_wrap=True, markup=False)
-            yield self._detail
+            self._told += 1
+            try:
+                yield self._detail
+            finally:
+                self._told -= 1
             return
         title = escape(title)
-        if self._status is not None:  # a step of a step: one spinner, with the inner title for as long as it takes
+        if self._bar:
+            yield lambda _: None
+        elif self._status is not None:  # a step of a step: one spinner, with the inner title for as long as it takes
             outer = self._status.status
             self._status.update(title)
             try:
@@ -195,11 +203,16 @@ class Output:
             yield _Bars(bars, title, names)
 
     @contextmanager
-    def progress(self, title: str, total: int) -> Iterator[Advance]:
-        """See steps.Steps: a bar on a terminal, a line of text for each tenth elsewhere."""
+    def progress(self, title: str, total: int, *, tenths: bool = True) -> Iterator[Advance]:
+        """See steps.Steps: a bar on a terminal, in place of a step's spinner; lines of text elsewhere."""
         console = self._console(sys.stderr)
+        if self._bar:
+            yield lambda number, detail="": None
+            return
         if self.quiet or not _moves(console):
-            yield self._tenths(title, total)
+            if not (tenths or self._told):
+                self.note(f"{title} …")
+            yield self._tenths(title, total) if tenths else lambda number, detail="": self._detail(detail)
             return
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
@@ -210,16 +223,25 @@ class Output:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
-        with RichProgress(*columns, console=console, transient=True) as shown:
-            task = shown.add_task(title, total=total)
-            yield lambda number: shown.advance(task, number)
+        if self._status is not None:
+            self._status.stop()
+        self._bar = True
+        try:
+            with RichProgress(*columns, console=console, transient=True) as shown:
+                task = shown.add_task(title, total=total)
+                yield lambda number, detail="": shown.advance(task, number)
+        finally:
+            self._bar = False
+            if self._status is not None:
+                self._status.start()
 
     def _tenths(self, title: str, total: int) -> Advance:
         done = 0
 
-        def advance(number: int) -> None:
+        def advance(number: int, detail: str = "", /) -> None:
             nonlocal done
             before, done = done, done + number
+            self._detail(detail)
             if done * 10 // total > before * 10 // total:
                 self.note(f"{title}: {done:,} of {total:,}")
 
@@ -260,7 +282,7 @@ class Output:
             console.print(body, highlight=False, soft_wrap=True, markup=False)
 
     def _detail(self, detail: str) -> None:
-        if self.verbose:
+        if self.verbose and detail:
             self.note(f"  {detail}")
 
     def _console(self, stream: TextIO) -> Console:

@@ -1,7 +1,8 @@
-"""The project's files as they are written: .env, pyproject.toml and supabase/config.toml."""
+"""The project's folder, and its files as they are written: .env, pyproject.toml and supabase/config.toml."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import tomllib
@@ -123,3 +124,33 @@ def missing_folder(folder: Path) -> tuple[str, str]:
             name = shlex.quote(str(part))
             return f"{part} is a file", f"name another folder, or: mv {name} {name}.old && mkdir -p {quoted}"
     return f"there is no folder {folder}", f"mkdir -p {quoted}"
+
+
+def project_here(start: Path) -> Path:
+    """The project's folder for a command that names none, see find_project."""
+    return find_project(start, os.environ.get("SUPABASE_WORKDIR", "").strip() or None)
+
+
+def find_project(start: Path, workdir: str | None = None) -> Path:
+    """The project's folder for a command that names none.
+
+    workdir: SUPABASE_WORKDIR. Otherwise the first folder from `start` upward that has supabase/config.toml or a
+    pyproject.toml with [tool.promthctl], in the repository that `start` is in; `start` itself if there is none.
+    """
+    if workdir:
+        return start / Path(workdir).expanduser()
+    for folder in (start, *start.parents):
+        if (folder / "supabase" / "config.toml").is_file() or _is_configured(folder / "pyproject.toml"):
+            return folder
+        if (folder / ".git").exists():
+            break
+    return start
+
+
+def _is_configured(path: Path) -> bool:
+    """True for a file with our table. One that cannot be read is reported if it is the project's."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return "promthctl" in text and "promthctl" in tomllib.loads(text).get("tool", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError):
+        return False

@@ -1,4 +1,5 @@
-"""What the user configured, read once and frozen. No other module reads the environment or a configuration file.
+"""What the user configured, read once and frozen. No other module reads the environment or a configuration file, but
+project_files.py, which says where these are.
 
 The first of these that sets a value wins: options, the process environment, .env in the project, [tool.promthctl] in
 pyproject.toml, supabase/config.toml, defaults.
@@ -10,27 +11,22 @@ import hashlib
 import os
 import re
 import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from promthctl.configuration import PYPROJECT
+from promthctl.configuration import API_PORT, DB_PORT, ENGINES, EXAMPLE, PYPROJECT
 from promthctl.declarations import NOTHING_DECLARED, Declarations, read_declarations
 from promthctl.errors import UsageError
 from promthctl.project_files import ENV, missing_folder, read_dotenv, read_supabase_config, read_toml, table_of
 from promthctl.redact import remember
 from promthctl.targets import from_url
 
-API_PORT = 54321  # as `supabase start` publishes them
-DB_PORT = 54322
 POSTGRES_MAJORS = (17, 18)  # that promthctl brings along
 SERVER_MAJORS = (14, 15, 16, 17, 18)  # that can be the embedded engine when they are installed
 SYSTEM_POSTGRES = "system"
-EXAMPLE = "mr-promth"  # the migrations that come with promthctl
-ENGINES = ("auto", "embedded", "docker")
 
 # Variables whose values are secret wherever they are read; the last line covers VANCHIN_API_KEY_n and OPENAI_API_KEY.
 _SECRET_NAMES = re.compile(
@@ -39,17 +35,24 @@ _SECRET_NAMES = re.compile(
 )
 
 
+_PASSWORD_NAME = re.compile(r"[A-Z0-9_]*PASSWORD")  # what password_env may name
+
+
 # Where programs and the user's own files are found: a project's .env does not decide that.
 _MACHINE = {"DOCKER_CONFIG", "HOME", "PATH", "XDG_RUNTIME_DIR"}
 
 
 @dataclass(frozen=True)
 class NamedTarget:
-    """[tool.promthctl.targets.NAME]: one of project_ref and db_url. production: announced whenever it is used."""
+    """[tool.promthctl.targets.NAME]: one of project_ref and db_url. production: announced whenever it is used.
+
+    password_env: the variable that has its database password, instead of PGPASSWORD and SUPABASE_DB_PASSWORD.
+    """
 
     project_ref: str | None = None
     db_url: str | None = field(default=None, repr=False)
     production: bool = False
+    password_env: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Settings:
     exposed: .env, if it holds secrets that other users can read. unreadable: the lines of .env that were left out.
     project_variables: the names of the variables that only .env sets. supabase_cli_place: the file of the project that
     names a path as supabase_cli, None for others. replay: a new local database runs every migration, even where a copy
-    of one with the same is kept.
+    of one with the same is kept. diagram_groups: group → its tables as (schema, name), in the file's order.
     """
 
     project_dir: Path
@@ -91,6 +94,7 @@ class Settings:
     supabase_cli_place: str | None = None
     replay: bool = False
     rehearses: bool = True
+    diagram_groups: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
     @property
     def database_password(self) -> str | None:
@@ -139,7 +143,13 @@ class Settings:
 
     def child_env(self, **extra: str) -> dict[str, str]:
         """What a child process inherits: our environment without its secrets, and `extra`."""
-        return {name: value for name, value in os.environ.items() if not _SECRET_NAMES.match(name)} | extra
+        own = {target.password_env for target in self.targets.values()}
+        ours = {name: value for name, value in os.environ.items() if not _SECRET_NAMES.match(name) and name not in own}
+        return ours | extra
+
+    def password_of(self, target: NamedTarget) -> str | None:
+        """The password for a target's database, of the environment or .env."""
+        return self.get(target.password_env) if target.password_env else self.database_password
 
     def get(self, name: str) -> str | None:
         """The value of a variable; None if it is not set or empty, as in a half-filled .env."""
@@ -184,6 +194,11 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
             "correct the name in pyproject.toml, or remove the line",
         )
     config = read_supabase_config(root, {**dotenv, **read_dotenv(root / "supabase" / ".env")[0], **os.environ})
+    targets = {
+        name: _named_target(name, target) for name, target in table_of(tool, "targets", where="pyproject.toml").items()
+    }
+    for target in targets.values():
+        remember(env.get(target.password_env or ""))
     source = tool.get("migrations")
     typed_cli, cli = supabase_cli or env.get("PROMTHCTL_SUPABASE_CLI"), tool.get("supabase_cli", "pinned")
     cache = env.get("PROMTHCTL_CACHE_DIR")
@@ -196,10 +211,8 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         api_port=_port(config, "api"),
         db_port=_port(config, "db"),
         postgres=_postgres(root, tool["postgres"]) if "postgres" in tool else None,
-        targets={
-            name: _named_target(name, target)
-            for name, target in table_of(tool, "targets", where="pyproject.toml").items()
-        },
+        targets=targets,
+        diagram_groups=_diagram_groups(table_of(tool, "diagram", where="pyproject.toml")),
         declared=read_declarations(tool),
         cache_dir=Path(cache).expanduser().absolute() if cache else None,
         engine=_engine(env.get("PROMTHCTL_ENGINE", "").strip(), tool.get("engine")),
@@ -212,36 +225,6 @@ def load(project_dir: Path, supabase_cli: str | None = None, example: str | None
         rehearses=os.environ.get("PROMTHCTL_REHEARSAL", "").strip() != "off",
         exposed=root / ".env" if _is_exposed(root / ".env", dotenv) else None,
     )
-
-
-def project_here(start: Path) -> Path:
-    """The project's folder for a command that names none, see find_project."""
-    return find_project(start, os.environ.get("SUPABASE_WORKDIR", "").strip() or None)
-
-
-def find_project(start: Path, workdir: str | None = None) -> Path:
-    """The project's folder for a command that names none.
-
-    workdir: SUPABASE_WORKDIR. Otherwise the first folder from `start` upward that has supabase/config.toml or a
-    pyproject.toml with [tool.promthctl], in the repository that `start` is in; `start` itself if there is none.
-    """
-    if workdir:
-        return start / Path(workdir).expanduser()
-    for folder in (start, *start.parents):
-        if (folder / "supabase" / "config.toml").is_file() or _is_configured(folder / "pyproject.toml"):
-            return folder
-        if (folder / ".git").exists():
-            break
-    return start
-
-
-def _is_configured(path: Path) -> bool:
-    """True for a file with our table. One that cannot be read is reported if it is the project's."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        return "promthctl" in text and "promthctl" in tomllib.loads(text).get("tool", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError):
-        return False
 
 
 def _is_exposed(path: Path, dotenv: Mapping[str, str]) -> bool:
@@ -300,10 +283,15 @@ def _cli_place(dotenv: Mapping[str, str], configured: Any) -> str | None:
 
 
 def _named_target(name: str, table: Any) -> NamedTarget:
-    kinds = {"project_ref": str, "db_url": str, "production": bool}
-    why = "a target is a table with project_ref or db_url, and optionally production = true"
+    kinds = {"project_ref": str, "db_url": str, "production": bool, "password_env": str}
+    why = (
+        "a target is a table with project_ref or db_url, and optionally production = true and password_env, the name of"
+        " a variable that ends in PASSWORD"
+    )
     if isinstance(table, dict):
         wrong = [key for key, value in table.items() if not isinstance(value, kinds.get(key, ()))]
+        if not wrong and not _PASSWORD_NAME.fullmatch(table.get("password_env", "PASSWORD")):
+            wrong = ["password_env"]  # a project's file does not choose any secret to send
         if not wrong and ("project_ref" in table) != ("db_url" in table):
             _without_password(name, table.get("db_url"))
             return NamedTarget(**table)
@@ -313,6 +301,25 @@ def _named_target(name: str, table: Any) -> NamedTarget:
         why,
         _write_target(name),
     )
+
+
+def _diagram_groups(table: Mapping[str, Any]) -> Mapping[str, tuple[tuple[str, str], ...]]:
+    groups = table.get("groups", {})
+    lists = isinstance(groups, dict) and all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names) for names in groups.values()
+    )
+    if not lists or table.keys() - {"groups"}:
+        raise UsageError(
+            "pyproject.toml has a wrong setting: diagram",
+            "it takes groups, a table of lists of tables' names",
+            'write in pyproject.toml:\n[tool.promthctl.diagram]\ngroups = { "Shop" = ["orders", "shop.items"] }',
+        )
+
+    def named(name: str) -> tuple[str, str]:
+        schema, dot, table = name.partition(".")
+        return (schema, table) if dot else ("public", name)
+
+    return {group: tuple(map(named, names)) for group, names in groups.items()}
 
 
 def _engine(variable: str, setting: Any) -> str:

@@ -85,7 +85,7 @@ def _sign(key: bytes, name: str, record: dict[str, Any], place: Any) -> str:
     return hmac.digest(key, json.dumps([name, record, place], sort_keys=True).encode(), "sha256").hex()
 
 
-def _folders() -> list[Path]:
+def key_folders() -> list[Path]:
     """Where the key may be: with the user's configuration; where that cannot be written, in their cache directory."""
     import platformdirs
 
@@ -95,7 +95,7 @@ def _folders() -> list[Path]:
 
 def _read_key() -> bytes | None:
     """None where there is none yet. Raises PrerequisiteError for one that others may read or have written."""
-    for path in (folder / _KEY for folder in _folders()):
+    for path in (folder / _KEY for folder in key_folders()):
         try:
             key = read_regular(path)
             details = path.lstat()
@@ -115,7 +115,7 @@ def _read_key() -> bytes | None:
 def _make_key() -> bytes:
     """A new key; another promthctl's, if that was quicker."""
     problems = []
-    for folder in _folders():
+    for folder in key_folders():
         temporary = folder / f".{_KEY}.{secrets.token_hex(8)}"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

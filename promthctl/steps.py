@@ -7,8 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Update = Callable[[str], None]
-Advance = Callable[[int], None]
 RowUpdate = Callable[[int, str], None]
+
+
+class Advance(Protocol):
+    """Adds to what is done of a piece of work. detail: what is done now, where details are shown."""
+
+    def __call__(self, number: int, detail: str = "", /) -> None: ...
 
 
 class Progress(Protocol):
@@ -33,11 +38,27 @@ class Steps(Protocol):
     def board(self, rows: Sequence[str]) -> AbstractContextManager[RowUpdate]:
         """Several pieces of work at once, a row for each; the yielded function sets a row's text, from any thread."""
 
-    def progress(self, title: str, total: int) -> AbstractContextManager[Advance]:
-        """A piece of work whose size is known; the yielded function adds to what is done of it."""
+    def progress(self, title: str, total: int, *, tenths: bool = True) -> AbstractContextManager[Advance]:
+        """A piece of work whose size is known; the yielded function adds to what is done of it.
+
+        tenths: without a terminal each tenth is told; otherwise it is told as a step, and not within one.
+        """
 
     def note(self, text: str) -> None:
         """One line the user should see."""
+
+
+def reaching(names: Sequence[str], advance: Advance) -> Update:
+    """What to call with each of the names as its turn comes: those before it are done. Others are details."""
+    place = {name: number for number, name in enumerate(names)}
+    done = 0
+
+    def update(name: str) -> None:
+        nonlocal done
+        before, done = done, max(done, place.get(name, 0))
+        advance(done - before, name)
+
+    return update
 
 
 class Silent:
@@ -62,8 +83,19 @@ class Silent:
         yield lambda row, text: None
 
     @contextmanager
-    def progress(self, title: str, total: int) -> Iterator[Advance]:
-        yield lambda number: None
+    def progress(self, title: str, total: int, *, tenths: bool = True) -> Iterator[Advance]:
+        yield lambda number, detail="": None
 
     def note(self, text: str) -> None:
         pass
+
+
+class Within(Silent):
+    """Steps of a part of something that is shown already: how far the part is counts for that, and no more is told."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+
+    @contextmanager
+    def progress(self, title: str, total: int, *, tenths: bool = True) -> Iterator[Advance]:
+        yield self._advance

@@ -35,7 +35,8 @@ class Target:
     chosen by that. production: pyproject.toml marks it as that. sslmode: libpq's, None to leave it to the URL and
     PGSSLMODE. temporary: for a temporary role, returns a password that is valid for the next minutes. remark: what
     the user should know of how it is reached, empty for nothing. lock_seconds: how long a change waits for one lock,
-    0 for as long as it takes, None for what each command does by itself.
+    0 for as long as it takes, None for what each command does by itself. password_variable: the only one that has its
+    password, by password_env in pyproject.toml.
     """
 
     label: str
@@ -50,6 +51,7 @@ class Target:
     remark: str = field(default="", compare=False)
     lock_seconds: float | None = field(default=None, compare=False)
     key_password: str | None = field(default=None, repr=False)
+    password_variable: str | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -79,12 +81,19 @@ class Target:
         return {name: value for name, value in values.items() if value}
 
 
-def from_url(url: str, fallback_password: str | None = None, *, local: bool = False, place: str = "--db-url") -> Target:
+def from_url(
+    url: str,
+    fallback_password: str | None = None,
+    *,
+    local: bool = False,
+    place: str = "--db-url",
+    variable: str | None = None,
+) -> Target:
     """The target that a URL names. fallback_password: used if the URL has none (PGPASSWORD, SUPABASE_DB_PASSWORD).
 
-    place: where the URL was written. Raises UsageError, which names the place and does not repeat the URL, when it is
-    not postgresql://[user[:password]@]host[:port]/database. A URL of Supabase's transaction pooler becomes that of its
-    session mode.
+    place: where the URL was written. variable: see password_variable of Target. Raises UsageError, which names the
+    place and does not repeat the URL, when it is not postgresql://[user[:password]@]host[:port]/database. A URL of
+    Supabase's transaction pooler becomes that of its session mode.
     """
     url = url.strip()
     if re.search(r"[\s\x00-\x1f\x7f]", url):
@@ -121,7 +130,8 @@ def from_url(url: str, fallback_password: str | None = None, *, local: bool = Fa
     bare = urlunsplit(("postgresql", f"{user}@{at}", path, "&".join(parameters), ""))
     label = f"the local stack ({at})" if local else f"database {unquote(path[1:])} at {at}, user {unquote(user)}"
     remark = _MOVED if moved else ""
-    return Target(label, bare, password, local, remark=remark, key_password=found.get(_KEY_PASSWORD))
+    made = Target(label, bare, password, local, remark=remark, key_password=found.get(_KEY_PASSWORD))
+    return replace(made, password_variable=variable)
 
 
 def _secrets_and_rest(query: str, password: str | None, place: str) -> tuple[dict[str, str], list[str]]:

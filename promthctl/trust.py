@@ -165,8 +165,9 @@ def _of_pyproject(settings: Settings) -> Iterator[Wish]:
         yield _with_answer(settings, Wish(where, "supabase_cli", settings.supabase_cli, "run that program"))
     if isinstance(settings.postgres, str) and settings.postgres != SYSTEM_POSTGRES:
         yield _with_answer(settings, Wish(where, "postgres", settings.postgres, "run the programs in that folder"))
-    own_password = any(settings.get(name) and name not in settings.project_variables for name in _PASSWORDS)
     for name, target in sorted(settings.targets.items()):
+        variables = (target.password_env,) if target.password_env else _PASSWORDS
+        own_password = any(settings.get(each) and each not in settings.project_variables for each in variables)
         host = _host(target.db_url or "") or ""
         if target.db_url and own_password and host not in _LOOPBACK and not host.endswith(_PROVIDER):
             purpose = f"send the database password of your environment to {host}"

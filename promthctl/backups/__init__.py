@@ -9,3 +9,7 @@ One module for each part; none of them asks, prints or knows about down scripts.
     restoring.py       a backup → its tables, in one transaction
     loading.py         one table of it: what conflicts, what is put back
 """
+
+from typing import Literal
+
+Conflicts = Literal["stop", "keep", "replace"]

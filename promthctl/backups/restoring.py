@@ -9,8 +9,9 @@ import gzip
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from promthctl.backups import Conflicts
 from promthctl.backups.folder import Backup
 from promthctl.backups.manifest import SPELLING, SavedSequence, SavedTable
 from promthctl.backups.present_tables import (
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from promthctl.backups.loading import RowConflict
 
-Conflicts = Literal["stop", "keep", "replace"]
 
 _CHUNK = 1 << 20
 _TRIGGERS = """

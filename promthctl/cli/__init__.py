@@ -19,7 +19,6 @@ from typing import Annotated
 
 import typer
 
-from promthctl import __version__
 from promthctl.cli import interrupts
 from promthctl.cli.groups import LazyGroup, hoist_global_options
 from promthctl.cli.invocation import Invocation
@@ -65,14 +64,14 @@ class Commands(LazyGroup):
         "diagram": ("diagram", "Draw the tables into a file: SVG, HTML, Mermaid or Graphviz."),
         "verify": ("verify", "Check the schema, and prove that users are isolated."),
         "test": ("test", "Run pgTAP tests, on a copy of the local database."),
-        "ci": ("ci", "Print a file for CI: github, gitlab, pre-commit, devcontainer, dockerfile."),
+        "ci": ("ci", "Print or write a file for CI: github, gitlab, pre-commit, devcontainer, dockerfile."),
         "types": ("types", "Write the schema as types of a programming language."),
         "sql": ("sql", "Run SQL on a database, reading only unless --write."),
         "seed": ("seed", "Store data that an app needs: API keys, SQL seeds."),
         "cache": ("cache", "What promthctl keeps on this machine: list, clean."),
         "doctor": ("doctor", "Look at what promthctl needs here, and say what puts it right."),
         "trust": ("trust", "Agree to what a project's files may not decide alone."),
-        "self": ("self", "promthctl itself: whether there is a newer one."),
+        "self": ("self", "promthctl itself: whether there is a newer one, its removal."),
         "keys": ("keys", "The stored API keys: list, check, rotate, replace, remove."),
     }
     stands_for = {  # noqa: RUF012 - read only
@@ -94,6 +93,8 @@ app = typer.Typer(
 
 
 def _version(wanted: bool) -> None:
+    from promthctl import __version__
+
     if wanted:
         typer.echo(f"promthctl {__version__}")
         raise typer.Exit
@@ -144,7 +145,7 @@ def root(
 
 def _where_one_stands(run: Invocation) -> None:
     from promthctl.overview import overview
-    from promthctl.settings import project_here
+    from promthctl.project_files import project_here
     from promthctl.views import overview as views
 
     run.project_dir = run.project_dir or project_here(Path.cwd())  # it is shown, so that no line needs to tell it

@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from promthctl import engines
 from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
-from promthctl.views import cache as views
 
 app = typer.Typer(
     cls=ForgivingGroup,
@@ -21,7 +19,9 @@ app = typer.Typer(
 @app.command("list")
 def list_(context: typer.Context) -> None:
     """Show what is kept and how much room it takes: tools, prepared databases, this project's snapshots."""
+    from promthctl import engines
     from promthctl.local_stack.cache import list_cache
+    from promthctl.views import cache as views
 
     run: Invocation = context.obj
     run.output.show(list_cache(run.settings, engines.current(run.settings)), views.listed)
@@ -39,6 +39,7 @@ def clean(
     What a process runs from, and what another promthctl works with, stays; so do snapshots (`local snapshot remove`).
     """
     from promthctl.local_stack.cache import clean_cache
+    from promthctl.views import cache as views
 
     run: Invocation = context.obj
     run.output.show(clean_cache(run.settings, everything=everything), views.cleaned)

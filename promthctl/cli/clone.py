@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promthctl import engines
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DatabaseUrl, ProjectRef, TargetName
 from promthctl.errors import UsageError
 from promthctl.quantities import count, size
 from promthctl.resolve.choice import TargetChoice
-from promthctl.resolve.production import announcement
-from promthctl.views import copies as views
 
 if TYPE_CHECKING:
     from promthctl.local_stack.copying import Amount
@@ -48,8 +45,11 @@ def clone(
     What was there is kept: `local reset --undo` brings it back. Nothing is changed where anything of it fails. Files of
     Storage are not copied. A --file is a dump for psql, as `promthctl dump` writes it or the dashboard gives it.
     """
+    from promthctl import engines
     from promthctl.copies.masks import read_wanted
     from promthctl.local_stack.clone import CloneOptions, clone_database, clone_file
+    from promthctl.resolve.production import announcement
+    from promthctl.views import copies as views
 
     run: Invocation = context.obj
     choice = TargetChoice(False, project_ref, db_url, target_name)

@@ -7,39 +7,60 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from promthctl.settings import ENGINES, EXAMPLE, Settings, load, project_here
+from promthctl.configuration import ENGINES, EXAMPLE
+
+if TYPE_CHECKING:
+    from promthctl.settings import Settings
 
 Offer = Callable[[typer.Context, str], list[tuple[str, str]]]
 
 
-def _offering(values: Callable[[Settings], Iterable[tuple[str, str]]]) -> Offer:
-    """values: pairs of a value and what it is."""
+def _offered(values: Callable[[Path], Iterable[tuple[str, str]]]) -> Offer:
+    """values: of the project's folder, pairs of a value and what it is."""
 
     def offer(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+        from promthctl.project_files import project_here
+
         try:
             folder = context.find_root().params.get("project_dir") or project_here(Path.cwd())
-            return [(value, says) for value, says in values(load(Path(folder))) if value.startswith(incomplete)]
+            return [(value, says) for value, says in values(Path(folder)) if value.startswith(incomplete)]
         except Exception:  # whatever it is: a Tab that prints an error makes the line unreadable
             return []
 
     return offer
 
 
-@_offering
-def targets(settings: Settings) -> Iterable[tuple[str, str]]:
-    return [(name, "production" if target.production else "") for name, target in settings.targets.items()]
+def _offering(values: Callable[[Settings], Iterable[tuple[str, str]]]) -> Offer:
+    """As _offered, for what the project's settings are needed for."""
+
+    def with_settings(folder: Path) -> Iterable[tuple[str, str]]:
+        from promthctl.settings import load
+
+        return values(load(folder))
+
+    return _offered(with_settings)
 
 
-@_offering
-def engines(_: Settings) -> Iterable[tuple[str, str]]:
+@_offered
+def targets(folder: Path) -> Iterable[tuple[str, str]]:
+    """Read from pyproject.toml alone: it is what is completed most, and the settings take as long as all the rest."""
+    from promthctl.project_files import read_toml, table_of
+
+    named = table_of(read_toml(folder / "pyproject.toml"), "tool", "promthctl", "targets", where="pyproject.toml")
+    return [(name, "production" if target.get("production") is True else "") for name, target in named.items()]
+
+
+@_offered
+def engines(_: Path) -> Iterable[tuple[str, str]]:
     return [(name, "") for name in ENGINES]
 
 
-@_offering
-def examples(_: Settings) -> Iterable[tuple[str, str]]:
+@_offered
+def examples(_: Path) -> Iterable[tuple[str, str]]:
     return [(EXAMPLE, "")]
 
 
@@ -78,22 +99,22 @@ def backups(settings: Settings) -> Iterable[tuple[str, str]]:
     return [(row.name, "") for row in list_backups(settings)]
 
 
-@_offering
-def agents(_: Settings) -> Iterable[tuple[str, str]]:
+@_offered
+def agents(_: Path) -> Iterable[tuple[str, str]]:
     from promthctl.mr_promth import vanchin
 
     return [(str(number), f"{vanchin.TITLE}'s agent {number}") for number in range(1, vanchin.AGENTS + 1)]
 
 
-@_offering
-def providers(_: Settings) -> Iterable[tuple[str, str]]:
+@_offered
+def providers(_: Path) -> Iterable[tuple[str, str]]:
     from promthctl.keys.providers import provider_names
 
     return [(name, "") for name in provider_names()]
 
 
-@_offering
-def severities(_: Settings) -> Iterable[tuple[str, str]]:
+@_offered
+def severities(_: Path) -> Iterable[tuple[str, str]]:
     return [(name, "") for name in ("leak", "difference", "not-proven", "advice")]
 
 

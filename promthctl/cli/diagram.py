@@ -10,7 +10,6 @@ import typer
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import with_target
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views import diagram as views
 
 app = typer.Typer(add_completion=False)
 
@@ -43,9 +42,11 @@ def command(
     """Draw the tables: their columns, keys, foreign keys, and whether row level security is on.
 
     What the migrations make is drawn; with a target option what that database has. Tables stand together by schema, or
-    by a comment in the migrations that holds for the tables made below it: `-- promthctl: group NAME`.
+    by a comment in the migrations that holds for the tables made below it: `-- promthctl: group NAME`. For migrations
+    that are applied: `groups` under \\[tool.promthctl.diagram] in pyproject.toml.
     """
     from promthctl.diagram import drawing
+    from promthctl.views import diagram as views
 
     run: Invocation = context.obj
     target = run.target(choice) if choice != TargetChoice() else None

@@ -10,7 +10,6 @@ import typer
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import with_target
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views import diff as views
 
 app = typer.Typer(add_completion=False)
 
@@ -33,6 +32,7 @@ def command(
     """
     from promthctl.drafting import differences
     from promthctl.migration_set.source import without_default_example
+    from promthctl.views import diff as views
 
     run: Invocation = context.obj
     run.settings = without_default_example(run.settings)

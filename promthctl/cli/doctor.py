@@ -12,7 +12,6 @@ import typer
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import with_target
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views import doctor as views
 
 if TYPE_CHECKING:
     from promthctl.doctor import Finding
@@ -38,6 +37,7 @@ def command(
     """
     from promthctl import doctor
     from promthctl.errors import PromthctlError
+    from promthctl.views import doctor as views
 
     run: Invocation = context.obj
     settings, unusable = None, None

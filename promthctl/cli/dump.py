@@ -11,7 +11,6 @@ from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import with_target
 from promthctl.errors import UsageError
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views import copies as views
 
 app = typer.Typer(add_completion=False)
 
@@ -35,6 +34,7 @@ def command(
     and is read back before it gets its name. `promthctl local clone --file FILE` makes the local stack of it.
     """
     from promthctl.copies.dumping import DumpOptions, dump
+    from promthctl.views import copies as views
 
     run: Invocation = context.obj
     if data_only and schema_only:

@@ -6,7 +6,6 @@ import shlex
 from pathlib import Path
 
 from promthctl.errors import UsageError
-from promthctl.project_files import missing_folder
 
 
 def writable(path: Path, option: str, name: str) -> Path:
@@ -14,6 +13,8 @@ def writable(path: Path, option: str, name: str) -> Path:
 
     Raises UsageError if it cannot be written.
     """
+    from promthctl.project_files import missing_folder
+
     what = f"{path} cannot be written"
     if path.is_dir():
         raise UsageError(what, "it is a folder", f"{option} {shlex.quote(str(path / name))}")

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from promthctl.cli.invocation import Invocation
-from promthctl.settings import EXAMPLE
-from promthctl.views import migrations as views
+from promthctl.configuration import EXAMPLE
 
 app = typer.Typer(add_completion=False)
 
@@ -33,6 +32,7 @@ def init(
     from promthctl.errors import UsageError
     from promthctl.mr_promth.project import add_keys_table
     from promthctl.setting_up import begin
+    from promthctl.views import migrations as views
 
     run: Invocation = context.obj
     if (keys and example is not None) or example not in (None, EXAMPLE):

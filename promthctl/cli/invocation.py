@@ -34,11 +34,12 @@ class Invocation:
     @cached_property
     def settings(self) -> Settings:
         from promthctl import settings
+        from promthctl.project_files import project_here
 
         folder = self.project_dir
         if folder is None:
             here = Path.cwd()
-            folder = settings.project_here(here)
+            folder = project_here(here)
             if folder != here:
                 self.output.note(f"Project: {folder}")
         loaded = settings.load(folder, self.supabase_cli, self.example)

@@ -13,7 +13,6 @@ from promthctl.cli.options import with_target
 from promthctl.quantities import count
 from promthctl.redact import remember
 from promthctl.resolve.choice import TargetChoice, options_of
-from promthctl.views import keys as views
 
 if TYPE_CHECKING:
     from promthctl.keys.changing import AgentRows
@@ -51,6 +50,7 @@ def list_keys(
     """Show what is stored: agents, endpoints, masked keys and times; never a key itself."""
     from promthctl.keys.api_keys_table import open_table
     from promthctl.keys.listing import listed_pages
+    from promthctl.views import keys as views
 
     run: Invocation = context.obj
     target = run.api_target(choice)
@@ -84,6 +84,7 @@ def check(
     from promthctl.keys.api_keys_table import open_table
     from promthctl.keys.checking import check_keys
     from promthctl.keys.live_check import LiveOptions
+    from promthctl.views import keys as views
 
     run: Invocation = context.obj
     target = run.api_target(choice)
@@ -115,6 +116,7 @@ def rotate(
     """Re-encrypt every stored key with a new ENCRYPTION_SECRET. After an interruption, run the same command again."""
     from promthctl.keys.api_keys_table import open_table
     from promthctl.keys.rotation import plan_rotation, rotate_keys, rotation_secrets
+    from promthctl.views import keys as views
 
     run: Invocation = context.obj
     target = run.api_target(choice)
@@ -153,6 +155,7 @@ def replace(
     """Store another key for one agent. Type it at the prompt, where it is not shown, or pipe it in."""
     from promthctl.keys.api_keys_table import open_table
     from promthctl.keys.changing import find_agent_rows, replace_key, secret_warnings
+    from promthctl.views import keys as views
 
     run: Invocation = context.obj
     target = run.api_target(choice)
@@ -181,6 +184,7 @@ def remove(
     from promthctl.errors import UsageError
     from promthctl.keys.api_keys_table import open_table
     from promthctl.keys.changing import count_keys, find_agent_rows, remove_agent, remove_all_keys
+    from promthctl.views import keys as views
 
     if (agent is None) != everything:
         why = "AGENT and --all exclude each other" if everything else "neither AGENT nor --all was given"

@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promthctl import engines, local_stack
 from promthctl.cli import clone, completion, snapshot
 from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, unix_time
+from promthctl.configuration import API_PORT, DB_PORT
 from promthctl.errors import PromthctlError, UsageError
-from promthctl.resolve.production import announcement
-from promthctl.settings import API_PORT, DB_PORT
-from promthctl.views import local as views
-from promthctl.views import reset as reset_views
 
 if TYPE_CHECKING:
     from promthctl.local_stack.opened import Opened
@@ -105,7 +101,10 @@ def up(
     on a new database, from the last kept state that holds, with the seeds; rows of your own are kept in a snapshot.
     What `promthctl types --output` wrote follows, and what changed is told. Ctrl-C ends it; the stack stays.
     """
+    from promthctl import engines, local_stack
     from promthctl.cli import watch as watched
+    from promthctl.resolve.production import announcement
+    from promthctl.views import local as views
 
     run: Invocation = context.obj
     run.example = example
@@ -139,6 +138,9 @@ def down(
     ] = False,
 ) -> None:
     """Stop the stack. Its data is kept for the next `up`."""
+    from promthctl import engines, local_stack
+    from promthctl.views import local as views
+
     run: Invocation = context.obj
     engine = engines.current(run.settings)
     if purge:
@@ -152,6 +154,9 @@ def down(
 @app.command()
 def status(context: typer.Context) -> None:
     """Show what is running and where, and which migrations are applied. Exit code 1 if the stack is not running."""
+    from promthctl import engines, local_stack
+    from promthctl.views import local as views
+
     run: Invocation = context.obj
     engine = engines.current(run.settings)
     result = local_stack.status(run.settings, engine)
@@ -179,6 +184,8 @@ def logs(
     ] = None,
 ) -> None:
     """Show the services' logs."""
+    from promthctl import engines
+
     run: Invocation = context.obj
     engine = engines.current(run.settings)
     part = engines.LogPart(follow, tail, None if since is None else unix_time(since))
@@ -197,6 +204,9 @@ def env(
     With ENCRYPTION_SECRET: your own, otherwise one made for this stack. Public names begin as package.json needs it:
     NEXT_PUBLIC_, VITE_ or EXPO_PUBLIC_.
     """
+    from promthctl import engines, local_stack
+    from promthctl.views import local as views
+
     run: Invocation = context.obj
     engine = engines.current(run.settings)
     if write is None:
@@ -221,6 +231,7 @@ def studio(context: typer.Context, no_open: NoOpen = False) -> None:
 
     On the embedded engine the address is good once, for two minutes. It is printed where there is no browser.
     """
+    from promthctl import engines
     from promthctl.local_stack import opened
 
     run: Invocation = context.obj
@@ -235,7 +246,9 @@ def mails(
     ] = False,
 ) -> None:
     """List the messages that Auth would have sent, the newest first: sign-up, sign-in, recovery, invitation."""
+    from promthctl import engines
     from promthctl.local_stack import mail, opened
+    from promthctl.views import local as views
 
     run: Invocation = context.obj
     if context.invoked_subcommand is not None and open_link:
@@ -254,7 +267,9 @@ def show_mail(
     number: Annotated[int, typer.Argument(metavar="[N]", help="Its number in the list.", min=1)] = 1,
 ) -> None:
     """Show a message with its one-time code and link, which sign a user in. [default: the newest]"""
+    from promthctl import engines
     from promthctl.local_stack import mail
+    from promthctl.views import local as views
 
     run: Invocation = context.obj
     message = mail.mail(engines.current(run.settings), number)
@@ -278,6 +293,10 @@ def reset(
     On the embedded engine the database as it was is kept until the next reset, and --undo brings it back. A migration
     or a seed that fails changes nothing.
     """
+    from promthctl import engines
+    from promthctl.resolve.production import announcement
+    from promthctl.views import reset as reset_views
+
     run: Invocation = context.obj
     if undo and dry_run:
         why = "--undo changes nothing that a second --undo does not take back, and has no plan"

@@ -5,22 +5,21 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from promthctl import engines, migration_set
 from promthctl.cli import completion, lint, squash
 from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.errors import RefusedError, UsageError
-from promthctl.migration_set import HistoryEntry, squashed, supabase_folder
 from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
-from promthctl.resolve.production import announcement
-from promthctl.targets import Target
-from promthctl.views import migrations as views
+
+if TYPE_CHECKING:
+    from promthctl.migration_set import HistoryEntry
+    from promthctl.targets import Target
 
 app = typer.Typer(cls=ForgivingGroup, no_args_is_help=True, help="The folder of SQL migrations.")
 app.command("lint")(lint.command)
@@ -31,6 +30,10 @@ app.command("squash")(squash.command)
 @with_target
 def list_(context: typer.Context, choice: TargetChoice) -> None:
     """Show each version: in source, in supabase/migrations, applied to the target, edited since it was applied."""
+    from promthctl import migration_set
+    from promthctl.migration_set import squashed, supabase_folder
+    from promthctl.views import migrations as views
+
     run: Invocation = context.obj
     run.say_example()
     history, _ = _history(run, choice)
@@ -53,6 +56,9 @@ def sync(
     ] = False,
 ) -> None:
     """Copy the migrations from their source into supabase/migrations, byte for byte."""
+    from promthctl.migration_set import supabase_folder
+    from promthctl.views import migrations as views
+
     run: Invocation = context.obj
     run.say_example()
     applied, history = _applied(run, run.remote_target(choice))
@@ -88,6 +94,9 @@ def new(
     supabase/schemas), and the files get the SQL from what the migrations make to that, and back. Both are tried with
     the Supabase CLI; where a difference is left, nothing is written and the exit code is 1.
     """
+    from promthctl.migration_set import supabase_folder
+    from promthctl.views import migrations as views
+
     run: Invocation = context.obj
     if template is not None:
         if from_schemas:
@@ -124,6 +133,7 @@ def renumber(context: typer.Context, choice: TargetChoice, dry_run: DryRun = Fal
     tried in other orders. All files are renamed, or none.
     """
     from promthctl.migration_files import changes, renumbering
+    from promthctl.views import migrations as views
 
     run: Invocation = context.obj
     if not dry_run and changes.finish_interrupted(run.settings, run.output):
@@ -145,6 +155,7 @@ def convert(context: typer.Context, dry_run: DryRun = False) -> None:
     a throw-away database before a file is written; all files are written, or none.
     """
     from promthctl.migration_files import changes, converting
+    from promthctl.views import migrations as views
 
     run: Invocation = context.obj
     if not dry_run and changes.finish_interrupted(run.settings, run.output):
@@ -171,6 +182,7 @@ def down(
     rows do not come back. Exit code 1 where one could not be written; the others are.
     """
     from promthctl.migration_files import changes, down_scripts
+    from promthctl.views import migrations as views
 
     run: Invocation = context.obj
     if bool(versions) == missing:
@@ -197,6 +209,7 @@ def fetch(context: typer.Context, choice: TargetChoice, dry_run: DryRun = False)
     The Supabase CLI would record the same statements of each file. Exit code 1 where one could not be written.
     """
     from promthctl.migration_files import changes, fetching, pulling
+    from promthctl.views import migrations as views
 
     run: Invocation = context.obj
     settings = run.settings = pulling.own_settings(run.settings, "Nothing was fetched", "migrations fetch")
@@ -236,6 +249,7 @@ def adopt(
     No migration is run. Exit code 5 if only part of a migration is there; the differences are shown.
     """
     from promthctl.adoption import adopting
+    from promthctl.views import migrations as views
 
     run: Invocation = context.obj
     patience = lock_seconds(lock_timeout)
@@ -278,6 +292,7 @@ def bundle(
     is tried on a throw-away database first, and must leave the schema that the CLI makes of the same files.
     """
     from promthctl.migration_files.bundling import bundle
+    from promthctl.views import migrations as views
 
     run: Invocation = context.obj
     path = None if str(file) == "-" else run.typed_path(file)
@@ -291,8 +306,9 @@ def bundle(
 
 def _history(run: Invocation, choice: TargetChoice) -> tuple[dict[str, HistoryEntry] | None, str | None]:
     """The history of the chosen target and its label; of the local stack only if it runs, else None and None."""
-    from promthctl import database
+    from promthctl import database, engines
     from promthctl.engines.access import local_target
+    from promthctl.resolve.production import announcement
 
     if (chosen := run.remote_target(choice)) is not None:
         return dict(database.fetch_history(chosen)), chosen.label
@@ -309,7 +325,7 @@ def _applied(run: Invocation, chosen: Target | None) -> tuple[tuple[str, ...], t
 
     chosen: None for the local stack.
     """
-    from promthctl import database
+    from promthctl import database, engines, migration_set
 
     if chosen is not None:
         history = tuple(database.fetch_history(chosen))

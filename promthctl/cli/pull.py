@@ -11,7 +11,6 @@ from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views import pull as views
 
 app = typer.Typer(add_completion=False)
 
@@ -33,6 +32,7 @@ def command(
     target only its history is changed.
     """
     from promthctl.migration_files import changes, pulling
+    from promthctl.views import pull as views
 
     run: Invocation = context.obj
     patience = lock_seconds(lock_timeout)

@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promthctl import push, supabase_cli
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DatabaseUrls, Local, LockTimeout, ProjectRefs, TargetNames, TargetsFile, lock_seconds
 from promthctl.errors import UsageError
-from promthctl.push import batch
 from promthctl.quantities import count, size
-from promthctl.rehearsal import DataRehearsal
 from promthctl.resolve.choice import TargetChoice
-from promthctl.targets import Target
-from promthctl.views import batch as batch_views
-from promthctl.views import push as views
 
 if TYPE_CHECKING:
+    from promthctl import push
+    from promthctl.push import batch
+    from promthctl.rehearsal import DataRehearsal
     from promthctl.rehearsal.with_data import Amount
+    from promthctl.targets import Target
 
 app = typer.Typer(add_completion=False)
 
@@ -85,6 +83,10 @@ def command(
     holder is named; after --lock-timeout the migration is taken back, so that others get on, and tried again three
     times.
     """
+    from promthctl import push, supabase_cli
+    from promthctl.push import batch
+    from promthctl.views import push as views
+
     run: Invocation = context.obj
     patience, rehearsed = lock_seconds(lock_timeout), run.settings.rehearses and not no_rehearsal
     refs, urls, names = project_ref or [], db_url or [], target_name or []
@@ -138,6 +140,7 @@ def command(
 
 def _try(run: Invocation, target: Target, plan: push.PushPlan, sample: int | None) -> DataRehearsal | None:
     """Run the plan on a copy of the target's rows, after asking whether so much may be copied."""
+    from promthctl import push
 
     def agree(amount: Amount) -> None:
         if not target.local:
@@ -160,6 +163,10 @@ def _push_batch(
     include_all: bool,
     rehearsed: bool,
 ) -> None:
+    from promthctl import supabase_cli
+    from promthctl.push import batch
+    from promthctl.views import batch as batch_views
+
     planned = batch.plan_batch(run.settings, candidates, include_all, jobs, run.output, rehearsed)
     result = batch.BatchResult(tuple(one.outcome for one in planned), dry_run=True)
     waiting = [one for one in planned if one.outcome.state == "pending"]

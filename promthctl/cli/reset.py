@@ -7,12 +7,9 @@ from typing import Annotated
 
 import typer
 
-from promthctl import engines, resetting
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
-from promthctl.local_stack.reset import preview_reset, reset
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views import reset as views
 
 app = typer.Typer(add_completion=False)
 
@@ -35,6 +32,9 @@ def command(
     Except on the local stack (see `promthctl local reset`) you must type the project's or the database's name; --yes
     does not answer that.
     """
+    from promthctl import resetting
+    from promthctl.views import reset as views
+
     run: Invocation = context.obj
     patience = lock_seconds(lock_timeout)
     chosen = replace(run.target(choice), lock_seconds=patience)
@@ -53,6 +53,10 @@ def command(
 
 def reset_local(run: Invocation, dry_run: bool, *, seeding: bool) -> None:
     """The reset of the local stack, which asks nothing: what was there is kept."""
+    from promthctl import engines
+    from promthctl.local_stack.reset import preview_reset, reset
+    from promthctl.views import reset as views
+
     engine = engines.current(run.settings)
     if dry_run:
         run.output.show(preview_reset(run.settings, engine, run.output), views.local_plan)

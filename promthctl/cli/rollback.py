@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promthctl import rollback
-from promthctl.backups import folder, restoring
+from promthctl.backups import Conflicts
 from promthctl.cli import completion
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun, LockTimeout, lock_seconds, with_target
 from promthctl.errors import UsageError
 from promthctl.resolve.choice import TargetChoice
-from promthctl.targets import Target
-from promthctl.views import rollback as views
+
+if TYPE_CHECKING:
+    from promthctl.backups import folder
+    from promthctl.targets import Target
 
 app = typer.Typer(add_completion=False)
 
@@ -49,7 +50,7 @@ def command(
         bool, typer.Option("--no-backup", help="Do not export the rows first; they will be lost.")
     ] = False,
     conflicts: Annotated[
-        restoring.Conflicts,
+        Conflicts,
         typer.Option(
             "--conflicts",
             help="With --restore, if rows exist with other values: stop, keep them, or replace them.",
@@ -62,6 +63,9 @@ def command(
     Tables that lose data are exported first. Later, `promthctl push` applies the migrations again and --restore brings
     the rows back.
     """
+    from promthctl.backups import folder
+    from promthctl.views import rollback as views
+
     run: Invocation = context.obj
     patience = lock_seconds(lock_timeout)
     if (to is not None) + (restore is not None) + list_ != 1:
@@ -79,6 +83,9 @@ def command(
 
 
 def _undo(run: Invocation, chosen: Target, to: str, dry_run: bool, backup: bool) -> None:
+    from promthctl import rollback
+    from promthctl.views import rollback as views
+
     plan = rollback.plan_rollback(run.settings, chosen, to, run.output)
     preview = rollback.preview_rollback(plan, backup)
     if dry_run:
@@ -93,15 +100,17 @@ def _undo(run: Invocation, chosen: Target, to: str, dry_run: bool, backup: bool)
     run.output.show(rollback.roll_back(run.settings, chosen, plan, backup, run.output), views.rollback)
 
 
-def _restore(
-    run: Invocation, chosen: Target, backup: folder.Backup, conflicts: restoring.Conflicts, dry_run: bool
-) -> None:
+def _restore(run: Invocation, chosen: Target, backup: folder.Backup, conflicts: Conflicts, dry_run: bool) -> None:
+    from promthctl.views import rollback as views
+
     if not dry_run and not chosen.local:
         for line in views.backup(backup):
             run.output.note(line)
         run.confirm(f"Restore it to {chosen.label}?", f"Nothing was restored to {chosen.label}")
     if not dry_run:
         _keep_local(run, chosen, "restore")
+    from promthctl.backups import restoring
+
     run.output.show(restoring.restore(run.settings, chosen, backup, conflicts, dry_run, run.output), views.restore)
 
 

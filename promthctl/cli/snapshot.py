@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from promthctl import engines
 from promthctl.cli import completion
 from promthctl.cli.groups import ForgivingGroup
 from promthctl.cli.invocation import Invocation
-from promthctl.views import snapshots as views
 
 app = typer.Typer(
     cls=ForgivingGroup, no_args_is_help=True, help="Keep the local database under a name, and bring it back."
@@ -33,7 +31,9 @@ def save(
 
     Snapshots are the embedded engine's. They lie outside of the project, and go with `local down --purge`.
     """
+    from promthctl import engines
     from promthctl.local_stack import snapshots
+    from promthctl.views import snapshots as views
 
     run: Invocation = context.obj
     run.output.show(snapshots.save(run.settings, engines.current(run.settings), name, run.output), views.saved)
@@ -42,7 +42,9 @@ def save(
 @app.command("list")
 def list_(context: typer.Context) -> None:
     """Show the snapshots with their sizes, those that promthctl made before a reset, restore or rollback too."""
+    from promthctl import engines
     from promthctl.local_stack import snapshots
+    from promthctl.views import snapshots as views
 
     run: Invocation = context.obj
     run.output.show(snapshots.list_snapshots(engines.current(run.settings)), views.listed)
@@ -51,7 +53,9 @@ def list_(context: typer.Context) -> None:
 @app.command("restore")
 def restore(context: typer.Context, name: Name) -> None:
     """Put a snapshot in the place of the local database, which is kept: `local reset --undo` brings it back."""
+    from promthctl import engines
     from promthctl.local_stack import snapshots
+    from promthctl.views import snapshots as views
 
     run: Invocation = context.obj
     run.output.show(snapshots.restore(run.settings, engines.current(run.settings), name, run.output), views.restored)
@@ -60,7 +64,9 @@ def restore(context: typer.Context, name: Name) -> None:
 @app.command("remove")
 def remove(context: typer.Context, name: Name) -> None:
     """Remove a snapshot for good."""
+    from promthctl import engines
     from promthctl.local_stack import snapshots
+    from promthctl.views import snapshots as views
 
     run: Invocation = context.obj
     run.confirm(f"Remove the snapshot {name} permanently?", "No snapshot was removed")

@@ -12,7 +12,6 @@ from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import with_target
 from promthctl.errors import UsageError
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views import sql as views
 
 app = typer.Typer(add_completion=False)
 
@@ -60,6 +59,7 @@ def command(
     """
     from promthctl import querying
     from promthctl.redact import redact
+    from promthctl.views import sql as views
 
     run: Invocation = context.obj
     if as_csv and run.output.as_json:

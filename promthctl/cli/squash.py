@@ -9,7 +9,6 @@ import typer
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import DryRun
 from promthctl.errors import UsageError
-from promthctl.views import squash as views
 
 
 def command(
@@ -33,6 +32,7 @@ def command(
     history: push, local up and migrations adopt record the one file there in their place.
     """
     from promthctl.migration_files import changes, squashing
+    from promthctl.views import squash as views
 
     run: Invocation = context.obj
     if (to is None) == (undo is None):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from promthctl.cli.files import writable
 from promthctl.cli.invocation import Invocation
@@ -18,7 +17,6 @@ from promthctl.cli.watch import WAITING, check_watch, tell
 from promthctl.errors import PromthctlError
 from promthctl.quantities import count
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views import test as views
 
 if TYPE_CHECKING:
     from promthctl.pgtap.files import TestFile
@@ -70,6 +68,8 @@ def command(
         check_watch(run)
     if new is not None:
         made = test_files.new_test(run.settings, new)
+        from rich.markup import escape
+
         run.output.show({"file": str(made)}, lambda _: [f"Created {escape(str(made))}"])
         return
     report = writable(run.settings.project_dir / run.typed_path(junit), "--junit", "junit.xml") if junit else None
@@ -96,12 +96,14 @@ def _run(
     report: Path | None,
 ) -> TestRun:
     from promthctl.pgtap.running import Runner
+    from promthctl.views import test as views
 
     with contextlib.ExitStack() as held:
         place = held.enter_context(_place(run, target, no_seed))
         runner = Runner(run.settings, place.target, place.guarded, jobs, place.pgtap)
-        update = held.enter_context(run.output.step(f"Running {count(len(files), 'test file')}"))
-        result = runner.run(files, lambda done: update(done.file))
+        title = f"Running {count(len(files), 'test file')}"
+        advance = held.enter_context(run.output.progress(title, len(files), tenths=False))
+        result = runner.run(files, lambda done: advance(1, done.file))
     if report is not None:
         from promthctl.pgtap.junit import junit
 

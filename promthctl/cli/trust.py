@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from promthctl.cli.invocation import Invocation
-from promthctl.views import trust as views
 
 app = typer.Typer(add_completion=False)
 
@@ -25,6 +24,7 @@ def trust(
     changes.
     """
     from promthctl.trust import agree, trusted
+    from promthctl.views import trust as views
 
     run: Invocation = context.obj
     found = trusted(run.settings)

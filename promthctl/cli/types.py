@@ -14,7 +14,6 @@ from promthctl.cli.options import FromMigrations, with_target
 from promthctl.cli.sources import target_or_migrations
 from promthctl.errors import UsageError
 from promthctl.resolve.choice import TargetChoice
-from promthctl.views import types as views
 
 app = typer.Typer(add_completion=False)
 
@@ -58,6 +57,7 @@ def command(
     `promthctl local up --watch` writes FILE again when the schema of the local stack changes.
     """
     from promthctl.typegen import generating, remembered
+    from promthctl.views import types as views
 
     run: Invocation = context.obj
     if check and output is None:

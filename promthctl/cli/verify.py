@@ -15,13 +15,11 @@ from promthctl.cli.files import writable
 from promthctl.cli.invocation import Invocation
 from promthctl.cli.options import LockTimeout, lock_seconds, with_target
 from promthctl.errors import PromthctlError, RefusedError, UsageError
-from promthctl.process import write_private
 from promthctl.resolve.choice import TargetChoice
-from promthctl.targets import Target
-from promthctl.views import verify as views
 
 if TYPE_CHECKING:
     from promthctl.isolation import Severity
+    from promthctl.targets import Target
     from promthctl.verify import VerifyResult
 
 app = typer.Typer(add_completion=False)
@@ -70,7 +68,9 @@ def command(
     migrations; not for what could not be proven (--strict) and for advice (--fail-on advice). Who holds a lock that it
     waits for is named; a row that needs one for longer than a second is not proven.
     """
+    from promthctl.process import write_private
     from promthctl.verify import checks
+    from promthctl.views import verify as views
 
     run: Invocation = context.obj
     least = _least(strict, fail_on)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promthctl import watching
 from promthctl.cli import interrupts
 from promthctl.cli.invocation import Invocation
 from promthctl.errors import PromthctlError, UsageError
-from promthctl.views import watch as views
 
 if TYPE_CHECKING:
+    from promthctl import watching
     from promthctl.developing import Developing
     from promthctl.engines import Engine
 
@@ -34,6 +33,8 @@ def tell(run: Invocation, error: PromthctlError) -> None:
 
 def follow(run: Invocation, engine: Engine, seen: watching.Seen, developing: Developing) -> None:
     """Until Ctrl-C, which leaves the stack running. seen: the files as they were before `local up` read them."""
+    from promthctl import watching
+
     try:
         _round(run, developing, set())
         while True:
@@ -46,6 +47,8 @@ def follow(run: Invocation, engine: Engine, seen: watching.Seen, developing: Dev
 
 
 def _round(run: Invocation, developing: Developing, saved: set[Path]) -> None:
+    from promthctl.views import watch as views
+
     try:
         done = developing.round(saved)
     except PromthctlError as error:

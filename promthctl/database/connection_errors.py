@@ -94,6 +94,16 @@ class UnreachableError(TargetError):
     code = "target.unreachable"
 
 
+def _password_places(target: Target) -> str:
+    """Where the password of a URL comes from."""
+    if target.password_variable:
+        return f"{target.password_variable}, which password_env in pyproject.toml names"
+    return (
+        "in the URL, PGPASSWORD or SUPABASE_DB_PASSWORD; for several targets a line for each in ~/.pgpass, or"
+        ' password_env = "NAME_PASSWORD" under [tool.promthctl.targets.NAME]'
+    )
+
+
 def unreachable(target: Target, message: str) -> TargetError:
     """The error for a connection that failed. message: libpq's or the Supabase CLI's."""
     lines = [line.strip() for line in redact(message).splitlines() if line.strip()] or ["no answer"]
@@ -108,9 +118,9 @@ def unreachable(target: Target, message: str) -> TargetError:
             return UnreachableError(what, f"{meaning} ({said})", hints[target.ref is not None])
     if _CREDENTIALS.search(message):
         if target.ref is None:
-            hint = "check the user and the password (in the URL, PGPASSWORD or SUPABASE_DB_PASSWORD)"
+            hint = f"check the user and the password ({_password_places(target)})"
         else:
-            hint = f"check SUPABASE_DB_PASSWORD, or reset the password {_DASHBOARD}"
+            hint = f"check {target.password_variable or 'SUPABASE_DB_PASSWORD'}, or reset the password {_DASHBOARD}"
         return CredentialsError(what, said, hint)
     if "does not exist" in message:
         return UnreachableError(what, said, "correct the database or the user in the URL, or create it there")

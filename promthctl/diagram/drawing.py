@@ -9,7 +9,7 @@ from pathlib import Path
 from promthctl import database, schema, shadow
 from promthctl.diagram import graphviz, page
 from promthctl.diagram.dot import to_dot
-from promthctl.diagram.grouping import groups_of
+from promthctl.diagram.grouping import all_groups
 from promthctl.diagram.mermaid import to_mermaid
 from promthctl.diagram.model import Diagram, diagram_of
 from promthctl.errors import PromthctlError, RefusedError, UsageError
@@ -71,7 +71,16 @@ def draw(
         with database.connect(target) as connection:
             catalog = schema.snapshot(connection)
         source = target.label
-    found = diagram_of(catalog, groups_of(migrations), schemas)
+    groups = all_groups(settings, migrations)
+    found = diagram_of(catalog, groups, schemas)
+    there = {table.name for table in diagram_of(catalog, {}).tables}
+    if unknown := [
+        f"{schema}.{name}"
+        for names in settings.diagram_groups.values()
+        for schema, name in names
+        if (schema, name) not in there
+    ]:
+        steps.note(f"note: groups in pyproject.toml names no table of {source}: {', '.join(unknown)}")
     if not found.tables:
         raise _nothing(source, schemas, catalog)
     shown = columns or ("keys" if found.is_large else "all")
@@ -89,8 +98,11 @@ def draw(
 
 
 def picture_of(settings: Settings, catalog: schema.Catalog, steps: Steps) -> str:
-    """The tables of a catalog by schema, as SVG for a page; empty without tables. Raises what Graphviz raises."""
-    found = diagram_of(catalog, {})
+    """The tables of a catalog by schema and the groups of pyproject.toml, as SVG for a page; empty without tables.
+
+    Raises what Graphviz raises.
+    """
+    found = diagram_of(catalog, all_groups(settings, ()))
     if not found.tables:
         return ""
     [drawn] = graphviz.draw(settings, [to_dot(found, _MARK, not found.is_large)], steps)

@@ -1,4 +1,4 @@
-"""Which tables belong together: `-- promthctl: group NAME` in the migrations."""
+"""Which tables belong together: `-- promthctl: group NAME` in the migrations, and groups in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from typing import Any
 
 from promthctl.diagram.model import Name
 from promthctl.migration_set import Migration
+from promthctl.settings import Settings
 from promthctl.sql.parsing import parse_migration
 
 _COMMENT = re.compile(r"^[ \t]*--[ \t]*promthctl:[ \t]*group\b[ \t]*(.*?)[ \t]*\r?$", re.MULTILINE)
+
+
+def all_groups(settings: Settings, migrations: Iterable[Migration]) -> dict[Name, str]:
+    """Table → group: what pyproject.toml says (an applied migration is not edited to say it), then the comments."""
+    configured = {name: group for group, names in settings.diagram_groups.items() for name in names}
+    return configured | {name: group for name, group in groups_of(migrations).items() if name not in configured}
 
 
 def groups_of(migrations: Iterable[Migration]) -> dict[Name, str]:

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promthctl.configuration import API_PORT, DB_PORT
 from promthctl.doctor.finding import Finding
 from promthctl.engines.choosing import recorded_engine
 from promthctl.engines.embedded.records import EmbeddedRecords
-from promthctl.settings import API_PORT, DB_PORT, Settings
+from promthctl.settings import Settings
 
 if TYPE_CHECKING:
     import psutil

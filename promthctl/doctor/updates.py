@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from promthctl import __version__, process
 from promthctl.errors import PrerequisiteError, PromthctlError, TargetError, UsageError
 from promthctl.settings import Settings
-from promthctl.toolchain.python_packages import install_command
+from promthctl.toolchain.python_packages import upgrade_command
 
 _NAMES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 _SECONDS = 5.0
@@ -54,15 +54,7 @@ def check_update(settings: Settings) -> UpdateCheck:
         raise PromthctlError("No promthctl was found on the package index", why, f"PIP_INDEX_URL=URL {_AGAIN}")
     newest = max(releases, key=_order)
     newer = _order(newest) > _order(__version__)
-    return UpdateCheck(shown, named_by, __version__, newest, _install(newest) if newer else None)
-
-
-def _install(version: str) -> str:
-    """As it was installed: pipx and uv keep an environment for each tool."""
-    for part, command in (("pipx", "pipx upgrade promthctl"), ("uv/tools", "uv tool upgrade promthctl")):
-        if f"/{part}/" in sys.prefix.replace("\\", "/"):
-            return command
-    return install_command(f"promthctl=={version}")
+    return UpdateCheck(shown, named_by, __version__, newest, upgrade_command(newest) if newer else None)
 
 
 def _index(settings: Settings) -> tuple[str, str]:

@@ -111,7 +111,7 @@ def diff(settings: Settings, target: Target, schemas: Sequence[str], reverse: bo
     cli = supabase_cli.find_database_cli(settings, steps)
     with (
         steps.step("Comparing the schemas"),
-        shadow.applied_database(settings, applied, major, privileges) as made,
+        shadow.applied_database(settings, applied, major, privileges, steps) as made,
     ):
         # While the CLI reads them, too; nobody waits for these threads when it fails or is interrupted.
         states = [started(partial(read_state, one)) for one in (made.target, target)]

@@ -14,7 +14,7 @@ from promthctl.settings import Settings
 from promthctl.state import StateDir
 
 NAME = "ENCRYPTION_SECRET"
-_RECORD = "app.json"
+RECORD = "app.json"
 
 
 def app_secret(settings: Settings) -> str | None:
@@ -22,7 +22,7 @@ def app_secret(settings: Settings) -> str | None:
     if settings.env.get(NAME, "").strip():
         return settings.env[NAME]
     with contextlib.suppress(ValueError, KeyError):
-        secret = str(StateDir(settings.state_dir).read(_RECORD)["secret"])
+        secret = str(StateDir(settings.state_dir).read(RECORD)["secret"])
         remember(secret)
         return secret
     return None
@@ -34,7 +34,7 @@ def make_app_secret(settings: Settings) -> str:
     if secret is None:
         secret = secrets.token_hex(16)
         remember(secret)
-        StateDir(settings.state_dir).write(_RECORD, {"secret": secret})
+        StateDir(settings.state_dir).write(RECORD, {"secret": secret})
     return secret
 
 

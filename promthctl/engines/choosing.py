@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 
+from promthctl.configuration import ENGINES
 from promthctl.engines.engine import Engine, StartOptions
 from promthctl.errors import PromthctlError, RefusedError, UsageError
-from promthctl.settings import ENGINES, Settings
+from promthctl.settings import Settings
 from promthctl.state import StateDir
 from promthctl.steps import Steps
 

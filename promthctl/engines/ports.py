@@ -7,8 +7,9 @@ import socket
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from promthctl.configuration import API_PORT, DB_PORT
 from promthctl.errors import PromthctlError, UsageError
-from promthctl.settings import API_PORT, DB_PORT, unset_variable
+from promthctl.settings import unset_variable
 
 if TYPE_CHECKING:
     import psutil

@@ -8,7 +8,8 @@ docs/isolation.md explains the whole.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from promthctl.isolation.table_reading import own_schemas, read_tables
 from promthctl.isolation.tables import API_ROLES, CLIENT_ROLES, ProbedCatalog
 from promthctl.isolation.verdicts import TableProof
 from promthctl.quantities import count
+from promthctl.steps import Advance
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -58,6 +60,10 @@ class IsolationReport:
         return not self.findings and all(table.state == "proven" for table in self.tables)
 
 
+def _unwatched(total: int) -> AbstractContextManager[Advance]:
+    return nullcontext(lambda number, detail="": None)
+
+
 def prove_isolation(
     connection: Connection[Any],
     declared: Declarations = NOTHING_DECLARED,
@@ -66,6 +72,7 @@ def prove_isolation(
     exposed: Sequence[str] = ("public",),
     seconds: float | None = None,
     spare: bool = False,
+    watched: Callable[[int], AbstractContextManager[Advance]] = _unwatched,
 ) -> IsolationReport:
     """Try every table of `schemas` as everyone; nothing is left behind. schemas: None for every one of the user's.
 
@@ -74,7 +81,7 @@ def prove_isolation(
     a transaction, everything happens in a savepoint of that. declared: what is open on purpose. public_flags: by
     table name, the boolean column that marks its public rows, for tables that have the column and are not declared.
     seconds: tables not begun by then are not proven; None for as long as so many tables may take.
-    spare: make no rows that set off what no rollback undoes.
+    spare: make no rows that set off what no rollback undoes. watched: of the number of tables, takes how far it is.
     Raises PromthctlError where the roles or the rights for it are missing, psycopg.Error when the connection breaks.
     """
     flags = public_flags or {}
@@ -93,7 +100,11 @@ def prove_isolation(
         found = (*side_effects_of(catalog, effects), *effects_of_doors(connection, exposed, effects))
         public = {**flagged, **declared.conditions}
         run = ProofRun(sandbox, catalog, public, effects if spare else None, declared)
-        proofs = tuple(run.run(deadline))
+        proofs = []
+        with watched(len(catalog.exposed)) as advance:
+            for proof in run.run(deadline):
+                proofs.append(proof)
+                advance(1, proof.table)
         doors = DoorReport()
         if run.users:
             doors = DoorRun(sandbox, catalog, run.maker, run.users, declared, effects, exposed, spare).run(deadline)

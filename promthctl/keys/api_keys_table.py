@@ -71,7 +71,7 @@ class ApiKeysTable:
             last = page[-1]
 
     def change(
-        self, changes: Sequence[tuple[StoredKey, Mapping[str, str]]], advance: Advance = lambda number: None
+        self, changes: Sequence[tuple[StoredKey, Mapping[str, str]]], advance: Advance = lambda number, detail="": None
     ) -> int:
         """Set columns of rows, by column name; how many of the rows still held the key they were read with.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # example.com (RFC 2606) never receives mail, and validators that refuse .local and .test accept it.
 DEV_EMAIL = "dev@promthctl.example.com"
 
+# Columns of auth.users that Auth fills in for whoever signs up → what a row that was inserted by hand can have there.
+_FILLED = {"created_at": "now()", "aud": "'authenticated'"}
 _PAGE = 1000  # users per request; Supabase Auth sends 50 by default
 
 
@@ -116,13 +119,38 @@ def user_by_id(client: Client, user_id: str) -> User | None:
     from supabase_auth.errors import AuthApiError
 
     try:
-        user = client.auth.admin.get_user_by_id(user_id).user
+        with _readable():
+            user = client.auth.admin.get_user_by_id(user_id).user
     except AuthApiError as error:
         # A 404 without the code may come from something other than Supabase Auth.
         if error.code == "user_not_found" or (error.status == 404 and "user not found" in error.message.lower()):
             return None
         raise
     return User(user.id, user.email or "")
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raises PromthctlError for a user whose row lacks what Auth fills in; other answers as they are."""
+    from pydantic import ValidationError
+
+    try:
+        yield
+    except ValidationError as error:
+        found = [
+            one for one in error.errors() if one["loc"][-1] != "user"
+        ]  # the form {"user": …}, which is tried first
+        missing = {str(one["loc"][-1]) for one in found if one["input"] is None or one["type"] == "missing"}
+        columns = [name for name in _FILLED if name in missing]
+        if not columns or missing - {*columns}:
+            raise
+        values = ", ".join(f"{name} = coalesce({name}, {_FILLED[name]})" for name in columns)
+        update = f"update auth.users set {values}"  # noqa: S608 - shown, not run
+        raise PromthctlError(
+            "A user of this target cannot be read",
+            f"its row in auth.users has no {' and no '.join(columns)}, which Supabase Auth fills in at a sign-up",
+            f'promthctl sql --write "{update}", on this target, and run the same command again',
+        ) from None
 
 
 def each_user(client: Client) -> Iterator[User]:
@@ -132,7 +160,8 @@ def each_user(client: Client) -> Iterator[User]:
     """
     before: list[User] = []
     for page in itertools.count(1):
-        answer = client.auth.admin.list_users(page=page, per_page=_PAGE)
+        with _readable():
+            answer = client.auth.admin.list_users(page=page, per_page=_PAGE)
         users = [User(user.id, user.email or "") for user in answer]
         # Pages may be shorter than requested; an empty one, or the last one again, is the end.
         if not users or users == before:

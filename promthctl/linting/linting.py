@@ -11,7 +11,7 @@ from promthctl.linting import rules, squawk
 from promthctl.linting.allows import Allow, find_allows
 from promthctl.linting.files import chosen_files
 from promthctl.linting.replaying import Replayed, replay
-from promthctl.linting.rules import LINT_RULES, LintRule, Severity
+from promthctl.linting.rules import LINT_RULES, SEVERITIES, LintRule, Severity
 from promthctl.migration_files import git
 from promthctl.migration_set import Migration
 from promthctl.migration_set.creating import is_unwritten
@@ -41,7 +41,8 @@ class LintResult:
     """findings: what counts, by file and line. allowed: what comments allow. files: how many were linted, of `total`.
 
     squawk: the version that was asked; None where it is not installed, and `unasked` says how to have it. prefix: what
-    leads from the repository's root to the project, to which the paths of the findings are relative.
+    leads from the repository's root to the project, to which the paths of the findings are relative. fail_on: the
+    mildest severity that ends with exit code 1.
     """
 
     findings: tuple[LintFinding, ...]
@@ -51,9 +52,16 @@ class LintResult:
     squawk: str | None
     unasked: str = ""
     prefix: str = ""
+    fail_on: Severity = "error"
+
+    @property
+    def fails(self) -> bool:
+        return any(SEVERITIES.index(one.severity) <= SEVERITIES.index(self.fail_on) for one in self.findings)
 
 
-def lint(settings: Settings, named: Sequence[Path], since: str | None, steps: Steps) -> LintResult:
+def lint(
+    settings: Settings, named: Sequence[Path], since: str | None, steps: Steps, fail_on: Severity = "error"
+) -> LintResult:
     """Lint the migrations. named, since: see chosen_files, whose errors these are; nothing is changed.
 
     All files are run in a throw-away database, whichever are asked for: a flaw of the schema counts where it is made.
@@ -77,6 +85,7 @@ def lint(settings: Settings, named: Sequence[Path], since: str | None, steps: St
         total=len(files),
         squawk=None if program is None else squawk.version(),
         unasked=squawk.install_hint() if program is None else "",
+        fail_on=fail_on,
         prefix="" if top is None else _relative(settings.project_dir.resolve(), top.resolve()),
     )
 

@@ -20,7 +20,7 @@ from promthctl.rehearsal.replay import ALONE, as_sent, statements_of
 from promthctl.settings import Settings
 from promthctl.sql.committed import sends_each
 from promthctl.sql.statements import Statement
-from promthctl.steps import Steps
+from promthctl.steps import Steps, reaching
 
 if TYPE_CHECKING:
     import psycopg
@@ -50,12 +50,12 @@ def replay(settings: Settings, files: Sequence[Migration], asked: Collection[str
     """Run them all. asked: the names of the files whose risks are wanted. Raises what the shadow raises."""
     exposed = rest_settings(settings)["schemas"]
     with (
-        steps.step("Running the migrations in a throw-away database") as update,
+        steps.progress("Running the migrations in a throw-away database", len(files), tenths=False) as advance,
         shadow.trial_database(settings) as made,
         database.connect(made.target) as connection,
         database.connect(made.target) as reader,
     ):
-        run = _Run(connection, reader)
+        run, update = _Run(connection, reader), reaching([file.filename for file in files], advance)
         for file in files:
             update(file.filename)
             if not run.file(file, file.filename in asked):

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import posixpath
+from collections.abc import Mapping
 from typing import Any
 
 from promthctl import __version__
 from promthctl.linting.linting import LintFinding, LintResult
-from promthctl.linting.rules import LINT_RULES, LintRule
+from promthctl.linting.rules import LINT_RULES, LintRule, Severity
 
+_GITHUB: Mapping[Severity, str] = {"error": "error", "warning": "warning", "advice": "notice"}
+_SARIF: Mapping[Severity, str] = {"error": "error", "warning": "warning", "advice": "note"}
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -37,7 +40,7 @@ def sarif(result: LintResult) -> str:
 
 def _annotation(result: LintResult, one: LintFinding) -> str:
     place = f"file={_property(_path(result, one))},line={one.line},title={_property(one.rule)}"
-    return f"::{one.severity} {place}::{_escaped(one.text)}"
+    return f"::{_GITHUB[one.severity]} {place}::{_escaped(one.text)}"
 
 
 def _escaped(text: str) -> str:
@@ -55,7 +58,7 @@ def _path(result: LintResult, one: LintFinding) -> str:
 
 def _rule(rule: LintRule) -> dict[str, Any]:
     shown = {"id": rule.id, "shortDescription": {"text": rule.meaning}}
-    return {**shown, "defaultConfiguration": {"level": rule.severity}, "properties": {"tags": [rule.source]}}
+    return {**shown, "defaultConfiguration": {"level": _SARIF[rule.severity]}, "properties": {"tags": [rule.source]}}
 
 
 def _result(result: LintResult, one: LintFinding, rules: list[LintRule]) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def _result(result: LintResult, one: LintFinding, rules: list[LintRule]) -> dict
     shown = {
         "ruleId": one.rule,
         "ruleIndex": rules.index(LINT_RULES[one.rule]),
-        "level": one.severity,
+        "level": _SARIF[one.severity],
         "message": {"text": f"{one.text}\nFix: {one.fix}" if one.fix else one.text},
         "locations": [{"physicalLocation": place}],
     }

@@ -202,7 +202,7 @@ def find_flaws(connection: psycopg.Connection[Any], watch: Watch, exposed: Colle
     def found(rule: LintRule, whats: Sequence[str], one: Advice) -> Iterator[SchemaFlaw]:
         place = watch.place(whats, names.get((_NAMED_AS.get(whats[0], "relation"), one.object), 0))
         if place is not None:  # otherwise it is Supabase's own
-            severity: Severity = "error" if one.level == "error" else "warning"
+            severity: Severity = "warning" if one.level == "info" else rule.severity
             yield SchemaFlaw(rule, severity, one.object, one.text, one.fix, place)
 
     return tuple(

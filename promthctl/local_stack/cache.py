@@ -30,7 +30,7 @@ _RECENT = 3600.0  # seconds: another promthctl may be copying it
 _NPM = "npm"  # what is left of a download in the folder of the tools
 _LOCKS = (".lock", ".database-lock")
 # Folder in the cache → what it is called.
-_PARTS = {
+PARTS = {
     "toolchain": "Supabase CLI, PostgreSQL 17, the API server's packages, and downloads",
     "postgres": "PostgreSQL with the stand-ins for extensions",
     "templates": "prepared databases",
@@ -77,15 +77,15 @@ def list_cache(settings: Settings, engine: Engine) -> CacheList:
     root = toolchain.cache_root(settings)
     unused = set(_unused(settings, root))
     parts = []
-    for name, what in _PARTS.items():
+    for name, what in PARTS.items():
         found = list(_entries(root / name))
-        going = sum(_bytes(entry) for entry in found if entry in unused)
-        parts.append(Part(name, what, sum(map(_bytes, found)), going))
+        going = sum(disk_bytes(entry) for entry in found if entry in unused)
+        parts.append(Part(name, what, sum(map(disk_bytes, found)), going))
     snapshots = 0
     with contextlib.suppress(UsageError):  # an engine without any
         snapshots = sum(one.bytes for one in engine.snapshots())
     kept = engine.kept()
-    replaced = _bytes(settings.state_dir / REPLACED)
+    replaced = disk_bytes(settings.state_dir / REPLACED)
     return CacheList(str(root), tuple(parts), snapshots, kept.bytes if kept else 0, replaced)
 
 
@@ -95,19 +95,19 @@ def clean_cache(settings: Settings, *, everything: bool = False) -> Cleaned:
 
     Each goes at once: it is renamed first, and what a kill leaves of it the next `clean` removes."""
     root = toolchain.cache_root(settings)
-    sizes = {entry: _bytes(entry) for entry in _unused(settings, root, everything)}
+    sizes = {entry: disk_bytes(entry) for entry in _unused(settings, root, everything)}
     for entry in sizes:
         with contextlib.suppress(OSError):
             aside = entry.with_name(f"{_PREFIX}{secrets.token_hex(4)}")
             entry.rename(aside)
-            _remove(aside)
+            remove(aside)
     removed = tuple((str(entry.relative_to(root)), size) for entry, size in sizes.items() if not entry.exists())
     left = tuple(str(entry.relative_to(root)) for entry in sizes if entry.exists())
     return Cleaned(str(root), removed, left, sum(size for _, size in removed))
 
 
 def _unused(settings: Settings, root: Path, everything: bool = False) -> Iterator[Path]:
-    running = _running_from(root)
+    running = running_from(root)
     current = set() if everything else {os.path.realpath(folder) for folder in toolchain.installed_here(settings)}
     recent = 0.0 if everything else _RECENT
 
@@ -127,7 +127,7 @@ def _unused(settings: Settings, root: Path, everything: bool = False) -> Iterato
     for name, may_go in rules.items():
         for entry in _entries(root / name):
             with contextlib.suppress(OSError):  # another promthctl has removed it
-                if entry.name.startswith(_PREFIX) or (not _is_lock(entry) and may_go(entry)):
+                if entry.name.startswith(_PREFIX) or (not is_lock(entry) and may_go(entry)):
                     yield entry
 
 
@@ -138,11 +138,11 @@ def _held(entry: Path) -> bool:
     return is_held(entry.with_name(f"{entry.name.partition('.')[0]}.lock"))
 
 
-def _is_lock(entry: Path) -> bool:
+def is_lock(entry: Path) -> bool:
     return entry.name == "lock" or entry.name.endswith(_LOCKS)
 
 
-def _running_from(root: Path) -> set[str]:
+def running_from(root: Path) -> set[str]:
     """The paths in the cache that the programs, folders and command lines of all processes name."""
     import psutil
 
@@ -160,7 +160,8 @@ def _entries(folder: Path) -> Iterator[Path]:
         yield from sorted(folder.iterdir())
 
 
-def _bytes(entry: Path) -> int:
+def disk_bytes(entry: Path) -> int:
+    """What a file or folder takes on the disk; 0 where it is gone."""
     if entry.is_dir() and not entry.is_symlink():
         return bytes_on_disk(entry)
     with contextlib.suppress(OSError):
@@ -168,7 +169,8 @@ def _bytes(entry: Path) -> int:
     return 0
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder; what cannot be removed stays."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from promthctl import engines
-from promthctl.engines import Engine, KeptCopy
-from promthctl.locks import alone
+from promthctl import engines, shadow
+from promthctl.engines import Engine, KeptCopy, app_secret
+from promthctl.locks import alone, clear_away
 from promthctl.settings import Settings
 from promthctl.steps import Steps
 
@@ -24,7 +24,8 @@ class DownResult:
 
 
 def down(settings: Settings, engine: Engine, purge: bool, steps: Steps) -> DownResult:
-    """Stop the stack; with `purge` remove its data."""
+    """Stop the stack; with `purge` remove its data, and its folder of state where that keeps nothing else."""
+    shadow.remove_leftovers(settings)
     had_data = engine.has_data()
     if not settings.state_dir.exists() and all(service.state == "stopped" for service in engine.status().services):
         return DownResult(engine.down(purge, steps), purge, had_data)
@@ -33,4 +34,6 @@ def down(settings: Settings, engine: Engine, purge: bool, steps: Steps) -> DownR
         stopped = engine.down(purge, steps)
         if purge:
             engines.forget_engine(settings)
+    if purge:
+        clear_away(settings, steps, app_secret.RECORD)  # a backup may have rows that it encrypted
     return DownResult(stopped, purge, had_data, kept)

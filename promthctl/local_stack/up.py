@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from promthctl import database, push, seeds, supabase_cli
+from promthctl import database, push, seeds, shadow, supabase_cli
 from promthctl.engines import Access, Engine, Filling
 from promthctl.engines.access import local_target
 from promthctl.engines.app_secret import make_app_secret
@@ -108,6 +108,7 @@ def up(settings: Settings, engine: Engine, why: str, steps: Steps, *, seeding: b
         seeded = seeds.after_migrations(settings, target, start, steps, migrated=bool(pushed.applied or copied))
         outcome.append((plan, pushed, start, seeded))
 
+    shadow.remove_leftovers(settings)
     with alone(settings, steps):
         make_app_secret(settings)  # before the stack is on record: `local env` need not wait for this `up` then
         access, started = engine.up(migrate, steps, filler.content)

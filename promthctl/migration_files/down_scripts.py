@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -81,18 +80,22 @@ def _tried(settings: Settings, files: Sequence[Migration], numbers: Sequence[int
     half = (len(numbers) + 1) // 2
     shares = [numbers[:half], numbers[half:]] if len(numbers) >= _SHARED and (os.cpu_count() or 1) > 1 else [numbers]
     ended = threading.Event()
-    done = itertools.count(1)
     with contextlib.ExitStack() as held:
-        update = held.enter_context(steps.step("Trying what leads back"))
+        advance = held.enter_context(steps.progress("Trying what leads back", len(numbers), tenths=False))
         databases = [held.enter_context(shadow.trial_database(settings)) for _ in shares]
         turn = threading.Lock()
 
         def tell(migration: Migration) -> None:
             with turn:
-                update(f"{migration.filename} ({next(done)} of {len(numbers)})")
+                advance(0, migration.filename)
 
         def try_share(made: ThrowAwayDatabase, share: Sequence[int]) -> list[Undoing]:
-            return list(_undoings(cli, made, files, share, tell, ended))
+            found = []
+            for undone in _undoings(cli, made, files, share, tell, ended):
+                found.append(undone)
+                with turn:
+                    advance(1)
+            return found
 
         workers = held.enter_context(ThreadPoolExecutor(len(shares)))
         running = [workers.submit(try_share, made, share) for made, share in zip(databases, shares, strict=True)]

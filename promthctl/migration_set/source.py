@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from promthctl.configuration import EXAMPLE
 from promthctl.errors import UsageError
 from promthctl.migration_set.copies import copied_names
 from promthctl.migration_set.folder import is_sql, packaged_source
-from promthctl.settings import EXAMPLE, Settings
+from promthctl.settings import Settings
 
 CONFIG = """# Configuration of the Supabase CLI: https://supabase.com/docs/guides/local-development/cli/config
 project_id = "{name}"

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from promthctl.configuration import EXAMPLE
 from promthctl.errors import PrerequisiteError, UsageError
 from promthctl.migration_set import present_migrations, replace_file, supabase_folder
 from promthctl.migration_set.source import find_source, without_default_example
-from promthctl.settings import EXAMPLE, Settings
+from promthctl.settings import Settings
 from promthctl.sql.statements import split_statements
 
 _KEYS_TABLE = "create table public.api_keys"

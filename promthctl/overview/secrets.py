@@ -44,7 +44,10 @@ def _of_config(table: Mapping[str, Any], path: str) -> Iterator[Missing]:
 
 def _of_targets(settings: Settings, migrations: Sequence[Migration], example: bool) -> Iterator[Missing]:
     projects = [name for name, target in settings.targets.items() if target.project_ref]
-    databases = [name for name, target in settings.targets.items() if target.db_url]
+    databases = [name for name, target in settings.targets.items() if target.db_url and not target.password_env]
+    for name, target in settings.targets.items():
+        if target.password_env and not settings.get(target.password_env):
+            yield Missing(target.password_env, _for_targets([name]))
     if projects and not _has_token(settings):
         yield Missing("SUPABASE_ACCESS_TOKEN", _for_targets(projects))
     if databases and not settings.database_password:

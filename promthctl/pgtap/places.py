@@ -13,7 +13,7 @@ from promthctl.engines.embedded.running_copy import running_copy
 from promthctl.errors import PrerequisiteError
 from promthctl.migration_set import supabase_folder
 from promthctl.settings import Settings
-from promthctl.steps import Silent, Steps
+from promthctl.steps import Steps
 from promthctl.targets import Target, command_line_options
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def from_migrations(settings: Settings, seeding: bool, steps: Steps) -> Iterator
     with contextlib.ExitStack() as held:
         with steps.step("Making a database from the migrations"):
             privileges = default_privileges.of_settings(settings)
-            kept = held.enter_context(shadow.kept_database(settings, files, _MAJOR, privileges, key, build, Silent()))
+            kept = held.enter_context(shadow.kept_database(settings, files, _MAJOR, privileges, key, build, steps))
         yield TestPlace(kept.target)
 
 

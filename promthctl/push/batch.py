@@ -54,7 +54,7 @@ class TargetOutcome:
 
     state: where the batch was interrupted, what the target itself said then; "not known" where it did not answer.
     pending: the file names it is still missing; destructive: how many of their statements destroy data or cannot be
-    read. applied: the file names that this push applied.
+    read. applied: the file names that this push applied. target: its name in pyproject.toml, otherwise its label.
     """
 
     target: str
@@ -171,7 +171,7 @@ def plan_batch(
             planned = PlannedTarget(_failed(TargetOutcome(name, "failed"), error))
         else:
             names = tuple(file.filename for file in plan.pending)
-            label = marked_label(target.label, target.production)
+            label = marked_label(name if name in settings.targets else target.label, target.production)
             outcome = TargetOutcome(label, "pending" if names or plan.squashes else "up to date", names)
             planned = PlannedTarget(replace(outcome, destructive=_destroying(plan)), target, plan)
             if plan.refusal:

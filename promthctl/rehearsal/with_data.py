@@ -2,7 +2,8 @@
 
 The rehearsal has shown which tables the pending migrations touch; these and what they refer to are copied, and the
 files run there as the Supabase CLI would run them. The copy lies in PostgreSQL's data directory (0700) and is removed
-before this returns; what a promthctl that was killed left, the next rehearsal removes.
+before this returns; what a promthctl that was killed left, the next rehearsal removes,
+or the next `local up` or `local down` on this machine.
 """
 
 from __future__ import annotations

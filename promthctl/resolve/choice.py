@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from promthctl.errors import UsageError
-from promthctl.settings import NamedTarget, Settings
-from promthctl.targets import command_line_options, from_url
+
+if TYPE_CHECKING:
+    from promthctl.settings import NamedTarget, Settings
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ def named_target(choice: TargetChoice, settings: Settings) -> NamedTarget | None
         raise UsageError("There is more than one target", why, "give one of them")
     if choice.name is not None:
         return settings.target(choice.name)
+    from promthctl.settings import NamedTarget
+
     return NamedTarget(choice.project_ref, choice.db_url) if given else None
 
 
@@ -38,6 +42,8 @@ def options_of(choice: TargetChoice) -> str:
     """What was chosen, as it stands on a command line, with a space before it and without a password; empty for the
     local stack. Raises UsageError for what is not a database URL.
     """
+    from promthctl.targets import command_line_options, from_url
+
     if choice.name is not None:
         return f" --target {shlex.quote(choice.name)}"
     if choice.project_ref is not None:

@@ -64,18 +64,23 @@ def resolve_named(named: NamedTarget, settings: Settings, ask_password: AskPassw
 def find_target(named: NamedTarget, settings: Settings) -> Target:
     """The target that a reference or a URL names; a hosted project's has no password yet. Nothing is changed.
 
-    Raises as find_project and from_url do.
+    Raises as find_project and from_url do, PrerequisiteError where the variable of password_env is not set.
     """
     if named.db_url is not None:
         for name in (name for name, known in settings.targets.items() if known == named):
             trust.check_setting(settings, f"targets.{name}.db_url")
-        found = from_url(named.db_url, settings.database_password)
+        found = from_url(named.db_url, settings.password_of(named), variable=named.password_env)
+        if named.password_env and not found.password:
+            why = f"password_env of it in pyproject.toml names {named.password_env}, which is not set"
+            hint = f"export {named.password_env}=…, or remove password_env, for PGPASSWORD or ~/.pgpass to count"
+            raise PrerequisiteError(f"There is no password for {found.label}", why, hint)
         found = replace(found, key_password=found.key_password or settings.database_key_password)
     else:
         project = find_project(named.project_ref or "", settings)
         trust.check_variable(settings, "PGSSLMODE")
         sslmode = settings.get("PGSSLMODE") or "require"  # libpq's own default would go on without encryption
         found = Target(project.label, project.url, None, project=project.name, ref=project.ref, sslmode=sslmode)
+        found = replace(found, password_variable=named.password_env)
     return replace(found, production=is_production(named, settings))
 
 
@@ -86,7 +91,8 @@ def _with_password(target: Target, settings: Settings, ask_password: AskPassword
     """
     if target.ref is None:
         return target
-    password = settings.get("SUPABASE_DB_PASSWORD")
+    variable = target.password_variable or "SUPABASE_DB_PASSWORD"
+    password = settings.get(variable)
     if not password:
         try:
             return TemporaryRole(target, target.ref, settings).target
@@ -98,8 +104,8 @@ def _with_password(target: Target, settings: Settings, ask_password: AskPassword
     if not password:
         raise PrerequisiteError(
             f"There is no database password for {target.label}",
-            f"SUPABASE_DB_PASSWORD is not set, there is no temporary role ({refused}), and no password was typed",
-            "export SUPABASE_DB_PASSWORD=…, or reset it in the dashboard: Project Settings, Database",
+            f"{variable} is not set, there is no temporary role ({refused}), and no password was typed",
+            f"export {variable}=…, or reset it in the dashboard: Project Settings, Database",
         )
     remember(password)
     return replace(target, password=password)

@@ -14,7 +14,7 @@ from promthctl.engines.embedded.default_privileges import of_target as default_p
 from promthctl.shadow.cache import FOLDER, catalog_after_all, catalog_after_script, states_after_each, trial_database
 from promthctl.shadow.kept import KeptDatabase, applied_database, kept_database
 from promthctl.shadow.states import BEFORE, CatalogChange, States
-from promthctl.shadow.throw_away import ThrowAwayDatabase, work_folder
+from promthctl.shadow.throw_away import ThrowAwayDatabase, remove_leftovers, work_folder
 
 __all__ = [
     "BEFORE",
@@ -28,6 +28,7 @@ __all__ = [
     "catalog_after_script",
     "default_privileges_of",
     "kept_database",
+    "remove_leftovers",
     "states_after_each",
     "trial_database",
     "work_folder",

@@ -32,7 +32,7 @@ from promthctl.settings import POSTGRES_MAJORS, Settings
 from promthctl.shadow.recording import STATES_FINGERPRINT
 from promthctl.shadow.states import MissedChangeError, States, read_states, record_states
 from promthctl.shadow.throw_away import ThrowAwayDatabase, throw_away_database
-from promthctl.steps import Steps
+from promthctl.steps import Steps, Within
 from promthctl.toolchain import ServerChoice, installation
 
 if TYPE_CHECKING:
@@ -161,8 +161,10 @@ def _kept_or_made(
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         with locked_briefly(path.with_suffix(".lock"), steps, "reading what the migrations make"):
             if (kept := _read_kept(reading, path)) is None:
-                with steps.step("Reading what the migrations make (once)"):
-                    kept = _read_from_database(reading, settings, migrations, choice, folder, privileges)
+                total = 1 if isinstance(migrations, str) else len(migrations)
+                with steps.progress("Reading what the migrations make (once)", total, tenths=False) as advance:
+                    applying = Within(advance)
+                    kept = _read_from_database(reading, settings, migrations, choice, folder, privileges, applying)
                 process.write_private(path, reading.to_json(kept))
                 _forget_oldest(folder)
     except OSError as error:
@@ -177,6 +179,7 @@ def _read_from_database(
     choice: ServerChoice,
     folder: Path,
     privileges: Sequence[str],
+    steps: Steps,
 ) -> Kept:
     import psycopg
 
@@ -188,7 +191,7 @@ def _read_from_database(
             with psycopg.connect(url, password=password, autocommit=True) as connection:
                 connection.execute(migrations.encode(), prepare=False)
         else:
-            made.apply(migrations)
+            made.apply(migrations, steps)
         with psycopg.connect(url, password=password) as connection:
             return reading.read(connection)
 

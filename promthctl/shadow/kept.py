@@ -37,7 +37,7 @@ from promthctl.shadow.renewing import Photograph, photograph, renew
 from promthctl.shadow.throw_away import ThrowAwayDatabase, work_folder
 from promthctl.signatures import derived_secret
 from promthctl.sql.quoting import literal
-from promthctl.steps import Silent, Steps
+from promthctl.steps import Silent, Steps, Within
 from promthctl.targets import Target
 from promthctl.toolchain import ServerChoice
 
@@ -92,7 +92,7 @@ def kept_database(
         servers = _Servers(settings, choice, work, privileges)
         if not (kept / "notes").exists():
             shutil.rmtree(kept, ignore_errors=True)
-            servers.make(kept, migrations, build)
+            servers.make(kept, migrations, build, steps)
             _forget_oldest(folder)
         (kept / "notes").touch()
         notes = (kept / "notes").read_text(encoding="utf-8")
@@ -109,10 +109,10 @@ def kept_database(
 
 @contextlib.contextmanager
 def applied_database(
-    settings: Settings, migrations: Sequence[Migration], major: int, privileges: Sequence[str]
+    settings: Settings, migrations: Sequence[Migration], major: int, privileges: Sequence[str], steps: Steps
 ) -> Iterator[ThrowAwayDatabase]:
     """A database to try something in, as these migrations make it. Takes and raises what kept_database does."""
-    with kept_database(settings, migrations, major, privileges, (), lambda *_: "", Silent()) as kept:
+    with kept_database(settings, migrations, major, privileges, (), lambda *_: "", steps) as kept:
         yield ThrowAwayDatabase(kept.target, kept.superuser, settings)
 
 
@@ -130,7 +130,7 @@ class _Servers:
         self._user = system_user.postgres_user(settings)
         self._programs = toolchain.postgres(tools, choice, settings, self._user, free_port(), Silent())
 
-    def make(self, kept: Path, migrations: Sequence[Migration], build: Build) -> None:
+    def make(self, kept: Path, migrations: Sequence[Migration], build: Build, steps: Steps) -> None:
         """Make the database and move its files to `kept`."""
         import psycopg
 
@@ -140,7 +140,9 @@ class _Servers:
         with self._serving(cluster, signal.SIGINT) as (own, superuser):
             seeds.run_roles(self._settings, own, Silent())
             if migrations:
-                supabase_cli.find_database_cli(self._settings, Silent()).push(own, migrations, Silent())
+                with steps.progress("Making the throw-away database (once)", len(migrations), tenths=False) as advance:
+                    cli = supabase_cli.find_database_cli(self._settings, Silent())
+                    cli.push(own, migrations, Within(advance))
             with (
                 psycopg.connect(superuser.url, password=superuser.password, autocommit=True) as high,
                 psycopg.connect(own.url, password=own.password, autocommit=True) as low,

@@ -22,12 +22,13 @@ from promthctl.engines.ports import free_port
 from promthctl.locks import is_held, locked
 from promthctl.migration_set import Migration
 from promthctl.settings import Settings
-from promthctl.steps import Silent
+from promthctl.steps import Silent, Steps
 from promthctl.targets import Target
 from promthctl.toolchain import ServerChoice
 
 _WORK = ".database-"  # how the names of the folders begin; an earlier version removes ".work-*" that it did not make
 _IN_USE = "in-use"  # the lock file in each
+_MAKING = "databases.lock"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +42,11 @@ class ThrowAwayDatabase:
     superuser: Target
     settings: Settings
 
-    def apply(self, migrations: Sequence[Migration]) -> None:
+    def apply(self, migrations: Sequence[Migration], steps: Steps | None = None) -> None:
         """Have the Supabase CLI apply them. Raises PromthctlError naming file and statement for one that fails."""
         if not migrations:
             return
-        supabase_cli.find_database_cli(self.settings, Silent()).push(self.target, migrations, Silent())
+        supabase_cli.find_database_cli(self.settings, Silent()).push(self.target, migrations, steps or Silent())
 
     def copy(self, name: str, of: Target | None = None) -> Target:
         """A copy of it, or of another copy, as it is now, on the same server; nobody may be connected to that.
@@ -98,10 +99,8 @@ def work_folder(folder: Path) -> Iterator[Path]:
     Its lock tells others that it is in use; a lock for all is held only while one is made and leftovers are removed.
     """
     with ExitStack() as held:
-        with locked(folder / "databases.lock", Silent(), "making a database"):
-            for leftover in folder.glob(f"{_WORK}*"):
-                if not is_held(leftover / _IN_USE):  # of a promthctl that was killed
-                    _remove(leftover)
+        with locked(folder / _MAKING, Silent(), "making a database"):
+            _remove_leftovers(folder)
             work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder))
             held.enter_context(locked(work / _IN_USE, Silent(), "this database"))
         try:
@@ -109,6 +108,20 @@ def work_folder(folder: Path) -> Iterator[Path]:
             yield work
         finally:
             _remove(work)
+
+
+def remove_leftovers(settings: Settings) -> None:
+    """Remove the throw-away databases of promthctls that were killed, with the servers that still run on them."""
+    folder = toolchain.cache_root(settings) / "shadow"
+    if any(not is_held(one / _IN_USE) for one in folder.glob(f"{_WORK}*")):
+        with locked(folder / _MAKING, Silent(), "making a database"):
+            _remove_leftovers(folder)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for leftover in folder.glob(f"{_WORK}*"):
+        if not is_held(leftover / _IN_USE):
+            _remove(leftover)
 
 
 def _remove(work: Path) -> None:

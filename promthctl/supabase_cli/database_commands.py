@@ -24,7 +24,7 @@ from promthctl.process import write_private
 from promthctl.quantities import part_of
 from promthctl.redact import redact
 from promthctl.settings import Settings
-from promthctl.steps import Steps, Update
+from promthctl.steps import Steps, Update, reaching
 from promthctl.supabase_cli import failures, migration_errors
 from promthctl.supabase_cli.choosing import fingerprint
 from promthctl.supabase_cli.dialects import Answer, file_being_applied
@@ -88,7 +88,9 @@ class DatabaseCli:
         seen; either says what the target has then. PromthctlError also where the history does not confirm the CLI.
         """
         what = f"The push to {target.label}"
-        with steps.step("Applying migrations") as update:
+        names = [file.filename for file in migrations]
+        with steps.progress("Applying migrations", len(names), tenths=False) as advance:
+            update = reaching(names, advance)
             arguments = ["db", "push", *(["--include-all"] if include_all else [])]
             answer = run_patiently(
                 lambda held, begin: self._run(held, arguments, migrations, begin),
@@ -101,7 +103,9 @@ class DatabaseCli:
     def reset(self, target: Target, migrations: Sequence[Migration], steps: Steps) -> None:
         """`supabase db reset`: drop what the migrations made, replay them all. Raises as push does."""
         what = f"The reset of {target.label}"
-        with steps.step("Resetting the database") as update:
+        names = [file.filename for file in migrations]
+        with steps.progress("Resetting the database", len(names), tenths=False) as advance:
+            update = reaching(names, advance)
             answer = run_patiently(
                 lambda held, begin: self._run(held, ["db", "reset", "--no-seed"], migrations, begin),
                 target, migrations, steps, update, lambda blocked: _reset_blocked(target, migrations, blocked),

@@ -11,7 +11,7 @@ from promthctl import shadow, supabase_cli
 from promthctl.engines.embedded import default_privileges
 from promthctl.migration_set import supabase_folder
 from promthctl.settings import Settings
-from promthctl.steps import Silent, Steps
+from promthctl.steps import Steps
 from promthctl.targets import Target
 
 _MAJOR = 17  # unless the project says otherwise
@@ -51,7 +51,7 @@ def types_of(settings: Settings, target: Target | None, language: str, schemas: 
     privileges = default_privileges.of_settings(settings)
     with (
         steps.step("Reading what the migrations make"),
-        shadow.kept_database(settings, files, _MAJOR, privileges, (), lambda *_: "", Silent()) as kept,
+        shadow.kept_database(settings, files, _MAJOR, privileges, (), lambda *_: "", steps) as kept,
     ):
         return cli.types(kept.target, language, schemas)
 

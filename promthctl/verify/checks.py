@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promthctl import database, shadow, supabase_cli
@@ -160,7 +161,12 @@ def _verify(
                 the_app = is_the_app(actual.of("tables"))
                 flags = PUBLIC_FLAGS if the_app else {}
                 isolation = prove_isolation(
-                    connection, settings.declared, flags, exposed=settings.api_schemas, spare=not agreed
+                    connection,
+                    settings.declared,
+                    flags,
+                    exposed=settings.api_schemas,
+                    spare=not agreed,
+                    watched=partial(steps.progress, "Trying the tables", tenths=False),
                 )
                 tried = check_lifecycles(connection, spare=not agreed) if the_app else ()
                 lifecycles = tuple(one for one in tried if one.state != "skipped")  # not applicable is not passed

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from promthctl.linting.rules import SEVERITIES
 from promthctl.quantities import count
 from promthctl.views.common import OK
 
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from promthctl.linting.linting import LintFinding, LintResult
+    from promthctl.linting.rules import Severity
 
-_MARKS = {"error": "[red]error[/red]", "warning": "[yellow]warning[/yellow]"}
+_MARKS = {"error": "[red]error[/red]", "warning": "[yellow]warning[/yellow]", "advice": "[cyan]advice[/cyan]"}
 
 
 def lint(result: LintResult) -> Iterator[RenderableType]:
@@ -42,7 +45,13 @@ def _summary(result: LintResult) -> str:
     allowed = f", {len(result.allowed)} allowed" if result.allowed else ""
     if not result.findings:
         return f"{OK} Nothing found in {of_all}{allowed}"
-    errors = sum(one.severity == "error" for one in result.findings)
-    warnings = len(result.findings) - errors
-    found = " and ".join(count(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number)
-    return f"{found} in {of_all}{allowed}"
+    numbers = Counter(one.severity for one in result.findings)
+    found = ", ".join(_counted(numbers[severity], severity) for severity in SEVERITIES if numbers[severity])
+    passes = "" if result.fails else f"; nothing of it is as bad as --fail-on {result.fail_on}"
+    return f"{found} in {of_all}{allowed}{passes}"
+
+
+def _counted(number: int, severity: Severity) -> str:
+    if severity != "advice":
+        return count(number, severity)
+    return f"{number} {'piece' if number == 1 else 'pieces'} of advice"

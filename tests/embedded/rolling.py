@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from promthctl import rollback, settings, targets
-from promthctl.backups import folder, restoring
+from promthctl.backups import Conflicts, folder, restoring
 from promthctl.rollback import RollbackResult
 from promthctl.steps import Silent
 from promthctl.targets import Target
@@ -91,7 +91,7 @@ class World:
         return rollback.roll_back(settings.load(self.project.path), self.target, plan, backup, Silent())
 
     def restore(
-        self, name: str | None = None, conflicts: restoring.Conflicts = "stop", dry_run: bool = False
+        self, name: str | None = None, conflicts: Conflicts = "stop", dry_run: bool = False
     ) -> restoring.RestoreResult:
         """The newest backup, or the one of that name."""
         here = settings.load(self.project.path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from promthctl.diagram.model import diagram_of
 from promthctl.errors import PromthctlError
 from promthctl.schema import snapshot
 from tests.hints import ByHand, Instead, Option, Place, Row, Run, Say, follow
-from tests.promthctl_runner import Project
+from tests.promthctl_runner import REPOSITORY, Project
 
 SVG = "{http://www.w3.org/2000/svg}"
 SHOP = {
@@ -47,6 +49,23 @@ def shop(project: Project) -> Project:
     for name, sql in SHOP.items():
         (folder / name).write_text(sql)
     return project
+
+
+def test_groups_of_pyproject_come_before_comments(shop: Project) -> None:
+    (shop.path / "pyproject.toml").write_text(
+        "[tool.promthctl.diagram]\ngroups = { Places = ['logs', 'shop.orders'], Gone = ['nothing'] }\n"
+    )
+    done = shop.run("diagram", "a.dot", "--json")
+    assert json.loads(done.stdout)["data"]["groups"] == ["Places", 'People & "keys"', "Shop"]
+    assert "names no table of the migrations: public.nothing" in done.stderr
+
+
+def test_the_repositorys_own_diagram_has_the_groups_of_the_apps_overview(project: Project) -> None:
+    shutil.copy(REPOSITORY / "pyproject.toml", project.path)
+    shutil.copytree(REPOSITORY / "supabase" / "migrations", project.path / "supabase" / "migrations")
+    made = project.json("diagram", "a.svg")
+    assert made["tables"] == 10
+    assert made["groups"] == ["User Management", "Project Generation", "Chat & Prompts"]
 
 
 def test_each_format_has_every_table_column_and_key(shop: Project) -> None:

@@ -149,6 +149,12 @@ ROWS = (
         files=(("keys.csv", f"api_key,user\n{KEY},nobody@example.com\n"),),
         sql=SIGN_UP,
     ),
+    Row(
+        "keys/users.py · _readable",
+        f"{DEMO} --user 00000000-0000-4000-8000-00000000abcd",
+        Run('(promthctl sql --write "[^"]+")'),
+        sql="insert into auth.users (id, email) values ('00000000-0000-4000-8000-00000000abcd', 'hand@example.com')",
+    ),
     Row("keys/users.py · find_user", f"{DEMO} --user nobody@example.com", Option("--user", SECOND), sql=SIGN_UP),
     Row(
         "keys/rotation.py · plan_rotation",

@@ -115,6 +115,15 @@ def test_where_the_files_stop_applying_is_told_and_what_is_there_by_then(tmp_pat
     ]
 
 
+def test_an_ordinary_migration_without_a_down_script_passes_and_fails_where_it_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path, **{"001_a": "create schema app;\n"})
+    project = Project(tmp_path)
+    found = project.run("migrations", "lint").stdout
+    assert "advice it has no down script" in found and "1 piece of advice in 1 migration" in found
+    project.run("migrations", "lint", "--fail-on", "warning")
+    assert project.json("migrations", "lint", "--fail-on", "advice", code=1)["fail_on"] == "advice"
+
+
 def test_the_example_is_clean_or_says_why(tmp_path: Path) -> None:
     found = Project(tmp_path).json("migrations", "lint")
     assert found["findings"] == [] and {one["rule"] for one in found["allowed"]} >= {"builds-index"}

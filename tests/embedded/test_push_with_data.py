@@ -162,8 +162,12 @@ def test_a_sample_has_every_row_that_its_rows_refer_to(server: Server, url: str)
             assert one("select last_value from public.notes_id_seq") == 300
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_the_copy_is_removed_whatever_happens(project: Project, url: str, pending: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "following"), [(signal.SIGINT, ""), (signal.SIGKILL, "push"), (signal.SIGKILL, "local down")]
+)
+def test_the_copy_is_removed_whatever_happens(
+    project: Project, url: str, pending: Path, number: int, following: str
+) -> None:
     (pending / "002_a.sql").write_text(
         "do $$ begin if (select count(*) from public.notes) > 200 then perform pg_sleep(300); end if; end $$;"
     )
@@ -178,9 +182,9 @@ def test_the_copy_is_removed_whatever_happens(project: Project, url: str, pendin
     running.send_signal(number)
     stdout, stderr = running.communicate(timeout=60)
     assert "Traceback" not in stdout + stderr
-    if number == signal.SIGKILL:
-        (pending / "002_a.sql").write_text("select count(*) from public.notes;")
-        project.run(*words)
+    (pending / "002_a.sql").write_text("select count(*) from public.notes;")
+    if following:
+        project.run(*(words if following == "push" else following.split()))
     deadline = time.monotonic() + 60
     while made & set(left_there()):
         assert time.monotonic() < deadline, made & set(left_there())

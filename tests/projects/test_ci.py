@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import socket
@@ -170,6 +171,7 @@ def runner(tmp_path: Path, repository: Path, programs: Path, database_url: str) 
         PROMTHCTL=str(wheel(tmp_path)),
         PIP_NO_INDEX="1",
         GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md"),
+        GITHUB_OUTPUT=str(tmp_path / "output"),
         GH_ASKED=str(tmp_path / "asked"),
     )
     expressions = {
@@ -178,11 +180,56 @@ def runner(tmp_path: Path, repository: Path, programs: Path, database_url: str) 
         "github.sha": git(repository, "rev-parse", "done"),
         "github.token": "fake-token",
         "vars.PROMTHCTL_TARGET": "live",
+        "vars.PROMTHCTL_PLAN_URL": "",
+        "secrets.PROMTHCTL_PLAN_PASSWORD": "",
         "secrets.SUPABASE_ACCESS_TOKEN": "",
         "secrets.SUPABASE_DB_PASSWORD": urlsplit(database_url).password or "",
     }
     yield Runner(programs, folder, environment, expressions)
     project.run("local", "down", "--purge", "--yes", code=None)
+
+
+def test_the_plan_is_read_from_the_database_that_the_repository_names(
+    runner: Runner, database_url: str, tmp_path: Path
+) -> None:
+    """By a role that may read the history, and nothing else; the cache is another one for another promthctl."""
+    workflow = yaml.safe_load(ci_file("github"))
+    runner.run(workflow, "push")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for statement in (
+            "delete from supabase_migrations.schema_migrations where version = '20260102000000'",
+            "alter table public.notes drop column done",
+            "create role planner login password 'fake-plan-password'",
+            "alter role planner set default_transaction_read_only = on",
+            "grant usage on schema supabase_migrations to planner",
+            "grant select on supabase_migrations.schema_migrations to planner",
+        ):
+            connection.execute(statement.encode())
+        url = without_password(database_url).replace("//postgres@", "//planner@")
+        assert "//planner@" in url
+        runner.expressions |= {
+            "vars.PROMTHCTL_PLAN_URL": url,
+            "secrets.PROMTHCTL_PLAN_PASSWORD": "fake-plan-password",
+        }
+        try:
+            runner.run(workflow, "plan")
+        finally:
+            connection.execute(b"revoke all on schema supabase_migrations from planner")
+            connection.execute(b"revoke all on supabase_migrations.schema_migrations from planner")
+            connection.execute(b"drop role planner")
+    asked = (tmp_path / "asked").read_text()
+    assert "Read from the database of PROMTHCTL_PLAN_URL" in asked and "user planner" in asked
+    assert "1 of 2 migrations" in asked and "20260102000000_done.sql" in asked
+    assert "fake-plan-password" not in asked
+    with psycopg.connect(database_url) as connection:
+        versions = connection.execute("select version from supabase_migrations.schema_migrations").fetchall()
+        assert versions == [("20260101000000",)]
+    (version,) = set(re.findall("^version=([0-9a-f]{16})$", (tmp_path / "output").read_text(), re.MULTILINE))
+    listed = subprocess.run(
+        [runner.programs / "python", "-m", "pip", "freeze"], check=True, capture_output=True, text=True
+    ).stdout
+    (line,) = [one for one in listed.splitlines() if one.startswith("promthctl")]
+    assert hashlib.sha256(f"{line}\n".encode()).hexdigest()[:16] == version
 
 
 def test_a_pull_request_is_checked_and_gets_its_plan_and_a_merge_is_pushed(
@@ -198,6 +245,7 @@ def test_a_pull_request_is_checked_and_gets_its_plan_and_a_merge_is_pushed(
     asked = (tmp_path / "asked").read_text()
     assert asked.startswith("pr comment 7 --body-file plan.md")
     assert "1 of 2 migrations" in asked and "20260102000000_done.sql" in asked
+    assert "an embedded database with the migrations of the base" in asked
     assert (tmp_path / "summary.md").read_text() in asked
 
     runner.run(workflow, "push")

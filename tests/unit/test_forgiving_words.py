@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,18 @@ def test_values_are_completed(project: Project) -> None:
     assert completed(project, "local up --services db,re") == ["db,rest", "db,realtime"]
     assert completed(project, "keys remove 14") == ["14"]
     assert completed(project, "pus") == ["push"]
+
+
+def test_no_command_loads_before_it_runs_what_it_works_with() -> None:
+    """Otherwise a Tab, or its --help, waits for it. rich is loaded to show a help, and by no completion."""
+    heavy = ("promthctl.settings", "promthctl.process", "promthctl.push.applying", "psycopg", "rich.console", "pglast")
+    loaded = (
+        "import importlib, pkgutil, sys; import promthctl.cli as cli\n"
+        "for one in pkgutil.iter_modules(cli.__path__): importlib.import_module(f'promthctl.cli.{one.name}')\n"
+        f"print(sorted({{*{heavy}}} & {{*sys.modules}}))"
+    )
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_completion_tells_no_mistake_of_a_file(project: Project) -> None:

@@ -13,8 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 from promthctl.cli import app
+from promthctl.configuration import API_PORT, DB_PORT
 from promthctl.engines.docker.services import DEFAULT
-from promthctl.settings import API_PORT, DB_PORT
 
 WIDTHS = (80, 120)
 

@@ -43,6 +43,19 @@ SETTINGS_ROWS = (
         f'{TARGET}"postgresql://u@h/d"\n',
         "remove the password",
     ),
+    setting(
+        "settings.py · _diagram_groups",
+        "diagram = { groups = { A = 3 } }\n",
+        'diagram = { groups = { A = ["orders"] } }\n',
+        r"groups = \{ .*\}",
+    ),
+    Row(
+        "resolve/database.py · find_target",
+        "promthctl push --dry-run --target x",
+        Set("X_PASSWORD", "fake", "export X_PASSWORD"),
+        CUT,
+        (*OWN, ("pyproject.toml", f'{TARGET}"{AT.split()[1]}"\npassword_env = "X_PASSWORD"\n')),
+    ),
     setting("settings.py · _postgres", "postgres = 16\n", "postgres = 17\n", "postgres = 17", "promthctl trust"),
     setting("project_files.py · read_toml", "migrations = \n", "", "correct"),
     Row(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from promthctl import settings
+from promthctl.cli.lint import FailOn
 from promthctl.errors import PromthctlError
 from promthctl.linting import squawk
 from promthctl.linting.allows import find_allows
 from promthctl.linting.linting import LintFinding, LintResult
 from promthctl.linting.reporting import github, sarif
-from promthctl.linting.rules import LINT_RULES
+from promthctl.linting.rules import LINT_RULES, SEVERITIES, Severity
 from promthctl.migration_set import Migration
 from tests.hints import Place, Row, Say, follow, told
 from tests.promthctl_runner import REPOSITORY, Project
@@ -25,9 +27,9 @@ PAGE = (REPOSITORY / "docs" / "lint.md").read_text(encoding="utf-8")
 
 def test_the_page_has_an_entry_for_each_rule_with_the_same_meaning_and_severity() -> None:
     entries = re.findall(
-        r"^### (\S+)\n\n(.+) \*(Error|Warning)\.\*\n\nWhy it matters: \S.*\n[^#]*\nSafe way: \S", PAGE, re.M
+        r"^### (\S+)\n\n(.+) \*(Error|Warning|Advice)\.\*\n\nWhy it matters: \S.*\n[^#]*\nSafe way: \S", PAGE, re.M
     )
-    planned = re.findall(r"^- `([a-z-]+)` \((error|warning)\)$", PAGE, re.M)
+    planned = re.findall(r"^- `([a-z-]+)` \((error|warning|advice)\)$", PAGE, re.M)
     ours = [rule for rule in LINT_RULES.values() if rule.source != "plan"]
     assert entries == [(rule.id, rule.meaning, rule.severity.capitalize()) for rule in ours]
     assert planned == [(rule.id, rule.severity) for rule in LINT_RULES.values() if rule.source == "plan"]
@@ -72,6 +74,28 @@ RESULT = LintResult(
 def test_github_gets_a_line_for_each_finding() -> None:
     place = "file=app/supabase/migrations/001_a%2Cb.sql,line=3,title=missing-rls"
     assert github(RESULT) == f"::error {place}::50%25 of%0Ait\n"
+
+
+ADVICE = LintFinding("no-down-script", "advice", "x.sql", 1, "nothing undoes it")
+SLOW = LintFinding("rewrites-table", "warning", "x.sql", 1, "rewrites")
+
+
+def test_each_severity_has_its_level_and_fails_where_it_is_asked_for() -> None:
+    def result(fail_on: Severity, *found: LintFinding) -> LintResult:
+        return replace(RESULT, findings=found, fail_on=fail_on)
+
+    assert github(result("error", ADVICE, SLOW)).splitlines() == [
+        "::notice file=app/x.sql,line=1,title=no-down-script::nothing undoes it",
+        "::warning file=app/x.sql,line=1,title=rewrites-table::rewrites",
+    ]
+    (run,) = json.loads(sarif(result("error", ADVICE, SLOW, FOUND)))["runs"]
+    assert [one["level"] for one in run["results"]] == ["note", "warning", "error", "error"]
+    levels = {rule["id"]: rule["defaultConfiguration"]["level"] for rule in run["tool"]["driver"]["rules"]}
+    assert levels["no-down-script"] == "note" and {*levels.values()} == {"error", "warning", "note"}
+    fails = {at: [result(at, one).fails for one in (FOUND, SLOW, ADVICE)] for at in SEVERITIES}
+    assert fails == {"error": [True, False, False], "warning": [True, True, False], "advice": [True, True, True]}
+    assert not result("advice").fails
+    assert [one.value for one in FailOn] == [*SEVERITIES]
 
 
 def test_sarif_has_the_findings_and_what_is_allowed() -> None:

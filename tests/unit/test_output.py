@@ -23,6 +23,7 @@ from promthctl import redact
 from promthctl.console import VisibleConsole
 from promthctl.errors import PromthctlError, RefusedError, TargetError, UsageError
 from promthctl.output import Output, to_json
+from promthctl.steps import reaching
 from tests.promthctl_runner import REPOSITORY
 
 SECRET = "fake-secret-of-a-test"
@@ -142,13 +143,13 @@ with output.progress("Storing [/2]", 2000) as advance:
 """
 
 
-def terminal(**env: str) -> str:
-    """What PROGRAM shows on a terminal."""
+def terminal(program: str = PROGRAM, **env: str) -> str:
+    """What it shows on a terminal."""
     ours, theirs = pty.openpty()
     inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
     with os.fdopen(ours, "rb", buffering=0) as screen:
         child = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, "-c", program],
             env=inherited | {"TERM": "xterm-256color"} | env,
             cwd=REPOSITORY,
             stdin=theirs,
@@ -185,6 +186,44 @@ def test_progress_is_a_line_for_each_tenth_elsewhere(capsys: pytest.CaptureFixtu
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 10
     assert (lines[0], lines[-1]) == ("Storing [keys]: 300 of 2,500", "Storing [keys]: 2,500 of 2,500")
+
+
+def test_progress_that_is_told_once_is_a_line_with_its_details(capsys: pytest.CaptureFixture[str]) -> None:
+    with Output(verbose=True).progress("Applying", 3, tenths=False) as advance:
+        update = reaching(["a", "b", "c"], advance)
+        for name in ("a", "c", "other"):
+            update(name)
+    assert capsys.readouterr().err.splitlines() == ["Applying …", "  a", "  c", "  other"]
+
+
+def test_without_a_terminal_a_part_of_a_step_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output()
+    with output.step("whole"), output.progress("part", 3, tenths=False) as advance:
+        advance(3, "detail")
+    assert capsys.readouterr().err == "whole …\n"
+
+
+def test_names_that_come_up_say_how_far_it_is() -> None:
+    done: list[int] = []
+    update = reaching(["a", "b", "c", "d"], lambda number, detail="": done.append(number))
+    for name in ("b", "a", "d", "no name of these"):  # a try again begins at an earlier one
+        update(name)
+    assert done == [1, 0, 2, 0]
+
+
+def test_a_terminal_has_one_thing_that_moves_at_a_time() -> None:
+    """A bar takes the place of the spinner around it; what would move within it does not."""
+    within = """
+from promthctl.output import Output
+output = Output()
+with output.step("outer"):
+    with output.progress("bar", 4) as advance:
+        advance(4)
+        with output.step("hidden step"), output.progress("hidden bar", 1) as none:
+            none(1)
+"""
+    shown = terminal(program=within)
+    assert "outer" in shown and "4/4" in shown and "hidden" not in shown
 
 
 def test_a_pipe_gets_no_escapes() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from promthctl import settings
-from promthctl.errors import UsageError
+from promthctl.errors import PrerequisiteError, UsageError
 from promthctl.redact import redact
+from promthctl.resolve.database import find_target
 
 LONG = "ก" * 60
 
@@ -102,6 +103,13 @@ WRONG: dict[str, tuple[str, str | bytes, str]] = {
         "[tool.promthctl.targets.a]\nproject_ref = 'x'\npassword = 'x'\n",
         "password is unknown",
     ),
+    "a target whose password is any variable": (
+        "pyproject.toml",
+        "[tool.promthctl.targets.a]\nproject_ref = 'x'\npassword_env = 'AWS_SECRET_ACCESS_KEY'\n",
+        "targets.a",
+    ),
+    "groups that are no lists": ("pyproject.toml", "[tool.promthctl.diagram]\ngroups = { a = 'x' }\n", "diagram"),
+    "another key of diagram": ("pyproject.toml", "[tool.promthctl.diagram]\ngroup = { a = ['x'] }\n", "diagram"),
     "a target that is no URL": ("pyproject.toml", "[tool.promthctl.targets.a]\ndb_url = 'h/d'\n", "targets.a.db_url"),
     "a broken config": ("supabase/config.toml", "[api]\nport = \n", "line 2"),
     "a port as text": ("supabase/config.toml", "[api]\nport = 'x'\n", "not a port"),
@@ -149,6 +157,28 @@ def test_a_target_has_a_name(tmp_path: Path) -> None:
     assert found.target("other") == settings.NamedTarget(db_url="postgresql://me@h/d")
     with pytest.raises(UsageError, match="live, other"):
         found.target("prod")
+
+
+def test_targets_have_passwords_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which no child gets by itself, and no line shows."""
+    one, two = "postgresql://me@127.0.0.1/one", "postgresql://me@127.0.0.1/two"
+    text = f"[tool.promthctl.targets.one]\ndb_url = '{one}'\npassword_env = 'ONE_PASSWORD'\n"
+    write(tmp_path, {"pyproject.toml": f"{text}[tool.promthctl.targets.two]\ndb_url = '{two}'\n"})
+    monkeypatch.setenv("ONE_PASSWORD", "fake-password-of-one")
+    monkeypatch.setenv("PGPASSWORD", "fake-password-of-all")
+    found = settings.load(tmp_path)
+    passwords = [find_target(found.target(name), found).password for name in ("one", "two")]
+    assert passwords == ["fake-password-of-one", "fake-password-of-all"]
+    assert "ONE_PASSWORD" not in found.child_env()
+    assert redact("it is fake-password-of-one") == "it is ********"
+    monkeypatch.delenv("ONE_PASSWORD")
+    with pytest.raises(PrerequisiteError, match="There is no password"):
+        find_target(settings.load(tmp_path).target("one"), settings.load(tmp_path))
+
+
+def test_groups_of_tables_are_by_schema_and_name(tmp_path: Path) -> None:
+    write(tmp_path, {"pyproject.toml": "[tool.promthctl.diagram]\ngroups = { A = ['x', 'shop.y'], B = [] }\n"})
+    assert settings.load(tmp_path).diagram_groups == {"A": (("public", "x"), ("shop", "y")), "B": ()}
 
 
 def test_which_supabase_cli_is_said_in_three_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promthctl import settings
+from promthctl import project_files, settings
 from promthctl.errors import PromthctlError, UsageError
 from promthctl.migration_set import discover_in_place, packaged_source
 from promthctl.migration_set.source import CONFIG, find_source
@@ -91,12 +91,12 @@ def test_the_projects_folder_is_found_upward(tmp_path: Path) -> None:
     inner = tmp_path / "repo" / "app" / "src"
     inner.mkdir(parents=True)
     write(tmp_path, {"supabase/config.toml": "", "repo/.git/HEAD": "", "repo/pyproject.toml": "[tool.x]\n"})
-    assert settings.find_project(inner) == inner  # .git is the limit
+    assert project_files.find_project(inner) == inner  # .git is the limit
     write(tmp_path, {"repo/pyproject.toml": "[tool.promthctl]\n"})
-    assert settings.find_project(inner) == tmp_path / "repo"
+    assert project_files.find_project(inner) == tmp_path / "repo"
     write(tmp_path, {"repo/app/supabase/config.toml": ""})
-    assert settings.find_project(inner) == tmp_path / "repo" / "app"
-    assert settings.find_project(inner, "../..") == inner / "../.."
+    assert project_files.find_project(inner) == tmp_path / "repo" / "app"
+    assert project_files.find_project(inner, "../..") == inner / "../.."
 
 
 SAID = "Migrations: Mr.Promth's example, as this folder has none of its own"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from promthctl import toolchain
+from promthctl.configuration import API_PORT, DB_PORT
 from promthctl.engines import ports
 from promthctl.engines.choosing import record_engine
 from promthctl.engines.embedded import (
@@ -33,7 +34,7 @@ from promthctl.engines.embedded.which_postgres import postgres_of
 from promthctl.engines.engine import Access, Content, Filling, KeptCopy, LogPart, Message, Snapshot, Status
 from promthctl.errors import PromthctlError, RefusedError, UsageError, already_done
 from promthctl.process import ProcessId, beside
-from promthctl.settings import API_PORT, DB_PORT, Settings
+from promthctl.settings import Settings
 from promthctl.steps import Steps
 from promthctl.toolchain import ServerChoice
 

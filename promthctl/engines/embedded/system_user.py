@@ -42,17 +42,21 @@ def data_home(settings: Settings, project: str) -> Path:
     PROMTHCTL_DATA_DIR to choose; otherwise the user's data directory, or their cache directory where only that can be
     written; for root, whose folders another user cannot enter, /var/lib/promthctl.
     """
+    homes = [place / project for place in data_places(settings)]
+    return next((home for home in homes if home.exists()), next((home for home in homes if _can_make(home)), homes[0]))
+
+
+def data_places(settings: Settings) -> list[Path]:
+    """The folders in which data_home looks for a project's, the one that is preferred first."""
     trust.check_variable(settings, "PROMTHCTL_DATA_DIR")
     if chosen := settings.get("PROMTHCTL_DATA_DIR"):
-        return Path(chosen) / project
+        return [Path(chosen)]
     if os.geteuid() == 0:
-        return Path("/var/lib/promthctl") / project
+        return [Path("/var/lib/promthctl")]
     import platformdirs
 
     own = own_cache_dir()
-    places = [platformdirs.user_data_path("promthctl"), *([own / "data"] if own else [])]
-    homes = [place / project for place in places]
-    return next((home for home in homes if home.exists()), next((home for home in homes if _can_make(home)), homes[0]))
+    return [platformdirs.user_data_path("promthctl"), *([own / "data"] if own else [])]
 
 
 def _can_make(folder: Path) -> bool:
