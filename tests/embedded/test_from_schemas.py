@@ -92,3 +92,13 @@ def test_without_schema_files_the_way_is_named(tmp_path: Path) -> None:
     schemas.mkdir(parents=True)
     (schemas / "notes.sql").write_text(NOTES)
     project.run(*NEW)
+
+
+def test_paths_that_are_no_list_are_told_what_to_write(tmp_path: Path) -> None:
+    project = project_of(tmp_path, {"notes.sql": NOTES})
+    config = tmp_path / "supabase" / "config.toml"
+    config.write_text('[db.migrations]\nschema_paths = "./schemas/*.sql"\n')
+    error = told("migration_files/from_schemas.py · _patterns", project.run(*NEW, code=2).stderr)
+    wanted = error.hint.removeprefix("set ").partition(" under [db.migrations] in supabase/config.toml")[0]
+    config.write_text(f"[db.migrations]\n{wanted}\n")
+    assert project.json(*NEW)["written"] == []
