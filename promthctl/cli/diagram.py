@@ -43,7 +43,7 @@ def command(
 
     What the migrations make is drawn; with a target option what that database has. Tables stand together by schema, or
     by a comment in the migrations that holds for the tables made below it: `-- promthctl: group NAME`. For migrations
-    that are applied: `groups` under \\[tool.promthctl.diagram] in pyproject.toml.
+    that are applied: `groups` under [tool.promthctl.diagram] in pyproject.toml.
     """
     from promthctl.diagram import drawing
     from promthctl.views import diagram as views
