@@ -19,6 +19,7 @@ from psycopg import errors, sql
 
 from promthctl.isolation.sandbox import Actor, Sandbox, settings_of
 
+GUARDS = -1  # the place, in what is asked after a trial, of what guards the tables
 _AT_ONCE = 120  # trials in one message
 _SINGLE_MS = 3_000
 _BATCH_MS = _SINGLE_MS + 1_000  # of all trials in a message, so that what began late has time, too
@@ -44,7 +45,8 @@ begin
     watched := array(
       with recursive below (oid) as (
         select unnest(watched) union select inhrelid from pg_inherits join below on inhparent = oid)
-      select oid from below) || 'pg_catalog.pg_attribute'::regclass::oid;
+      select oid from below) || array['pg_catalog.pg_attribute'::regclass, 'pg_catalog.pg_class'::regclass,
+        'pg_catalog.pg_policy'::regclass]::oid[];
   else
     watched := null;
   end if;
@@ -63,7 +65,12 @@ begin
           set constraints all immediate;
         end if;
         if watched is null or written is distinct from {count} then
-          execute after into left_behind;
+          begin
+            execute after into left_behind;
+          exception when undefined_table or undefined_column then  -- it is gone
+            left_behind := jsonb_build_object({guards},
+              jsonb_build_array('{{}}'::jsonb, jsonb_build_object('', sqlerrm)));
+          end;
         end if;
       end if;
       raise exception using errcode = {undo}, message = jsonb_build_array(found, left_behind)::text;
@@ -182,6 +189,7 @@ def _send(
         count=sql.SQL(_COUNT),
         own_role=sql.Literal(sandbox.own_role),
         undo=sql.Literal(_UNDO),
+        guards=sql.Literal(str(GUARDS)),
         name=sql.Literal(_RESULTS),
     )
     found = sandbox.run_limited(

@@ -46,7 +46,7 @@ _KEY = re.compile(r"(?:->>?|#>>?|\?)\s*\(?'((?:[^'\n]|'')*)'")
 class Known:
     """What an attacker has to choose from. tables: those that the function mentions come first. constants: of its text.
 
-    keys: of JSON, in its text. owner, other: the users' ids.
+    keys: of JSON, in its text. owner, other: the users' ids. named: what it runs may name what a text says.
     """
 
     tables: Sequence[Witness]
@@ -54,6 +54,7 @@ class Known:
     keys: Sequence[str]
     owner: str
     other: str
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,8 @@ def _texts(name: str, known: Known) -> Iterator[str]:
             yield f"select to_jsonb(t) from {shown} t"  # noqa: S608 - what an attacker would send
             yield f"select * from {shown}"  # noqa: S608
             yield f"delete from {shown} where {where}"  # noqa: S608
+    if "schema" in name:
+        yield from dict.fromkeys(each.table.schema for each in known.tables)
     if _TABLE.search(name):
         yield from (each.table.name for each in known.tables)
         yield from tables
@@ -222,6 +225,8 @@ def _texts(name: str, known: Known) -> Iterator[str]:
                 yield value
     if _SEARCH.search(name):
         yield from ("%", "")
+    if known.named:
+        yield from (each.table.name for each in known.tables[:3])
     yield from known.constants[:8]
     yield from ("", "%", known.owner, email(known.owner), "a")
     yield "%' or true --"

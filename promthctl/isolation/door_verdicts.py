@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promthctl.declarations import Declaration
+from promthctl.isolation.batch import GUARDS
 from promthctl.isolation.findings import Finding
 from promthctl.isolation.witnesses import Witnesses
 
@@ -45,7 +46,10 @@ class Leak:
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one of the owner's rows: its place among the witnesses and the columns, none where it is gone."""
+    """What became of one of the owner's rows: its place among the witnesses and the columns, none where it is gone.
+
+    Of the place GUARDS: the oids, as texts, of the tables of which something else changed than rows.
+    """
 
     place: int
     columns: tuple[str, ...]
@@ -58,7 +62,9 @@ def changes_in(text: str | None) -> Iterator[Change]:
             yield Change(int(place), ())
         elif before is not None:
             changed = tuple(
-                name for name in now if now[name] != before.get(name) and not _counts(before.get(name), now[name])
+                name
+                for name in {**before, **now}
+                if now.get(name) != before.get(name) and not _counts(before.get(name), now.get(name))
             )
             if changed:
                 yield Change(int(place), changed)
@@ -71,6 +77,9 @@ def _counts(before: Any, now: Any) -> bool:
 
 
 def described(change: Change, witnesses: Witnesses) -> str:
+    if change.place == GUARDS:
+        labels = {str(each.table.oid): each.table.label for each in witnesses.rows}
+        return f"alters {', '.join(sorted({labels.get(oid, 'a table') for oid in change.columns})[:4])}"
     witness = witnesses.rows[change.place]
     if not change.columns:
         return f"deletes {witness.table.label}"
@@ -88,7 +97,9 @@ def finding_of(label: str, kind: DoorKind, leaks: Sequence[Leak], fix: str, allo
     how = f" when called with ({leak.call})" if kind == "function" and leak.call else ""
     sure = leak.sure and leak.owned
     what = f"{who} {verb} {whose} {objects}{how}, which the policies of the tables refuse"
-    if not leak.owned:
+    if verb == "alters":
+        what = f"{who} alters {objects}{how}: its columns, its policies, or who has rights on it"
+    elif not leak.owned:
         what = f"{who} {verb} {objects}{how}: rows that nobody owns and no policy shows"
     elif not leak.sure:
         what = f"{who} {verb} {whose} {objects}{how}; it asks who calls, so that may be what it is for"

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from promthctl.declarations import Declaration, Declarations
 from promthctl.isolation import door_trials as trials
-from promthctl.isolation.batch import Trial, TrialResult, try_all
+from promthctl.isolation.batch import GUARDS, Trial, TrialResult, try_all
 from promthctl.isolation.door_arguments import Known
 from promthctl.isolation.door_texts import DoorText, decided_by, door_text, told, worlds
 from promthctl.isolation.door_trials import DoorTrial
@@ -235,7 +235,9 @@ class DoorRun:
         if isinstance(door.what, ApiFunction):
             rows = sorted(self._rows.rows, key=lambda witness: witness.table.oid not in door.text.tables)
             constants, keys = door.text.constants
-            known = Known(rows, [*door.text.secret_names, *constants], keys, self._users[0], self._users[1])
+            known = Known(
+                rows, [*door.text.secret_names, *constants], keys, self._users[0], self._users[1], door.text.unread
+            )
             yield from trials.function_trials(door.what, door.text, known, actors, markers)
         elif door.what.materialized:
             own = Actor("own", self._sandbox.own_role)
@@ -264,6 +266,9 @@ class DoorRun:
             what = f"reads {', '.join(labels[:4])}{' and more' if len(labels) > 4 else ''}"
             door.leaks.append(Leak(who, what, self._told(one), special, owned=bool(owned)))
         for change in changes_in(result.after):
+            if change.place == GUARDS:
+                door.leaks.append(Leak(who, described(change, self._rows), self._told(one), special))
+                continue
             witness = self._rows.rows[change.place]
             if witness.owned and not self._may(one, result):
                 public = not set(witness.markers.values()) & hidden
@@ -286,7 +291,7 @@ class DoorRun:
         owned = [str(place) for place, witness in enumerate(self._rows.rows) if witness.owned]
         changes = json.loads(result.after or "{}") if one.verb == "select" else dict.fromkeys(owned, (None, None))
         direct = []
-        for place in changes:
+        for place in changes.keys() - {str(GUARDS)}:
             row = self._rows.rows[int(place)].row
             gone = one.verb == "delete" or (one.verb == "select" and changes[place][1] is None)
             column = next((name for name in row.values if name not in row.table.primary_key), next(iter(row.values)))

@@ -16,12 +16,20 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from promthctl.isolation.batch import Trial, try_all
+from promthctl.isolation.batch import GUARDS, Trial, try_all
 from promthctl.isolation.row_maker import RowMaker, RowNotMade
 from promthctl.isolation.sample_row import SampleRow, Values, assignments
 from promthctl.isolation.sandbox import Actor, Sandbox
 from promthctl.isolation.tables import ProbedColumn, ProbedTable
 
+# By table what its columns are, and who may do what with it.
+_GUARDS = """
+select jsonb_object_agg(c.oid, md5(concat(c.relrowsecurity, c.relforcerowsecurity, c.relowner, c.relacl,
+    (select string_agg(concat(attname, attacl), ',' order by attnum) from pg_catalog.pg_attribute
+      where attrelid = c.oid and attnum > 0 and not attisdropped),
+    (select string_agg(concat(polname, polcmd, polpermissive, polroles, polqual, polwithcheck), ',' order by polname)
+       from pg_catalog.pg_policy where polrelid = c.oid))))
+  from pg_catalog.pg_class c where c.oid = any({tables}::oid[])"""
 _SHORTEST = 8  # characters of a marker
 _TEXTS = {"text", "varchar", "bpchar", "citext"}
 _ROOM = 12  # of a text column that a marker fits into
@@ -222,7 +230,8 @@ class Witnesses:
     def change_query(self, tables: Collection[int] | None = None) -> str:
         """A query for what differs in the owner's rows from how they were read: JSON, {place: [before, now or null]}.
 
-        tables: oids of those that are looked at; None for all.
+        Under the place GUARDS stands what differs in what guards the tables. tables: oids of those that are looked at;
+        None for all.
         """
         parts = [
             sql.SQL("select {} as place, ({}) as now, {}::jsonb as before").format(
@@ -233,6 +242,10 @@ class Witnesses:
         ]
         if not parts:
             return ""
+        guards = sql.SQL(_GUARDS).format(tables=sql.Literal(self.of_tables(tables)))
+        before = self._sandbox.run(sql.SQL("select ({})::text").format(guards))[0][0]
+        part = sql.SQL("select {} as place, ({}) as now, {}::jsonb as before")
+        parts.append(part.format(sql.Literal(GUARDS), guards, sql.Literal(before)))
         query = sql.SQL(
             "select jsonb_object_agg(place, jsonb_build_array(before, now))::text from ({}) each"
             " where now is distinct from before"

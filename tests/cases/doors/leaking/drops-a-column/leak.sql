@@ -1,0 +1,2 @@
+-- as anon
+select tidy();

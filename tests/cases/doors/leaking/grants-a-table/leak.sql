@@ -1,0 +1,3 @@
+-- as anon
+select share();
+select * from public.profiles;

@@ -1,0 +1,3 @@
+-- as anon
+select expose('notes');
+select * from public.notes;

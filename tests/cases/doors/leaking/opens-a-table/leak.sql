@@ -1,0 +1,3 @@
+-- as anon
+select repair();
+select * from public.notes;
