@@ -37,6 +37,8 @@ _EXTENSIONS = {
     "topology": "postgis_topology",
     "partman": "pg_partman",
 }
+_KEPT_SCHEMA = re.compile(r"permission denied for schema (auth|storage|realtime|vault)\b")
+_KEPT_TABLE = re.compile(r"must be owner of (?:table|relation) (objects|buckets|messages|users)\b")
 _EVENT_TRIGGER = re.compile(r"permission denied to create event trigger")
 _EXISTS = {"42P07", "42710", "42701", "42723", "42P06"}  # duplicate table, object, column, function, schema
 _PIPELINE = re.compile(r"ERROR: (.*) cannot be executed within a pipeline")
@@ -183,6 +185,16 @@ def hint(settings: Settings, target: Target, message: str, default: str) -> str:
         return (
             f"a new database comes without {name}, which may have been switched on in the dashboard: write `create"
             f" extension if not exists {name};` before what needs it, in a migration that comes before or in this one"
+        )
+    if match := _KEPT_SCHEMA.search(message):
+        return (
+            f"Supabase keeps the schema {match[1]} to itself, hosted too: make it in a schema of the project's own, e.g."
+            " after `create schema if not exists app;`, and change the files that name it"
+        )
+    if match := _KEPT_TABLE.search(message):
+        return (
+            f"{match[1]} is a table of Supabase's, on which postgres may make policies and triggers and no more, hosted"
+            " too: take that statement out (its row level security is on already)"
         )
     if match := _PLATFORM.search(message):
         return (

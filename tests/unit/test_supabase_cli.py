@@ -345,6 +345,17 @@ def test_the_images_are_asked_for_again_when_the_cli_was_replaced(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("permission denied for schema auth (SQLSTATE 42501)", "keeps the schema auth to itself"),
+        ("must be owner of table messages (SQLSTATE 42501)", "take that statement out"),
+    ],
+)
+def test_what_supabase_keeps_to_itself_is_told(tmp_path: Path, message: str, told: str) -> None:
+    assert told in migration_errors.hint(Settings(tmp_path, {}), LOCAL, f"ERROR: {message}", "")
+
+
+@pytest.mark.parametrize(
     ("schema", "extension"), [("cron", "pg_cron"), ("net", "pg_net"), ("pgmq", "pgmq"), ("graphql", "pg_graphql")]
 )
 def test_a_schema_that_the_dashboard_made_is_told_by_its_extension(tmp_path: Path, schema: str, extension: str) -> None:
