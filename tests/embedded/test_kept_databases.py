@@ -14,6 +14,7 @@ import pytest
 
 from promthctl import settings
 from promthctl.shadow import FOLDER, applied_database
+from promthctl.steps import Silent
 from promthctl.toolchain import Toolchain
 
 CHANGES = """create table made as select i, repeat('x', 500) t from generate_series(1, 5000) i;
@@ -52,7 +53,7 @@ def test_a_copy_that_ran_is_the_next_one(cache: Path, tmp_path: Path) -> None:
     here, inodes = settings.load(tmp_path), set()
     for _ in range(3):
         with (
-            applied_database(here, (), 17, ()) as made,
+            applied_database(here, (), 17, (), Silent()) as made,
             psycopg.connect(made.superuser.url, password=made.superuser.password, autocommit=True) as connection,
         ):
             assert connection.execute("select to_regclass('public.made')").fetchone() == (None,)

@@ -93,6 +93,7 @@ def test_up_as_json(stack: Stack) -> None:
         "removed": [],
         "copied": 0,
         "without_keys": False,
+        "declared": False,
     }
 
 
