@@ -188,8 +188,8 @@ def hint(settings: Settings, target: Target, message: str, default: str) -> str:
         )
     if match := _KEPT_SCHEMA.search(message):
         return (
-            f"Supabase keeps the schema {match[1]} to itself, hosted too: make it in a schema of the project's own (after"
-            " `create schema if not exists app;`, say), and change the files that name it"
+            f"Supabase keeps the schema {match[1]} to itself, hosted too: make it in a schema of the project's own"
+            " (`create schema if not exists app;` before it), and change the files that name it"
         )
     if match := _KEPT_TABLE.search(message):
         return (
