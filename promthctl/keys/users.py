@@ -137,9 +137,10 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        found = [
-            one for one in error.errors() if one["loc"][-1] != "user"
-        ]  # the form {"user": …}, which is tried first
+        # Without what is wrong with the form {"user": …}, which is tried first.
+        found = [one for one in error.errors() if one["loc"][-1:] != ("user",)]
+        if not all(one["loc"] for one in found):
+            raise  # it is no JSON
         missing = {str(one["loc"][-1]) for one in found if one["input"] is None or one["type"] == "missing"}
         columns = [name for name in _FILLED if name in missing]
         if not columns or missing - {*columns}:
