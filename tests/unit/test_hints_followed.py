@@ -111,6 +111,7 @@ CANNOT_BE_MADE = {
     "engines/embedded/removal.py · check_ended": "a process that SIGKILL does not end",
     "engines/embedded/system_user.py · postgres_user": "root on a machine without useradd",
     "engines/embedded/templates.py · template": "a full disk",
+    "engines/embedded/templates.py · _initdb": "a user without a name",
     "keys/key_batch.py · checked_batch": "a full disk",
     "keys/key_batch.py · owner": "a file that changes between two readings of one run",
     "platforms.py · check_platform": "Windows, or a C library that is not glibc",

@@ -23,6 +23,7 @@ from promthctl.engines.embedded.records import SUPERUSER
 from promthctl.engines.ports import free_port
 from promthctl.errors import PrerequisiteError
 from promthctl.locks import locked
+from promthctl.migration_set.problems import shell_quote
 from promthctl.process import RunAs
 from promthctl.settings import Settings
 from promthctl.steps import Steps
@@ -40,6 +41,7 @@ _LOCALES: dict[int, tuple[tuple[str, ...], ...]] = {
     17: (_ICU, _BUILTIN),
     18: (_ICU, _BUILTIN),
 }
+_NO_NAME = "could not look up effective user ID"
 _NO_ICU = "ICU is not supported in this build"
 _CONFIGURATION = f"""
 listen_addresses = '127.0.0.1'
@@ -115,6 +117,13 @@ def _initdb(cluster: Cluster, password_file: Path) -> None:
         made = cluster.run("initdb", *arguments, *locale)
         if _NO_ICU not in made.stderr:
             break
+    if made.code != 0 and _NO_NAME in made.stderr:  # docker run --user 1234, say
+        line = f"promthctl:x:{os.geteuid()}:{os.getegid()}::{Path.home()}:/bin/sh"
+        raise PrerequisiteError(
+            "The database's files could not be made",
+            f"PostgreSQL needs a name for its user, and /etc/passwd has none for the id {os.geteuid()}",
+            f"as root: echo {shell_quote(line)} >> /etc/passwd ; or run as a user that has a name",
+        )
     if made.code != 0:
         raise cluster.failed("The database's files could not be made", made.stderr)
 
