@@ -20,7 +20,7 @@ from promthctl.isolation.sandbox import Actor, Sandbox
 from promthctl.isolation.scenes import play
 from promthctl.isolation.side_effects import SideEffects, not_tried
 from promthctl.isolation.surroundings import Surroundings
-from promthctl.isolation.tables import ProbedCatalog, ProbedTable
+from promthctl.isolation.tables import ForeignKey, ProbedCatalog, ProbedTable
 from promthctl.isolation.trial_matrix import Trial, try_together
 from promthctl.isolation.verdicts import TableProof, is_closed, verdict
 from promthctl.isolation.waves import waves
@@ -160,6 +160,7 @@ class ProofRun:
         """Find the tables whose rows belong to groups: a policy looks up the caller in a table that refers to them."""
         looked_up: dict[int, None] = {}
         tied: set[tuple[int, str]] = set()  # columns that policies compare with one of the row they are about
+        listed: set[tuple[int, str]] = set()  # columns that they compare with a constant, as a role's name
         for table in self._catalog.exposed:
             texts = (text for policy in table.policies for text in (policy.using, policy.check) if text)
             readings = [self._reader.read(text, table) for text in dict.fromkeys(texts)]
@@ -167,6 +168,12 @@ class ProofRun:
             looked_up |= {oid: None for reading in readings for oid, _ in reading.callers if oid in tables}
             pairs = [pair for reading in readings for one in reading.joins for pair in (one, one[::-1])]
             tied |= {one for one, (oid, _) in pairs if oid == table.oid}
+            listed |= {
+                column
+                for reading in readings
+                for column, found in reading.columns.items()
+                if any(one.strings or one.numbers for one in found)
+            }
         for oid in looked_up:
             membership_table = self._catalog.tables[oid]
             own = {*self._ownerships[oid].identity, *self._ownerships[oid].others}
@@ -175,7 +182,8 @@ class ProofRun:
             # or the category of a parent row.
             compared = [key for key in keys if any((oid, name) in tied for name in key.columns)]
             is_parent = all((oid, name) in tied for name in membership_table.primary_key or ("",))
-            for key in compared or ([] if is_parent else keys):
+            untied = [key for key in keys if not self._is_list(membership_table, key, listed)]
+            for key in compared or ([] if is_parent else untied):
                 group = self._catalog.tables.get(key.target)
                 if not group or group is self._catalog.users or group is membership_table:
                     continue
@@ -183,6 +191,11 @@ class ProofRun:
                     self._maker.membership_tables[group.oid] = membership_table
                     self._ownerships = ownership.with_group(self._ownerships, self._catalog, group.oid)
         self._maker.ownerships = self._ownerships
+
+    @staticmethod
+    def _is_list(table: ProbedTable, key: ForeignKey, listed: set[tuple[int, str]]) -> bool:
+        """Whether policies name rows that the key refers to by constants, as 'admin' of a list of roles."""
+        return all((table.oid, name) in listed and table.column[name].type.name != "uuid" for name in key.columns)
 
     def _failed(self, table: ProbedTable, error: RowNotMade) -> TableProof:
         owned = self._ownerships[table.oid].known or table.oid in self._maker.membership_tables
